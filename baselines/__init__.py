@@ -1,0 +1,1 @@
+"""Train and score the field's fusion baselines on a release."""

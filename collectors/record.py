@@ -1,0 +1,108 @@
+"""The post record: what every collector produces and the crawl store keeps.
+
+A `Post` holds what the source says of one post; its `media` say, image by image, what became of
+the pixels. The author's name never enters a record: `author_hash` is a keyed hash, and the key
+stays in the store's folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: Version of the record. A store or release says which one it holds.
+RECORD_VERSION = 1
+
+MediaKind = Literal[
+    "image",  # a direct link to an image file
+    "gallery",  # one item of a Reddit gallery
+    "imgur_image",  # an imgur page that shows one image
+    "imgur_album",  # an imgur album: several images, known only to imgur's API
+    "imgur_gallery",  # an imgur gallery page: an image or an album, known only to imgur's API
+    "video",
+    "text",
+    "link",  # a page that is no image
+]
+
+MediaStatus = Literal[
+    "pending",  # to be fetched
+    "stored",  # the file stands in the store under its sha256
+    "gone",  # the source has removed it: a placeholder, 404 or 410
+    "not_image",  # a video, a text, a page: never fetched
+    "failed",  # see `reason`; `retry` says whether a rerun may help
+    "refused",  # the host asks not to be used (X-Robots-Tag: noai)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One image (or what stands in its place) of a post.
+
+    `url` is the direct address to fetch, `fallback_url` a second one of the same picture (Reddit's
+    preview) for when the first is gone. `position` counts from 0 in the order of the post.
+    """
+
+    url: str
+    position: int
+    kind: MediaKind
+    status: MediaStatus = "pending"
+    reason: str | None = None
+    fallback_url: str | None = None
+    detail: str | None = None
+    retry: bool = False
+    sha256: str | None = None
+    mime: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post of a source.
+
+    `post_id` is "<source>:<the source's own id>" ("reddit:3svmej", "flickr:53509656752");
+    `created_at` and `collected_at` are Unix times in seconds (UTC); `votes` maps a label to the
+    number of annotators that chose it; `removed` is the source's own word for why the post is no
+    longer public ("moderator", "deleted", …), or None.
+    """
+
+    post_id: str
+    source: str
+    community: str
+    title: str
+    body: str = ""
+    author: str | None = None
+    created_at: int | None = None
+    score: int | None = None
+    num_comments: int | None = None
+    votes: Mapping[str, int] = field(default_factory=dict)
+    votes_total: int | None = None
+    label: str | None = None
+    permalink: str | None = None
+    licence: str | None = None
+    licence_url: str | None = None
+    over_18: bool | None = None
+    removed: str | None = None
+    media: tuple[Media, ...] = ()
+    collected_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why something a source listed is no post: a snake_case reason and the value that caused it."""
+
+    reason: str
+    detail: str = ""
+
+
+def author_hash(name: str, key: bytes) -> str:
+    """Return a keyed hash of an author's name: 32 hex digits of HMAC-SHA256.
+
+    The same name gives the same hash within one store, and says nothing outside it.
+    """
+    return hmac.new(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

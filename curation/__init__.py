@@ -1,0 +1,1 @@
+"""Turn a crawl store into a versioned Parquet release."""
