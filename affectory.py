@@ -1,0 +1,5 @@
+"""The console command `affectory`."""
+
+
+def main() -> None:
+    """Run."""

@@ -1,0 +1,98 @@
+"""What a host's answer means: pure functions on status, headers and body.
+
+Reasons, and whether a rerun may help (`retry`) or the same run tries again (`again`):
+
+    rate_limited, server_error, connection_lost,        again, retry
+      connect_error, connect_timeout, dns_error
+    deadline_exceeded, host_down                        retry
+    not_found, gone, removed_placeholder                final, and the image is `gone`
+    forbidden, unauthorized, legally_unavailable,       final
+      client_error, bad_url, private_address,
+      too_many_redirects, too_large
+    noai                                                final: the host asks not to be used for AI
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A host's whole answer. `headers` have lower-case names; `location` is set for a redirect."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    location: str | None = None
+
+    @property
+    def robots(self) -> str | None:
+        """The X-Robots-Tag header."""
+        return self.headers.get("x-robots-tag")
+
+
+class FetchError(Exception):
+    """Why an address gave nothing. See the module's table for the reasons."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        detail: str = "",
+        retry: bool = False,
+        again: bool = False,
+        gone: bool = False,
+        host_failed: bool = False,
+    ) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+        self.retry, self.again, self.gone, self.host_failed = retry, again, gone, host_failed
+
+    @classmethod
+    def host(cls, reason: str, *, detail: str, again: bool = True) -> Self:
+        """Return a failure of the host itself, which may pass."""
+        return cls(reason, detail=detail, retry=True, again=again, host_failed=True)
+
+
+def failure(answer: Answer) -> FetchError:
+    """Name an answer with a status that was not asked for."""
+    status, detail = answer.status, f"HTTP {answer.status}"
+    if status == 429:
+        return FetchError("rate_limited", detail=detail, retry=True, again=True)
+    if status >= 500 or status == 408:
+        return FetchError.host("server_error", detail=detail)
+    if status in (404, 410):
+        return FetchError("not_found" if status == 404 else "gone", detail=detail, gone=True)
+    named = {401: "unauthorized", 403: "forbidden", 451: "legally_unavailable"}
+    return FetchError(named.get(status, "client_error"), detail=detail)
+
+
+#: imgur answers 302 to https://i.imgur.com/removed.png (161x81) for a removed image; Flickr to
+#: https://s.yimg.com/pw/images/en-us/photo_unavailable.png, formerly photo_unavailable.gif.
+_REMOVED_PAGE = re.compile(r"/(removed\.png|photo_(unavailable|not_available)[^/]*\.(gif|png|jpg))$")
+
+
+def is_removed_page(url: str) -> bool:
+    """Say whether an address is a host's picture for "this was removed"."""
+    return _REMOVED_PAGE.search(urlsplit(url).path) is not None
+
+
+def refuses_ai(robots: str | None) -> bool:
+    """Say whether an X-Robots-Tag (`noai, noimageai`, `otherbot: noai`) asks not to be used for AI."""
+    words = re.split(r"[\s,:;]+", (robots or "").lower())
+    return "noai" in words or "noimageai" in words
+
+
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+
+
+def html_title(body: bytes) -> str:
+    """Return an HTML page's title, on one line; empty where it has none."""
+    found = _TITLE.search(body[:65536])
+    return " ".join(found[1].decode("utf-8", "replace").split())[:200] if found else ""

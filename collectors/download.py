@@ -1,0 +1,127 @@
+"""The image stage of a crawl: from addresses that wait in the store to files, host by host.
+
+Each host has its own queue and its own pace, so that a slow one holds up no other. Addresses are
+claimed from the store a few at a time; an outcome is written as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from collectors.answers import FetchError
+from collectors.fetch import Client
+from collectors.imgur import ALBUM_KINDS, album_images
+from collectors.progress import Progress
+from collectors.record import MediaStatus
+from collectors.store import Outcome, Run, Store, Task
+from collectors.workers import Workers
+
+#: What a rerun can't mend without an imgur client id.
+NEEDS_CLIENT_ID = "album_needs_client_id"
+
+
+@dataclass(slots=True)
+class Downloads:
+    """Fetch what waits in `store` for `communities`, until `collected` is set and nothing waits."""
+
+    store: Store
+    run: Run
+    client: Client
+    workers: Workers
+    communities: Sequence[str]
+    progress: Progress
+    imgur_client_id: str | None = None
+    collected: asyncio.Event = field(default_factory=asyncio.Event)
+    _hosts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def run_all(self) -> None:
+        """Keep one task for each host that has addresses waiting. Cancelling it cancels them all."""
+        try:
+            while True:
+                last_look = self.collected.is_set()
+                waiting = self.store.pending_hosts(self.communities)
+                self.progress.waiting = waiting
+                for host in waiting.keys() - self._hosts.keys():
+                    self._hosts[host] = asyncio.create_task(self._drain(host))
+                if not self._hosts and last_look:
+                    return
+                await self._look_again()
+        finally:
+            for task in self._hosts.values():
+                task.cancel()
+            await asyncio.gather(*self._hosts.values(), return_exceptions=True)
+
+    async def _look_again(self) -> None:
+        """Wait for a host to be done, or half a second for new posts."""
+        tasks = list(self._hosts.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            try:
+                await asyncio.wait_for(self.collected.wait(), 0.5)
+            except TimeoutError:
+                pass
+        for host in [host for host, task in self._hosts.items() if task.done()]:
+            self._hosts.pop(host).result()  # raises what the task raised
+
+    async def _drain(self, host: str) -> None:
+        """Fetch a host's addresses, as many at once as its budget allows, until none waits."""
+        at_once = self.client.host(f"https://{host}/").budget.at_once
+        claimed: deque[Task] = deque()
+
+        async def work() -> None:
+            while True:
+                if not claimed:
+                    claimed.extend(self.store.claim(self.run, self.communities, host=host, n=2 * at_once))
+                if not claimed:
+                    return
+                await self._settle(claimed.popleft())
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(work())
+
+    async def _settle(self, task: Task) -> None:
+        if task.kind in ALBUM_KINDS and self.imgur_client_id:
+            try:
+                images = await album_images(self.client, task.url, task.kind, self.imgur_client_id)
+                self.store.replace_media(task.url, images)
+                self.progress.album(len(images))
+                return
+            except FetchError as error:
+                outcome = as_outcome(error)
+        else:
+            outcome = await self._fetch(task)
+        self.store.settle(task.url, outcome)
+        self.progress.image(outcome)
+
+    async def _fetch(self, task: Task) -> Outcome:
+        """Fetch an address, or where that gives no image, the second one of the same picture."""
+        outcome = await self._fetch_one(task.url)
+        if outcome.status != "stored" and task.fallback_url is not None:
+            second = await self._fetch_one(task.fallback_url)
+            if second.status == "stored":
+                return second
+        if task.kind in ALBUM_KINDS and outcome.status == "gone":
+            # i.imgur.com/ALBUM.jpg shows an album only where its id is an image's too.
+            return Outcome("failed", NEEDS_CLIENT_ID, detail="set IMGUR_CLIENT_ID", retry=True)
+        return outcome
+
+    async def _fetch_one(self, url: str) -> Outcome:
+        try:
+            answer = await self.client.get(url)
+        except FetchError as error:
+            return as_outcome(error)
+        outcome = await self.workers.keep(answer.body, answer.url)
+        return replace(outcome, final_url=answer.url, robots=answer.robots)
+
+
+def as_outcome(error: FetchError) -> Outcome:
+    """Return a failed fetch as the outcome of its address."""
+    if error.reason == "noai":
+        return Outcome("refused", "noai", detail=error.detail, robots=error.detail)
+    status: MediaStatus = "gone" if error.gone else "failed"
+    return Outcome(status, error.reason, detail=error.detail, retry=error.retry)

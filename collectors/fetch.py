@@ -1,0 +1,203 @@
+"""One asynchronous HTTP client for everything that isn't Reddit's own API.
+
+A `Client` paces itself by host (`hosts.py`), checks every hop (`guard.py`), and gives an `Answer`
+or raises one error:
+
+    FetchError                 `reason` (snake_case), `retry` (may a rerun help?), `detail`
+                               `gone` says that the source has removed what the address named
+
+    async with Client() as client:
+        answer = await client.get("https://i.redd.it/abc.jpg")
+
+Passing failures (429, 5xx, a lost connection) are tried again with exponential backoff and full
+jitter. A deadline bounds the whole transfer, a limit the bytes; neither is tried twice in a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from collectors import answers
+from collectors.answers import Answer, FetchError
+from collectors.guard import GuardedResolver, PrivateAddress, check_url
+from collectors.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
+
+#: Where a request for a logical address is really sent: the sandbox puts itself in the sources' place.
+Route = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one request. Times in seconds, sizes in bytes."""
+
+    deadline: float = 30.0  # the whole transfer, from the connection to the last byte
+    connect: float = 10.0
+    max_bytes: int = 32 * 2**20
+    redirects: int = 5
+    attempts: int = 4
+    backoff: float = 0.5  # first pause; doubles, with full jitter
+    backoff_max: float = 30.0
+    sockets: int = 64  # connections at once, over all hosts
+
+
+@dataclass(slots=True)
+class Client:
+    """The crawl's HTTP client; use as an asynchronous context manager."""
+
+    limits: Limits = field(default_factory=Limits)
+    budgets: Mapping[str, Budget] = field(default_factory=lambda: BUDGETS)
+    default_budget: Budget = field(default_factory=Budget)
+    honour_noai: bool = True
+    route: Route | None = None
+    user_agent: str = "affectory/0.1 (research dataset builder)"
+    clock: Clock = field(default_factory=SystemClock)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    _session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=GuardedResolver(), limit=self.limits.sockets, ttl_dns_cache=300
+            ),
+            timeout=aiohttp.ClientTimeout(total=self.limits.deadline, sock_connect=self.limits.connect),
+            # identity: an image doesn't compress, and no small answer can unpack to a huge one
+            headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    def host(self, url: str) -> Host:
+        """Return the state of the host that an address names."""
+        name = (urlsplit(url).hostname or "").lower()
+        if name not in self.hosts:
+            self.hosts[name] = Host(name, self.budgets.get(name, self.default_budget), self.clock)
+        return self.hosts[name]
+
+    async def get(
+        self, url: str, *, headers: Mapping[str, str] | None = None, accept: tuple[int, ...] = (200,)
+    ) -> Answer:
+        """Fetch an address, following redirects; return the first answer with a status in `accept`.
+
+        Raises `FetchError` for everything else.
+        """
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                return await self._follow(url, headers or {}, accept)
+            except FetchError as error:
+                if not error.again or attempt == self.limits.attempts:
+                    raise
+                ceiling = min(self.limits.backoff * 2**attempt, self.limits.backoff_max)
+                await self.clock.sleep(random.uniform(0, ceiling))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _follow(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
+        for _ in range(self.limits.redirects + 1):
+            if (problem := check_url(url)) is not None:
+                raise FetchError(problem, detail=url)
+            if answers.is_removed_page(url):
+                raise FetchError("removed_placeholder", gone=True, detail=url)
+            answer = await self._ask(url, headers, accept)
+            if answer.location is None:
+                return answer
+            url = urljoin(url, answer.location)
+        raise FetchError("too_many_redirects", detail=url)
+
+    async def _ask(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
+        """Make one request, in its host's turn, and tell the host's state how it went."""
+        host = self.host(url)
+        try:
+            async with host.turn() as began:
+                try:
+                    answer = await self._transfer(url, headers)
+                except FetchError as error:
+                    if error.host_failed:
+                        host.failed()
+                    raise
+        except HostDown as down:
+            raise FetchError(down.reason, retry=True, detail=host.name) from None
+        if answer.status in accept or answer.location is not None:
+            host.answered(answer.headers)
+            return answer
+        problem = answers.failure(answer)
+        if problem.reason == "rate_limited":
+            host.limited(answer.headers, began, wait=random.uniform(1, 3))
+        elif problem.host_failed:
+            host.failed()
+        else:
+            host.answered(answer.headers)
+        raise problem
+
+    async def _transfer(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """Send the request and read the whole answer within the deadline and the size limit."""
+        async with _explained(url, self.limits), self._open(url, headers) as response:
+            location = response.headers.get("location") if 300 <= response.status < 400 else None
+            robots = response.headers.get("x-robots-tag")
+            if self.honour_noai and answers.refuses_ai(robots):
+                raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
+            body = b"" if location is not None else await self._read(response)
+            return Answer(
+                url=url,
+                status=response.status,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=body,
+                location=location,
+            )
+
+    @asynccontextmanager
+    async def _open(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        assert self._session is not None, "use the client as a context manager"
+        target = self.route(url) if self.route else url
+        async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+            yield response
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        limit = self.limits.max_bytes
+        if (response.content_length or 0) > limit:
+            raise FetchError("too_large", detail=f"{response.content_length} bytes")
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise FetchError("too_large", detail=f"over {limit} bytes")
+        return b"".join(chunks)
+
+
+@asynccontextmanager
+async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
+    """Name what went wrong in a transfer."""
+    try:
+        yield
+    except TimeoutError as error:  # aiohttp's too
+        if isinstance(error, aiohttp.ServerTimeoutError | aiohttp.ConnectionTimeoutError):
+            raise FetchError.host("connect_timeout", detail=f"{limits.connect:g} s") from None
+        # The deadline has been paid once: not again in this run.
+        raise FetchError.host("deadline_exceeded", detail=f"{limits.deadline:g} s", again=False) from None
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PrivateAddress):
+            raise FetchError("private_address", detail=str(error.os_error)) from None
+        reason = "dns_error" if isinstance(error, aiohttp.ClientConnectorDNSError) else "connect_error"
+        raise FetchError.host(reason, detail=str(error.os_error)) from None
+    except aiohttp.InvalidURL:
+        raise FetchError("bad_url", detail=url) from None
+    except aiohttp.ClientPayloadError as error:
+        # Content-Length promised more than came: a passing fault as far as we know.
+        raise FetchError.host("connection_lost", detail=_short(error)) from None
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        raise FetchError.host("connection_lost", detail=_short(error)) from None
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]

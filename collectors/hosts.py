@@ -1,0 +1,192 @@
+"""How fast, and whether at all, a host may be asked: its budget, its own limits, its breaker.
+
+- A **budget** (requests a second, at once) that starts politely and grows by one request a second
+  each quiet second, up to a maximum, and halves when the host says 429.
+- The host's word: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
+- A **circuit breaker**: after five failures in a row nobody asks for 5 s, then one probe goes
+  out, then 10 s, 20 s, …; a host that stays down is given up for this run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time as the limiter sees it, so that a test can run an hour in a moment."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Return the monotonic clock's seconds."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without blocking the event loop."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a host is asked: `rate` requests a second to start with, at most `max_rate`, `at_once`.
+
+    `patience` is how many seconds it may make us wait; one that asks for more is left to a rerun.
+    """
+
+    rate: float = 10.0
+    max_rate: float = 30.0
+    at_once: int = 8
+    patience: float = 120.0
+
+
+#: Hosts of which more is known than the default. Arctic Shift is one person's server; imgur's API
+#: allows 12,500 calls a day.
+BUDGETS: Mapping[str, Budget] = {
+    "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
+    "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
+    "i.imgur.com": Budget(rate=10, max_rate=30, at_once=8),
+    "api.imgur.com": Budget(rate=2, max_rate=4, at_once=2),
+    "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),
+}
+
+#: Failures in a row that open the breaker; its first pause in seconds; how often it may open in
+#: a run before the host is given up (5 + 10 + 20 + 40 s).
+FAILURES_TO_OPEN, FIRST_PAUSE, OPENINGS = 5, 5.0, 4
+
+
+class HostDown(Exception):
+    """The host has been given up for this run: `reason` is `host_down` or `rate_limited`."""
+
+    def __init__(self, reason: str, host: str) -> None:
+        super().__init__(f"{host}: {reason}")
+        self.reason = reason
+
+
+class Host:
+    """One host's budget, limits and breaker."""
+
+    def __init__(self, name: str, budget: Budget, clock: Clock) -> None:
+        self.name, self.budget, self._clock = name, budget, clock
+        self.rate = budget.rate
+        self.state = "ok"  # shown in the live view: ok, slowed, paused, down
+        self._ceiling = budget.max_rate
+        self._slots = asyncio.Semaphore(budget.at_once)
+        self._queue = asyncio.Lock()
+        self._next_at = 0.0
+        self._paused_until = 0.0
+        self._raised_at = clock.now()
+        self._slowed_at = -1.0
+        self._failures = 0
+        self._openings = 0
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[float]:
+        """Wait for a turn to ask; yields when it began. Raises `HostDown` for a host given up."""
+        async with self._slots:
+            async with self._queue:
+                while (wait := self._wait()) > 0:
+                    await self._clock.sleep(wait)
+                began = self._clock.now()
+                # A timer that woke late may catch up, by two requests at most.
+                self._next_at = max(self._next_at, began - 2 / self.rate) + 1 / self.rate
+            yield began
+
+    def _wait(self) -> float:
+        if self._openings > OPENINGS:
+            raise HostDown("host_down", self.name)
+        if self.paused_for > self.budget.patience:
+            raise HostDown("rate_limited", self.name)
+        return max(self._next_at - self._clock.now(), self.paused_for)
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        """Note an answer that was no failure: close the breaker, grow the rate, heed the headers."""
+        self._failures = self._openings = 0
+        now = self._clock.now()
+        if self._paused_until <= now and now - self._raised_at >= 1 and self.rate < self._ceiling:
+            self.rate = min(self.rate + 1, self._ceiling)
+            self._raised_at = now
+            self.state = "ok"
+        self._heed(headers, now)
+
+    def _heed(self, headers: Mapping[str, str], now: float) -> None:
+        """`x-ratelimit-remaining: 595.0`, `x-ratelimit-reset: 359` (seconds): spread what is left."""
+        remaining, reset = _number(headers, "x-ratelimit-remaining"), _number(headers, "x-ratelimit-reset")
+        if remaining is None or reset is None:
+            return
+        if reset > 1e6:  # some hosts give the moment instead
+            reset -= time.time()
+        if remaining < 1:
+            self._pause(now + max(reset, 0))
+        elif reset > 0:
+            self.rate = min(self.rate, max(remaining / reset, 0.01))
+
+    def limited(self, headers: Mapping[str, str], began: float, wait: float) -> None:
+        """Note a 429: all wait for what the host asks (else `wait` s), then go on at half the rate.
+
+        Answers to requests that began before the last slowing down don't slow down again.
+        """
+        now = self._clock.now()
+        asked = retry_after(headers)
+        self._pause(now + (asked if asked is not None else wait))
+        if began >= self._slowed_at:
+            self._ceiling = max(self.rate * 0.9, 0.1)
+            self.rate = max(self.rate / 2, 0.1)
+            self._slowed_at = self._raised_at = now
+            self.state = "slowed"
+
+    def failed(self) -> None:
+        """Note a failure of the host itself (no connection, 5xx, a deadline): open the breaker after five."""
+        self._failures += 1
+        if self._failures >= FAILURES_TO_OPEN and self._paused_until <= self._clock.now():
+            self._pause(self._clock.now() + FIRST_PAUSE * 2**self._openings)
+            self._openings += 1
+            self._failures = FAILURES_TO_OPEN - 1  # one probe that fails opens it again
+            self.state = "down" if self._openings > OPENINGS else "paused"
+
+    def _pause(self, until: float) -> None:
+        self._paused_until = max(self._paused_until, until)
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds until the host may be asked again."""
+        return max(0.0, self._paused_until - self._clock.now())
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of a `Retry-After` header: `4`, or `Wed, 21 Oct 2026 07:28:00 GMT`."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())
+
+
+def _number(headers: Mapping[str, str], name: str) -> float | None:
+    try:
+        return float(headers[name])
+    except (KeyError, ValueError):
+        return None

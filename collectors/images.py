@@ -1,0 +1,175 @@
+"""Bytes that should be an image: what they are, whether they decode, and the file they become.
+
+`keep` runs in a worker process. The order matters against hostile bytes: the content is sniffed,
+then the header's dimensions are checked, and only then is a pixel decoded, once. A JPEG is decoded at an
+eighth of its size (`draft`), which still reads every byte of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PIL import Image, ImageFile, ImageOps
+
+from collectors.answers import html_title
+from collectors.store import Outcome, media_path
+
+#: Formats a post's image may have, and the types they are stored under.
+FORMATS = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",  # a JPEG with a second picture behind the first, as some phones write it
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePolicy:
+    """What an image may be and how it is kept.
+
+    `max_pixels` bounds what is decoded (50 megapixels are 150 MB as RGB). With `max_side`, larger
+    still images are kept as JPEGs of that long side; without, the bytes are kept as they came.
+    """
+
+    max_pixels: int = 50_000_000
+    max_side: int | None = None
+    quality: int = 95
+
+
+def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) -> Outcome:
+    """Examine an image and write it to the store's `media/`; return the outcome for its row.
+
+    `url` is where the bytes came from. Nothing is raised for any bytes; a full disk is an `OSError`.
+    """
+    name = sniff(data)
+    if name not in FORMATS:
+        return _no_image(name, data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "Corrupt EXIF data": the pixels decide
+            # Our own check of the dimensions follows; Pillow's would raise before we can name them.
+            Image.MAX_IMAGE_PIXELS = None
+            with Image.open(io.BytesIO(data), formats=[name]) as image:
+                problem = _implausible(image, url, policy)
+                if problem is not None:
+                    return problem
+                seen = _decode(image, name, policy)
+                side = policy.max_side
+                if side is not None and seen.frames == 1 and max(seen.width or 0, seen.height or 0) > side:
+                    data, seen = _shrink(image, seen, side, policy.quality)
+    except Exception as error:  # hostile bytes raise anything: OSError, SyntaxError, struct.error, …
+        truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        reason = "truncated_image" if truncated else "corrupt_image"
+        return Outcome("failed", reason, detail=f"{name}: {error}"[:200])
+    digest = hashlib.sha256(data).hexdigest()
+    assert seen.mime is not None
+    _write(data, folder, run_id, media_path(folder, digest, seen.mime))
+    return replace(seen, sha256=digest, bytes=len(data))
+
+
+def sniff(data: bytes) -> str:
+    """Return what bytes are, by content: a Pillow format, `HTML`, `VIDEO`, `SVG`, `EMPTY`, `UNKNOWN`."""
+    head = data[:64]
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        return "AVIF" if head[8:12] in (b"avif", b"avis") else "VIDEO"
+    text = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "HTML"
+    if text.startswith((b"<svg", b"<?xml")):
+        return "SVG" if b"<svg" in text else "HTML"
+    return "UNKNOWN" if data else "EMPTY"
+
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"\x1aE\xdf\xa3", "VIDEO"),  # Matroska, WebM
+)
+
+
+def _no_image(name: str, data: bytes) -> Outcome:
+    reasons = {
+        "HTML": ("html_instead_of_image", html_title(data)),
+        "VIDEO": ("video_instead_of_image", ""),
+        "SVG": ("vector_image", ""),
+        "EMPTY": ("empty_body", ""),
+    }
+    reason, detail = reasons.get(name, ("not_an_image", f"begins with {data[:8].hex(' ')}"))
+    return Outcome("failed", reason, detail=detail)
+
+
+def _implausible(image: ImageFile.ImageFile, url: str, policy: ImagePolicy) -> Outcome | None:
+    """Judge by the header alone: a bomb, a tracking pixel, a host's "removed" picture."""
+    width, height = image.size
+    if width * height > policy.max_pixels:
+        return Outcome("failed", "too_many_pixels", detail=f"{width}x{height}")
+    if width <= 1 or height <= 1:
+        return Outcome("gone", "one_pixel", detail=f"{width}x{height}")
+    # imgur's removed.png is 161x81; the same bytes are also served without the redirect.
+    if (width, height) == (161, 81) and (urlsplit(url).hostname or "").endswith("imgur.com"):
+        return Outcome("gone", "removed_placeholder", detail="imgur's 161x81 picture")
+    return None
+
+
+def _decode(image: ImageFile.ImageFile, name: str, policy: ImagePolicy) -> Outcome:
+    """Count the frames and decode the first; return what is known of the image."""
+    width, height = image.size
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        image.seek(0)
+    if name == "JPEG":
+        side = policy.max_side or 1
+        image.draft(image.mode, (min(width, side), min(height, side)))
+    image.load()
+    return Outcome("stored", mime=FORMATS[name], width=width, height=height, frames=frames)
+
+
+def _shrink(image: Image.Image, seen: Outcome, side: int, quality: int) -> tuple[bytes, Outcome]:
+    """Return the image as a JPEG whose longer side is `side`, upright, transparency on white."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.new("RGB", rgba.size, "white")
+        image.paste(rgba, mask=rgba)
+    else:
+        image = ImageOps.exif_transpose(image).convert("RGB")
+    image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue(), replace(seen, mime="image/jpeg", width=image.width, height=image.height)
+
+
+def _write(data: bytes, folder: Path, run_id: int, path: Path) -> None:
+    """Write the file whole under a temporary name, then give it its own."""
+    if path.exists() and path.stat().st_size == len(data):
+        return  # the same picture under another address
+    temporary = folder / "media" / "tmp" / f"{run_id}-{os.getpid()}-{path.name}"
+    try:
+        temporary.write_bytes(data)
+        try:
+            temporary.rename(path)
+        except FileNotFoundError:  # the first file of its folder
+            path.parent.mkdir(exist_ok=True)
+            temporary.rename(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

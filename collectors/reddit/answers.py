@@ -1,0 +1,276 @@
+"""What Reddit's answer to one request is: the parsed JSON, or the error that it is.
+
+    SourceError
+    └── RedditError                      one line: whose answer, what it says, the next step
+        ├── BadCredentials               401, or a token refused with {"error": "invalid_grant"}
+        │   └── TokenExpired             401 to a call with a token: ask for a new one       (retry)
+        ├── Forbidden                    403 without a reason
+        │   ├── PrivateSubreddit         … "private", "gold_only", "employees_only"
+        │   └── QuarantinedSubreddit     … "quarantined"
+        ├── NotFound                     404
+        │   ├── BannedSubreddit          … "banned"
+        │   └── UnknownSubreddit         302 to /subreddits/search
+        ├── Redirected                   another 3xx
+        │   └── OptInRequired            … to /quarantine or /over18
+        ├── RateLimited                  429                                                 (retry)
+        ├── UnavailableForLegalReasons   451
+        ├── ServerError                  5xx                                                 (retry)
+        ├── MalformedAnswer              no JSON, or not the JSON that was asked for         (retry)
+        └── UnexpectedStatus             anything else
+
+`retry` says whether the same request may succeed later, `retry_after` after how many seconds, if
+Reddit said so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from collectors.errors import SourceError
+
+
+class RedditError(SourceError):
+    """A failure answered by Reddit to the request for `what` ("r/happy")."""
+
+    says: ClassVar[str] = "the request failed"
+    next_step: ClassVar[str] = "try again later"
+    retry: bool = False
+
+    def __init__(self, what: str, detail: str = "", *, retry_after: float | None = None) -> None:
+        self.what, self.detail, self.retry_after = what, one_line(detail), retry_after
+        shown = f" ({self.detail})" if self.detail else ""
+        super().__init__(f"{one_line(what)}: {self.says}{shown}; {self.next_step}")
+
+
+class BadCredentials(RedditError):
+    """Reddit knows neither the app nor the account."""
+
+    says = "Reddit refuses the credentials"
+    next_step = "check client_id, client_secret, username and password in praw.ini"
+
+
+class TokenExpired(BadCredentials):
+    """The access token is no longer valid."""
+
+    says = "the access token has expired"
+    next_step = "ask for a new one and repeat the request"
+    retry = True
+
+
+class Forbidden(RedditError):
+    """Reddit refuses, and gives no reason."""
+
+    says = "Reddit forbids it"
+    next_step = "check that your app is approved and its user agent unique, or leave it out"
+
+
+class PrivateSubreddit(Forbidden):
+    """Only members may read it."""
+
+    says = "the subreddit is open to members only"
+    next_step = "ask its moderators to let your account in, or leave it out"
+
+
+class QuarantinedSubreddit(Forbidden):
+    """Readable after an opt-in."""
+
+    says = "the subreddit is quarantined"
+    next_step = "opt in once with your account in a browser, or leave it out"
+
+
+class NotFound(RedditError):
+    """There is no such thing."""
+
+    says = "Reddit finds nothing there"
+    next_step = "check the name or the id"
+
+
+class BannedSubreddit(NotFound):
+    """Reddit has closed it."""
+
+    says = "Reddit has banned the subreddit"
+    next_step = "leave it out, or read its posts from a dump (--source dump)"
+
+
+class UnknownSubreddit(NotFound):
+    """No subreddit has this name: Reddit leads to its search."""
+
+    says = "there is no subreddit of that name"
+    next_step = "check the spelling"
+
+
+class Redirected(RedditError):
+    """Reddit sends elsewhere, and the client doesn't follow."""
+
+    says = "Reddit redirects the request"
+    next_step = "check the name; if it is right, please report it"
+
+
+class OptInRequired(Redirected):
+    """Reddit asks for consent before it shows the page."""
+
+    says = "Reddit asks to opt in first"
+    next_step = "opt in once with your account in a browser, or leave it out"
+
+
+class RateLimited(RedditError):
+    """Too many requests."""
+
+    says = "too many requests"
+    next_step = "wait, then repeat it"
+    retry = True
+
+
+class UnavailableForLegalReasons(RedditError):
+    """Withheld by law where you are."""
+
+    says = "Reddit withholds it for legal reasons"
+    next_step = "leave it out"
+
+
+class ServerError(RedditError):
+    """Reddit, or what stands before it, is down."""
+
+    says = "Reddit's servers failed"
+    next_step = "repeat it in some minutes"
+    retry = True
+
+
+class MalformedAnswer(RedditError):
+    """The answer isn't the JSON that was asked for."""
+
+    says = "the answer can't be read"
+    next_step = "repeat it; if it stays, please report it"
+    retry = True
+
+
+class UnexpectedStatus(RedditError):
+    """A status that none of the rules know."""
+
+    says = "an unexpected status"
+    next_step = "please report it"
+
+
+_FORBIDDEN: dict[object, type[RedditError]] = {
+    "private": PrivateSubreddit,
+    "gold_only": PrivateSubreddit,
+    "employees_only": PrivateSubreddit,
+    "quarantined": QuarantinedSubreddit,
+}
+# https://www.rfc-editor.org/rfc/rfc6749#section-5.2; Reddit answers some of them with status 200.
+_TOKEN_ERRORS = {"invalid_grant", "invalid_client", "invalid_request", "invalid_scope"}
+_TOKEN_ERRORS |= {"unauthorized_client", "unsupported_grant_type", "access_denied"}
+
+
+def check_answer(
+    status: int, headers: Mapping[str, str], body: bytes, *, what: str, now: float | None = None
+) -> Any:
+    """Return the JSON of an answer, or raise the `RedditError` that it is.
+
+    `what` names the request in the message ("r/happy"); `now` (Unix time) stands for the clock.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    if 200 <= status < 300:
+        answer = _parsed(body, what)
+        refusal = answer.get("error") if isinstance(answer, dict) else None
+        if isinstance(refusal, str) and refusal in _TOKEN_ERRORS:
+            # {"error_description": "Only script apps may use password auth", "error": "unauthorized_client"}
+            raise BadCredentials(what, str(answer.get("error_description") or refusal))
+        return answer
+    raise _failure(status, lower, body, what, time.time() if now is None else now)
+
+
+def _failure(status: int, headers: Mapping[str, str], body: bytes, what: str, now: float) -> RedditError:
+    answer = _json_or_none(body)
+    reason = answer.get("reason") if isinstance(answer, dict) else None
+    detail = reason if isinstance(reason, str) else page_title(body) or ""
+    wait = retry_after(headers, now)
+    if 300 <= status < 400:
+        return _redirect(headers.get("location", ""), what)
+    if status == 401:
+        # www-authenticate: Bearer realm="reddit", error="invalid_token"
+        expired = headers.get("www-authenticate", "").lower().startswith("bearer")
+        return (TokenExpired if expired else BadCredentials)(what, detail)
+    if status == 403:
+        known = _FORBIDDEN.get(detail, Forbidden)
+        return known(what, detail)
+    if status == 404:
+        return BannedSubreddit(what) if detail == "banned" else NotFound(what, detail)
+    if status == 429:
+        if wait is None:
+            wait = seconds(headers.get("x-ratelimit-reset"))
+        return RateLimited(what, "" if wait is None else f"wait {wait:.0f} s", retry_after=wait)
+    if status == 451:
+        return UnavailableForLegalReasons(what, detail)
+    if status >= 500:
+        return ServerError(what, f"status {status} {detail}", retry_after=wait)
+    return UnexpectedStatus(what, f"status {status} {detail}")
+
+
+def _redirect(location: str, what: str) -> RedditError:
+    try:
+        path = urlsplit(location).path
+    except ValueError:
+        path = ""
+    if path.startswith("/subreddits/search"):
+        return UnknownSubreddit(what)
+    if path in ("/quarantine", "/over18"):
+        return OptInRequired(what, path)
+    return Redirected(what, f"to {location}" if location else "")
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that a `retry-after` header asks to wait: "4", or an HTTP date."""
+    value = headers.get("retry-after")
+    wait = seconds(value)
+    if wait is not None or value is None:
+        return wait
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def seconds(value: str | None) -> float | None:
+    """Return a header's number of seconds, not below 0; None where it holds no number."""
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
+
+
+def page_title(body: bytes) -> str | None:
+    """Return the <title> of an HTML page, such as a firewall's "Blocked"; None where there is none."""
+    found = re.search(rb"<title[^>]*>(.*?)</title", body[:20_000], re.I | re.S)
+    return one_line(found[1].decode("utf-8", "replace")) or None if found else None
+
+
+def one_line(text: str) -> str:
+    """Return text from outside fit for a message: one line, at most 200 characters."""
+    text = " ".join(re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", text).split())
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _parsed(body: bytes, what: str) -> Any:
+    try:
+        # The standard library's parser, for it alone reads the lone surrogates that Reddit's titles hold.
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        title = page_title(body)
+        found = f"a web page, {title!r}" if title else f"{len(body)} bytes that are no JSON: {body[:40]!r}"
+        raise MalformedAnswer(what, found if body else "nothing at all") from None
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,144 @@
+"""Reddit's own API through Async PRAW: credentials as PRAW's users keep them, answers as raw JSON.
+
+Async PRAW logs in, renews the token and paces itself by Reddit's `x-ratelimit` headers; this module
+adds the patience (429, 5xx) and turns every failure into the named error that it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import configparser
+import os
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from collectors.errors import InputError
+from collectors.reddit.answers import BadCredentials, RedditError, ServerError, check_answer
+
+if TYPE_CHECKING:
+    import asyncpraw
+
+#: Attempts at one request, and the pause in seconds that a server without a word of its own gets.
+ATTEMPTS, PAUSE = 6, 2.0
+
+#: Ids in one call of /api/info: Reddit's own limit.
+INFO_IDS = 100
+
+#: PRAW's own names of its environment variables, which are in lower case.
+ENV_CLIENT_ID, ENV_SITE, ENV_USER_AGENT = "praw_client_id", "praw_site", "praw_user_agent"
+
+NO_CREDENTIALS = (
+    "--source oauth needs credentials of a Reddit app, and none were found in praw.ini or the "
+    "environment (praw_client_id, praw_client_secret). Ways on: make an app of type 'script' at "
+    "https://www.reddit.com/prefs/apps; or read an archive (--source archive), a dump (--source dump "
+    "--path FILE.zst) or a published list (--source index --path FOLDER); or try it without any: --sandbox"
+)
+
+USER_AGENT = "affectory/0.1 (research dataset builder)"
+
+
+def has_credentials() -> bool:
+    """Say whether praw.ini or the environment names a client id, without importing Async PRAW."""
+    if os.environ.get(ENV_CLIENT_ID):
+        return True
+    config_home = os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    found = configparser.ConfigParser(interpolation=None)
+    try:
+        found.read([Path(config_home) / "praw.ini", "praw.ini"])
+    except configparser.Error as error:
+        raise InputError(f"praw.ini can't be read: {' '.join(str(error).split())}; mend the line") from None
+    site = os.environ.get(ENV_SITE, "DEFAULT")
+    return (site == "DEFAULT" or found.has_section(site)) and found.get(site, "client_id", fallback="") != ""
+
+
+@asynccontextmanager
+async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
+    """Log in with the user's credentials, or to the sandbox at that address with its own.
+
+    Raises `InputError` where credentials are missing.
+    """
+    if sandbox is None and not has_credentials():
+        raise InputError(NO_CREDENTIALS)
+    import asyncpraw  # takes 0.4 s: only where it is used
+    import asyncprawcore
+
+    class PatientRequestor(asyncprawcore.Requestor):
+        """Reads an answer's body before it is judged: the reason of a failure stands there."""
+
+        @asynccontextmanager
+        async def request(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            async with super().request(*args, **kwargs) as response:
+                await response.read()
+                yield response
+
+    settings: dict[str, Any] = {"check_for_updates": False}
+    if sandbox is not None:
+        settings |= {
+            "client_id": "sandbox",
+            "client_secret": "sandbox",
+            "oauth_url": f"{sandbox}/oauth.reddit.com/",
+            "reddit_url": f"{sandbox}/www.reddit.com",
+            "username": None,
+            "password": None,
+            "refresh_token": None,
+        }
+    if sandbox is not None or not os.environ.get(ENV_USER_AGENT):
+        settings["user_agent"] = USER_AGENT
+    try:
+        reddit = asyncpraw.Reddit(requestor_class=PatientRequestor, **settings)
+    except (asyncpraw.exceptions.MissingRequiredAttributeException, configparser.Error) as error:
+        raise InputError(f"praw.ini: {' '.join(str(error).split())}") from None
+    async with reddit:
+        yield RedditApi(reddit)
+
+
+class RedditApi:
+    """Reddit's API, answering raw JSON or raising a `RedditError`."""
+
+    def __init__(self, reddit: asyncpraw.Reddit) -> None:
+        self._reddit = reddit
+
+    async def get(self, path: str, params: Mapping[str, str], *, what: str) -> Any:
+        """Ask for `path` ("r/happy/top"); `what` names it in errors ("r/happy")."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._once(path, params, what)
+            except RedditError as error:
+                if not error.retry or attempt == ATTEMPTS:
+                    raise
+                wait = error.retry_after
+                if wait is None:
+                    wait = random.uniform(0, PAUSE * 2 ** (attempt - 1))
+                await asyncio.sleep(min(wait, 600))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(self, path: str, params: Mapping[str, str], what: str) -> Any:
+        from asyncprawcore import exceptions
+
+        try:
+            return await self._reddit.request(method="GET", path=path, params=dict(params))
+        except exceptions.OAuthException as error:
+            raise BadCredentials(what, f"{error.error}: {error.description or ''}") from None
+        except exceptions.ResponseException as error:
+            answer = error.response
+            check_answer(answer.status, answer.headers, await answer.read(), what=what)
+            raise  # an answer that Async PRAW refuses and we don't
+        except exceptions.RequestException as error:
+            cause = error.original_exception
+            raise ServerError(what, f"no answer: {type(cause).__name__} {cause}") from None
+
+    async def info(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Return what /api/info says of these ids ("3svmej"), at most 100: id -> the post's child."""
+        from collectors.reddit.post import parse_listing
+
+        names = ",".join(f"t3_{i}" for i in ids)
+        children, _ = parse_listing(await self.get("api/info", {"id": names}, what="/api/info"))
+        found = {}
+        for child in children:
+            data = child.get("data") if isinstance(child, dict) else None
+            if isinstance(data, dict) and isinstance(data.get("id"), str):
+                found[data["id"]] = child
+        return found

@@ -1,0 +1,140 @@
+"""Source `archive`: the Arctic Shift API, a public archive of Reddit that sorts by date only.
+
+    GET /api/posts/search?subreddit=happy&sort=asc&after=1356998400&limit=100
+    {"data": [{"id": "15qsyl", "created_utc": 1356998461, …}, …]}
+    422 {"data": null, "error": "Timeout. Maybe slow down a bit"}     (too much at once: ask for less)
+
+A subreddit is walked from its first post to its last; scores are those of the archive's snapshot.
+Source: https://github.com/ArthurHeitmann/arctic_shift/blob/master/api/README.md and its issues 12, 66.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from collectors.answers import FetchError
+from collectors.errors import SourceError
+from collectors.fetch import Client
+from collectors.pages import Failure, Page
+from collectors.record import Post, Rejection
+from collectors.reddit.api import RedditApi
+from collectors.reddit.post import parse_post
+from collectors.reddit.refresh import refresh
+
+HOST = "https://arctic-shift.photon-reddit.com"
+
+#: Posts asked for at once: the API's maximum, and what "slow down" brings it to.
+PAGE, SMALLEST_PAGE = 100, 10
+
+#: "Slow down" answers in a row before a subreddit is left for a later run.
+PATIENCE = 8
+
+
+class ArchiveError(SourceError):
+    """The archive can't give a subreddit, or not now."""
+
+
+class _Answer(msgspec.Struct):
+    data: list[Any] | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Archive:
+    """Walk the archive of each subreddit by date, from `since` (Unix seconds) where given.
+
+    With `api` their scores are refreshed. `scope` tells walks with other limits apart. A walk that
+    came to its end goes on from there in a later run, with the posts made since.
+    """
+
+    client: Client
+    subs: Sequence[str]
+    key: bytes
+    since: int | None
+    scope: str
+    resume: Callable[[str], str | None]
+    api: RedditApi | None = None
+
+    async def pages(self) -> AsyncIterator[Page | Failure]:
+        """Give each subreddit's posts, the oldest first."""
+        for sub in self.subs:
+            try:
+                async for page in self._subreddit(sub):
+                    yield page
+            except FetchError as error:
+                problem = ArchiveError(
+                    f"r/{sub}: the archive can't be read ({error}); run the same command again to go on"
+                )
+                yield Failure(sub, problem)
+            except SourceError as error:  # the archive's, or Reddit's when scores are refreshed
+                yield Failure(sub, error)
+
+    async def _subreddit(self, sub: str) -> AsyncIterator[Page]:
+        walk = f"archive:{sub}:{self.scope}"
+        cursor = self.resume(walk)
+        after = int(cursor) if cursor is not None else (self.since or 0)
+        seen: set[str] = set()  # the posts of the last second, which the next page gives again
+        found_any = cursor is not None
+        while True:
+            found = await self._ask(sub, after)
+            if not found and not found_any:
+                raise ArchiveError(f"r/{sub}: the archive has no posts of it; check the spelling")
+            found_any = True
+            newest = max((_second(p) for p in found), default=0)
+            if found:
+                # `after` is exclusive: ask again from the second before the newest, lest a page's
+                # edge cut a second in two; past it where that would ask for the same again.
+                after = newest - 1 if newest - 1 > after else max(newest, after + 1)
+            yield await self._page(sub, walk, found, seen, after)
+            if not found:
+                return
+            seen = {p["id"] for p in found if isinstance(p, dict) and isinstance(p.get("id"), str)}
+
+    async def _page(self, sub: str, walk: str, found: Sequence[Any], seen: set[str], after: int) -> Page:
+        posts: list[Post] = []
+        rejected: list[Rejection] = []
+        for child in found:
+            if isinstance(child, dict) and child.get("id") in seen:
+                continue
+            post = parse_post(child, key=self.key, collected_at=int(time.time()), escaped=True)
+            if isinstance(post, Post):
+                posts.append(post)
+            else:
+                rejected.append(post)
+        if self.api is not None:
+            posts = await refresh(self.api, posts, self.key)
+        return Page(sub, walk, posts, rejected, cursor=str(after), last=not found, ranked=True)
+
+    async def _ask(self, sub: str, after: int) -> list[Any]:
+        """Ask for one page; where the archive says "slow down", wait, ask for less, and ask again."""
+        size = PAGE
+        for attempt in range(PATIENCE):
+            answer = await self.client.get(
+                f"{HOST}/api/posts/search?subreddit={sub}&sort=asc&after={after}&limit={size}",
+                accept=(200, 400, 422),
+            )
+            try:
+                parsed = msgspec.json.decode(answer.body, type=_Answer)
+            except msgspec.DecodeError:
+                raise ArchiveError(f"r/{sub}: the archive answered no JSON; try again later") from None
+            if parsed.data is not None:
+                return parsed.data
+            if "slow down" not in (parsed.error or "").lower():
+                raise ArchiveError(f"r/{sub}: the archive says {parsed.error!r}; check the name")
+            size = max(size // 2, SMALLEST_PAGE)
+            await self.client.clock.sleep(random.uniform(1, 2 ** min(attempt + 1, 6)))
+        raise ArchiveError(f"r/{sub}: the archive asks to slow down; run the same command later to go on")
+
+
+def _second(post: Any) -> int:
+    value = post.get("created_utc") if isinstance(post, dict) else None
+    try:
+        return int(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return 0

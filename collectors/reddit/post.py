@@ -1,0 +1,174 @@
+"""From Reddit's JSON to the post record: pure parsers for listings, dumps and archives.
+
+`parse_listing` takes an API answer apart; `parse_post` turns one child of it, or one line of a
+dump, into a `Post`, or says in a `Rejection` why it is none. Neither raises for a strange post.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from collectors.record import Media, Post, Rejection, author_hash
+from collectors.reddit.answers import MalformedAnswer
+from collectors.resolve import resolve, unescape, valid_text
+
+_ID = re.compile(r"[0-9A-Za-z]{1,13}")  # base 36: 13 digits hold 2**64
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_GONE = ("[deleted]", "[removed]")
+# `removed_by` holds one of these words in dumps, but a moderator's name in answers to moderators: not ours
+# to keep.
+_REMOVERS = frozenset(
+    {"admin", "anti_evil_ops", "author", "automod_filtered", "deleted", "moderator", "reddit"}
+)
+_YEAR_9999 = 253_402_300_799
+_REDDIT = "https://www.reddit.com"
+
+
+def parse_listing(body: Any, *, what: str = "the listing") -> tuple[list[Any], str | None]:
+    """Return a listing's children and its `after`, None on the last page; raise `MalformedAnswer`."""
+    # {"kind": "Listing", "data": {"after": "t3_1skbyfv", "children": [{"kind": "t3", "data": {…}}]}}
+    data = body.get("data") if isinstance(body, Mapping) else None
+    children = data.get("children") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(children, list):
+        found = f"keys {sorted(map(str, body))[:8]}" if isinstance(body, Mapping) else type(body).__name__
+        raise MalformedAnswer(what, f"expected a listing with children, found {found}")
+    after = data.get("after")
+    return children, after if isinstance(after, str) and after else None
+
+
+def parse_post(child: Any, *, key: bytes, collected_at: int, escaped: bool = False) -> Post | Rejection:
+    """Return the post in a listing's child or in a bare submission, or why there is none.
+
+    `key` hashes the author's name; `escaped` says that the texts carry HTML's `&amp;`, as those of
+    dumps and archives do (API answers asked for with `raw_json=1` don't).
+    """
+    post = _submission(child)
+    if isinstance(post, Rejection):
+        return post
+    post_id = _post_id(post)
+    if isinstance(post_id, Rejection):
+        return post_id
+    title = _text(post.get("title"), escaped).strip()
+    if not title:
+        return Rejection("no_title", post_id)
+    community = _text(post.get("subreddit"), False).strip().lower()
+    if not community:
+        return Rejection("no_community", post_id)
+    body, author = _text(post.get("selftext"), escaped), post.get("author")
+    known = isinstance(author, str) and author.strip() not in ("", *_GONE)
+    score = _whole(post.get("score"))
+    over_18 = post.get("over_18")
+    return Post(
+        post_id=f"reddit:{post_id}",
+        source="reddit",
+        community=community,
+        title=title,
+        body="" if body.strip() in _GONE else body,
+        author=author_hash(f"reddit:{author}", key) if known else None,
+        created_at=_time(post.get("created_utc")),
+        score=_whole(post.get("ups")) if score is None else score,
+        num_comments=_whole(post.get("num_comments")),
+        permalink=_permalink(post.get("permalink"), post_id),
+        over_18=over_18 if isinstance(over_18, bool) else None,
+        removed=removed_word(post),
+        media=_media(post),
+        collected_at=collected_at,
+    )
+
+
+def removed_word(post: Mapping[str, Any]) -> str | None:
+    """Return the source's own word for why a post is no longer public, or None for one that is."""
+    category = post.get("removed_by_category")
+    if isinstance(category, str) and category:
+        return valid_text(category)  # "moderator", "deleted", "reddit", "automod_filtered", …
+    if post.get("banned_by"):
+        return "moderator"
+    remover = post.get("removed_by")
+    if isinstance(remover, str) and remover:
+        return remover if remover in _REMOVERS else "removed"
+    if post.get("selftext") == "[removed]":
+        return "removed"
+    if post.get("title") == "[deleted by user]":
+        return "deleted"
+    # The author alone being "[deleted]" says that the account is gone; the post stands.
+    if post.get("author") == "[deleted]" and post.get("selftext") == "[deleted]":
+        return "deleted"
+    return None
+
+
+def _media(post: Mapping[str, Any]) -> tuple[Media, ...]:
+    """Return a post's media; those of a removed post, or of a removed parent, are never fetched."""
+    media = resolve(post)
+    parents = post.get("crosspost_parent_list")
+    parent = parents[0] if isinstance(parents, list) and parents else None
+    if removed_word(post) is None and not (isinstance(parent, Mapping) and removed_word(parent)):
+        return media
+    return tuple(
+        replace(one, status="failed", reason="post_removed", retry=False) if one.status == "pending" else one
+        for one in media
+    )
+
+
+def _submission(child: Any) -> Mapping[str, Any] | Rejection:
+    if not isinstance(child, Mapping):
+        return Rejection("not_an_object", type(child).__name__)
+    if "kind" not in child or "data" not in child:
+        return child
+    kind, data = child["kind"], child["data"]
+    if kind != "t3":  # /api/info mixes comments (t1), accounts (t2), messages (t4) and subreddits (t5)
+        return Rejection(
+            "not_a_post", valid_text(kind)[:60] if isinstance(kind, str) else type(kind).__name__
+        )
+    return data if isinstance(data, Mapping) else Rejection("not_an_object", type(data).__name__)
+
+
+def _post_id(post: Mapping[str, Any]) -> str | Rejection:
+    found = post.get("id")
+    if found is None or found == "":
+        return Rejection("no_id")
+    if not isinstance(found, str):
+        return Rejection("bad_id", type(found).__name__)
+    return found.lower() if _ID.fullmatch(found) else Rejection("bad_id", valid_text(found)[:60])
+
+
+def _text(value: Any, escaped: bool) -> str:
+    if not isinstance(value, str):
+        return ""
+    return valid_text(unescape(value) if escaped else value)
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number that fits 64 bits, from 7724, 7724.0 or "7724"."""
+    if isinstance(value, str):
+        value = int(value) if _WHOLE.fullmatch(value) else None
+    elif isinstance(value, float):
+        value = int(value) if math.isfinite(value) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
+
+
+def _time(value: Any) -> int | None:
+    """Return a Unix time in seconds, from 1447575277, 1447575277.0 or "1447575277.0"."""
+    if isinstance(value, str):
+        value = value.removesuffix(".0")
+    found = _whole(value)
+    return found if found is not None and 0 <= found <= _YEAR_9999 else None
+
+
+def _permalink(value: Any, post_id: str) -> str:
+    """Return the post's address: its path on www.reddit.com, without what tracked the visit."""
+    # "/r/happy/comments/18lpjb/…/", "https://www.reddit.com/r/happy/comments/18lpjb/…/?ref=search_posts"
+    try:
+        parts = urlsplit(valid_text(value) if isinstance(value, str) else "")
+    except ValueError:
+        parts = urlsplit("")
+    own = parts.netloc in ("", "reddit.com") or parts.netloc.endswith(".reddit.com")
+    if own and re.match(r"/(r|u|user)/|/comments/", parts.path):
+        return _REDDIT + parts.path
+    return f"{_REDDIT}/comments/{post_id}/"

@@ -1,0 +1,51 @@
+"""Bring posts from an archive or a list up to date through /api/info, 100 ids a call.
+
+Archived scores can be badly wrong, and a post may have been removed since: what was known of it
+stays, marked with the source's reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from collectors.record import Post
+from collectors.reddit.api import INFO_IDS, RedditApi
+from collectors.reddit.post import parse_post
+
+#: `removed` of a post that Reddit no longer answers for at all.
+NOT_LISTED = "not_listed"
+
+
+async def refresh(api: RedditApi, posts: Sequence[Post], key: bytes) -> list[Post]:
+    """Return the posts as Reddit has them now. Raises `RedditError`."""
+    fresh: list[Post] = []
+    for start in range(0, len(posts), INFO_IDS):
+        batch = posts[start : start + INFO_IDS]
+        answers = await api.info([_own_id(post) for post in batch])
+        for post in batch:
+            child = answers.get(_own_id(post))
+            if child is None:
+                fresh.append(_removed(post, NOT_LISTED))
+                continue
+            now = parse_post(child, key=key, collected_at=int(time.time()))
+            if not isinstance(now, Post):
+                fresh.append(post)
+            elif now.removed is not None:
+                fresh.append(replace(_removed(post, now.removed), score=now.score))
+            else:
+                fresh.append(now)
+    return fresh
+
+
+def _removed(post: Post, reason: str) -> Post:
+    media = tuple(
+        replace(one, status="failed", reason="post_removed") if one.status == "pending" else one
+        for one in post.media
+    )
+    return replace(post, removed=reason, media=media)
+
+
+def _own_id(post: Post) -> str:
+    return post.post_id.removeprefix("reddit:")

@@ -1,0 +1,200 @@
+"""Posts and media as rows of the crawl store: each function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from collectors.record import Media, Post
+
+if TYPE_CHECKING:
+    from collectors.store import Outcome
+
+_POST_COLUMNS = [f.name for f in fields(Post) if f.name != "media"]
+_MEDIA_COLUMNS = [f.name for f in fields(Media)]
+_INSERT_POST = (
+    f"insert into posts ({', '.join(_POST_COLUMNS)}, media_key) "
+    f"values ({', '.join('?' * (len(_POST_COLUMNS) + 1))}) on conflict (post_id) do update set "
+    + ", ".join(f"{c} = excluded.{c}" for c in [*_POST_COLUMNS[1:], "media_key"])
+)
+_INSERT_MEDIA = (
+    f"insert into media (post_id, host, {', '.join(_MEDIA_COLUMNS)}) "
+    f"values ({', '.join('?' * (len(_MEDIA_COLUMNS) + 2))})"
+)
+
+
+def host_of(url: str) -> str:
+    """Return the host that an address names, in lower case; empty where it names none."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def upsert(db: sqlite3.Connection, post: Post) -> str:
+    """Write one post: `new`, `updated` or `known`."""
+    post = post if post.collected_at else replace(post, collected_at=int(time.time()))
+    values = _post_values(post)
+    media_key = _media_key(post.media)
+    old = db.execute(
+        f"select {', '.join(_POST_COLUMNS)}, media_key from posts where post_id = ?", (post.post_id,)
+    ).fetchone()
+    if old is not None and old[:-2] == tuple(values[:-1]) and old[-1] == media_key:
+        return "known"
+    if old is not None and post.removed:
+        return _mark_removed(db, post, old[_POST_COLUMNS.index("removed")])
+    db.execute(_INSERT_POST, (*values, media_key))
+    if old is None or old[-1] != media_key:
+        _write_media(db, post)
+    return "new" if old is None else "updated"
+
+
+def _mark_removed(db: sqlite3.Connection, post: Post, before: str | None) -> str:
+    """Keep what is known of a post that its source has removed since, but fetch no more of it.
+
+    The answer for a removed post has "[deleted by user]" in the title's place and no link.
+    """
+    if before == post.removed:
+        return "known"
+    db.execute("update posts set removed = ? where post_id = ?", (post.removed, post.post_id))
+    db.execute(
+        "update media set status = 'failed', reason = 'post_removed', retry = 0 "
+        "where post_id = ? and status = 'pending'",
+        (post.post_id,),
+    )
+    return "updated"
+
+
+def _post_values(post: Post) -> list[Any]:
+    values = [getattr(post, column) for column in _POST_COLUMNS]
+    values[_POST_COLUMNS.index("votes")] = json.dumps(dict(sorted(post.votes.items())), ensure_ascii=False)
+    return values
+
+
+def _media_key(media: Sequence[Media]) -> str:
+    links = [(m.url, m.kind, m.fallback_url) for m in media]
+    return hashlib.sha256(json.dumps(links).encode()).hexdigest()[:16]
+
+
+_FETCHED = (
+    "status, reason, detail, retry, final_url, robots, sha256, mime, width, height, frames, bytes, "
+    "attempts, fetched_at"
+)
+
+
+def _write_media(db: sqlite3.Connection, post: Post) -> None:
+    """Replace a post's media, but let an address that was fetched already keep its outcome."""
+    outcomes = {
+        medium.url: db.execute(
+            f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (medium.url,)
+        ).fetchone()
+        for medium in post.media
+        if medium.status == "pending"
+    }
+    db.execute("delete from media where post_id = ?", (post.post_id,))
+    for medium in post.media:
+        _insert_medium(db, post.post_id, medium, outcomes.get(medium.url))
+
+
+def _insert_medium(
+    db: sqlite3.Connection, post_id: str, medium: Media, outcome: tuple[Any, ...] | None
+) -> None:
+    db.execute(_INSERT_MEDIA, (post_id, host_of(medium.url), *(getattr(medium, c) for c in _MEDIA_COLUMNS)))
+    if outcome is not None:
+        marks = ", ".join("?" * len(outcome))
+        db.execute(
+            f"update media set ({_FETCHED}) = ({marks}) where post_id = ? and position = ?",
+            (*outcome, post_id, medium.position),
+        )
+
+
+def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> None:
+    """Write what became of an address."""
+    db.execute(
+        "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, robots = ?, "
+        "sha256 = ?, mime = ?, width = ?, height = ?, frames = ?, bytes = ?, "
+        "attempts = attempts + 1, fetched_at = ?, claimed_by = null "
+        "where url = ? and status = 'pending'",
+        (
+            outcome.status,
+            outcome.reason,
+            outcome.detail,
+            outcome.retry,
+            outcome.final_url,
+            outcome.robots,
+            outcome.sha256,
+            outcome.mime,
+            outcome.width,
+            outcome.height,
+            outcome.frames,
+            outcome.bytes,
+            int(time.time()),
+            url,
+        ),
+    )
+
+
+def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:
+    """Put an album's images where its own address stands, in order, for every post that links to it."""
+    holders = db.execute(
+        "select post_id, position, kind from media where url = ? and status = 'pending'", (url,)
+    ).fetchall()
+    for post_id, position, kind in holders:
+        db.execute("delete from media where post_id = ? and position = ?", (post_id, position))
+        # Rows behind the album move up: from the last one, since (post_id, position) is the key.
+        behind = db.execute(
+            "select position from media where post_id = ? and position > ? order by position desc",
+            (post_id, position),
+        ).fetchall()
+        for (old,) in behind:
+            db.execute(
+                "update media set position = ? where post_id = ? and position = ?",
+                (old + len(urls) - 1, post_id, old),
+            )
+        for offset, image in enumerate(urls):
+            outcome = db.execute(
+                f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (image,)
+            ).fetchone()
+            _insert_medium(db, post_id, Media(url=image, position=position + offset, kind=kind), outcome)
+
+
+def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: bool) -> None:
+    """Write how far a walk has come."""
+    db.execute(
+        "insert into walks (walk, cursor, done, updated_at) values (?, ?, ?, ?) on conflict (walk) "
+        "do update set cursor = excluded.cursor, done = excluded.done, updated_at = excluded.updated_at",
+        (walk, cursor, done, int(time.time())),
+    )
+
+
+def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], limit: int) -> None:
+    """Keep these posts among a walk's candidates, and no more than its `limit` best-scored in all."""
+    db.executemany(
+        "insert or replace into candidates (walk, post_id, score, record) values (?, ?, ?, ?)",
+        [(walk, p.post_id, _rank(p), msgspec.json.encode(p)) for p in posts],
+    )
+    db.execute(
+        "delete from candidates where walk = ?1 and post_id in (select post_id from candidates "
+        "where walk = ?1 order by score desc, post_id limit -1 offset ?2)",
+        (walk, limit),
+    )
+
+
+def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]:
+    """Return a walk's best-scored candidates, the best first."""
+    found = db.execute(
+        "select record from candidates where walk = ? order by score desc, post_id limit ?", (walk, limit)
+    )
+    return [msgspec.json.decode(record, type=Post) for (record,) in found]
+
+
+def _rank(post: Post) -> int:
+    return post.score if post.score is not None else -(2**63)

@@ -1,0 +1,120 @@
+"""The crawl store's SQLite schema, its version, and how an older one is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from collectors.errors import StoreError
+
+#: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
+STORE_VERSION = 1
+
+#: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
+APPLICATION_ID = 0x41464354
+
+_TABLES = """
+create table posts (
+    post_id      text primary key,
+    source       text not null,
+    community    text not null,
+    title        text not null,
+    body         text not null,
+    author       text,                -- a keyed hash, never a name
+    created_at   integer,             -- Unix seconds, UTC
+    score        integer,
+    num_comments integer,
+    votes        text not null,       -- JSON: label -> count
+    votes_total  integer,
+    label        text,
+    permalink    text,
+    licence      text,
+    licence_url  text,
+    over_18      integer,
+    removed      text,                -- the source's own reason
+    collected_at integer not null,
+    media_key    text not null        -- digest of the links as resolved: unchanged links keep their images
+);
+create index posts_community on posts (community);
+
+create table media (
+    post_id      text not null references posts on delete cascade,
+    position     integer not null,
+    url          text not null,
+    host         text not null,
+    kind         text not null,
+    status       text not null,
+    reason       text,
+    detail       text,
+    retry        integer not null default 0,
+    fallback_url text,
+    final_url    text,                -- where the bytes came from, after redirects
+    robots       text,                -- the X-Robots-Tag header, where there was one
+    sha256       text,
+    mime         text,
+    width        integer,
+    height       integer,
+    frames       integer,
+    bytes        integer,
+    attempts     integer not null default 0,
+    fetched_at   integer,
+    claimed_by   integer,             -- the run that is fetching it now
+    primary key (post_id, position)
+);
+create index media_url on media (url);
+create index media_work on media (host, url) where status = 'pending';
+
+create table walks (                  -- how far a walk over a source's pages has come
+    walk         text primary key,
+    cursor       text,
+    done         integer not null default 0,
+    updated_at   integer not null
+);
+create table candidates (             -- posts of a walk that must end before the best are known
+    walk         text not null,
+    post_id      text not null,
+    score        integer not null,
+    record       blob not null,
+    primary key (walk, post_id)
+) without rowid;
+create index candidates_rank on candidates (walk, score);
+
+create table runs (
+    run_id       integer primary key,
+    command      text not null,
+    started_at   integer not null,
+    ended_at     integer,             -- null: still running, or killed
+    summary      text
+);
+"""
+
+
+def prepare(db: sqlite3.Connection, where: str) -> None:
+    """Create the tables of an empty database, or check the version of one that has them.
+
+    Raises `StoreError` for a database that isn't ours, or that a newer Affectory wrote.
+    """
+    version = db.execute("pragma user_version").fetchone()[0]
+    if version > STORE_VERSION:
+        raise StoreError(
+            f"the store {where!r} has version {version}, newer than this program reads "
+            f"({STORE_VERSION}): upgrade affectory, or choose another --store"
+        )
+    if version == STORE_VERSION:
+        return
+    db.execute("begin immediate")
+    try:
+        # Another collector may have created the tables while we waited for the lock.
+        if db.execute("pragma user_version").fetchone()[0] == 0:
+            if db.execute("select count(*) from sqlite_master").fetchone()[0]:
+                raise StoreError(
+                    f"{where!r} is a SQLite database, but no crawl store: choose another --store"
+                )
+            for statement in _TABLES.split(";\n"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"pragma application_id = {APPLICATION_ID}")
+            db.execute(f"pragma user_version = {STORE_VERSION}")
+        db.execute("commit")
+    except BaseException:
+        db.execute("rollback")
+        raise

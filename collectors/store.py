@@ -1,0 +1,393 @@
+"""The crawl store: one folder with `crawl.sqlite`, `media/ab/abcdef….jpg` and `author.key`.
+
+Any process may be killed at any instant. Posts are written a page a transaction, together with the
+walk's cursor; an image file is complete before it gets its name, and has its name before its row
+says `stored`. A run holds an exclusive lock on a file of its own while it lives: what a dead run
+had claimed is handed out again, and its half-written files are removed.
+
+    with Store.open("data/reddit") as store, store.run("collectors.reddit …") as run:
+        store.add([post, …])
+        for task in store.claim(run, host="i.redd.it", n=8): …
+        store.settle(task.url, outcome)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from collectors import rows
+from collectors.errors import StoreError
+from collectors.record import MediaStatus, Post
+from collectors.schema import prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a collector on this store. Its lock is held until the process ends."""
+
+    run_id: int
+    lock: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An image to fetch: its address, a second one of the same picture, and what links to it."""
+
+    url: str
+    kind: str
+    fallback_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one address: the media columns that a fetch fills."""
+
+    status: MediaStatus
+    reason: str | None = None
+    detail: str | None = None
+    retry: bool = False
+    final_url: str | None = None
+    robots: str | None = None
+    sha256: str | None = None
+    mime: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    bytes: int | None = None
+
+
+class Store:
+    """A crawl store, open for reading and writing. Close it, or use it as a context manager."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.db = db
+
+    @classmethod
+    def open(cls, folder: str | Path, *, create: bool = True) -> Self:
+        """Open the store in `folder`, creating it where it isn't there.
+
+        Raises `StoreError` where the folder is a file, the database isn't ours or is newer, or
+        (with `create=False`) there is none.
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"--store {str(folder)!r} is a file: name a folder")
+        if not create and not (folder / "crawl.sqlite").is_file():
+            raise StoreError(
+                f"there is no crawl store in {str(folder)!r}: collect one first, "
+                "or name another folder with --store"
+            )
+        with explained(folder):
+            (folder / "media" / "tmp").mkdir(parents=True, exist_ok=True)
+            (folder / "runs").mkdir(exist_ok=True)
+            db = sqlite3.connect(folder / "crawl.sqlite", timeout=30, isolation_level=None)
+            try:
+                db.execute("pragma journal_mode = wal")
+                # NORMAL: a power cut may cost the last commits, never the database; `_reap` finds
+                # images whose row outlived their bytes.
+                db.execute("pragma synchronous = normal")
+                db.execute("pragma foreign_keys = on")
+                prepare(db, str(folder))
+            except BaseException:
+                db.close()
+                raise
+        return cls(folder, db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with explained(self.folder):
+            self.db.execute("begin immediate")
+            try:
+                yield self.db
+                self.db.execute("commit")
+            except BaseException:
+                # A full disk may have rolled back by itself.
+                if self.db.in_transaction:
+                    self.db.execute("rollback")
+                raise
+
+    def author_key(self) -> bytes:
+        """Return the key that hashes authors' names in this store, made at its first use (mode 0600)."""
+        path = self.folder / "author.key"
+        if not path.exists():
+            with explained(self.folder):
+                new = path.with_name(f"author.key.{os.getpid()}")
+                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(secrets.token_bytes(32))
+                # link() fails where another collector was first: its key is the store's.
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, path)
+                new.unlink()
+        return path.read_bytes()
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def run(self, command: str) -> Iterator[Run]:
+        """Register a run: take its lock, and hand back what dead runs had claimed."""
+        self._reap()
+        with self._transaction() as db:
+            run_id = db.execute(
+                "insert into runs (command, started_at) values (?, ?)", (command, int(time.time()))
+            ).lastrowid
+            assert run_id is not None
+            # Locked before it has its name: no other run can find it unlocked and take us for dead.
+            unnamed = self._lock_path(run_id).with_suffix(f".{os.getpid()}")
+            lock = unnamed.open("wb")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            unnamed.rename(self._lock_path(run_id))
+        try:
+            yield Run(run_id, lock)
+        finally:
+            with contextlib.suppress(StoreError):
+                self._release(run_id)
+            self._lock_path(run_id).unlink(missing_ok=True)
+            lock.close()
+
+    def end(self, run: Run, summary: object) -> None:
+        """Write the run's end and its closing summary to the run log."""
+        with self._transaction() as db:
+            db.execute(
+                "update runs set ended_at = ?, summary = ? where run_id = ?",
+                (int(time.time()), json.dumps(summary, sort_keys=True), run.run_id),
+            )
+
+    def _lock_path(self, run_id: int) -> Path:
+        return self.folder / "runs" / f"{run_id}.lock"
+
+    def _release(self, run_id: int) -> None:
+        with self._transaction() as db:
+            db.execute("update media set claimed_by = null where claimed_by = ?", (run_id,))
+
+    def _reap(self) -> None:
+        """Take over from runs that died: their lock is free, their claims and files are not."""
+        alive = []
+        for path in sorted((self.folder / "runs").glob("*.lock")):
+            run_id = int(path.stem)
+            try:
+                with path.open("rb") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._requeue_lost(run_id)
+                    for half_written in (self.folder / "media" / "tmp").glob(f"{run_id}-*"):
+                        half_written.unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
+            except BlockingIOError:
+                alive.append(run_id)
+            except FileNotFoundError:
+                continue  # reaped by another collector just now
+        marks = ",".join("?" * len(alive))
+        with self._transaction() as db:
+            db.execute(
+                "update media set claimed_by = null "
+                f"where claimed_by is not null and claimed_by not in ({marks})",
+                alive,
+            )
+
+    def _requeue_lost(self, run_id: int) -> None:
+        """After a power cut a row can outlive its file: look at what the dead run had stored."""
+        started = self.db.execute("select started_at from runs where run_id = ?", (run_id,)).fetchone()
+        if started is None:
+            return
+        stored = self.db.execute(
+            "select url, sha256, mime, bytes from media where status = 'stored' and fetched_at >= ?", started
+        ).fetchall()
+        lost = [(url,) for url, sha256, mime, size in stored if _size(self.media_path(sha256, mime)) != size]
+        with self._transaction() as db:
+            db.executemany("update media set status = 'pending', reason = null where url = ?", lost)
+
+    # -- posts --------------------------------------------------------------------------------
+
+    def add(
+        self, posts: Iterable[Post], *, walk: str | None = None, cursor: str | None = None
+    ) -> Counter[str]:
+        """Write posts, and with `walk` how far it has come, in one transaction.
+
+        Returns how many were `new`, `updated` (something of the post has changed) or `known`.
+        Images whose links haven't changed keep what was fetched.
+        """
+        with self._transaction() as db:
+            counts = Counter(rows.upsert(db, post) for post in posts)
+            if walk is not None:
+                rows.set_walk(db, walk, cursor, done=False)
+        return counts
+
+    def cursor(self, walk: str) -> str | None:
+        """Return where a walk goes on; None for one that starts afresh."""
+        found = self.db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()
+        return found[0] if found else None
+
+    def finish_walk(self, walk: str, cursor: str | None) -> None:
+        """Say that a walk has come to its end; `cursor` is where a later run looks for what is new."""
+        with self._transaction() as db:
+            rows.set_walk(db, walk, cursor, done=True)
+
+    def add_candidates(self, walk: str, posts: Sequence[Post], *, cursor: str | None, limit: int) -> None:
+        """Keep the posts of a walk that may be among its `limit` best-scored, and its cursor."""
+        with self._transaction() as db:
+            rows.add_candidates(db, walk, posts, limit)
+            rows.set_walk(db, walk, cursor, done=False)
+
+    def candidates(self, walk: str) -> int:
+        """Return how many candidates a walk has."""
+        found = self.db.execute("select count(*) from candidates where walk = ?", (walk,)).fetchone()
+        return int(found[0])
+
+    def promote(self, walk: str, limit: int, cursor: str | None) -> Counter[str]:
+        """End a walk: write its `limit` best-scored candidates as posts (ties by post id).
+
+        With a `cursor` the candidates stay, for a later run to compare with what came since.
+        """
+        with self._transaction() as db:
+            best = rows.best_candidates(db, walk, limit)
+            counts = Counter(rows.upsert(db, post) for post in best)
+            if cursor is None:
+                db.execute("delete from candidates where walk = ?", (walk,))
+            rows.set_walk(db, walk, cursor, done=True)
+        return counts
+
+    def post_count(self, communities: Sequence[str]) -> int:
+        """Return how many posts of these communities the store holds."""
+        marks = ",".join("?" * len(communities))
+        found = self.db.execute(f"select count(*) from posts where community in ({marks})", communities)
+        return int(found.fetchone()[0])
+
+    # -- media --------------------------------------------------------------------------------
+
+    def media_path(self, sha256: str, mime: str) -> Path:
+        """Return where an image of this digest and type stands: `media/ab/abcdef….jpg`."""
+        return media_path(self.folder, sha256, mime)
+
+    def requeue(self, communities: Sequence[str], *, reasons_kept: Sequence[str] = ()) -> int:
+        """Make pending again what failed for a passing reason, but for `reasons_kept`. Returns how many."""
+        communities_marks = ",".join("?" * len(communities))
+        kept_marks = ",".join("?" * len(reasons_kept))
+        with self._transaction() as db:
+            return db.execute(
+                f"update media set status = 'pending' where retry = 1 and status in ('failed', 'refused') "
+                f"and coalesce(reason, '') not in ({kept_marks}) and post_id in "
+                f"(select post_id from posts where community in ({communities_marks}))",
+                (*reasons_kept, *communities),
+            ).rowcount
+
+    def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
+        """Return how many addresses wait for a fetch, unclaimed, by host."""
+        marks = ",".join("?" * len(communities))
+        found = self.db.execute(
+            "select m.host, count(distinct m.url) from media m join posts p using (post_id) "
+            f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
+            "group by m.host order by m.host",
+            communities,
+        )
+        return dict(found.fetchall())
+
+    def claim(self, run: Run, communities: Sequence[str], *, host: str, n: int) -> list[Task]:
+        """Claim up to `n` addresses of a host for this run; another run won't get them."""
+        marks = ",".join("?" * len(communities))
+        with self._transaction() as db:
+            found = db.execute(
+                "select m.url, min(m.kind), max(m.fallback_url) from media m join posts p using (post_id) "
+                "where m.status = 'pending' and m.host = ? and m.claimed_by is null "
+                f"and p.community in ({marks}) group by m.url order by m.url limit ?",
+                (host, *communities, n),
+            ).fetchall()
+            db.executemany(
+                "update media set claimed_by = ? where url = ? and status = 'pending'",
+                [(run.run_id, url) for url, _, _ in found],
+            )
+        return [Task(*row) for row in found]
+
+    def settle(self, url: str, outcome: Outcome) -> None:
+        """Write what became of an address, for every post that links to it."""
+        with self._transaction() as db:
+            rows.settle(db, url, outcome)
+
+    def replace_media(self, url: str, urls: Sequence[str]) -> None:
+        """Put the images of an album in the place of the album's own address."""
+        with self._transaction() as db:
+            rows.replace_media(db, url, urls)
+
+    def media_counts(self, communities: Sequence[str]) -> Counter[tuple[str, str | None]]:
+        """Return how many media there are by (status, reason)."""
+        marks = ",".join("?" * len(communities))
+        found = self.db.execute(
+            "select m.status, m.reason, count(*) from media m join posts p using (post_id) "
+            f"where p.community in ({marks}) group by 1, 2",
+            communities,
+        )
+        return Counter({(status, reason): n for status, reason, n in found})
+
+
+EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/bmp": "bmp",
+    "image/tiff": "tif",
+    "image/avif": "avif",
+}
+
+
+def media_path(folder: Path, sha256: str, mime: str) -> Path:
+    """Return where a store in `folder` keeps an image of this digest and type."""
+    return folder / "media" / sha256[:2] / f"{sha256}.{EXTENSIONS[mime]}"
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn the system's errors into one line that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if "full" in text:
+            raise StoreError(_full(folder)) from error
+        if "not a database" in text or "malformed" in text:
+            raise StoreError(
+                f"{str(folder / 'crawl.sqlite')!r} is no readable SQLite database ({text}): "
+                "restore it from a copy, or choose another --store"
+            ) from error
+        raise StoreError(f"the store {str(folder)!r} can't be used: {text}") from error
+    except OSError as error:
+        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+            raise StoreError(_full(folder)) from error
+        raise StoreError(
+            f"the store {str(folder)!r} can't be written: {error.strerror}; choose another --store"
+        ) from error
+
+
+def _full(folder: Path) -> str:
+    return (
+        f"no space is left on the disk of the store {str(folder)!r}: free some and run the same "
+        "command again; nothing that was stored is lost"
+    )

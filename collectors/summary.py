@@ -1,0 +1,90 @@
+"""The closing summary of a crawl: every post asked for and every image linked is accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.errors import AffectoryError
+from collectors.pages import Failure
+from collectors.progress import eta
+
+#: What became of a post that is in the store now, in the order of the summary.
+STORED = ("new", "updated", "known")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a crawl has done. Printing it checks that it adds up."""
+
+    asked: int
+    posts: Counter[str]
+    by_community: Mapping[str, int]
+    media: Counter[tuple[str, str | None]]
+    fetched: Counter[str]
+    failures: Sequence[Failure]
+    trouble: AffectoryError | None
+    folder: Path
+    seconds: float
+    interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where a part was left undone; 2 where nothing was collected; 130 after Ctrl-C."""
+        if self.interrupted:
+            return 130
+        if self.failures or self.trouble is not None:
+            worked = self.fetched["stored"] or any(self.posts[k] for k in STORED)
+            return 1 if worked else 2
+        return 0
+
+    def __str__(self) -> str:
+        assert self.asked == self.posts.total(), (self.asked, self.posts)
+        lines = [
+            _sum("posts", "asked", self.asked, [(k, self.posts[k]) for k in _order(self.posts, STORED)]),
+            "        " + " · ".join(f"r/{name} {n:,}" for name, n in self.by_community.items()),
+            _sum("images", "linked", self.media.total(), self._images()),
+        ]
+        if self.fetched.total():
+            parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
+            lines.append(f"        in this run: {parts}")
+        lines += [f"problem {failure.error}" for failure in self.failures]
+        lines += [f"problem {self.trouble}"] if self.trouble else []
+        lines.append(f"store   {self.folder}  ({eta(self.seconds)}{', interrupted' * self.interrupted})")
+        if hint := self._next():
+            lines.append(f"next    {hint}")
+        return "\n".join(lines)
+
+    def _images(self) -> list[tuple[str, int]]:
+        """Stored and pending first, then each reason under its status."""
+        named: Counter[str] = Counter()
+        for (status, reason), n in self.media.items():
+            named[status if reason is None or status in ("stored", "pending") else f"{status}: {reason}"] += n
+        return [(name, named[name]) for name in _order(named, ("stored", "pending"))]
+
+    def _next(self) -> str:
+        waiting = sum(n for (status, _), n in self.media.items() if status == "pending")
+        if self.interrupted:
+            return "run the same command again: it goes on where this one stopped"
+        if self.trouble or (waiting and self.fetched.total()):
+            return "run the same command again: it goes on where this one stopped"
+        if waiting:
+            return f"{waiting:,} images wait: run again with --media"
+        return ""
+
+
+def _order(counts: Counter[str], first: Sequence[str]) -> list[str]:
+    rest = sorted(counts.keys() - set(first), key=lambda k: (-counts[k], k))
+    return [k for k in (*first, *rest) if counts[k]]
+
+
+def _sum(what: str, verb: str, total: int, parts: Sequence[tuple[str, int]]) -> str:
+    assert total == sum(n for _, n in parts), (total, parts)
+    shown = " + ".join(f"{n:,} {_words(name)}" for name, n in parts) or "0"
+    return f"{what:<7} {verb} {total:,} = {shown}"
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")
