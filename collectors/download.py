@@ -85,30 +85,42 @@ class Downloads:
                 group.create_task(work())
 
     async def _settle(self, task: Task) -> None:
-        if task.kind in ALBUM_KINDS and self.imgur_client_id:
-            try:
-                images = await album_images(self.client, task.url, task.kind, self.imgur_client_id)
-                self.store.replace_media(task.url, images)
-                self.progress.album(len(images))
+        if task.kind in ALBUM_KINDS:
+            outcome = await self._open_album(task)
+            if outcome is None:
                 return
-            except FetchError as error:
-                outcome = as_outcome(error)
         else:
             outcome = await self._fetch(task)
         self.store.settle(task.url, outcome)
         self.progress.image(outcome)
 
+    async def _open_album(self, task: Task) -> Outcome | None:
+        """Put an album's images in its place (None), or say why it can't be opened.
+
+        Without a client id the album stays closed: i.imgur.com/ALBUM.jpg may be an unrelated picture,
+        for albums and images are numbered apart. Reddit's preview, where there is one, is its cover.
+        """
+        if self.imgur_client_id is None:
+            missing = Outcome("failed", NEEDS_CLIENT_ID, detail="set IMGUR_CLIENT_ID", retry=True)
+            return await self._second(task, missing)
+        try:
+            images = await album_images(self.client, task.url, task.kind, self.imgur_client_id)
+        except FetchError as error:
+            return await self._second(task, as_outcome(error))
+        self.store.replace_media(task.url, images)
+        self.progress.album()
+        return None
+
     async def _fetch(self, task: Task) -> Outcome:
-        """Fetch an address, or where that gives no image, the second one of the same picture."""
-        outcome = await self._fetch_one(task.url)
-        if outcome.status != "stored" and task.fallback_url is not None:
+        return await self._second(task, await self._fetch_one(task.url))
+
+    async def _second(self, task: Task, first: Outcome) -> Outcome:
+        """Where an address gave no image, try the second one of the same picture."""
+        if first.status != "stored" and task.fallback_url is not None:
             second = await self._fetch_one(task.fallback_url)
             if second.status == "stored":
                 return second
-        if task.kind in ALBUM_KINDS and outcome.status == "gone":
-            # i.imgur.com/ALBUM.jpg shows an album only where its id is an image's too.
-            return Outcome("failed", NEEDS_CLIENT_ID, detail="set IMGUR_CLIENT_ID", retry=True)
-        return outcome
+        return first
 
     async def _fetch_one(self, url: str) -> Outcome:
         try:

@@ -37,7 +37,7 @@ class Progress:
         """Count an image's outcome: `stored`, or its reason."""
         self.images["stored" if outcome.status == "stored" else outcome.reason or outcome.status] += 1
 
-    def album(self, images: int) -> None:
+    def album(self) -> None:
         """Count an album that was opened: its images wait in its place."""
         self.images["albums_opened"] += 1
 

@@ -145,9 +145,9 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> None:
 def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:
     """Put an album's images where its own address stands, in order, for every post that links to it."""
     holders = db.execute(
-        "select post_id, position, kind from media where url = ? and status = 'pending'", (url,)
+        "select post_id, position from media where url = ? and status = 'pending'", (url,)
     ).fetchall()
-    for post_id, position, kind in holders:
+    for post_id, position in holders:
         db.execute("delete from media where post_id = ? and position = ?", (post_id, position))
         # Rows behind the album move up: from the last one, since (post_id, position) is the key.
         behind = db.execute(
@@ -163,7 +163,8 @@ def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None
             outcome = db.execute(
                 f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (image,)
             ).fetchone()
-            _insert_medium(db, post_id, Media(url=image, position=position + offset, kind=kind), outcome)
+            medium = Media(url=image, position=position + offset, kind="imgur_image")
+            _insert_medium(db, post_id, medium, outcome)
 
 
 def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: bool) -> None:

@@ -1,0 +1,68 @@
+"""A loopback stand-in for the sources: generated posts and pictures, and the faults of the real ones.
+
+    with running(posts=600, faults=["429=0.05"]) as base_url:
+        ...                                # https://HOST/PATH is at base_url + "/HOST/PATH"
+
+Importing this costs nothing; numpy, Pillow and aiohttp are loaded by the process that serves.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from collectors.errors import AffectoryError
+from collectors.sandbox.faults import Faults
+from collectors.sandbox.limits import HostLimits
+
+_READY = "sandbox ready at "
+
+
+@contextmanager
+def running(
+    *,
+    posts: int = 600,
+    seed: int = 0,
+    faults: Sequence[str] = (),
+    strikes: int = 1,
+    host_limits: Sequence[str] = (),
+    retry_after: bool = True,
+    port: int = 0,
+) -> Iterator[str]:
+    """Run the sandbox in a process of its own; gives its base address, and ends it afterwards.
+
+    The process ends with this one in any case: it watches the pipe on its standard input.
+    """
+    Faults.parse(faults)  # a bad one is for the caller to hear of, before there is a process
+    HostLimits.parse(host_limits)
+    options = ["--port", port, "--posts", posts, "--seed", seed, "--strikes", strikes]
+    command = [sys.executable, "-m", "collectors.sandbox", *map(str, options), "--exit-with-stdin"]
+    command += ["--faults", *faults] if faults else []
+    command += ["--host-limit", *host_limits] if host_limits else []
+    command += [] if retry_after else ["--no-retry-after"]
+    root = str(Path(__file__).resolve().parents[2])
+    search_path = os.pathsep.join(filter(None, [root, os.getenv("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": search_path}
+    server = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert server.stdin is not None and server.stdout is not None
+    try:
+        line = server.stdout.readline().strip()
+        if not line.startswith(_READY):
+            raise AffectoryError(
+                f"the sandbox did not start (status {server.wait(10)}): its message stands above"
+            )
+        yield line.removeprefix(_READY)
+    finally:
+        server.stdin.close()
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        server.stdout.close()

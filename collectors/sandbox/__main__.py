@@ -1,0 +1,85 @@
+"""Run the sandbox: python -m collectors.sandbox --port 8300 --posts 600 --faults 429=0.05 drip=0.01
+
+It prints one line, `sandbox ready at http://127.0.0.1:8300`, and serves until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+
+import tyro
+
+from collectors.errors import AffectoryError, InputError
+from collectors.sandbox.server import make_sandbox, serving
+
+
+def main(
+    port: int = 0,
+    posts: int = 600,
+    seed: int = 0,
+    faults: tuple[str, ...] = (),
+    strikes: int = 1,
+    host_limit: tuple[str, ...] = (),
+    retry_after: bool = True,
+    exit_with_stdin: bool = False,
+) -> None:
+    """A stand-in for Reddit, imgur and Arctic Shift on 127.0.0.1, with generated posts.
+
+    Args:
+        port: Port to listen on; 0 takes a free one.
+        posts: How many posts to make.
+        seed: Another seed makes another corpus, and other addresses fail.
+        faults: What goes wrong, as NAME=RATE: 429=0.05 drip=0.01.
+        strikes: How many requests of an address a transient fault spoils.
+        host_limit: Requests a second by host: i.imgur.com=20.
+        retry_after: Whether a host over its limit says Retry-After.
+        exit_with_stdin: End when standard input ends, as it does when the parent dies.
+    """
+    try:
+        if posts < 0 or not 0 <= port <= 65_535:
+            raise InputError(f"posts {posts!r} must be 0 or more, and port {port!r} from 0 to 65535")
+        sandbox = make_sandbox(
+            posts=posts,
+            seed=seed,
+            faults=faults,
+            strikes=strikes,
+            host_limits=host_limit,
+            retry_after=retry_after,
+        )
+    except AffectoryError as error:
+        sys.exit(_complain(str(error)))
+
+    async def serve() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        async with serving(sandbox, port) as base_url:
+            print(f"sandbox ready at {base_url}", flush=True)
+            if exit_with_stdin:
+                threading.Thread(target=_wait_for_end, args=(loop, stop), daemon=True).start()
+            await stop.wait()
+
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        sys.exit(_complain(f"can't listen on 127.0.0.1:{port}: {error.strerror}; try --port 0"))
+
+
+def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Read standard input to its end, past Python's own buffer, whose lock would hold up the exit."""
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)
+
+
+def _complain(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m collectors.sandbox")

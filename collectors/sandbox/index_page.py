@@ -1,0 +1,53 @@
+"""The page at `/`: what the sandbox is, and where to begin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+
+from collectors.sandbox.faults import KNOWN
+from collectors.sandbox.state import Sandbox
+
+
+def index_html(sandbox: Sandbox, base: str) -> str:
+    """Return the page for a browser."""
+    corpus = sandbox.corpus
+    subs = Counter(post.sub for post in corpus.posts)
+    first = next((post for post in corpus.posts if post.form == "reddit_image"), None)
+    album = next(iter(corpus.albums), "ID")
+    entries = [
+        ("POST", "/www.reddit.com/api/v1/access_token", "a token; any client id but “wrong”"),
+        ("GET", "/oauth.reddit.com/r/happy/top?t=all&limit=100&raw_json=1", "a listing; needs the token"),
+        (
+            "GET",
+            f"/oauth.reddit.com/api/info?id=t3_{corpus.posts[0].id if corpus.posts else 'ID'}",
+            "posts by id",
+        ),
+        ("GET", "/arctic-shift.photon-reddit.com/api/posts/search?subreddit=happy&sort=asc", "the archive"),
+        ("GET", f"/api.imgur.com/3/album/{album}/images", "an album; needs Authorization: Client-ID X"),
+        ("GET", f"/i.redd.it/{first.pictures[0].id if first else 'ID'}.jpg", "an image"),
+        ("GET", "/bench.example/1.jpg", "an image of the benchmark"),
+        ("GET", "/~stats", "what was asked so far; POST /~reset forgets it"),
+    ]
+    rows = "".join(
+        f'<tr><td>{method}</td><td><a href="{path}">{path}</a></td><td>{what}</td></tr>'
+        for method, path, what in (map(escape, entry) for entry in entries)
+    )
+    rates = sandbox.faults.rates
+    faults = "".join(
+        f"<tr><td>{name}</td><td>{rates.get(name, 0):g}</td><td>{escape(what)}</td></tr>"
+        for name, what in KNOWN.items()
+    )
+    counts = ", ".join(f"r/{name} {count}" for name, count in sorted(subs.items()))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Affectory sandbox</title>
+<style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem}}td{{padding-right:.8rem}}</style>
+</head><body>
+<h1>Affectory sandbox</h1>
+<p>A stand-in for Reddit, imgur and Arctic Shift on this machine. All posts and pictures here are
+generated: {len(corpus)} posts with seed {corpus.seed} ({counts}).</p>
+<p>A request for <code>https://HOST/PATH</code> is sent to <code>{escape(base)}/HOST/PATH</code>.</p>
+<h2>Where to begin</h2><table>{rows}</table>
+<h2>Faults</h2><table><tr><th>name</th><th>rate</th><th>what happens</th></tr>{faults}</table>
+</body></html>
+"""

@@ -1,0 +1,148 @@
+"""The faults at work: for each name in `faults.py`, the answer that does the harm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import struct
+import zlib
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from collectors.sandbox import stable
+from collectors.sandbox.archive_api import slow_down
+from collectors.sandbox.imgur import REMOVED, removed_png
+from collectors.sandbox.state import Sandbox, image_response, json_response, page, redirect
+
+BOMB_SIDE = 30_000
+#: A GIF of one pixel, 43 bytes: what trackers send.
+PIXEL = bytes.fromhex(
+    "474946383961010001008000000000 00ffffff21f90401000000002c00000000010001000002024401003b".replace(" ", "")
+)
+DRIP_PAUSE = 0.2
+
+Answer = Callable[[], web.StreamResponse]
+
+
+async def misbehave(
+    fault: str, sandbox: Sandbox, request: web.Request, url: str, answer: Answer
+) -> web.StreamResponse:
+    """Answer a request as `fault` has it; `answer` gives what would have been sent."""
+    streaming: dict[str, Callable[[], Awaitable[web.StreamResponse]]] = {
+        "truncated": lambda: _truncated(request, answer()),
+        "drip": lambda: _drip(request, answer()),
+        "huge": lambda: _huge(request),
+    }
+    if fault in streaming:
+        return await streaming[fault]()
+    if fault == "reset":
+        sandbox.stats.by_status["reset"] += 1
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()  # nobody reads it
+    return _plain(fault, url, answer)
+
+
+def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
+    host = url.split("/")[2]
+    if fault == "429":
+        wait = {"Retry-After": "1"} if stable.number("retry-after", url) % 2 else None
+        return json_response({"message": "Too Many Requests", "error": 429}, 429, wait)
+    if fault == "500":
+        return web.Response(status=500 + 3 * (stable.number("500", url) % 2))
+    if fault == "slow_down":
+        return json_response(slow_down(), 422)
+    if fault == "html":
+        return page("Sign in to continue", "<p>This is a page, and no image.</p>")
+    if fault == "bomb":
+        return image_response(bomb(), "image/png")
+    if fault == "private_redirect":
+        return redirect("http://169.254.169.254/latest/meta-data/")
+    if fault == "loop":
+        return redirect(url)
+    if fault == "removed" and host.endswith("imgur.com"):
+        return redirect(REMOVED)
+    if fault == "removed":  # Reddit's hosts answer 404, with a placeholder to look at
+        return web.Response(body=removed_png(), status=404, content_type="image/png")
+    if fault == "pixel":
+        return image_response(PIXEL, "image/gif")
+    if fault == "corrupt":
+        return image_response(corrupt(url), "image/jpeg")
+    if fault == "noai":
+        response = answer()
+        response.headers["X-Robots-Tag"] = "noai, noimageai"
+        return response
+    assert fault == "unavailable", fault
+    return page("404 Not Found", "<h1>404 Not Found</h1>", 404)
+
+
+def corrupt(url: str) -> bytes:
+    """Return a JPEG's first bytes and then garbage, the same for the same address."""
+    start = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+    return start + stable.stream("corrupt", url).randbytes(20_000)
+
+
+@functools.cache
+def bomb() -> bytes:
+    """Return a PNG of 30,000 by 30,000 grey pixels: 874 kB that decode to 900 MB.
+
+    Built from one chunk of 1,000 rows: after a full flush the same zeros give the same compressed
+    bytes, so 30 copies make the stream, and zeros leave Adler-32 no more to count than their number.
+    """
+    rows, copies = 1000, BOMB_SIDE // 1000
+    raw = rows * (BOMB_SIDE + 1)  # each row begins with a filter byte
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    chunk = b"".join([packer.compress(bytes(BOMB_SIDE + 1)) for _ in range(rows)])
+    chunk += packer.flush(zlib.Z_FULL_FLUSH)
+    adler = (raw * copies % 65521) << 16 | 1
+    data = b"\x78\xda" + chunk * copies + zlib.compressobj(9, zlib.DEFLATED, -15).flush()
+    header = struct.pack(">IIBBBBB", BOMB_SIDE, BOMB_SIDE, 8, 0, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", data + struct.pack(">I", adler)), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+async def _truncated(request: web.Request, full: web.StreamResponse) -> web.StreamResponse:
+    """Promise the whole, send the half, and hang up."""
+    body = full.body if isinstance(full, web.Response) and isinstance(full.body, bytes) else b""
+    response = web.StreamResponse(status=full.status, headers={"Content-Type": full.content_type})
+    response.content_length = max(2, len(body))
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2] or b" ")
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def _drip(request: web.Request, full: web.StreamResponse) -> web.StreamResponse:
+    """Send the answer a byte at a time, again and again: a time-out between bytes never ends it."""
+    body = full.body if isinstance(full, web.Response) and isinstance(full.body, bytes) else b""
+    response = web.StreamResponse(status=full.status, headers={"Content-Type": full.content_type})
+    await response.prepare(request)
+    sent = 0
+    with contextlib.suppress(ConnectionError):  # the client has had enough
+        while _connected(request):
+            await response.write(bytes([body[sent % len(body)]]) if body else b"\0")
+            sent += 1
+            await asyncio.sleep(DRIP_PAUSE)
+    return response
+
+
+async def _huge(request: web.Request) -> web.StreamResponse:
+    """Send zeros for as long as somebody reads them."""
+    response = web.StreamResponse(headers={"Content-Type": "image/jpeg"})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while _connected(request):
+            await response.write(bytes(65_536))
+            await asyncio.sleep(0)
+    return response
+
+
+def _connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()

@@ -1,0 +1,121 @@
+"""The sandbox's one server: the first part of a path is the host that it stands for.
+
+    https://i.imgur.com/abc.jpg?1    ->    http://127.0.0.1:PORT/i.imgur.com/abc.jpg?1
+
+Redirects name the logical address (https://i.imgur.com/removed.png): the client routes each hop.
+`GET /~stats` tells what was asked so far, `POST /~reset` forgets it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from collectors.sandbox import archive_api, images, imgur, reddit_api
+from collectors.sandbox.corpus import Corpus
+from collectors.sandbox.faults import Faults, Place
+from collectors.sandbox.index_page import index_html
+from collectors.sandbox.limits import HostLimits
+from collectors.sandbox.misbehave import misbehave
+from collectors.sandbox.state import Handler, Sandbox, Stats, json_response
+
+#: Which handler speaks for a host, and what sort of place it is for the faults.
+HOSTS: dict[str, tuple[Handler, Place]] = {
+    "www.reddit.com": (reddit_api.www, "api"),
+    "oauth.reddit.com": (reddit_api.oauth, "api"),
+    "arctic-shift.photon-reddit.com": (archive_api.archive, "archive"),
+    "api.imgur.com": (imgur.api, "api"),
+    "imgur.com": (imgur.pages, "api"),
+    "i.imgur.com": (imgur.images, "media"),
+    "i.redd.it": (images.originals, "media"),
+    "preview.redd.it": (images.previews, "media"),
+    "external-preview.redd.it": (images.external_previews, "media"),
+    "v.redd.it": (images.videos, "media"),
+    "daily-feed.example": (images.elsewhere, "media"),
+    "bench.example": (images.bench, "media"),
+}
+
+SANDBOX = web.AppKey("sandbox", Sandbox)
+
+
+def make_sandbox(
+    *,
+    posts: int = 600,
+    seed: int = 0,
+    faults: Sequence[str] = (),
+    strikes: int = 1,
+    host_limits: Sequence[str] = (),
+    retry_after: bool = True,
+) -> Sandbox:
+    """Build a sandbox. `strikes`: how many requests of an address a transient fault spoils."""
+    return Sandbox(
+        corpus=Corpus(seed, posts),
+        faults=Faults.parse(faults, seed, strikes),
+        limits=HostLimits.parse(host_limits, retry_after=retry_after),
+    )
+
+
+def make_app(sandbox: Sandbox) -> web.Application:
+    """Build the application that speaks for a sandbox."""
+    app = web.Application()
+    app[SANDBOX] = sandbox
+    app.router.add_route("*", "/{path:.*}", dispatch)
+    app.on_response_prepare.append(_count_status)
+    return app
+
+
+@asynccontextmanager
+async def serving(sandbox: Sandbox, port: int = 0) -> AsyncIterator[str]:
+    """Serve a sandbox on 127.0.0.1 and nowhere else; gives the base address."""
+    app = make_app(sandbox)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port, backlog=512)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def dispatch(request: web.Request) -> web.StreamResponse:
+    """Find the host's handler, unless the host is over its limit or the address has a fault."""
+    sandbox = request.app[SANDBOX]
+    host, _, path = request.path.lstrip("/").partition("/")
+    if host in ("", "~stats", "~reset"):
+        return _own(sandbox, request, host)
+    sandbox.stats.by_path[request.path] += 1
+    if host not in HOSTS:
+        return images.not_found()
+    if not sandbox.limits.allows(host):
+        too_many = {"message": "Too Many Requests", "error": 429}
+        return json_response(too_many, 429, sandbox.limits.headers())
+    handler, place = HOSTS[host]
+    answer = functools.partial(handler, sandbox, request, path)
+    url = f"https:/{request.path_qs}"
+    fault = sandbox.faults.strike(url, "safe" if path == "removed.png" else place)
+    if fault is None:
+        return answer()
+    return await misbehave(fault, sandbox, request, url, answer)
+
+
+def _own(sandbox: Sandbox, request: web.Request, name: str) -> web.StreamResponse:
+    """Answer what is asked of the sandbox itself."""
+    if name == "~stats":
+        return json_response(sandbox.stats.as_json())
+    if name == "~reset":
+        if request.method != "POST":
+            return json_response({"message": "Method Not Allowed", "error": 405}, 405)
+        sandbox.stats = Stats()
+        sandbox.faults.forget()
+        return json_response({"requests": 0})
+    base = f"{request.scheme}://{request.host}"
+    return web.Response(text=index_html(sandbox, base), content_type="text/html")
+
+
+async def _count_status(request: web.Request, response: web.StreamResponse) -> None:
+    if not request.path.startswith("/~") and request.path != "/":
+        request.app[SANDBOX].stats.by_status[str(response.status)] += 1
