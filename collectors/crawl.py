@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from collectors.download import NEEDS_CLIENT_ID, Downloads
 from collectors.errors import AffectoryError
@@ -25,8 +24,9 @@ from collectors.fetch import Client
 from collectors.images import ImagePolicy
 from collectors.pages import Failure, Source
 from collectors.progress import Progress, show
+from collectors.runs import Run
 from collectors.selection import Selection
-from collectors.store import Run, Store
+from collectors.store import Store
 from collectors.summary import Summary
 from collectors.workers import Workers
 
@@ -150,8 +150,8 @@ def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((error for error in leaves if isinstance(error, AffectoryError)), leaves[0])
 
 
-def run_to_exit(work: Callable[[], Awaitable[Summary]]) -> NoReturn:
-    """Run a crawl as a command: print its summary or its error, and exit with the code that says it.
+def run_command(work: Callable[[], Awaitable[Summary]]) -> int:
+    """Run a crawl as a command: print its summary or its error, and return the exit code.
 
     Ctrl-C (or SIGTERM) ends the crawl, not the summary; a second one ends the program at once.
     """
@@ -174,9 +174,9 @@ def run_to_exit(work: Callable[[], Awaitable[Summary]]) -> NoReturn:
         summary = asyncio.run(watched())
     except AffectoryError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except (asyncio.CancelledError, KeyboardInterrupt):
         print("interrupted before anything was collected", file=sys.stderr)
-        sys.exit(130)
+        return 130
     print(summary)
-    sys.exit(summary.exit_code)
+    return summary.exit_code

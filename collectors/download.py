@@ -16,7 +16,8 @@ from collectors.fetch import Client
 from collectors.imgur import ALBUM_KINDS, album_images
 from collectors.progress import Progress
 from collectors.record import MediaStatus
-from collectors.store import Outcome, Run, Store, Task
+from collectors.runs import Run
+from collectors.store import Outcome, Store, Task
 from collectors.workers import Workers
 
 #: What a rerun can't mend without an imgur client id.

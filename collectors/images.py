@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from PIL import Image, ImageFile, ImageOps
 
 from collectors.answers import html_title
-from collectors.store import Outcome, media_path
+from collectors.layout import media_path
+from collectors.store import Outcome
 
 #: Formats a post's image may have, and the types they are stored under.
 FORMATS = {

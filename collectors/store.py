@@ -14,8 +14,6 @@ had claimed is handed out again, and its half-written files are removed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import secrets
 import sqlite3
@@ -24,20 +22,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
-from collectors import rows
+from collectors import rows, runs
 from collectors.errors import StoreError
+from collectors.layout import explained, media_path
 from collectors.record import MediaStatus, Post
+from collectors.runs import Run
 from collectors.schema import prepare
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run of a collector on this store. Its lock is held until the process ends."""
-
-    run_id: int
-    lock: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,76 +139,23 @@ class Store:
 
     @contextlib.contextmanager
     def run(self, command: str) -> Iterator[Run]:
-        """Register a run: take its lock, and hand back what dead runs had claimed."""
-        self._reap()
-        with self._transaction() as db:
-            run_id = db.execute(
-                "insert into runs (command, started_at) values (?, ?)", (command, int(time.time()))
-            ).lastrowid
-            assert run_id is not None
-            # Locked before it has its name: no other run can find it unlocked and take us for dead.
-            unnamed = self._lock_path(run_id).with_suffix(f".{os.getpid()}")
-            lock = unnamed.open("wb")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            unnamed.rename(self._lock_path(run_id))
+        """Register a run, take over from dead ones, and hand back at the end what it had claimed."""
+        with explained(self.folder):
+            runs.take_over(self.db, self.folder)
+            run = runs.start(self.db, self.folder, command)
         try:
-            yield Run(run_id, lock)
+            yield run
         finally:
-            with contextlib.suppress(StoreError):
-                self._release(run_id)
-            self._lock_path(run_id).unlink(missing_ok=True)
-            lock.close()
+            with contextlib.suppress(StoreError), explained(self.folder):
+                runs.finish(self.db, self.folder, run)
 
-    def end(self, run: Run, summary: object) -> None:
+    def end(self, run: Run, summary: str) -> None:
         """Write the run's end and its closing summary to the run log."""
         with self._transaction() as db:
             db.execute(
                 "update runs set ended_at = ?, summary = ? where run_id = ?",
-                (int(time.time()), json.dumps(summary, sort_keys=True), run.run_id),
+                (int(time.time()), summary, run.run_id),
             )
-
-    def _lock_path(self, run_id: int) -> Path:
-        return self.folder / "runs" / f"{run_id}.lock"
-
-    def _release(self, run_id: int) -> None:
-        with self._transaction() as db:
-            db.execute("update media set claimed_by = null where claimed_by = ?", (run_id,))
-
-    def _reap(self) -> None:
-        """Take over from runs that died: their lock is free, their claims and files are not."""
-        alive = []
-        for path in sorted((self.folder / "runs").glob("*.lock")):
-            run_id = int(path.stem)
-            try:
-                with path.open("rb") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._requeue_lost(run_id)
-                    for half_written in (self.folder / "media" / "tmp").glob(f"{run_id}-*"):
-                        half_written.unlink(missing_ok=True)
-                    path.unlink(missing_ok=True)
-            except BlockingIOError:
-                alive.append(run_id)
-            except FileNotFoundError:
-                continue  # reaped by another collector just now
-        marks = ",".join("?" * len(alive))
-        with self._transaction() as db:
-            db.execute(
-                "update media set claimed_by = null "
-                f"where claimed_by is not null and claimed_by not in ({marks})",
-                alive,
-            )
-
-    def _requeue_lost(self, run_id: int) -> None:
-        """After a power cut a row can outlive its file: look at what the dead run had stored."""
-        started = self.db.execute("select started_at from runs where run_id = ?", (run_id,)).fetchone()
-        if started is None:
-            return
-        stored = self.db.execute(
-            "select url, sha256, mime, bytes from media where status = 'stored' and fetched_at >= ?", started
-        ).fetchall()
-        lost = [(url,) for url, sha256, mime, size in stored if _size(self.media_path(sha256, mime)) != size]
-        with self._transaction() as db:
-            db.executemany("update media set status = 'pending', reason = null where url = ?", lost)
 
     # -- posts --------------------------------------------------------------------------------
 
@@ -338,56 +277,3 @@ class Store:
             communities,
         )
         return Counter({(status, reason): n for status, reason, n in found})
-
-
-EXTENSIONS = {
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/gif": "gif",
-    "image/webp": "webp",
-    "image/bmp": "bmp",
-    "image/tiff": "tif",
-    "image/avif": "avif",
-}
-
-
-def media_path(folder: Path, sha256: str, mime: str) -> Path:
-    """Return where a store in `folder` keeps an image of this digest and type."""
-    return folder / "media" / sha256[:2] / f"{sha256}.{EXTENSIONS[mime]}"
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return None
-
-
-@contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn the system's errors into one line that says what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "full" in text:
-            raise StoreError(_full(folder)) from error
-        if "not a database" in text or "malformed" in text:
-            raise StoreError(
-                f"{str(folder / 'crawl.sqlite')!r} is no readable SQLite database ({text}): "
-                "restore it from a copy, or choose another --store"
-            ) from error
-        raise StoreError(f"the store {str(folder)!r} can't be used: {text}") from error
-    except OSError as error:
-        if error.errno in (28, 122):  # ENOSPC, EDQUOT
-            raise StoreError(_full(folder)) from error
-        raise StoreError(
-            f"the store {str(folder)!r} can't be written: {error.strerror}; choose another --store"
-        ) from error
-
-
-def _full(folder: Path) -> str:
-    return (
-        f"no space is left on the disk of the store {str(folder)!r}: free some and run the same "
-        "command again; nothing that was stored is lost"
-    )

@@ -95,17 +95,18 @@ class Options:
     """A sandbox that runs already (python -m collectors.sandbox), instead of one of its own."""
 
 
-def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.reddit") -> None:
-    """Run the command with these arguments (default: those it was started with), and exit."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
+def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.reddit") -> int:
+    """Run the command with these arguments (default: those it was started with); return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = tyro.cli(Options, prog=prog, args=given)
     try:
         subs = check(options)
-        from collectors.crawl import run_to_exit
     except AffectoryError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    command = " ".join([prog, *(sys.argv[1:] if arguments is None else arguments)])
-    run_to_exit(lambda: collect(options, subs, command))
+        return 2
+    from collectors.crawl import run_command  # aiohttp and Pillow: not for --help
+
+    return run_command(lambda: collect(options, subs, " ".join([prog, *given])))
 
 
 def check(options: Options) -> list[str]:
@@ -186,4 +187,4 @@ async def collect(options: Options, subs: list[str], command: str) -> Summary:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,7 +17,7 @@ from collectors.errors import AffectoryError, InputError
 from collectors.sandbox.server import make_sandbox, serving
 
 
-def main(
+def run(
     port: int = 0,
     posts: int = 600,
     seed: int = 0,
@@ -26,7 +26,7 @@ def main(
     host_limit: tuple[str, ...] = (),
     retry_after: bool = True,
     exit_with_stdin: bool = False,
-) -> None:
+) -> int:
     """A stand-in for Reddit, imgur and Arctic Shift on 127.0.0.1, with generated posts.
 
     Args:
@@ -51,12 +51,14 @@ def main(
             retry_after=retry_after,
         )
     except AffectoryError as error:
-        sys.exit(_complain(str(error)))
+        return _complain(str(error))
 
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, stop.set)
+            # Ctrl-C reaches the parent too, which still wants its answers while it ends.
+            leave_it = exit_with_stdin and name == signal.SIGINT
+            loop.add_signal_handler(name, (lambda: None) if leave_it else stop.set)
         async with serving(sandbox, port) as base_url:
             print(f"sandbox ready at {base_url}", flush=True)
             if exit_with_stdin:
@@ -66,7 +68,13 @@ def main(
     try:
         asyncio.run(serve())
     except OSError as error:
-        sys.exit(_complain(f"can't listen on 127.0.0.1:{port}: {error.strerror}; try --port 0"))
+        return _complain(f"can't listen on 127.0.0.1:{port}: {error.strerror}; try --port 0")
+    return 0
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.sandbox") -> int:
+    """Run the command with these arguments; return its exit code."""
+    return tyro.cli(run, prog=prog, args=arguments)
 
 
 def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -82,4 +90,4 @@ def _complain(message: str) -> int:
 
 
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m collectors.sandbox")
+    sys.exit(main())

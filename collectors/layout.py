@@ -1,0 +1,63 @@
+"""Where things stand in a store's folder, and what the system's errors about it mean.
+
+crawl.sqlite          posts, media, walks, runs
+author.key            the key that hashes authors' names, mode 0600
+media/ab/abcdef….jpg  images under the sha256 of their bytes
+media/tmp/RUN-…       images being written
+runs/RUN.lock         locked while that run lives
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from collectors.errors import StoreError
+
+EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/bmp": "bmp",
+    "image/tiff": "tif",
+    "image/avif": "avif",
+}
+
+
+def media_path(folder: Path, sha256: str, mime: str) -> Path:
+    """Return where a store in `folder` keeps an image of this digest and type."""
+    return folder / "media" / sha256[:2] / f"{sha256}.{EXTENSIONS[mime]}"
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn the system's errors into one line that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if "full" in text:
+            raise StoreError(_full(folder)) from error
+        if "not a database" in text or "malformed" in text:
+            raise StoreError(
+                f"{str(folder / 'crawl.sqlite')!r} is no readable SQLite database ({text}): "
+                "restore it from a copy, or choose another --store"
+            ) from error
+        raise StoreError(f"the store {str(folder)!r} can't be used: {text}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(_full(folder)) from error
+        raise StoreError(
+            f"the store {str(folder)!r} can't be written: {error.strerror}; choose another --store"
+        ) from error
+
+
+def _full(folder: Path) -> str:
+    return (
+        f"no space is left on the disk of the store {str(folder)!r}: free some and run the same "
+        "command again; nothing that was stored is lost"
+    )
