@@ -51,7 +51,8 @@ class FetchError(Exception):
         host_failed: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason, self.detail = reason, detail
+        # The store takes no lone surrogates, and a header or an address may hold them.
+        self.reason, self.detail = reason, detail.encode("utf-8", "replace").decode()
         self.retry, self.again, self.gone, self.host_failed = retry, again, gone, host_failed
 
     @classmethod
@@ -89,7 +90,8 @@ def refuses_ai(robots: str | None) -> bool:
     return "noai" in words or "noimageai" in words
 
 
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+# Bounded: "<title>" ten thousand times over, and never closed, would take seconds otherwise.
+_TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,1000}?)</title", re.IGNORECASE | re.DOTALL)
 
 
 def html_title(body: bytes) -> str:

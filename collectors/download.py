@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from collectors.answers import FetchError
 from collectors.fetch import Client
 from collectors.imgur import ALBUM_KINDS, album_images
+from collectors.layout import explained
 from collectors.progress import Progress
-from collectors.record import MediaStatus
+from collectors.record import MediaStatus, Outcome
 from collectors.runs import Run
-from collectors.store import Outcome, Store, Task
+from collectors.store import Store, Task
 from collectors.workers import Workers
 
 #: What a rerun can't mend without an imgur client id.
@@ -116,8 +117,8 @@ class Downloads:
         return await self._second(task, await self._fetch_one(task.url))
 
     async def _second(self, task: Task, first: Outcome) -> Outcome:
-        """Where an address gave no image, try the second one of the same picture."""
-        if first.status != "stored" and task.fallback_url is not None:
+        """Where an address gave no image, try the second one of its picture. A refusal holds for both."""
+        if first.status not in ("stored", "refused") and task.fallback_url is not None:
             second = await self._fetch_one(task.fallback_url)
             if second.status == "stored":
                 return second
@@ -128,7 +129,8 @@ class Downloads:
             answer = await self.client.get(url)
         except FetchError as error:
             return as_outcome(error)
-        outcome = await self.workers.keep(answer.body, answer.url)
+        with explained(self.store.folder):
+            outcome = await self.workers.keep(answer.body, answer.url)
         return replace(outcome, final_url=answer.url, robots=answer.robots)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Limits:
     max_bytes: int = 32 * 2**20
     redirects: int = 5
     attempts: int = 4
-    backoff: float = 0.5  # first pause; doubles, with full jitter
+    backoff: float = 1.0  # the first pause is up to this, and doubles: full jitter
     backoff_max: float = 30.0
     sockets: int = 64  # connections at once, over all hosts
 
@@ -61,12 +62,12 @@ class Client:
     clock: Clock = field(default_factory=SystemClock)
     hosts: dict[str, Host] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
+    _sockets: asyncio.Semaphore = field(init=False)
 
     async def __aenter__(self) -> Self:
+        self._sockets = asyncio.Semaphore(self.limits.sockets)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=GuardedResolver(), limit=self.limits.sockets, ttl_dns_cache=300
-            ),
+            connector=aiohttp.TCPConnector(resolver=GuardedResolver(), limit=0, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=self.limits.deadline, sock_connect=self.limits.connect),
             # identity: an image doesn't compress, and no small answer can unpack to a huge one
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
@@ -98,7 +99,7 @@ class Client:
             except FetchError as error:
                 if not error.again or attempt == self.limits.attempts:
                     raise
-                ceiling = min(self.limits.backoff * 2**attempt, self.limits.backoff_max)
+                ceiling = min(self.limits.backoff * 2 ** (attempt - 1), self.limits.backoff_max)
                 await self.clock.sleep(random.uniform(0, ceiling))
         raise AssertionError("the last attempt returns or raises")
 
@@ -111,7 +112,10 @@ class Client:
             answer = await self._ask(url, headers, accept)
             if answer.location is None:
                 return answer
-            url = urljoin(url, answer.location)
+            try:
+                url = urljoin(url, answer.location)
+            except ValueError:  # "http://[::1": no address at all
+                raise FetchError("bad_url", detail=answer.location) from None
         raise FetchError("too_many_redirects", detail=url)
 
     async def _ask(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
@@ -119,38 +123,51 @@ class Client:
         host = self.host(url)
         try:
             async with host.turn() as began:
+                # Within the turn: a probe's end must be known before the next one begins.
                 try:
-                    answer = await self._transfer(url, headers)
+                    # A place among the sockets first: waiting for it mustn't count against the deadline.
+                    async with self._sockets:
+                        answer = await self._transfer(url, headers)
                 except FetchError as error:
                     if error.host_failed:
-                        host.failed()
+                        host.failed(url, began)
+                    elif error.reason in ("noai", "too_large"):
+                        host.answered({})
                     raise
+                return self._judge(host, answer, began, accept)
         except HostDown as down:
             raise FetchError(down.reason, retry=True, detail=host.name) from None
-        if answer.status in accept or answer.location is not None:
-            host.answered(answer.headers)
-            return answer
-        problem = answers.failure(answer)
-        if problem.reason == "rate_limited":
+
+    def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
+        """Tell the host's state of an answer; return it, or raise what it means."""
+        problem = None
+        if answer.status not in accept and answer.location is None:
+            problem = answers.failure(answer)
+        if problem is not None and problem.reason == "rate_limited":
             host.limited(answer.headers, began, wait=random.uniform(1, 3))
-        elif problem.host_failed:
-            host.failed()
+        elif problem is not None and problem.host_failed:
+            host.failed(answer.url, began)
         else:
             host.answered(answer.headers)
-        raise problem
+        if problem is not None:
+            raise problem
+        return answer
 
     async def _transfer(self, url: str, headers: Mapping[str, str]) -> Answer:
         """Send the request and read the whole answer within the deadline and the size limit."""
         async with _explained(url, self.limits), self._open(url, headers) as response:
-            location = response.headers.get("location") if 300 <= response.status < 400 else None
-            robots = response.headers.get("x-robots-tag")
-            if self.honour_noai and answers.refuses_ai(robots):
+            headers_in = _headers(response)
+            # An empty Location leads nowhere: such an answer is a failure like any other status.
+            location = headers_in.get("location") or None if 300 <= response.status < 400 else None
+            robots = headers_in.get("x-robots-tag")
+            # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
+            if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
                 raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
             body = b"" if location is not None else await self._read(response)
             return Answer(
                 url=url,
                 status=response.status,
-                headers={name.lower(): value for name, value in response.headers.items()},
+                headers=headers_in,
                 body=body,
                 location=location,
             )
@@ -197,6 +214,20 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
         raise FetchError.host("connection_lost", detail=_short(error)) from None
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
         raise FetchError.host("connection_lost", detail=_short(error)) from None
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return an answer's headers under lower-case names; of a repeated one, all values.
+
+    Bytes that are no UTF-8, which aiohttp gives as lone surrogates, are percent-encoded: in a Location
+    they mean that, and the store would not take them as they are.
+    """
+    merged: dict[str, str] = {}
+    for name, value in response.headers.items():
+        text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", value)
+        known = merged.get(name.lower())
+        merged[name.lower()] = text if known is None else f"{known}, {text}"
+    return merged
 
 
 def _short(error: BaseException) -> str:

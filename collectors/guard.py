@@ -8,11 +8,20 @@ service (169.254.169.254).
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+#: The one block of IPv6 that the internet routes, and the well-known prefix that a NAT64 gateway
+#: turns into IPv4. Everything else (::127.0.0.1, ::ffff:0:127.0.0.1, fec0::1, 64:ff9b:1::/48, …)
+#: is a wrapping, a local address, or nobody's.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class PrivateAddress(OSError):
@@ -23,9 +32,13 @@ def is_public(address: str) -> bool:
     """Say whether an IP address is globally reachable, looking through IPv6's wrappings of IPv4."""
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -33,18 +46,23 @@ def check_url(url: str) -> str | None:
     """Return why an address may not be visited (`bad_url`, `private_address`), or None."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
         _ = parts.port
+        # The host that aiohttp will connect to: it reads "１２７。0。0。1" as 127.0.0.1, urlsplit doesn't.
+        host = (URL(url).raw_host or "").lower().removesuffix(".")
     except ValueError:
         return "bad_url"
-    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+    if parts.scheme not in ("http", "https") or not host or not parts.hostname or parts.username is not None:
         return "bad_url"
+    if any(not 0 < len(label) < 64 for label in host.split(".")) and ":" not in host:
+        return "bad_url"  # example..com
     if host == "localhost" or host.endswith(".localhost"):
         return "private_address"
     try:
         return None if is_public(host) else "private_address"
     except ValueError:
-        return None  # a name: `GuardedResolver` looks at what it stands for
+        # A number in another notation (2130706433, 127.1, 0x7f.1), which the system would take for
+        # an address, or a name: `GuardedResolver` looks at what that stands for.
+        return "bad_url" if _NUMBER.fullmatch(host.rpartition(".")[2]) else None
 
 
 class GuardedResolver(AbstractResolver):
@@ -57,7 +75,10 @@ class GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the addresses of `host`; raise `PrivateAddress` where one of them isn't public."""
-        found = await self._inner.resolve(host, port, family)
+        try:
+            found = await self._inner.resolve(host, port, family)
+        except UnicodeError as error:  # "example..com", a label of 64 characters
+            raise OSError(f"{host!r} is no host name: {error}") from None
         for answer in found:
             if not is_public(answer["host"]):
                 raise PrivateAddress(f"{host} stands for {answer['host']}")

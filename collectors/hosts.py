@@ -3,8 +3,8 @@
 - A **budget** (requests a second, at once) that starts politely and grows by one request a second
   each quiet second, up to a maximum, and halves when the host says 429.
 - The host's word: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
-- A **circuit breaker**: after five failures in a row nobody asks for 5 s, then one probe goes
-  out, then 10 s, 20 s, …; a host that stays down is given up for this run.
+- A **circuit breaker**: after five addresses in a row have failed nobody asks for 5 s, then one probe goes
+  out alone, then 10 s, 20 s, …; a host that stays down is given up for this run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ BUDGETS: Mapping[str, Budget] = {
     "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),
 }
 
-#: Failures in a row that open the breaker; its first pause in seconds; how often it may open in
+#: Addresses that fail in a row and open the breaker; its first pause in seconds; how often it may open in
 #: a run before the host is given up (5 + 10 + 20 + 40 s).
 FAILURES_TO_OPEN, FIRST_PAUSE, OPENINGS = 5, 5.0, 4
 
@@ -85,7 +86,6 @@ class Host:
     def __init__(self, name: str, budget: Budget, clock: Clock) -> None:
         self.name, self.budget, self._clock = name, budget, clock
         self.rate = budget.rate
-        self.state = "ok"  # shown in the live view: ok, slowed, paused, down
         self._ceiling = budget.max_rate
         self._slots = asyncio.Semaphore(budget.at_once)
         self._queue = asyncio.Lock()
@@ -93,19 +93,23 @@ class Host:
         self._paused_until = 0.0
         self._raised_at = clock.now()
         self._slowed_at = -1.0
-        self._failures = 0
+        self._opened_at = -1.0
+        self._failed: set[str] = set()  # addresses
+        self._in_a_row = 0
         self._openings = 0
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:
         """Wait for a turn to ask; yields when it began. Raises `HostDown` for a host given up."""
-        async with self._slots:
-            async with self._queue:
-                while (wait := self._wait()) > 0:
-                    await self._clock.sleep(wait)
-                began = self._clock.now()
-                # A timer that woke late may catch up, by two requests at most.
-                self._next_at = max(self._next_at, began - 2 / self.rate) + 1 / self.rate
+        async with self._slots, contextlib.AsyncExitStack() as queue:
+            await queue.enter_async_context(self._queue)
+            while (wait := self._wait()) > 0:
+                await self._clock.sleep(wait)
+            began = self._clock.now()
+            # A timer that woke late may catch up, by two requests at most.
+            self._next_at = max(self._next_at, began - 2 / self.rate) + 1 / self.rate
+            if self._openings == 0:
+                await queue.aclose()  # else a probe: the others stay in the queue until it has ended
             yield began
 
     def _wait(self) -> float:
@@ -117,12 +121,16 @@ class Host:
 
     def answered(self, headers: Mapping[str, str]) -> None:
         """Note an answer that was no failure: close the breaker, grow the rate, heed the headers."""
-        self._failures = self._openings = 0
+        self._in_a_row = self._openings = 0
         now = self._clock.now()
-        if self._paused_until <= now and now - self._raised_at >= 1 and self.rate < self._ceiling:
+        quiet = now - self._raised_at if self._paused_until <= now else 0.0
+        if quiet >= 1 and self.rate < self._ceiling:
             self.rate = min(self.rate + 1, self._ceiling)
             self._raised_at = now
-            self.state = "ok"
+        elif quiet >= 60 and self._ceiling < self.budget.max_rate:
+            # A 429 lowers the ceiling too; in a crawl of days it must find its way back.
+            self._ceiling = min(self._ceiling + 1, self.budget.max_rate)
+            self._raised_at = now
         self._heed(headers, now)
 
     def _heed(self, headers: Mapping[str, str], now: float) -> None:
@@ -145,20 +153,35 @@ class Host:
         now = self._clock.now()
         asked = retry_after(headers)
         self._pause(now + (asked if asked is not None else wait))
-        if began >= self._slowed_at:
+        if began > self._slowed_at:
             self._ceiling = max(self.rate * 0.9, 0.1)
             self.rate = max(self.rate / 2, 0.1)
             self._slowed_at = self._raised_at = now
-            self.state = "slowed"
 
-    def failed(self) -> None:
-        """Note a failure of the host itself (no connection, 5xx, a deadline): open the breaker after five."""
-        self._failures += 1
-        if self._failures >= FAILURES_TO_OPEN and self._paused_until <= self._clock.now():
-            self._pause(self._clock.now() + FIRST_PAUSE * 2**self._openings)
+    def failed(self, url: str, began: float) -> None:
+        """Note a failure of the host itself (no connection, 5xx, a deadline): open the breaker after five.
+
+        An address counts once: when it fails again, that may well be its own fault. The end of a crawl
+        is nothing but such second tries.
+        A request that began before the breaker opened tells nothing new, however late it fails.
+        """
+        if began <= self._opened_at:
+            return
+        self._in_a_row += url not in self._failed
+        self._failed.add(url)
+        if self._in_a_row >= FAILURES_TO_OPEN or self._openings > 0:  # one probe that fails opens it again
+            self._opened_at = self._clock.now()
+            self._pause(self._opened_at + FIRST_PAUSE * 2**self._openings)
             self._openings += 1
-            self._failures = FAILURES_TO_OPEN - 1  # one probe that fails opens it again
-            self.state = "down" if self._openings > OPENINGS else "paused"
+
+    @property
+    def state(self) -> str:
+        """Return what the live view shows: `ok`, `slowed`, `paused` or `down`."""
+        if self._openings > OPENINGS:
+            return "down"
+        if self.paused_for > 0:
+            return "paused"
+        return "slowed" if self.rate < self.budget.rate else "ok"
 
     def _pause(self, until: float) -> None:
         self._paused_until = max(self._paused_until, until)
@@ -174,19 +197,19 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after")
     if value is None:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
+    seconds = _number(headers, "retry-after")
+    if seconds is not None:
+        return max(0.0, seconds)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
     try:
-        return float(headers[name])
+        value = float(headers[name])
     except (KeyError, ValueError):
         return None
+    return value if math.isfinite(value) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from collectors.answers import html_title
 from collectors.layout import media_path
-from collectors.store import Outcome
+from collectors.record import Outcome
 
 #: Formats a post's image may have, and the types they are stored under.
 FORMATS = {
@@ -71,7 +72,9 @@ def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) 
     except Exception as error:  # hostile bytes raise anything: OSError, SyntaxError, struct.error, …
         truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated_image" if truncated else "corrupt_image"
-        return Outcome("failed", reason, detail=f"{name}: {error}"[:200])
+        # "cannot identify image file <_io.BytesIO object at 0x7f…>": the same words in every run
+        text = re.sub(r" <_io\.BytesIO object at 0x\w+>", "", f"{name}: {error}")
+        return Outcome("failed", reason, detail=text.encode("utf-8", "replace").decode()[:200])
     digest = hashlib.sha256(data).hexdigest()
     assert seen.mime is not None
     _write(data, folder, run_id, media_path(folder, digest, seen.mime))
@@ -87,7 +90,10 @@ def sniff(data: bytes) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp":
-        return "AVIF" if head[8:12] in (b"avif", b"avis") else "VIDEO"
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(head[3], 64), 4))}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        return "UNKNOWN" if brands & {b"heic", b"heix", b"mif1"} else "VIDEO"  # HEIC, as iPhones write it
     text = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "HTML"
@@ -135,7 +141,8 @@ def _implausible(image: ImageFile.ImageFile, url: str, policy: ImagePolicy) -> O
 def _decode(image: ImageFile.ImageFile, name: str, policy: ImagePolicy) -> Outcome:
     """Count the frames and decode the first; return what is known of the image."""
     width, height = image.size
-    frames = getattr(image, "n_frames", 1)
+    # The second picture of an MPO is a depth map or another eye's view: it doesn't move.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
         image.seek(0)
     if name == "JPEG":
@@ -147,12 +154,15 @@ def _decode(image: ImageFile.ImageFile, name: str, policy: ImagePolicy) -> Outco
 
 def _shrink(image: Image.Image, seen: Outcome, side: int, quality: int) -> tuple[bytes, Outcome]:
     """Return the image as a JPEG whose longer side is `side`, upright, transparency on white."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits of grey, which convert() would clip to white
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.new("RGB", rgba.size, "white")
         image.paste(rgba, mask=rgba)
     else:
-        image = ImageOps.exif_transpose(image).convert("RGB")
+        image = image.convert("RGB")
     image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=quality)

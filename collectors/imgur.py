@@ -44,15 +44,22 @@ class _Gallery(msgspec.Struct):
 async def album_images(client: Client, url: str, kind: str, client_id: str) -> list[str]:
     """Return the images of the album or gallery that `url` (https://i.imgur.com/ID.jpg) stands for.
 
-    Raises `FetchError`: `gone` where imgur has removed it, `unauthorized` for a wrong client id.
+    Raises `FetchError`: `gone` where imgur has removed it, `unauthorized` (a rerun may help) for a
+    wrong client id, which imgur answers with 403 `{"data": {"error": "Invalid client_id", …}, …}`.
     """
     found = _ID.match(urlsplit(url).path)
     if found is None:
         raise FetchError("bad_url", detail=url)
     endpoint = f"album/{found[1]}/images" if kind == "imgur_album" else f"gallery/{found[1]}"
-    answer = await client.get(
-        f"https://api.imgur.com/3/{endpoint}", headers={"Authorization": f"Client-ID {client_id}"}
-    )
+    try:
+        answer = await client.get(
+            f"https://api.imgur.com/3/{endpoint}", headers={"Authorization": f"Client-ID {client_id}"}
+        )
+    except FetchError as error:
+        if error.reason not in ("unauthorized", "forbidden"):
+            raise
+        detail = f"imgur refuses this IMGUR_CLIENT_ID ({error.detail})"
+        raise FetchError("unauthorized", detail=detail, retry=True) from None
     try:
         if kind == "imgur_album":
             images = msgspec.json.decode(answer.body, type=_Images).data
@@ -61,7 +68,7 @@ async def album_images(client: Client, url: str, kind: str, client_id: str) -> l
             images = item.images if item.is_album else [_Image(item.link, item.type)]
     except msgspec.DecodeError as error:
         raise FetchError("malformed_answer", detail=f"api.imgur.com: {error}"[:200], retry=True) from None
-    links = [_https(image.link) for image in images if not image.type.startswith("video/")]
+    links = [_https(image.link) for image in images if image.link and not image.type.startswith("video/")]
     if not links:
         raise FetchError("empty_album", detail=url, gone=True)
     return links

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from collectors.hosts import Host
-    from collectors.store import Outcome
+    from collectors.record import Outcome
+from collectors.hosts import Host
 
 #: Seconds between two plain lines where there is no terminal.
 PLAIN_EVERY = 5.0
@@ -84,7 +84,9 @@ class Progress:
             state = host.state + (f" {host.paused_for:.0f} s" if host.paused_for > 1 else "") if host else ""
             hosts.add_row(name, f"{self.waiting[name]:,}", f"≤{host.rate:.0f}/s" if host else "", state)
         reasons = " · ".join(
-            f"{reason} {n:,}" for reason, n in self.images.most_common() if reason != "stored"
+            f"{reason} {n:,}"
+            for reason, n in self.images.most_common()
+            if reason not in ("stored", "albums_opened")
         )
         return Group(Text(self.line()), hosts, Text(reasons, style="yellow"))
 

@@ -93,6 +93,24 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one address: what a fetch fills in."""
+
+    status: MediaStatus
+    reason: str | None = None
+    detail: str | None = None
+    retry: bool = False
+    final_url: str | None = None
+    robots: str | None = None
+    sha256: str | None = None
+    mime: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """Why something a source listed is no post: a snake_case reason and the value that caused it."""
 

@@ -8,15 +8,12 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.record import Media, Post
-
-if TYPE_CHECKING:
-    from collectors.store import Outcome
+from collectors.record import Media, Outcome, Post
 
 _POST_COLUMNS = [f.name for f in fields(Post) if f.name != "media"]
 _MEDIA_COLUMNS = [f.name for f in fields(Media)]

@@ -27,7 +27,7 @@ from typing import Self
 from collectors import rows, runs
 from collectors.errors import StoreError
 from collectors.layout import explained, media_path
-from collectors.record import MediaStatus, Post
+from collectors.record import Outcome, Post
 from collectors.runs import Run
 from collectors.schema import prepare
 
@@ -39,24 +39,6 @@ class Task:
     url: str
     kind: str
     fallback_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one address: the media columns that a fetch fills."""
-
-    status: MediaStatus
-    reason: str | None = None
-    detail: str | None = None
-    retry: bool = False
-    final_url: str | None = None
-    robots: str | None = None
-    sha256: str | None = None
-    mime: str | None = None
-    width: int | None = None
-    height: int | None = None
-    frames: int | None = None
-    bytes: int | None = None
 
 
 class Store:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from collectors.images import ImagePolicy, keep
-from collectors.store import Outcome
+from collectors.record import Outcome
 
 
 class Workers:
@@ -27,12 +27,8 @@ class Workers:
         self._processes = processes
         self._arguments = (folder, run_id, policy)
         self._room = asyncio.Semaphore(processes * 4)
-        self._pool = self._new_pool()
-
-    def _new_pool(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["collectors.images"])
-        return ProcessPoolExecutor(self._processes, mp_context=context, initializer=_start)
+        self._alone = asyncio.Lock()
+        self._pool = _new_pool(processes)
 
     def __enter__(self) -> Self:
         return self
@@ -41,18 +37,36 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def keep(self, data: bytes, url: str) -> Outcome:
-        """Run `images.keep` in a worker. An image that kills its worker twice is a failure of its own."""
+        """Run `images.keep` in a worker. An image that kills its worker twice is a failure of its own.
+
+        A worker's death breaks its whole pool, and every image in it: each is tried again alone.
+        """
         async with self._room:
-            for _ in range(2):
-                pool = self._pool
+            pool = self._pool
+            try:
+                return await self._keep_in(pool, data, url)
+            except BrokenProcessPool:
+                if pool is self._pool:  # the first to notice replaces it
+                    self._pool = _new_pool(self._processes)
+            async with self._alone:
+                lone = _new_pool(1)
                 try:
-                    return await asyncio.get_running_loop().run_in_executor(
-                        pool, keep, data, url, *self._arguments
-                    )
+                    return await self._keep_in(lone, data, url)
                 except BrokenProcessPool:
-                    if pool is self._pool:  # the first to notice replaces it
-                        self._pool = self._new_pool()
-        return Outcome("failed", "decoder_crashed", detail="killed twice: out of memory?", retry=True)
+                    detail = "killed twice: out of memory?"
+                    return Outcome("failed", "decoder_crashed", detail=detail, retry=True)
+                finally:
+                    lone.shutdown(wait=False, cancel_futures=True)
+
+    async def _keep_in(self, pool: ProcessPoolExecutor, data: bytes, url: str) -> Outcome:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(pool, keep, data, url, *self._arguments)
+
+
+def _new_pool(processes: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["collectors.images"])
+    return ProcessPoolExecutor(processes, mp_context=context, initializer=_start)
 
 
 def _start() -> None:

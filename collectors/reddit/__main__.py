@@ -174,7 +174,7 @@ async def collect(options: Options, subs: list[str], command: str) -> Summary:
             since=int(time.time()) - _SECONDS[options.time] if options.time != "all" else None,
             images=ImagePolicy(max_side=options.max_side),
             processes=options.workers,
-            imgur_client_id="sandbox" if sandbox else os.environ.get("IMGUR_CLIENT_ID"),
+            imgur_client_id="sandbox" if sandbox else os.environ.get("IMGUR_CLIENT_ID", "").strip() or None,
         )
         choice = Choice(
             options.source,

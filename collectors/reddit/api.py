@@ -65,13 +65,15 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
     import asyncpraw  # takes 0.4 s: only where it is used
     import asyncprawcore
 
-    class PatientRequestor(asyncprawcore.Requestor):
-        """Reads an answer's body before it is judged: the reason of a failure stands there."""
+    class KeepingRequestor(asyncprawcore.Requestor):
+        """Keeps an answer's body: the reason of a failure stands there, and Async PRAW lets it go."""
+
+        body = b""
 
         @asynccontextmanager
         async def request(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             async with super().request(*args, **kwargs) as response:
-                await response.read()
+                self.body = await response.read()
                 yield response
 
     settings: dict[str, Any] = {"check_for_updates": False}
@@ -88,7 +90,7 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
     if sandbox is not None or not os.environ.get(ENV_USER_AGENT):
         settings["user_agent"] = USER_AGENT
     try:
-        reddit = asyncpraw.Reddit(requestor_class=PatientRequestor, **settings)
+        reddit = asyncpraw.Reddit(requestor_class=KeepingRequestor, **settings)
     except (asyncpraw.exceptions.MissingRequiredAttributeException, configparser.Error) as error:
         raise InputError(f"praw.ini: {' '.join(str(error).split())}") from None
     async with reddit:
@@ -96,7 +98,7 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
 
 
 class RedditApi:
-    """Reddit's API, answering raw JSON or raising a `RedditError`."""
+    """Reddit's API, answering raw JSON or raising a `RedditError`. One request at a time."""
 
     def __init__(self, reddit: asyncpraw.Reddit) -> None:
         self._reddit = reddit
@@ -124,7 +126,8 @@ class RedditApi:
             raise BadCredentials(what, f"{error.error}: {error.description or ''}") from None
         except exceptions.ResponseException as error:
             answer = error.response
-            check_answer(answer.status, answer.headers, await answer.read(), what=what)
+            body = getattr(self._reddit.requestor, "body", b"")
+            check_answer(answer.status, answer.headers, body, what=what)
             raise  # an answer that Async PRAW refuses and we don't
         except exceptions.RequestException as error:
             cause = error.original_exception

@@ -1,0 +1,273 @@
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import crash
+from collectors.reddit.__main__ import main
+from collectors.sandbox import running
+from tests.collectors.conftest import SHARED
+
+SUBS = ["--subs", "happy", "creepy", "rage", "gore"]
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("praw_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capsys, *arguments):
+    code = main([str(a) for a in arguments])
+    return code, *capsys.readouterr()
+
+
+def communities(store):
+    with sqlite3.connect(Path(store) / "crawl.sqlite") as db:
+        found = dict(db.execute("select community, count(*) from posts group by 1").fetchall())
+    db.close()
+    return found
+
+
+def test_the_published_index_gives_its_3267_posts(capsys, tmp_path):
+    index = SHARED / "reddit_emotion_index"
+    if not index.is_dir():
+        pytest.skip(f"needs the published index in {index.name}")
+    arguments = ["--source", "index", "--path", index, *SUBS, "--no-media", "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert out.splitlines()[:3] == [
+        "posts   asked 3,267 = 3,267 new",
+        "        r/happy 1,124 · r/creepy 698 · r/rage 615 · r/gore 830",
+        "images  linked 3,270 = 3,270 pending",
+    ]
+    assert communities(tmp_path / "s") == {"happy": 1124, "creepy": 698, "rage": 615, "gore": 830}
+
+
+def test_the_recorded_dump_gives_its_posts_with_the_sources_removals(capsys, tmp_path):
+    dump = SHARED / "pushshift" / "science_submissions.zst"
+    if not dump.is_file():
+        pytest.skip(f"needs {dump.name}")
+    arguments = ["--source", "dump", "--path", dump, "--subs", "science", "--no-media", "--limit", "2000"]
+    code, out, _ = run(capsys, *arguments, "--store", tmp_path / "s")
+    assert code == 0
+    with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:
+        removed = dict(db.execute("select removed, count(*) from posts group by 1").fetchall())
+    db.close()
+    # 12 lines hold crossposted parents of other subreddits.
+    assert out.startswith("posts   asked 1,600 = 1,588 new + 12 other subreddit")
+    assert removed == {None: 1016, "moderator": 374, "reddit": 120, "deleted": 65, "automod_filtered": 13}
+
+
+def test_a_crawl_of_the_sandbox_adds_up_and_a_second_one_fetches_nothing(capsys, tmp_path, sandbox):
+    arguments = [*SUBS, "--sandbox-url", sandbox, "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert out.splitlines()[:4] == [
+        "posts   asked 586 = 586 new",
+        "        r/happy 203 · r/creepy 126 · r/rage 109 · r/gore 148",
+        "images  linked 770 = 717 stored + 19 not image: video + 14 not image: text post + "
+        "12 not image: external page + 5 failed: gallery item failed + 3 gone: gallery item deleted",
+        "        in this run: 717 stored + 49 albums opened",
+    ]
+    before = crash.requests_by_path(sandbox)
+    code, out, _ = run(capsys, *arguments)
+    assert (code, out.splitlines()[0]) == (0, "posts   asked 586 = 586 known")
+    after = crash.requests_by_path(sandbox)
+    assert {path for path in after if after[path] != before.get(path)} <= {
+        "/www.reddit.com/api/v1/access_token",
+        *(f"/oauth.reddit.com/r/{sub}/top" for sub in SUBS[1:]),
+    }
+
+
+def test_no_authors_name_stands_in_a_store(capsys, tmp_path, sandbox):
+    run(capsys, *SUBS, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s")
+    with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:
+        authors = [a for (a,) in db.execute("select distinct author from posts where author is not null")]
+        dump = "\n".join(db.iterdump())
+    db.close()
+    assert len(authors) > 100
+    assert all(re.fullmatch("[0-9a-f]{32}", author) for author in authors)
+    from collectors.sandbox.corpus import Corpus
+
+    names = {post.author for post in Corpus(0, 600).posts if post.author}
+    assert [name for name in names if f"'{name}'" in dump] == []
+
+
+def test_faults_are_counted_by_their_reasons_and_a_rerun_mends_the_passing_ones(capsys, tmp_path):
+    faults = ["500=0.03", "removed=0.06", "html=0.06", "corrupt=0.06", "pixel=0.06", "private_redirect=0.06"]
+    store = tmp_path / "s"
+    # Four strikes spoil all of a run's attempts at an address, and none of the next run's.
+    with running(posts=120, faults=faults, strikes=4, seed=2) as base:
+        arguments = [*SUBS, "--sandbox-url", base, "--store", store]
+        code, out, _ = run(capsys, *arguments)
+        assert code == 0
+        for reason in (
+            "gone: removed placeholder",
+            "failed: server error",
+            "failed: html instead of image",
+            "failed: corrupt image",
+            "gone: one pixel",
+            "failed: private address",
+        ):
+            assert reason in out
+        lasting = urls_with(store, "corrupt_image", "one_pixel", "html_instead_of_image")
+        passing = urls_with(store, "server_error")
+        before = crash.requests_by_path(base)
+        code, out, _ = run(capsys, *arguments)
+        assert (code, "server error" in out) == (0, False)
+        after = crash.requests_by_path(base)
+        assert len(lasting) > 5
+        assert [url for url in lasting if after[path_of(url)] != before[path_of(url)]] == []
+        assert [after[path_of(url)] - before[path_of(url)] for url in passing] == [1] * len(passing)
+
+
+def urls_with(store, *reasons):
+    marks = ",".join("?" * len(reasons))
+    with sqlite3.connect(store / "crawl.sqlite") as db:
+        found = db.execute(f"select distinct url from media where reason in ({marks})", reasons).fetchall()
+    db.close()
+    return [url for (url,) in found]
+
+
+def path_of(url):
+    return url.removeprefix("https:/").removeprefix("http:/").split("?")[0]
+
+
+# -- bad input ---------------------------------------------------------------------------------
+
+
+def test_without_credentials_the_message_names_the_ways_on(capsys):
+    code, out, err = run(capsys, "--subs", "happy")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    for way in ("reddit.com/prefs/apps", "--source archive", "--source dump", "--source index", "--sandbox"):
+        assert way in err
+    assert not Path("data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--subs"], "error: --subs is empty: name at least one subreddit, as in --subs happy creepy\n"),
+        (
+            ["--subs", "not a name"],
+            "error: --subs 'not a name' is no subreddit's name: 2 to 32 letters, digits and '_'\n",
+        ),
+        (["--subs", "happy", "--limit", "0"], "error: --limit 0 is below 1\n"),
+        (["--subs", "happy", "--source", "index"], "error: --source index needs --path FILE_OR_FOLDER\n"),
+        (
+            ["--subs", "happy", "--source", "dump", "--path", "no.zst"],
+            "error: --path 'no.zst' doesn't exist\n",
+        ),
+        (["--subs", "happy", "--source", "dump", "--path", "."], "error: --path '.' holds no .zst file\n"),
+        (
+            ["--subs", "happy", "--sandbox", "--path", "x"],
+            "error: --path goes with --source dump or index, not oauth\n",
+        ),
+    ],
+)
+def test_a_bad_option_is_one_line_and_exit_code_2(capsys, arguments, message):
+    assert run(capsys, *arguments) == (2, "", message)
+
+
+def test_a_store_that_is_a_file_is_one_line(capsys, tmp_path, sandbox):
+    (tmp_path / "file").write_text("")
+    code, _, err = run(capsys, "--subs", "happy", "--sandbox-url", sandbox, "--store", tmp_path / "file")
+    assert (code, err) == (2, f"error: --store {str(tmp_path / 'file')!r} is a file: name a folder\n")
+
+
+def test_a_table_without_the_needed_columns_is_one_line(capsys, tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    code, _, err = run(capsys, "--subs", "happy", "--source", "index", "--path", tmp_path / "x.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "has no column 'id'; it has 'a', 'b', and needs id, title, url, subreddit" in err
+
+
+def test_an_unknown_subreddit_alone_is_exit_code_2_and_beside_others_1(capsys, tmp_path, sandbox):
+    common = ["--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, "--subs", "nosuchsubreddit", *common)
+    line = "problem r/nosuchsubreddit: there is no subreddit of that name; check the spelling"
+    assert (code, line in out) == (2, True)
+    code, out, _ = run(capsys, "--subs", "nosuchsubreddit", "happy", *common)
+    assert (code, line in out, "asked 203 = 203 new" in out) == (1, True, True)
+
+
+def test_wrong_credentials_are_one_line(capsys, tmp_path, sandbox):
+    Path("praw.ini").write_text(
+        "[DEFAULT]\nclient_id=wrong\nclient_secret=secret-of-the-app\n"
+        f"oauth_url={sandbox}/oauth.reddit.com/\nreddit_url={sandbox}/www.reddit.com\n"
+    )
+    environment = os.environ | {
+        "PRAW_ALLOW_ENDPOINT_OVERRIDE": "1",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    command = [sys.executable, "-m", "collectors.reddit", "--subs", "happy", "--store", "s"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: r/happy: Reddit refuses the credentials")
+    assert "secret-of-the-app" not in done.stderr
+
+
+# -- processes ---------------------------------------------------------------------------------
+
+
+def start(base, store, *more):
+    command = [sys.executable, "-m", "collectors.reddit", *SUBS, "--sandbox-url", base, "--store", str(store)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def wait_for_images(base, n):
+    """Wait until the sandbox has been asked for `n` images; it is asked, not slept on."""
+    while sum(k for path, k in crash.requests_by_path(base).items() if path.startswith("/i.")) < n:
+        pass
+
+
+def test_ctrl_c_ends_within_two_seconds_with_a_summary_and_the_next_run_goes_on(tmp_path):
+    with running(posts=200, host_limits=["i.redd.it=20", "i.imgur.com=20"]) as base:
+        process = start(base, tmp_path / "s")
+        wait_for_images(base, 20)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert time.monotonic() - began < 2
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert re.search(r"^posts   asked \d+ = \d+ new$", out, re.MULTILINE)
+    assert "interrupted" in out
+    assert out.endswith("next    run the same command again: it goes on where this one stopped\n")
+    assert list((tmp_path / "s" / "runs").iterdir()) == []
+    with running(posts=200) as base:
+        out, _ = start(base, tmp_path / "s").communicate(timeout=60)
+    assert "pending" not in out
+    assert "images  linked 259 = 239 stored" in out
+
+
+def test_two_collectors_on_one_store_share_the_work(tmp_path):
+    with running(posts=200) as base:
+        both = [start(base, tmp_path / "both"), start(base, tmp_path / "both")]
+        for process in both:
+            _, err = process.communicate(timeout=60)
+            assert (process.returncode, err.count("Traceback")) == (0, 0)
+        images = {p: n for p, n in crash.requests_by_path(base).items() if p.startswith(("/i.", "/preview"))}
+        assert [path for path, n in images.items() if n > 1] == []
+    with sqlite3.connect(tmp_path / "both" / "crawl.sqlite") as db:
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert db.execute("select count(*) from media where status = 'pending'").fetchone() == (0,)
+    db.close()
+
+
+def test_a_crawl_killed_again_and_again_ends_with_the_same_store_and_fetches_nothing_twice(tmp_path):
+    verdict = crash.run(posts=120, kills=3, seed=0, folder=tmp_path)
+    assert (verdict.differences, verdict.refetched) == ([], 0)
+    assert verdict.images > 100

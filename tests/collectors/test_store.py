@@ -1,0 +1,301 @@
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.errors import StoreError
+from collectors.record import Media, Outcome, Post, author_hash
+from collectors.store import Store, Task
+
+IMAGE = Media(url="https://i.redd.it/a.jpg", position=0, kind="image")
+POST = Post(
+    post_id="reddit:3svmej",
+    source="reddit",
+    community="creepy",
+    title="tl;dr",
+    body="",
+    author="0" * 32,
+    created_at=1447575277,
+    score=7724,
+    num_comments=329,
+    votes={"fear": 3, "disgust": 2},
+    votes_total=5,
+    over_18=False,
+    media=(IMAGE,),
+    collected_at=1_700_000_000,
+)
+STORED = Outcome("stored", sha256="ab" * 32, mime="image/jpeg", width=4, height=3, frames=1, bytes=2)
+
+
+def media_rows(store: Store) -> list[tuple]:
+    return store.db.execute(
+        "select post_id, position, url, kind, status, reason, sha256 from media order by 1, 2"
+    ).fetchall()
+
+
+def test_a_post_is_new_then_known_then_updated(tmp_path):
+    with Store.open(tmp_path / "s") as store:
+        assert store.add([POST]) == {"new": 1}
+        assert store.add([replace(POST, collected_at=1_800_000_000)]) == {"known": 1}
+        assert store.add([replace(POST, score=7725)]) == {"updated": 1}
+        row = store.db.execute("select post_id, score, votes, over_18 from posts").fetchall()
+    assert row == [("reddit:3svmej", 7725, '{"disgust": 2, "fear": 3}', 0)]
+
+
+def test_an_image_under_two_posts_is_one_task_and_its_outcome_reaches_both(tmp_path):
+    other = replace(POST, post_id="reddit:other")
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([POST, other])
+        assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == [Task(IMAGE.url, "image", None)]
+        store.settle(IMAGE.url, STORED)
+        assert [(row[0], row[4], row[6]) for row in media_rows(store)] == [
+            ("reddit:3svmej", "stored", "ab" * 32),
+            ("reddit:other", "stored", "ab" * 32),
+        ]
+
+
+def test_a_new_post_takes_over_the_outcome_of_an_address_fetched_before(tmp_path):
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([POST])
+        store.claim(run, ["creepy"], host="i.redd.it", n=1)
+        store.settle(IMAGE.url, STORED)
+        store.add([replace(POST, post_id="reddit:repost")])
+        assert store.pending_hosts(["creepy"]) == {}
+        assert store.media_counts(["creepy"]) == {("stored", None): 2}
+
+
+def test_links_that_have_not_changed_keep_their_images(tmp_path):
+    second = Media(url="https://i.redd.it/b.jpg", position=1, kind="image")
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([POST])
+        store.claim(run, ["creepy"], host="i.redd.it", n=1)
+        store.settle(IMAGE.url, STORED)
+        store.add([replace(POST, score=1)])
+        assert media_rows(store)[0][4] == "stored"
+        store.add([replace(POST, media=(IMAGE, second))])
+        assert [row[2:5:2] for row in media_rows(store)] == [
+            ("https://i.redd.it/a.jpg", "stored"),
+            ("https://i.redd.it/b.jpg", "pending"),
+        ]
+
+
+def test_a_post_removed_since_keeps_what_was_known_of_it_and_is_not_fetched(tmp_path):
+    gone = replace(POST, title="[deleted by user]", removed="deleted", media=())
+    with Store.open(tmp_path) as store:
+        store.add([POST])
+        assert store.add([gone]) == {"updated": 1}
+        assert store.add([gone]) == {"known": 1}
+        assert store.db.execute("select title, removed from posts").fetchall() == [("tl;dr", "deleted")]
+        assert media_rows(store) == [
+            ("reddit:3svmej", 0, "https://i.redd.it/a.jpg", "image", "failed", "post_removed", None)
+        ]
+
+
+def test_an_album_gives_way_to_its_images_and_what_stood_behind_it_moves_up(tmp_path):
+    album = Media(url="https://i.imgur.com/nuE98.jpg", position=0, kind="imgur_album")
+    behind = Media(url="https://i.redd.it/z.jpg", position=1, kind="image")
+    with Store.open(tmp_path) as store:
+        store.add([replace(POST, media=(album, behind))])
+        store.replace_media(album.url, ["https://i.imgur.com/1.jpg", "https://i.imgur.com/2.jpg"])
+        assert [row[1:4] for row in media_rows(store)] == [
+            (0, "https://i.imgur.com/1.jpg", "imgur_image"),
+            (1, "https://i.imgur.com/2.jpg", "imgur_image"),
+            (2, "https://i.redd.it/z.jpg", "image"),
+        ]
+        # Collected again: the album isn't closed for that.
+        assert store.add([replace(POST, media=(album, behind))]) == {"known": 1}
+        assert len(media_rows(store)) == 3
+
+
+def test_a_rerun_tries_again_only_what_failed_for_a_passing_reason(tmp_path):
+    urls = [f"https://h/{i}.jpg" for i in range(4)]
+    media = tuple(Media(url=url, position=i, kind="image") for i, url in enumerate(urls))
+    outcomes = [
+        Outcome("failed", "server_error", retry=True),
+        Outcome("failed", "not_an_image"),
+        Outcome("failed", "album_needs_client_id", retry=True),
+        Outcome("gone", "not_found"),
+    ]
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([replace(POST, media=media)])
+        store.claim(run, ["creepy"], host="h", n=9)
+        for url, outcome in zip(urls, outcomes, strict=True):
+            store.settle(url, outcome)
+        assert store.requeue(["happy"]) == 0
+        assert store.requeue(["creepy"], reasons_kept=["album_needs_client_id"]) == 1
+        assert [t.url for t in store.claim(run, ["creepy"], host="h", n=9)] == [urls[0]]
+
+
+def test_two_runs_never_claim_the_same_address(tmp_path):
+    media = tuple(Media(url=f"https://h/{i}.jpg", position=i, kind="image") for i in range(6))
+    with Store.open(tmp_path) as first, Store.open(tmp_path) as second:
+        first.add([replace(POST, media=media)])
+        with first.run("one") as one, second.run("two") as two:
+            mine = {t.url for t in first.claim(one, ["creepy"], host="h", n=4)}
+            yours = {t.url for t in second.claim(two, ["creepy"], host="h", n=4)}
+            assert (len(mine), len(yours), mine & yours) == (4, 2, set())
+            assert first.pending_hosts(["creepy"]) == {}
+
+
+def test_what_a_killed_run_had_claimed_and_begun_is_handed_out_again(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([POST])
+    program = (
+        "import os, signal, sys\n"
+        "from collectors.store import Store\n"
+        "store = Store.open(sys.argv[1])\n"
+        "with store.run('killed') as run:\n"
+        "    store.claim(run, ['creepy'], host='i.redd.it', n=1)\n"
+        "    open(f'{sys.argv[1]}/media/tmp/{run.run_id}-1-x.jpg', 'w').close()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    with Store.open(tmp_path) as store:
+        assert store.pending_hosts(["creepy"]) == {}
+        with store.run("next"):
+            assert store.pending_hosts(["creepy"]) == {"i.redd.it": 1}
+            assert list((tmp_path / "media" / "tmp").iterdir()) == []
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_an_image_whose_bytes_a_power_cut_took_is_fetched_again(tmp_path):
+    program = (
+        "import os, signal, sys\n"
+        "from collectors.store import Store, Outcome\n"
+        "store = Store.open(sys.argv[1])\n"
+        "with store.run('killed') as run:\n"
+        "    store.claim(run, ['creepy'], host='i.redd.it', n=1)\n"
+        "    stored = Outcome('stored', sha256='ab' * 32, mime='image/jpeg', bytes=2)\n"
+        "    store.settle('https://i.redd.it/a.jpg', stored)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with Store.open(tmp_path) as store:
+        store.add([POST])
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    with Store.open(tmp_path) as store, store.run("next"):
+        assert store.pending_hosts(["creepy"]) == {"i.redd.it": 1}
+
+
+def test_a_walk_is_written_with_its_page_and_its_best_posts_at_its_end(tmp_path):
+    posts = [replace(POST, post_id=f"reddit:{i}", score=i) for i in range(10)]
+    with Store.open(tmp_path) as store:
+        store.add_candidates("w", posts[:5], cursor="5", limit=3)
+        store.add_candidates("w", posts[5:], cursor="10", limit=3)
+        assert (store.cursor("w"), store.candidates("w"), store.post_count(["creepy"])) == ("10", 3, 0)
+        assert store.promote("w", 3, None) == {"new": 3}
+        found = store.db.execute("select post_id from posts order by 1").fetchall()
+        assert found == [("reddit:7",), ("reddit:8",), ("reddit:9",)]
+        assert (store.cursor("w"), store.candidates("w")) == (None, 0)
+
+
+def test_candidates_with_the_same_score_are_ranked_by_id(tmp_path):
+    posts = [replace(POST, post_id=f"reddit:{i}", score=5) for i in "cab"]
+    with Store.open(tmp_path) as store:
+        store.add_candidates("w", posts, cursor=None, limit=2)
+        store.promote("w", 2, None)
+        found = store.db.execute("select post_id from posts order by 1").fetchall()
+    assert found == [("reddit:a",), ("reddit:b",)]
+
+
+def test_authors_are_hashed_with_a_key_that_only_the_owner_reads(tmp_path):
+    with Store.open(tmp_path) as store:
+        key = store.author_key()
+        assert store.author_key() == key
+    assert len(key) == 32
+    assert stat.S_IMODE((tmp_path / "author.key").stat().st_mode) == 0o600
+    assert author_hash("reddit:someone", b"k" * 32) == "1923a0a64eb2c4a34d57a4df4c2b4376"
+    assert author_hash("reddit:someone", key) != author_hash("reddit:someone", b"k" * 32)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"is a file: name a folder"):
+        Store.open(tmp_path / "file")
+
+
+def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
+    Store.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "crawl.sqlite") as db:
+        db.execute("pragma user_version = 7")
+    db.close()
+    with pytest.raises(
+        StoreError, match=r"has version 7, newer than this program reads \(1\): upgrade affectory"
+    ):
+        Store.open(tmp_path)
+
+
+def test_another_programs_database_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "crawl.sqlite") as db:
+        db.execute("create table theirs (x)")
+    db.close()
+    with pytest.raises(StoreError, match="no crawl store"):
+        Store.open(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "crawl.sqlite").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreError, match="no readable SQLite database"):
+        Store.open(tmp_path)
+
+
+def test_a_missing_store_is_not_made_by_looking(tmp_path):
+    with pytest.raises(StoreError, match="there is no crawl store"):
+        Store.open(tmp_path / "nothing", create=False)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_full_disk_is_one_line_and_what_was_written_stays(tmp_path):
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("needs root to mount a small file system")
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(small)], check=False
+    ).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        with Store.open(small / "s") as store:
+            store.add([POST])
+            with pytest.raises(StoreError, match="no space is left on the disk of the store"):
+                for i in range(1000):
+                    store.add([replace(POST, post_id=f"reddit:{i}", body="x" * 10_000)])
+            assert store.db.execute("select title from posts where post_id = 'reddit:3svmej'").fetchall()
+            assert store.db.execute("pragma integrity_check").fetchone() == ("ok",)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+posts = st.builds(
+    Post,
+    post_id=st.from_regex(r"reddit:[a-z0-9]{1,3}", fullmatch=True),
+    source=st.just("reddit"),
+    community=st.sampled_from(["happy", "gore"]),
+    title=st.text(st.characters(exclude_categories=["Cs"])),
+    score=st.none() | st.integers(-(2**63), 2**63 - 1),
+    removed=st.none() | st.just("deleted"),
+    media=st.lists(
+        st.sampled_from(["https://a/1.jpg", "https://b/2.jpg", "https://a/3.png"]), max_size=3
+    ).map(lambda urls: tuple(Media(url=url, position=i, kind="image") for i, url in enumerate(urls))),
+    collected_at=st.just(1),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pages=st.lists(st.lists(posts, max_size=6), max_size=4), order=st.randoms())
+def test_any_posts_in_any_order_are_counted_once_each_and_found_again(tmp_path_factory, pages, order):
+    with Store.open(tmp_path_factory.mktemp("s")) as store:
+        for page in pages:
+            order.shuffle(page)
+            assert store.add(page).total() == len(page)
+        ids = {post.post_id for page in pages for post in page}
+        assert store.post_count(["happy", "gore"]) == len(ids)
+        linked = store.db.execute("select count(*) from media").fetchone()[0]
+        assert store.media_counts(["happy", "gore"]).total() == linked

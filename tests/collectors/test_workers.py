@@ -1,0 +1,170 @@
+"""Worker processes: they die with their parent, and one image's death is no other's."""
+
+import asyncio
+import io
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from collectors.images import ImagePolicy
+from collectors.workers import Workers
+
+ROOT = Path(__file__).parents[2]
+URL = "https://i.redd.it/a.png"
+
+
+class Deadly(bytes):
+    """Bytes that end the process which unpickles them, as the kernel ends one that takes all memory."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def png(shade=0):
+    out = io.BytesIO()
+    Image.new("L", (8, 8), shade).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "media" / "tmp").mkdir(parents=True)
+    return tmp_path
+
+
+def keep_all(folder, images, processes=2, **policy):
+    async def go():
+        with Workers(processes, folder, 1, ImagePolicy(**policy)) as workers:
+            return await asyncio.gather(*(workers.keep(data, URL) for data in images))
+
+    return asyncio.run(go())
+
+
+def test_images_are_examined_in_other_processes_and_come_back_in_their_places(folder):
+    images = [png(shade) for shade in range(30)] + [b"", b"<html><title>Moved</title>"]
+    found = keep_all(folder, images)
+    assert [outcome.status for outcome in found] == ["stored"] * 30 + ["failed"] * 2
+    assert [outcome.reason for outcome in found[30:]] == ["empty_body", "html_instead_of_image"]
+    assert len({outcome.sha256 for outcome in found[:30]}) == 30
+    assert len(list((folder / "media").glob("*/*.png"))) == 30
+    assert multiprocessing.active_children() == []
+
+
+def test_the_policy_reaches_the_worker(folder):
+    (outcome,) = keep_all(folder, [png()], max_side=4)
+    assert (outcome.mime, outcome.width, outcome.height) == ("image/jpeg", 4, 4)
+
+
+def test_an_image_that_kills_its_worker_takes_no_other_with_it(folder):
+    images = [Deadly(), *(png(shade) for shade in range(5)), Deadly()]
+    found = keep_all(folder, images)
+    assert [outcome.status for outcome in found] == ["failed"] + ["stored"] * 5 + ["failed"]
+    for outcome in (found[0], found[6]):
+        assert (outcome.reason, outcome.retry) == ("decoder_crashed", True)
+        assert outcome.detail == "killed twice: out of memory?"
+
+
+def test_the_pool_works_on_after_a_death(folder):
+    async def go():
+        with Workers(1, folder, 1, ImagePolicy()) as workers:
+            return [(await workers.keep(data, URL)).reason for data in (Deadly(), png(), Deadly(), png(1))]
+
+    assert asyncio.run(go()) == ["decoder_crashed", None, "decoder_crashed", None]
+
+
+def test_no_more_than_four_images_a_process_wait_in_the_pool(folder):
+    async def go():
+        with Workers(1, folder, 1, ImagePolicy()) as workers:
+            tasks = [asyncio.create_task(workers.keep(png(shade), URL)) for shade in range(20)]
+            await asyncio.sleep(0)
+            held = len(workers._pool._pending_work_items)
+            found = await asyncio.gather(*tasks)
+            return held, {outcome.status for outcome in found}
+
+    held, statuses = asyncio.run(go())
+    assert held <= 4
+    assert statuses == {"stored"}
+
+
+def test_a_disk_that_takes_nothing_is_the_callers_error(tmp_path):
+    with pytest.raises(OSError, match="No such file or directory"):
+        keep_all(tmp_path, [png()])
+
+
+# A crawl in small: it shows its workers' numbers and waits.
+PARENT = """
+import asyncio, signal, sys
+from pathlib import Path
+from collectors.images import ImagePolicy
+from collectors.workers import Workers
+
+async def go():
+    with Workers(2, Path(sys.argv[1]), 1, ImagePolicy()) as workers:
+        data = sys.stdin.buffer.read()
+        await asyncio.gather(*(workers.keep(data, "https://i.redd.it/a.png") for _ in range(8)))
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
+        print(*workers._pool._processes, flush=True)
+        await stopped.wait()
+        print((await workers.keep(data, "https://i.redd.it/a.png")).status, flush=True)
+
+asyncio.run(go())
+"""
+
+
+def start(folder):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    parent.stdin.write(png())
+    parent.stdin.close()
+    workers = [int(number) for number in parent.stdout.readline().split()]
+    assert workers and all(map(alive, workers))
+    return parent, workers
+
+
+def alive(number):
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_the_end_of(numbers):
+    until = time.monotonic() + 5
+    while any(map(alive, numbers)) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(map(alive, numbers))
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
+
+
+@needs_proc
+def test_workers_end_with_a_parent_that_is_killed(folder):
+    parent, workers = start(folder)
+    parent.kill()
+    parent.wait(5)
+    parent.stdout.close()
+    wait_for_the_end_of(workers)
+
+
+@needs_proc
+def test_ctrl_c_is_left_to_the_parent(folder):
+    parent, workers = start(folder)
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: to all of them
+    assert parent.stdout.read() == b"stored\n"
+    assert parent.wait(5) == 0
+    parent.stdout.close()
+    wait_for_the_end_of(workers)

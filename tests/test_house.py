@@ -1,0 +1,94 @@
+"""The house rules that no reviewer should have to remember."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TRACKED = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+).stdout.splitlines()
+
+#: What each package may import of ours besides itself.
+ALLOWED = {
+    "collectors": set(),
+    "curation": {"collectors.record", "collectors.store"},
+    "baselines": set(),
+}
+
+
+def imports(path):
+    """Yield the modules that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_imports_run_one_way(package):
+    bad = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in imports(path)
+        if (top := name.split(".")[0]) in ALLOWED and top != package and name not in ALLOWED[package]
+    ]
+    assert bad == []
+
+
+def test_no_python_stands_under_datasets_and_the_library_wins_the_import():
+    assert list((ROOT / "datasets").rglob("*.py")) == []
+    assert ROOT / "datasets" not in Path(datasets.__file__).parents
+
+
+def test_a_command_is_light_to_import():
+    program = (
+        "import sys, collectors.reddit.__main__ as m; "
+        "heavy = {'torch', 'pandas', 'numpy', 'PIL', 'aiohttp', 'asyncpraw', 'datasets', 'pyarrow'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_every_command_of_the_readme_has_its_help():
+    text = (ROOT / "README.md").read_text()
+    modules = set(re.findall(r"python -m ([a-z_.]+)", text)) | {"affectory"}
+    assert "collectors.reddit" in modules
+    for module in sorted(modules):
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "usage:" in done.stdout) == (0, True)
+
+
+def test_every_option_that_a_document_names_exists():
+    known = ""
+    for module in ("collectors.reddit", "collectors.sandbox"):
+        known += subprocess.run(
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+    known += (ROOT / "benchmarks" / "crash.py").read_text()
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        lines = [
+            line
+            for line in document.read_text().splitlines()
+            if "python -m collectors" in line or line.startswith("| `--")
+        ]
+        for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines))):
+            assert option in known, f"{document.name}: {option}"
+
+
+def test_no_lock_file_and_no_large_file_is_tracked():
+    if not TRACKED:
+        pytest.skip("no git checkout")
+    assert [name for name in TRACKED if name.endswith(("uv.lock", "package-lock.json"))] == []
+    assert [name for name in TRACKED if (ROOT / name).exists() and (ROOT / name).stat().st_size > 2**20] == []
