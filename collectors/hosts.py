@@ -1,7 +1,7 @@
 """How fast, and whether at all, a host may be asked: its budget, its own limits, its breaker.
 
-- A **budget** (requests a second, at once) that starts politely and grows by one request a second
-  each quiet second, up to a maximum, and halves when the host says 429.
+- A **budget** (requests a second, at once) that starts politely, grows by a tenth of that each
+  second up to a maximum, more slowly from where the host last refused, and falls by 3/10 at a 429.
 - The host's word: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
 - A **circuit breaker**: after five addresses in a row have failed nobody asks for 5 s, then one probe goes
   out alone, then 10 s, 20 s, …; a host that stays down is given up for this run.
@@ -86,7 +86,7 @@ class Host:
     def __init__(self, name: str, budget: Budget, clock: Clock) -> None:
         self.name, self.budget, self._clock = name, budget, clock
         self.rate = budget.rate
-        self._ceiling = budget.max_rate
+        self._refused_at = budget.max_rate  # the rate at which the host last said 429
         self._slots = asyncio.Semaphore(budget.at_once)
         self._queue = asyncio.Lock()
         self._next_at = 0.0
@@ -123,13 +123,12 @@ class Host:
         """Note an answer that was no failure: close the breaker, grow the rate, heed the headers."""
         self._in_a_row = self._openings = 0
         now = self._clock.now()
-        quiet = now - self._raised_at if self._paused_until <= now else 0.0
-        if quiet >= 1 and self.rate < self._ceiling:
-            self.rate = min(self.rate + 1, self._ceiling)
-            self._raised_at = now
-        elif quiet >= 60 and self._ceiling < self.budget.max_rate:
-            # A 429 lowers the ceiling too; in a crawl of days it must find its way back.
-            self._ceiling = min(self._ceiling + 1, self.budget.max_rate)
+        if self._paused_until <= now and now - self._raised_at >= 1:
+            # Quickly up to where the host last refused, slowly past it: a host may refuse for other
+            # reasons than our rate, and must not be slowed down for good by that.
+            step = self.budget.rate / 10
+            near = self.rate >= 0.9 * self._refused_at
+            self.rate = min(self.rate + (step / 5 if near else step), self.budget.max_rate)
             self._raised_at = now
         self._heed(headers, now)
 
@@ -146,7 +145,7 @@ class Host:
             self.rate = min(self.rate, max(remaining / reset, 0.01))
 
     def limited(self, headers: Mapping[str, str], began: float, wait: float) -> None:
-        """Note a 429: all wait for what the host asks (else `wait` s), then go on at half the rate.
+        """Note a 429: all wait for what the host asks (else `wait` s), then go on at 7/10 of the rate.
 
         Answers to requests that began before the last slowing down don't slow down again.
         """
@@ -154,8 +153,8 @@ class Host:
         asked = retry_after(headers)
         self._pause(now + (asked if asked is not None else wait))
         if began > self._slowed_at:
-            self._ceiling = max(self.rate * 0.9, 0.1)
-            self.rate = max(self.rate / 2, 0.1)
+            self._refused_at = self.rate
+            self.rate = max(self.rate * 0.7, self.budget.rate / 20)
             self._slowed_at = self._raised_at = now
 
     def failed(self, url: str, began: float) -> None:

@@ -127,7 +127,7 @@ def test_no_more_requests_than_allowed_are_under_way_at_once(at_once, takes):
     assert simulate(work, Budget(rate=100, max_rate=100, at_once=at_once)) <= at_once
 
 
-def test_the_rate_grows_by_one_each_quiet_second_to_its_maximum():
+def test_the_rate_grows_by_a_tenth_each_quiet_second_to_its_maximum():
     async def work(host, clock):
         seen = []
         for _ in range(12):
@@ -136,40 +136,41 @@ def test_the_rate_grows_by_one_each_quiet_second_to_its_maximum():
             seen.append(host.rate)
         return seen
 
-    found = simulate(work, Budget(rate=3, max_rate=6))
-    assert found == [3, 4, 4, 5, 5, 6, 6, 6, 6, 6, 6, 6]
+    # From 36 on, nine tenths of the maximum, by a fiftieth.
+    found = simulate(work, Budget(rate=30, max_rate=38))
+    assert found == pytest.approx([30, 33, 33, 36, 36, 36.6, 36.6, 37.2, 37.2, 37.8, 37.8, 38])
 
 
-def test_429_halves_the_rate_once_for_a_burst_and_all_wait():
+def test_429_slows_down_once_for_a_burst_and_all_wait():
     async def work(host, clock):
         await clock.sleep(1)
         await asyncio.gather(*crowd(host, clock, 3, takes=0.1, says="429", headers={"retry-after": "4"}))
         slowed = (host.rate, host.state)
         return slowed, await ask(host, clock)
 
-    assert simulate(work, Budget(rate=20, max_rate=40)) == ((10, "paused"), pytest.approx(5.1))
+    assert simulate(work, Budget(rate=20, max_rate=40)) == ((14, "paused"), pytest.approx(5.1))
 
 
-def test_a_second_429_after_the_pause_halves_again():
+def test_a_second_429_after_the_pause_slows_down_again():
     async def work(host, clock):
         await clock.sleep(1)
         await ask(host, clock, says="429")
         await ask(host, clock, says="429")
         return host.rate, clock.now(), host.paused_for
 
-    assert simulate(work, Budget(rate=20, max_rate=40)) == (5, 2.0, 1.0)
+    assert simulate(work, Budget(rate=20, max_rate=40)) == (pytest.approx(9.8), 2.0, 1.0)
 
 
-def test_a_rate_is_never_halved_to_nothing():
+def test_refusals_slow_down_to_a_twentieth_and_no_further():
     async def work(host, clock):
         for _ in range(50):
             await ask(host, clock, takes=0.01, says="429")
         return host.rate
 
-    assert simulate(work, Budget(rate=20, max_rate=40)) == 0.1
+    assert simulate(work, Budget(rate=20, max_rate=40)) == 1
 
 
-def test_the_rate_stays_below_what_was_refused_and_finds_its_way_back_in_quiet_hours():
+def test_the_rate_is_soon_back_where_it_was_refused_and_goes_slowly_past_it():
     async def work(host, clock):
         await ask(host, clock, takes=1, says="429")
         rates = {}
@@ -177,9 +178,9 @@ def test_the_rate_stays_below_what_was_refused_and_finds_its_way_back_in_quiet_h
             await clock.sleep(1)
             host.answered({})
             rates[second] = host.rate
-        return rates[10], rates[60], rates[3599], host.state
+        return rates[1], rates[2], rates[10], rates[60], host.state
 
-    assert simulate(work, Budget(rate=20, max_rate=30)) == (18.0, 18.0, 30, "ok")
+    assert simulate(work, Budget(rate=20, max_rate=30)) == (16, 18, pytest.approx(21.2), 30, "ok")
 
 
 def test_what_is_left_of_a_quota_is_spread_over_its_time():
