@@ -26,7 +26,8 @@ from typing import Self
 
 from collectors import rows, runs
 from collectors.errors import StoreError
-from collectors.layout import explained, media_path
+from collectors.layout import explained
+from collectors.layout import media_path as media_path  # curation knows the store by this module
 from collectors.record import Outcome, Post
 from collectors.runs import Run
 from collectors.schema import prepare
@@ -244,6 +245,19 @@ class Store:
         """Write what became of an address, for every post that links to it."""
         with self._transaction() as db:
             rows.settle(db, url, outcome)
+
+    def refetch(self, digests: Sequence[str]) -> int:
+        """Make images pending again whose files were found missing or changed; return how many."""
+        lost = 0
+        with self._transaction() as db:
+            for digest in digests:
+                mimes = db.execute("select distinct mime from media where sha256 = ?", (digest,))
+                for (mime,) in mimes.fetchall():
+                    self.media_path(digest, mime).unlink(missing_ok=True)
+                lost += db.execute(
+                    "update media set status = 'pending', sha256 = null where sha256 = ?", (digest,)
+                ).rowcount
+        return lost
 
     def replace_media(self, url: str, urls: Sequence[str]) -> None:
         """Put the images of an album in the place of the album's own address."""

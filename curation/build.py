@@ -1,0 +1,76 @@
+"""Build a dataset's release from a crawl store: filters, duplicates, splits, Parquet, card and report.
+
+    python -m curation.build reddit-emotion
+    python -m curation.build reddit-emotion-text --store DIR --out DIR --version 1.0.0
+
+The recipe is datasets/<name>/recipe.toml. The same store and recipe give the same bytes. A build may be
+killed at any moment: the releases that stand are untouched, and the next one begins anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, arg
+
+from collectors.errors import AffectoryError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Build a dataset's release from a crawl store.
+
+    The release goes to datasets/NAME/VERSION, where datasets.load_dataset("datasets/NAME") finds it.
+    """
+
+    name: Positional[Annotated[str, arg(metavar="NAME")]]
+    """The dataset: a folder of datasets/ with a recipe.toml."""
+
+    store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the recipe's)")] = None
+    """The crawl store to build from."""
+
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: beside the recipe)")] = None
+    """The folder that gets the dataset's folder."""
+
+    version: Annotated[
+        str | None,
+        arg(metavar="X.Y.Z", help_behavior_hint="(default: the next, or the same if nothing changed)"),
+    ] = None
+    """The release's version."""
+
+    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
+    """Where the recipes are."""
+
+    workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
+    """Processes."""
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
+    """Run the command with these arguments (default: those it was started with); return its exit code."""
+    options = tyro.cli(Options, prog=prog, args=arguments)
+    try:
+        if options.workers < 1:
+            raise AffectoryError(f"--workers {options.workers} is below 1")
+        from curation.release import build
+
+        built = build(
+            options.datasets / options.name / "recipe.toml",
+            store=options.store,
+            out=options.out or options.datasets,
+            version=options.version,
+            workers=options.workers,
+        )
+    except AffectoryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(built)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

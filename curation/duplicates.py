@@ -1,0 +1,95 @@
+"""Which rows are duplicates of each other, and what the recipe makes of them.
+
+Equal bytes, near-equal difference hashes and (near-)equal texts link rows; what is linked, over any
+number of steps, is one group.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from curation.groups import ALONE, merge
+from curation.near_images import near_groups
+from curation.near_texts import equal_groups, near_text_groups
+from curation.recipe import Duplicates
+from curation.stage import separate
+
+Labels = NDArray[np.int64]
+
+
+def group(table: pa.Table, options: Duplicates) -> Labels:
+    """Label each row with the first row of its duplicate group (itself, where it is alone).
+
+    Reads `image_sha256`, `image_hash` and `text`.
+    """
+    labelings = [np.arange(len(table), dtype=np.int64)]
+    if options.images != "off":
+        labelings.append(_equal(table["image_sha256"]))
+    if options.images == "near":
+        labelings.append(_near(table["image_hash"], options.distance))
+    if options.texts == "equal":
+        labelings.append(equal_groups(table["text"].to_pylist()))
+    elif options.texts == "near":
+        labelings.append(near_text_groups(table["text"].to_pylist()))
+    return merge(*labelings)
+
+
+def _equal(values: pa.ChunkedArray) -> Labels:
+    """Label rows of the same value alike; nulls stand alone."""
+    codes = values.combine_chunks().dictionary_encode().indices
+    return np.asarray(codes.fill_null(ALONE), dtype=np.int64)
+
+
+def _near(hashes: pa.ChunkedArray, distance: int) -> Labels:
+    """Label rows of near-equal hashes alike; rows without an image stand alone."""
+    rows = np.flatnonzero(np.asarray(hashes.is_valid()))
+    labels = np.full(len(hashes), ALONE, dtype=np.int64)
+    found = near_groups(np.asarray(hashes.combine_chunks().drop_null(), dtype=np.uint64), distance)
+    labels[rows] = rows[found] if len(rows) else found
+    return labels
+
+
+def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArray[np.bool_], pa.Table]:
+    """Apply the recipe's policy; return which rows stay, and the others as dropped rows.
+
+    `keep-best` keeps of each group the best-scored post (ties by id), with all its rows in the group;
+    `drop-conflicts` drops groups that hold several labels.
+    """
+    keep = np.ones(len(table), dtype=bool)
+    reason, details = "", [""] * len(table)
+    shared = np.bincount(groups, minlength=len(table))[groups] > 1
+    if options.policy == "keep-best":
+        reason = "duplicate"
+        post_ids, best = table["post_id"].to_pylist(), _best(table, groups)
+        for row in np.flatnonzero(shared):
+            kept = post_ids[best[groups[row]]]
+            if post_ids[row] != kept:
+                keep[row], details[row] = False, f"of {kept}"
+    elif options.policy == "drop-conflicts":
+        reason, labels = "conflicting_labels", table["label"].to_pylist()
+        found: dict[int, set[str]] = {}
+        for row in np.flatnonzero(shared):
+            found.setdefault(groups[row], set()).add(labels[row])
+        for row in np.flatnonzero(shared):
+            if len(found[groups[row]]) > 1:
+                keep[row], details[row] = False, ", ".join(sorted(found[groups[row]]))
+    _, dropped = separate(table, keep, "duplicates", reason, details)
+    return keep, dropped
+
+
+def _best(table: pa.Table, groups: Labels) -> dict[int, int]:
+    """Return each group's best row: the highest score, then the smallest post id and image."""
+    scores = np.asarray(table["score"].fill_null(np.iinfo(np.int64).min))
+    best: dict[int, int] = {}
+    for row in np.lexsort((np.arange(len(table)), -scores.astype(np.float64))):
+        best.setdefault(int(groups[row]), int(row))
+    return best
+
+
+def names(table: pa.Table, groups: Labels) -> list[str | None]:
+    """Return each row's `duplicate_group`: the group's smallest post id, or None for a row alone."""
+    counts = np.bincount(groups, minlength=len(table))
+    post_ids = table["post_id"].to_pylist()
+    return [post_ids[g] if counts[g] > 1 else None for g in groups]

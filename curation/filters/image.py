@@ -1,0 +1,35 @@
+"""Posts without an image."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from curation.recipe import HasImage
+from curation.stage import separate
+
+#: The reason under which a row goes whose image has this status in the store.
+REASONS = {
+    "none": "no_image",
+    "not_image": "no_image",
+    "gone": "image_gone",
+    "failed": "image_broken",
+    "refused": "image_refused",
+    "pending": "image_not_fetched",
+}
+
+
+def apply(table: pa.Table, options: HasImage) -> tuple[pa.Table, pa.Table]:
+    """Drop rows whose image isn't stored; with `linked_is_enough` only those that linked none.
+
+    The detail is the collector's reason (`video`, `not_found`, `server_error`, …).
+    """
+    statuses = table["media_status"].to_pylist()
+    details = [
+        reason or status for status, reason in zip(statuses, table["media_reason"].to_pylist(), strict=True)
+    ]
+    no_image = [REASONS.get(status) == "no_image" for status in statuses]
+    keep = [
+        not none if options.linked_is_enough else status == "stored"
+        for none, status in zip(no_image, statuses, strict=True)
+    ]
+    return separate(table, keep, "image", [REASONS.get(status, "") for status in statuses], details)

@@ -1,0 +1,64 @@
+"""Rebuild a full release from an `ids` release: its posts, splits and labels, with text and images again.
+
+    python -m curation.hydrate datasets/reddit-emotion --store data/reddit
+
+What the ids can't give comes through a crawl store. Without `--store-only` the posts are collected first
+(`python -m collectors.reddit --source index`, which needs Reddit credentials). What can no longer be had is
+dropped under a reason; the others keep label, split and duplicate group.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from collectors.errors import AffectoryError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Rebuild a full release from an `ids` release, through a crawl store."""
+
+    folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
+    """The dataset's folder as it was received: README.md, VERSION/manifest.json and VERSION/ids-….parquet."""
+
+    store: Annotated[Path, arg(metavar="DIR")] = Path("data/hydrated")
+    """The crawl store through which posts and images come."""
+
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-full)")] = None
+    """The folder that gets the full release."""
+
+    version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
+    """The version to rebuild."""
+
+    store_only: FlagCreatePairsOff[bool] = False
+    """Collect nothing: take what the store holds."""
+
+    sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
+    """Collect from a sandbox that runs there (python -m collectors.sandbox), without credentials."""
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.hydrate") -> int:
+    """Run the command with these arguments; return its exit code."""
+    options = tyro.cli(Options, prog=prog, args=arguments)
+    try:
+        from curation.hydrating import collect, hydrate  # pyarrow: not for --help
+
+        if not options.store_only:
+            collect(options.folder, options.version, options.store, options.sandbox_url)
+        folder = options.folder
+        out = options.out or folder.with_name(f"{folder.name}-full")
+        print(hydrate(folder, store=options.store, out=out, version=options.version))
+    except AffectoryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""From an `ids` release and a crawl store to the full release that the ids stand for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from collectors.errors import AffectoryError
+from collectors.store import Store
+from curation import card, manifest, split, versions
+from curation.manifest import Manifest
+from curation.read import plan
+from curation.recipe import HasImage, Recipe, Removed
+from curation.release import Built, Draft, Label, gather, publish, workplace
+from curation.shards import Engine
+from curation.splits import twins
+from curation.stage import DROPPED, separate
+
+_IDS = ["post_id", "image_index", "label", "duplicate_group", "image_sha256", "community"]
+
+
+def ids_of(folder: Path, described: Manifest) -> pa.Table:
+    """Return the rows of an ids release, each with its split. Raises `AffectoryError` for a missing file."""
+    tables = []
+    for file in described.files:
+        if file.path.startswith("ids-"):
+            if not (folder / file.path).is_file():
+                raise AffectoryError(f"{folder / file.path} is missing: download the release again")
+            table = pq.read_table(folder / file.path, columns=_IDS)
+            number = split.NAMES.index(file.split)
+            tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
+    return pa.concat_tables(tables)
+
+
+def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | None) -> None:
+    """Collect the posts of an ids release into a store, by the collector of their source."""
+    found = versions.find(folder, version)
+    ids = ids_of(found, manifest.read(found / "manifest.json"))
+    own = sorted({post_id.partition(":")[2] for post_id in ids["post_id"].to_pylist()})
+    communities = sorted(set(ids["community"].to_pylist()))
+    with tempfile.TemporaryDirectory() as scratch:
+        listed = Path(scratch) / "ids.txt"
+        listed.write_text("\n".join(own) + "\n")
+        command = [sys.executable, "-m", "collectors.reddit", "--source", "index", "--path", str(listed)]
+        command += ["--subs", *communities, "--store", str(store)]
+        command += ["--sandbox-url", sandbox_url] if sandbox_url else []
+        code = subprocess.run(command, check=False).returncode
+    if code not in (0, 1):
+        raise AffectoryError(
+            "the posts could not be collected (the message stands above): mend it, or use what the store "
+            "holds with --store-only"
+        )
+
+
+def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
+    """Rebuild the full release of an ids release in `out`. Raises `AffectoryError`."""
+    began = time.monotonic()
+    found = versions.find(folder, version)
+    described = manifest.read(found / "manifest.json")
+    recipe = Recipe.model_validate(described.recipe)
+    ids = ids_of(found, described)
+    # What the recipe filtered is filtered already; what has gone since goes under its reason.
+    options = {"filters": (Removed(use="removed"),)}
+    if recipe.images.which != "none":
+        options["filters"] += (HasImage(use="image"),)  # type: ignore[assignment]
+    again = recipe.model_copy(update=options)
+    with Store.open(store, create=False) as source, Engine(workers) as engine:
+        pieces = plan(source, again)
+        with workplace(out) as place:
+            rows, lost = gather(again, source.folder, engine, pieces, place / "scratch")
+            draft = _matched(rows, lost, ids, described)
+            publish(
+                draft, recipe, source.folder, engine, Label(described.version, described.input_digest), place
+            )
+            (place / "release").rename(out / described.version)
+    card.write(out, recipe, folder / "card.md")
+    built = manifest.read(out / described.version / "manifest.json")
+    return Built(out / described.version, built, False, time.monotonic() - began)
+
+
+def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest) -> Draft:
+    """Keep the rows that the ids name, with the ids' label, split and group; account for all others."""
+    wanted = {(row["post_id"], row["image_index"]): row for row in ids.to_pylist()}
+    keys = list(zip(rows["post_id"].to_pylist(), rows["image_index"].to_pylist(), strict=True))
+    rows = rows.filter(pa.array([key in wanted for key in keys]))
+    lost = lost.filter(pa.array([p in {w for w, _ in wanted} for p in lost["post_id"].to_pylist()]))
+    named = [wanted[key] for key in keys if key in wanted]
+    same = [
+        one["image_sha256"] is None or one["image_sha256"] == digest
+        for one, digest in zip(named, rows["image_sha256"].to_pylist(), strict=True)
+    ]
+    rows, changed = separate(rows, same, "hydrate", "image_changed", [one["image_sha256"] for one in named])
+    named = [one for one, kept in zip(named, same, strict=True) if kept]
+    there = set(keys) | set(zip(lost["post_id"].to_pylist(), lost["image_index"].to_pylist(), strict=True))
+    missing = _missing([one for key, one in wanted.items() if key not in there], described)
+    labels = pa.array([described.classes[one["label"]] for one in named], pa.string())
+    rows = rows.set_column(rows.column_names.index("label"), "label", labels)
+    splits = np.array([one["split"] for one in named], np.int8)
+    groups = _groups([one["duplicate_group"] for one in named])
+    count = twins(splits, rows["post_id"], groups)
+    assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
+    stages = ["removed", "image", "pixels", "hydrate"]
+    note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
+    return Draft(rows, groups, assigned, pa.concat_tables([lost, changed, missing]), stages, [note])
+
+
+def _missing(rows: list[dict[str, object]], described: Manifest) -> pa.Table:
+    """Return ids that the store doesn't know as dropped rows."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "post_id": row["post_id"],
+                "image_index": row["image_index"],
+                "community": row["community"],
+                "stage": "hydrate",
+                "reason": "not_in_store",
+                "detail": "not collected",
+            }
+            for row in rows
+        ],
+        schema=DROPPED,
+    )
+
+
+def _groups(names: list[str | None]) -> np.ndarray:
+    """Label each row with the first row of its named group."""
+    first: dict[str, int] = {}
+    return np.array(
+        [row if name is None else first.setdefault(name, row) for row, name in enumerate(names)], np.int64
+    )

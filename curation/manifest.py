@@ -1,0 +1,59 @@
+"""`manifest.json`: what a release is, what it was built from, and what became of every row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from collectors.errors import AffectoryError
+from curation.ledger import Ledger, Step
+from curation.parquet import Written
+
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A release's manifest. `counts` is split -> label -> rows; `expected` the paper's counts by label."""
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    paper: str
+    classes: Sequence[str]
+    recipe: Mapping[str, Any]
+    recipe_digest: str
+    input_digest: str
+    files: Sequence[Written]
+    counts: Mapping[str, Mapping[str, int]]
+    ledger: Ledger
+    duplicates: Mapping[str, int]
+    twins: Mapping[str, int]
+    leakage: str
+    expected: Mapping[str, int]
+    tools: Mapping[str, str]
+    notes: Sequence[str] = field(default_factory=list)
+    manifest_version: int = MANIFEST_VERSION
+
+    def write(self, path: Path) -> None:
+        """Write the manifest as JSON."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> Manifest:
+    """Read a manifest. Raises `AffectoryError` for one that a newer program wrote."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    if raw["manifest_version"] > MANIFEST_VERSION:
+        raise AffectoryError(
+            f"{path} has version {raw['manifest_version']}, newer than this program reads "
+            f"({MANIFEST_VERSION}): upgrade affectory"
+        )
+    ledger = raw.pop("ledger")
+    steps = tuple(Step(**step) for step in ledger.pop("steps"))
+    files = [Written(**file) for file in raw.pop("files")]
+    return Manifest(**raw, files=files, ledger=Ledger(**ledger, steps=steps))

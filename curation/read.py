@@ -1,0 +1,178 @@
+"""From a crawl store to tables of rows, shard by shard in the order of the post ids.
+
+Shards hold a fixed number of posts, whatever the number of workers and the order of the store's rows,
+so that what is built from them doesn't depend on either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from collectors.errors import AffectoryError
+from collectors.store import Store
+from curation.recipe import Recipe
+from curation.stage import ROWS
+
+#: Posts in a shard: of posts with images, and of posts whose images aren't read.
+WITH_IMAGES, TEXT_ONLY = 500, 25_000
+
+
+class EmptyStore(AffectoryError):
+    """A store without posts of the recipe's communities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The posts from one id to another, both included."""
+
+    number: int
+    first: str
+    last: str
+
+
+def plan(store: Store, recipe: Recipe) -> list[Shard]:
+    """Cut the posts of the recipe's communities into shards. Raises `EmptyStore`."""
+    size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
+    marks = ",".join("?" * len(recipe.communities))
+    found = store.db.execute(
+        f"select post_id from posts where community in ({marks}) order by post_id", recipe.communities
+    )
+    shards: list[Shard] = []
+    while ids := found.fetchmany(size):
+        shards.append(Shard(len(shards), ids[0][0], ids[-1][0]))
+    if not shards:
+        held = [name for (name,) in store.db.execute("select distinct community from posts order by 1")]
+        raise EmptyStore(
+            f"the store {str(store.folder)!r} has no posts of {', '.join(recipe.communities)}; it holds "
+            f"{', '.join(held) or 'no posts at all'}: collect them first, or name another --store"
+        )
+    return shards
+
+
+_POSTS = (
+    "post_id, source, community, title, body, score, votes, label, permalink, licence, over_18, removed, "
+    "created_at"
+)
+_MEDIA = "post_id, position, status, reason, sha256, mime, width, height, frames"
+
+
+def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
+    """Return a shard's rows, in the order of post id and image."""
+    marks = ",".join("?" * len(recipe.communities))
+    posts = db.execute(
+        f"select {_POSTS} from posts where post_id between ? and ? and community in ({marks}) "
+        "order by post_id",
+        (shard.first, shard.last, *recipe.communities),
+    ).fetchall()
+    media = _rows_media(db, shard, recipe.images.which)
+    rows: list[tuple[Any, ...]] = []
+    for post in posts:
+        for index, medium in enumerate(media.get(post[0], [_NO_MEDIUM])):
+            rows.append((*post, index, *medium))
+    return _table(rows, recipe)
+
+
+def digest(shard: Shard, folder: Path, recipe: Recipe) -> str:
+    """Return a digest of all that a shard's rows are made from."""
+    marks = ",".join("?" * len(recipe.communities))
+    between = (shard.first, shard.last)
+    sha256 = hashlib.sha256()
+    db = open_readonly(folder)
+    try:
+        posts = (
+            f"select {_POSTS} from posts where post_id between ? and ? and community in ({marks}) order by 1"
+        )
+        media = f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2"
+        for query, values in ((posts, (*between, *recipe.communities)), (media, between)):
+            found = db.execute(query, values)
+            while rows := found.fetchmany(1000):
+                sha256.update(repr(rows).encode())
+    finally:
+        db.close()
+    return sha256.hexdigest()
+
+
+_NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None)
+
+
+def _rows_media(db: sqlite3.Connection, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the media that become rows, by post: all stored ones, or the one that stands for the post."""
+    found = db.execute(
+        f"select {_MEDIA} from media where post_id between ? and ? order by post_id, position",
+        (shard.first, shard.last),
+    )
+    by_post: dict[str, list[tuple[Any, ...]]] = {}
+    for post_id, _, *medium in found:
+        by_post.setdefault(post_id, []).append(tuple(medium))
+    for post_id, media in by_post.items():
+        stored = [medium for medium in media if medium[0] == "stored"]
+        if which == "all" and stored:
+            by_post[post_id] = stored
+        else:
+            # The image, or of what failed the one that was nearest to being one.
+            by_post[post_id] = [min(stored or media, key=lambda medium: _NEAREST.get(medium[0], 9))]
+    return by_post
+
+
+_NEAREST = {"stored": 0, "pending": 1, "failed": 2, "refused": 3, "gone": 4, "not_image": 5}
+
+
+def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
+    names = [*_POSTS.replace(" ", "").split(","), "image_index", "media_status", "media_reason"]
+    names += ["image_sha256", "image_mime", "image_width", "image_height", "image_frames"]
+    columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
+    labels, agreeing, agreement = _labels(columns, recipe)
+    parts = [columns[part] for part in recipe.text.parts]
+    columns["text"] = (
+        parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
+    )
+    columns["label"], columns["agreeing"], columns["agreement"] = labels, agreeing, agreement
+    columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
+    columns["attribution"] = [
+        f"{source} post {post_id.partition(':')[2]} in {community}"
+        for source, post_id, community in zip(
+            columns["source"], columns["post_id"], columns["community"], strict=True
+        )
+    ]
+    empty = np.full(len(rows), None)
+    arrays = [pa.array(columns.get(field.name, empty), field.type) for field in ROWS]
+    return pa.Table.from_arrays(arrays, schema=ROWS)
+
+
+def _labels(
+    columns: dict[str, Sequence[Any]], recipe: Recipe
+) -> tuple[list[str | None], list[int | None], list[float | None]]:
+    """Return each row's label, the votes for it and their share.
+
+    The label comes from the annotators' majority, else from the source's own label, else from the community.
+    """
+    labels: list[str | None] = []
+    agreeing: list[int | None] = []
+    agreement: list[float | None] = []
+    of = recipe.labels.get
+    for votes, label, community in zip(columns["votes"], columns["label"], columns["community"], strict=True):
+        if votes == "{}":
+            labels.append(of(label) if label is not None else of(community))
+            agreeing.append(None)
+            agreement.append(None)
+            continue
+        counted = sorted(json.loads(votes).items(), key=lambda item: (-item[1], item[0]))
+        tied = len(counted) > 1 and counted[0][1] == counted[1][1]
+        labels.append(None if tied else of(counted[0][0]))
+        agreeing.append(counted[0][1])
+        agreement.append(counted[0][1] / max(1, sum(n for _, n in counted)))
+    return labels, agreeing, agreement
+
+
+def open_readonly(folder: Path) -> sqlite3.Connection:
+    """Open a store's database for a worker that only reads."""
+    return sqlite3.connect(f"file:{folder / 'crawl.sqlite'}?mode=ro", uri=True)

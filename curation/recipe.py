@@ -1,0 +1,248 @@
+"""The recipe of a dataset: `datasets/<name>/recipe.toml`, one readable file that is the whole release.
+
+An error names the file, the key, the value, and what is allowed there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from collectors.errors import AffectoryError
+
+
+class RecipeError(AffectoryError):
+    """A recipe that can't be used."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Part):
+    """Where the posts come from: a crawl store, and which of its communities."""
+
+    store: str = "data/reddit"
+    communities: tuple[str, ...] = ()
+
+
+class Text(_Part):
+    """What the text of a post is: its title, or title and body, a newline between them."""
+
+    parts: tuple[Literal["title", "body"], ...] = ("title",)
+
+
+class Images(_Part):
+    """Which images of a post become rows, and what is published of them.
+
+    `which`: the first that is stored, every one, or none. `format`: the bytes as collected, or a JPEG
+    whose longer side is at most `side`.
+    """
+
+    which: Literal["first", "all", "none"] = "first"
+    format: Literal["original", "jpeg"] = "original"
+    side: Annotated[int, Field(ge=32)] = 512
+    quality: Annotated[int, Field(ge=1, le=100)] = 92
+
+
+class Removed(_Part):
+    """Drop posts that their source marks as removed or deleted."""
+
+    use: Literal["removed"]
+
+
+class HasImage(_Part):
+    """Drop posts without an image: none linked, or none of the linked ones stored.
+
+    With `linked_is_enough` a post stays that linked an image, fetched or not.
+    """
+
+    use: Literal["image"]
+    linked_is_enough: bool = False
+
+
+class HasText(_Part):
+    """Drop posts without a word."""
+
+    use: Literal["text"]
+
+
+class Size(_Part):
+    """Drop images with a side below `min_side` pixels."""
+
+    use: Literal["size"]
+    min_side: Annotated[int, Field(ge=1)] = 32
+
+
+class Animated(_Part):
+    """What to do with animated images: drop them (`first-frame` keeps all and is the default without it)."""
+
+    use: Literal["animated"]
+
+
+class Language(_Part):
+    """Keep posts in these languages, as `engine` sees them, from a score on."""
+
+    use: Literal["language"]
+    keep: tuple[str, ...] = ("en",)
+    engine: Literal["fasttext", "langdetect"] = "fasttext"
+    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class Words(_Part):
+    """Keep posts of `min` to `max` words."""
+
+    use: Literal["words"]
+    min: Annotated[int, Field(ge=0)] = 0
+    max: Annotated[int, Field(ge=1)] | None = None
+
+
+class Score(_Part):
+    """Keep posts with at least this score."""
+
+    use: Literal["score"]
+    min: int
+
+
+class Agreement(_Part):
+    """Keep posts whose annotators agree: on a majority, or all of them, of at least `min_votes`."""
+
+    use: Literal["agreement"]
+    rule: Literal["majority", "unanimous"] = "majority"
+    min_votes: Annotated[int, Field(ge=1)] = 1
+
+
+Filter = Annotated[
+    Removed | HasImage | HasText | Size | Animated | Language | Words | Score | Agreement,
+    Field(discriminator="use"),
+]
+
+
+class Duplicates(_Part):
+    """Which posts count as duplicates of each other, and what becomes of them.
+
+    `images`: the same bytes (`exact`), or difference hashes within `distance` bits (`near`).
+    `texts`: equal after normalisation, or one word apart (`near`). `policy`: `keep-all` only groups them;
+    `keep-best` keeps the best-scored of a group; `drop-conflicts` drops groups with several labels.
+    """
+
+    images: Literal["off", "exact", "near"] = "near"
+    distance: Annotated[int, Field(ge=0, le=3)] = 3
+    texts: Literal["off", "equal", "near"] = "equal"
+    policy: Literal["keep-all", "keep-best", "drop-conflicts"] = "keep-all"
+
+
+class Split(_Part):
+    """How posts are split.
+
+    `leakage`: with `group` duplicates never straddle splits; `paper` is the paper's rule as it stands.
+    `given` maps communities to splits, for the rule of that name.
+    """
+
+    rule: Literal["top-score", "unanimous", "random", "given"] = "top-score"
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    leakage: Literal["group", "paper"] = "group"
+    seed: int = 0
+    given: dict[str, Literal["train", "validation", "test"]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> Split:
+        if self.test + self.validation >= 1:
+            raise ValueError(f"test + validation is {self.test + self.validation:g}: leave some for training")
+        return self
+
+
+class Publish(_Part):
+    """What of a post is published. Without `images` or `text` the columns stand empty."""
+
+    images: bool = True
+    text: bool = True
+
+
+class Recipe(_Part):
+    """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for."""
+
+    name: str
+    title: str
+    summary: str
+    paper: str = ""
+    source: Source = Source()
+    labels: dict[str, str]
+    text: Text = Text()
+    images: Images = Images()
+    filters: tuple[Filter, ...] = ()
+    duplicates: Duplicates = Duplicates()
+    split: Split = Split()
+    publish: Publish = Publish()
+    expected: dict[str, int] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folders_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise ValueError("use lower-case letters, digits and '-'")
+        return name
+
+    @field_validator("labels")
+    @classmethod
+    def _has_two_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        if len(set(labels.values())) < 2:
+            raise ValueError("map to two labels or more")
+        return labels
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels in the order of their first mention: the ClassLabel's names."""
+        return list(dict.fromkeys(self.labels.values()))
+
+    @property
+    def communities(self) -> list[str]:
+        """The communities of the store that are read."""
+        return list(self.source.communities or self.labels)
+
+    def digest(self) -> str:
+        """Return the sha256 of what the recipe says, whatever its layout."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def load(path: Path) -> Recipe:
+    """Read and check a recipe. Raises `RecipeError`."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"there is no recipe {str(path)!r}; those there are: {_known(path)}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{str(path)!r} is no TOML: {error}") from None
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {_explained(error)}") from None
+    if recipe.name != path.parent.name:
+        raise RecipeError(f"{path}: name is {recipe.name!r}, but its folder is {path.parent.name!r}")
+    return recipe
+
+
+def _known(path: Path) -> str:
+    names = sorted(p.parent.name for p in path.parents[1].glob("*/recipe.toml"))
+    return ", ".join(names) or "none"
+
+
+def _explained(error: ValidationError) -> str:
+    """Return the first fault on one line: key, value, what is allowed."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    value = "" if first["type"] == "missing" else f" = {first['input']!r}"
+    if first["type"] == "union_tag_invalid":
+        key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
+        return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
+    if first["type"] == "extra_forbidden":
+        return f"{key}{value}: there is no such key{more}"
+    return f"{key}{value}: {first['msg'].removeprefix('Value error, ')}{more}"

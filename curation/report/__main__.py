@@ -1,0 +1,77 @@
+"""Write the report of a release, a page that opens offline.
+
+python -m curation.report reddit-emotion
+python -m curation.report reddit-emotion --version 1.0.0 --datasets DIR
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, arg
+
+from collectors.errors import AffectoryError, InputError
+from curation.report import write
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write the report of a release: one HTML page that opens offline."""
+
+    name: Annotated[Positional[str], arg(metavar="NAME")]
+    """The dataset, for example reddit-emotion."""
+
+    version: Annotated[
+        str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest one built)")
+    ] = None
+    """The version to report on."""
+
+    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
+    """The folder of the datasets."""
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.report") -> int:
+    """Run the command with these arguments (default: those it was started with); return its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    options = tyro.cli(Options, prog=prog, args=given)
+    try:
+        path = write(find(options.datasets, options.name, options.version))
+    except AffectoryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def find(datasets: Path, name: str, version: str | None = None) -> Path:
+    """Return the folder of a dataset's version, the newest one by default; raise `InputError`."""
+    folder = datasets / name
+    if not re.fullmatch(r"[\w.-]+", name) or not folder.is_dir():
+        there = sorted(p.name for p in datasets.iterdir() if p.is_dir()) if datasets.is_dir() else []
+        raise InputError(f"there is no dataset {name!r} in {str(datasets)!r}; {_those(there)}")
+    built = sorted((p.parent.name for p in folder.glob("*/manifest.json")), key=_order)
+    if not built:
+        raise InputError(f"{name!r} has no release yet: build one with python -m curation.build {name}")
+    if version is None:
+        return folder / built[-1]
+    if version not in built:
+        raise InputError(f"{name!r} has no version {version!r}; {_those(built)}")
+    return folder / version
+
+
+def _order(version: str) -> tuple[list[int], str]:
+    """Return what sorts 1.10.0 behind 1.9.0."""
+    return [int(part) for part in re.findall(r"\d+", version)], version
+
+
+def _those(names: list[str]) -> str:
+    return f"those there are: {', '.join(names) or 'none'}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

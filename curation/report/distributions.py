@@ -1,0 +1,235 @@
+"""The distributions of a release: words, scores, image sizes, languages, and each class's own words."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from curation.report.bins import Bin, compact, fill, linear, logarithmic, quantile
+from curation.report.charts import Tick, bar, colour, heat, histogram, ridges
+from curation.report.markup import Html, count, h, number, percent
+from curation.report.release import Manifest
+from curation.report.scan import Figures
+from curation.report.sizes import Sizes
+from curation.report.vocabulary import PRIOR
+
+#: Classes with a chart or a list of their own, languages and words in a list.
+CLASSES, LANGUAGES, WORDS = 24, 8, 12
+
+
+def section(manifest: Manifest, figures: Figures, sizes: Sizes) -> Html:
+    """Return the charts."""
+    cards = [
+        _words(manifest, figures),
+        _scores(manifest, figures),
+        _years(figures),
+        *_images(figures, sizes),
+        _languages(figures),
+    ]
+    grid = h("div", *(card for card in cards if card is not None), cls="charts")
+    return h("section", h("h2", "Distributions"), _legend(manifest), grid, id="distributions")
+
+
+def _legend(manifest: Manifest) -> Html:
+    names = manifest.classes[:CLASSES]
+    return h("p", *(h("span", h("i", cls=f"dot {colour(i)}"), n) for i, n in enumerate(names)), cls="legend")
+
+
+def _card(title: str, chart: Html, note: str) -> Html:
+    return h("figure", h("figcaption", title), chart, h("p", note, cls="quiet"), cls="panel")
+
+
+def _words(manifest: Manifest, figures: Figures) -> Html | None:
+    every = _sum(figures.words)
+    bins = linear(every)
+    if not bins:
+        return None
+    last = f"{bins[-1][0]:,} or more" if bins[-1][1] - bins[-1][0] > bins[0][1] - bins[0][0] else None
+    names = [_range(one) for one in bins[:-1]] + [last or _range(bins[-1])]
+    series = [fill(one, bins) for one in figures.words]
+    tips = [f"{n} words: {total:,}" for n, total in zip(names, fill(every, bins), strict=True)]
+    step = max(1, math.ceil(len(bins) / 6))
+    marks = [(i + 0.5, compact(bins[i][0])) for i in range(0, len(bins), step)]
+    chart = histogram(
+        series, [colour(i) for i in range(len(series))], tips, marks, "Posts by number of words"
+    )
+    low, middle, high = (quantile(every, share) for share in (0.05, 0.5, 0.95))
+    note = f"Median {middle}; 90% have {low} to {high}. {_without(figures.rows - figures.texts, 'text')}"
+    return _card("Words a post", chart, note)
+
+
+def _years(figures: Figures) -> Html | None:
+    every = _sum(figures.years)
+    if not every:
+        return None
+    bins = linear(every, 24)
+    names = [str(a) if a == b else f"{a} to {b}" for a, b in bins]
+    tips = [f"{name}: {total:,}" for name, total in zip(names, fill(every, bins), strict=True)]
+    marks = [(i + 0.5, str(bins[i][0])) for i in range(0, len(bins), math.ceil(len(bins) / 7))]
+    series = [fill(one, bins) for one in figures.years]
+    chart = histogram(series, [colour(i) for i in range(len(series))], tips, marks, "Posts by year")
+    middle = quantile(every, 0.5)
+    note = f"When they were posted; half by {middle}. {_without(figures.rows - every.total(), 'date')}"
+    return _card("Year", chart, note)
+
+
+def _scores(manifest: Manifest, figures: Figures) -> Html | None:
+    every = _sum(figures.scores)
+    if not every:
+        return None
+    positive = [value for value in every if value > 0]
+    bins = logarithmic(min(positive), max(positive)) if positive else []
+    low = sum(n for value, n in every.items() if value <= 0)
+    if low or not bins:
+        bins = [(0, 0), *bins]  # `fill` puts what is below the first bin into it
+    names = ["0 or less" if one == (0, 0) else _range(one) for one in bins]
+    shown = figures.scores[:CLASSES]
+    medians = [quantile(scores, 0.5) for scores in shown]
+    chart = ridges(
+        manifest.classes[:CLASSES],
+        [fill(scores, bins) for scores in shown],
+        [None if m is None else (_place(m, bins), number(m)) for m in medians],
+        names,
+        [(_place(v, bins), compact(v)) for v in _round(bins)],
+        "Posts by score, on a log scale, class by class",
+    )
+    missing = figures.rows - every.total()
+    note = f"Log scale; each class at its own height. {_without(missing, 'score')}"
+    return _card("Score, class by class", chart, note)
+
+
+def _place(value: int, bins: Sequence[Bin]) -> float:
+    """Return where a value stands among bins of equal width on a log scale."""
+    for number_, (start, stop) in enumerate(bins):
+        if value <= stop:
+            if start <= 0 or value <= start:
+                return number_ + (0.5 if start <= 0 else 0)
+            return number_ + math.log(value / start) / math.log((stop + 1) / start)
+    return len(bins)
+
+
+def _round(bins: Sequence[Bin]) -> list[int]:
+    """Return the powers of ten inside the bins, with halves and fifths where those are few."""
+    low, high = (
+        max(1, bins[0][0], bins[min(1, len(bins) - 1)][0] if bins[0] == (0, 0) else 1),
+        bins[-1][1] + 1,
+    )
+    for factors in ((1,), (1, 3), (1, 2, 5)):
+        powers = range(math.floor(math.log10(low)), math.floor(math.log10(max(high, 1))) + 1)
+        found = [f * 10**p for p in powers for f in factors if low <= f * 10**p <= high]
+        if len(found) >= 4:
+            break
+    return found
+
+
+def _images(figures: Figures, sizes: Sizes) -> list[Html]:
+    if not sizes.sides:
+        return []
+    longer = Counter(max(side) for side in sizes.sides)
+    bins = logarithmic(max(1, min(longer)), max(longer), 36)
+    filled = fill(longer, bins)
+    tips = [f"{_range(one)} pixels: {n:,}" for one, n in zip(bins, filled, strict=True)]
+    marks: list[Tick] = [(_place(v, bins), compact(v)) for v in _round(bins)]
+    chart = histogram([filled], ["ink"], tips, marks, "Images by their longer side, on a log scale")
+    measured = len(sizes.sides)
+    of_all = "All" if measured >= figures.images else f"A sample of {measured:,} of {figures.images:,}"
+    kinds = ", ".join(f"{name} {percent(n, measured)}" for name, n in sizes.formats.most_common(4))
+    broken = f" {count(sizes.unreadable, 'header')} can't be read." if sizes.unreadable else ""
+    note = (
+        f"Pixels, log scale; median {number(quantile(longer, 0.5) or 0)}. {of_all} measured: {kinds}.{broken}"
+    )
+    return [_card("Longer side of the images", chart, note), _shapes(sizes)]
+
+
+def _shapes(sizes: Sizes) -> Html:
+    """Return the chart of width against height."""
+    lowest = math.floor(2 * math.log2(max(1, min(min(side) for side in sizes.sides))))
+    highest = math.floor(2 * math.log2(max(max(side) for side in sizes.sides))) + 1
+    columns = max(highest - lowest, 4)
+    cells = Counter(
+        tuple(math.floor(2 * math.log2(max(1, pixels))) - lowest for pixels in side) for side in sizes.sides
+    )
+    powers = range(math.ceil(lowest / 2), (lowest + columns) // 2 + 1)
+    marks = [(2.0 * p - lowest, str(2**p)) for p in powers[:: max(1, math.ceil(len(powers) / 6))]]
+    chart = heat({(a, b): n for (a, b), n in cells.items()}, columns, marks, "Images by width and height")
+    wide = sum(w > h_ for w, h_ in sizes.sides)
+    tall = sum(w < h_ for w, h_ in sizes.sides)
+    total = len(sizes.sides)
+    note = (
+        f"Width across, height up, in pixels. {percent(wide, total)} landscape, "
+        f"{percent(tall, total)} portrait, {percent(total - wide - tall, total)} square (on the diagonal)."
+    )
+    return _card("Shape of the images", chart, note)
+
+
+def _languages(figures: Figures) -> Html | None:
+    if not figures.texts:
+        return None
+    ranked = sorted(figures.languages.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(n for _, n in ranked[LANGUAGES:])
+    listed = [(code or "not identified", n) for code, n in ranked[:LANGUAGES]]
+    if rest:
+        listed.append((f"{len(ranked) - LANGUAGES} others", rest))
+    rows = [
+        h(
+            "tr",
+            h("th", name, scope="row"),
+            h("td", bar([(n, "ink")], ranked[0][1], f"{name}: {n:,}"), cls="wide"),
+            h("td", number(n), cls="n"),
+            h("td", percent(n, figures.texts), cls="n"),
+        )
+        for name, n in listed
+    ]
+    note = "As identified from the text alone; short titles are often mistaken, see the borderline posts."
+    return _card("Languages", h("table", h("tbody", *rows), cls="figures slim"), note)
+
+
+def own_words(manifest: Manifest, figures: Figures) -> Html | None:
+    """Return each class's most distinctive words."""
+    cards = []
+    found = figures.vocabulary.distinctive(WORDS)[:CLASSES]
+    widest = max((words[0].z for words in found if words), default=1)
+    for number_, (name, words) in enumerate(zip(manifest.classes, found, strict=False)):
+        rows = [
+            h(
+                "tr",
+                h("th", h("bdi", one.word), scope="row"),
+                h("td", bar([(one.z, colour(number_))], widest, f"z = {one.z:.1f}"), cls="wide"),
+                *(h("td", text, cls="n") for text in (f"{one.z:.1f}", f"{one.here:,}", f"{one.elsewhere:,}")),
+            )
+            for one in words
+        ]
+        head = ("Word", "", "z", "Here", "Else")
+        cells = (h("th", text, scope="col", cls="n" if i > 1 else None) for i, text in enumerate(head))
+        table = h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim")
+        body = table if rows else h("p", "No word sets it apart.", cls="quiet")
+        cards.append(
+            h("figure", h("figcaption", h("i", cls=f"dot {colour(number_)}"), name), body, cls="panel")
+        )
+    if not any(found):
+        return None
+    explained = (
+        "Log-odds of a word in the class against all other classes, with an informative Dirichlet prior "
+        f"({PRIOR} words, spread as in the whole release), over its standard deviation: z. “Here” and “Else” "
+        "count the word in the class and elsewhere. Words with z ≥ 1.96 are shown, the highest first. "
+        "Method: Monroe, Colaresi & Quinn (2008), “Fightin’ Words”, Political Analysis 16(4), 372–403."
+    )
+    grid = h("div", *cards, cls="charts narrow")
+    return h("section", h("h2", "Words that set a class apart"), h("p", explained), grid, id="words")
+
+
+def _sum(counters: Sequence[Counter[int]]) -> Counter[int]:
+    total: Counter[int] = Counter()
+    for counter in counters:
+        for value, times in counter.items():
+            total[value] += times
+    return total
+
+
+def _range(one: Bin) -> str:
+    return number(one[0]) if one[0] == one[1] else f"{number(one[0])} to {number(one[1])}"
+
+
+def _without(rows: int, what: str) -> str:
+    return f"{count(rows, 'row')} without {what}." if rows else ""

@@ -1,0 +1,88 @@
+"""The posts that a release left out: how many for which reason, and a few of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from curation.report.markup import clip
+from curation.report.picks import Lowest, hashes
+from curation.report.release import Release, batches
+from curation.report.shown import LONGEST, Post, fetch_rows
+from curation.report.thumbnails import thumbnail
+
+#: Reasons with examples on the page, and examples of one.
+REASONS, EXAMPLES = 12, 6
+
+COLUMNS = (
+    "post_id",
+    "community",
+    "label",
+    "stage",
+    "reason",
+    "detail",
+    "title",
+    "permalink",
+    "score",
+    "over_18",
+    "thumbnail",
+)
+
+#: The stage that dropped a post, and its reason.
+Reason = tuple[str, str]
+
+
+@dataclass
+class Dropped:
+    """Rows by stage and reason, and examples with the value that caused each drop."""
+
+    counts: Counter[Reason] = field(default_factory=Counter)
+    examples: dict[Reason, list[tuple[Post, str]]] = field(default_factory=dict)
+
+
+def look(release: Release) -> Dropped:
+    """Read the dropped rows once, and the examples again with their thumbnails."""
+    found = Dropped()
+    picks: dict[Reason, Lowest] = {}
+    for number, path in enumerate(release.dropped):
+        first = 0
+        for batch in batches(path, ("post_id", "stage", "reason")):
+            reasons = list(zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True))
+            found.counts.update(reasons)
+            ties = hashes(batch["post_id"].to_pylist())
+            keys = np.asarray([f"{stage}/{reason}" for stage, reason in reasons])
+            for reason in sorted(set(reasons)):
+                here = np.flatnonzero(keys == "/".join(reason))
+                picks.setdefault(reason, Lowest(EXAMPLES)).offer(number, first + here, ties[here])
+            first += batch.num_rows
+    for reason in _order(release, found.counts)[:REASONS]:
+        found.examples[reason] = []
+        for file, row in picks[reason].places:
+            values = fetch_rows(release.dropped[file], COLUMNS, [row])[row]
+            found.examples[reason].append(_example(values))
+    return found
+
+
+def _order(release: Release, counts: Counter[Reason]) -> list[Reason]:
+    """Return the reasons as the ledger names them, others behind."""
+    named = [(step.stage, step.reason) for step in release.manifest.ledger.steps]
+    return [one for one in dict.fromkeys(named) if one in counts] + sorted(set(counts) - set(named))
+
+
+def _example(values: dict[str, object]) -> tuple[Post, str]:
+    data, score = values["thumbnail"], values["score"]
+    picture = thumbnail(data) if isinstance(data, bytes) and data else None
+    post = Post(
+        post_id=str(values["post_id"]),
+        text=clip(str(values["title"] or ""), LONGEST),
+        label=str(values["label"] or ""),
+        score=score if isinstance(score, int) else None,
+        community=str(values["community"] or ""),
+        permalink=str(values["permalink"] or ""),
+        picture=picture,
+        missing="" if picture else "no image",
+        veiled=bool(values["over_18"]),
+    )
+    return post, clip(str(values["detail"] or ""), 120)

@@ -1,0 +1,133 @@
+"""The top of the page: what the release is, in a few figures, and its counts by class and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from curation.report.bins import quantile
+from curation.report.charts import bar, colour
+from curation.report.markup import Html, count, h, number, percent
+from curation.report.release import SPLITS, Manifest
+from curation.report.scan import Figures
+from curation.report.twins import Twins
+
+SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
+
+
+#: In the head of a table.
+_SHORT = {"train": "Train", "validation": "Valid.", "test": "Test"}
+
+
+def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
+    """Return the title, the summary and the key figures."""
+    totals = figures.counts.sum(axis=1)
+    parts = [(float(n), colour(i)) for i, n in enumerate(totals)]
+    strip = bar(parts, figures.rows, "The classes' shares")
+    return h(
+        "header",
+        h("p", "Dataset report", cls="eyebrow"),
+        h("h1", manifest.title, " ", h("span", manifest.version, cls="version")),
+        h("p", manifest.summary, cls="summary"),
+        h(
+            "p",
+            h("code", manifest.name),
+            f" · after {manifest.paper}" if manifest.paper else None,
+            cls="quiet",
+        ),
+        h("div", strip, cls="strip"),
+        h("div", *_tiles(manifest, figures, twins), cls="tiles"),
+        h("ul", *(h("li", note) for note in manifest.notes), cls="notes") if manifest.notes else None,
+        id="top",
+    )
+
+
+def _tiles(manifest: Manifest, figures: Figures, twins: Twins) -> list[Html]:
+    rows, ledger = figures.rows, manifest.ledger
+    found = [
+        (number(figures.posts), "posts", f"{count(rows, 'row')}" if rows != figures.posts else ""),
+        (number(len(manifest.classes)), "classes", _imbalance(figures)),
+        (percent(figures.images, rows), "with an image", number(figures.images)),
+        (percent(ledger.kept, ledger.collected), "of collected kept", f"{ledger.dropped:,} dropped"),
+    ]
+    words = sum(figures.words, start=type(figures.words[0])())
+    if (median := quantile(words, 0.5)) is not None:
+        found.append((number(median), "words, median", f"{count(figures.texts, 'text')}"))
+    leaks = twins.leaks.get("test", 0)
+    found.append((number(leaks), "test posts with a twin in training", f"of {figures.test_posts:,}"))
+    if figures.flagged:
+        found.append((percent(figures.flagged, rows), "marked 18+", number(figures.flagged)))
+    return [
+        h("div", h("b", value), h("span", what), h("small", more) if more else None, cls="tile")
+        for value, what, more in found
+    ]
+
+
+def _imbalance(figures: Figures) -> str:
+    totals = figures.counts.sum(axis=1)
+    return f"largest {totals.max() / totals.min():.1f} × smallest" if totals.min() else "one is empty"
+
+
+def classes(manifest: Manifest, figures: Figures) -> Html:
+    """Return the counts by class and split, the paper's beside them."""
+    totals = figures.counts.sum(axis=1)
+    expected, known = manifest.expected, bool(manifest.expected)
+    widest = max([*totals.tolist(), *expected.values(), 1])
+    heads = ["Class", "", *(_SHORT[s] for s in SPLITS), "All", "Share"]
+    rows = [
+        h(
+            "tr",
+            h("th", h("i", cls=f"dot {colour(i)}"), name, scope="row"),
+            h("td", _class_bar(i, name, figures, widest, expected.get(name)), cls="wide"),
+            *(cell(n) for n in figures.counts[i]),
+            cell(totals[i], "strong"),
+            h("td", percent(totals[i], figures.rows), cls="n share"),
+            *(_beside(int(totals[i]), expected.get(name)) if known else ()),
+        )
+        for i, name in enumerate(manifest.classes)
+    ]
+    foot = h(
+        "tr",
+        h("th", "All", scope="row"),
+        h("td", cls="wide"),
+        *(cell(n) for n in figures.counts.sum(axis=0)),
+        cell(figures.rows, "strong"),
+        h("td", "100%" if figures.rows else "0%", cls="n share"),
+        *(_beside(figures.rows, sum(expected.values())) if known else ()),
+    )
+    heads += ["Paper", "Ours − paper"] if known else []
+    legend = h(
+        "p",
+        *(h("span", h("i", cls=f"dot ink {s}"), SPLIT_NAMES[s]) for s in SPLITS),
+        h("span", h("i", cls="dot tick"), "the paper's count") if known else None,
+        cls="legend",
+    )
+    table = h("table", head(heads), h("tbody", *rows), h("tfoot", foot), cls="figures")
+    return h("section", h("h2", "Classes and splits"), legend, h("div", table, cls="scroll"), id="classes")
+
+
+def _class_bar(label: int, name: str, figures: Figures, widest: int, expected: int | None) -> Html:
+    parts = [(float(n), f"{colour(label)} {s}") for n, s in zip(figures.counts[label], SPLITS, strict=True)]
+    told = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, figures.counts[label], strict=True))
+    return bar(parts, widest, f"{name}: {told}", expected)
+
+
+def _beside(ours: int, paper: int | None) -> list[Html]:
+    if paper is None:
+        return [h("td", "–", cls="n"), h("td", "–", cls="n")]
+    difference = ours - paper
+    sign = "+" if difference > 0 else ""
+    text = f"{sign}{number(difference)}" if difference else "±0"
+    share = f" ({percent(abs(difference), paper)})" if difference and paper else ""
+    return [cell(paper), h("td", text, h("small", share), cls="n")]
+
+
+def cell(value: int, extra: str = "") -> Html:
+    """Return a table's cell with a number."""
+    return h("td", number(value), cls=f"n {extra}".strip())
+
+
+def head(names: Sequence[str]) -> Html:
+    """Return a table's head; from the third column on, its columns hold numbers."""
+    kinds = [None, "wide", *("n share" if name == "Share" else "n" for name in names[2:])]
+    cells = [h("th", name, scope="col", cls=kind) for name, kind in zip(names, kinds, strict=True)]
+    return h("thead", h("tr", *cells))

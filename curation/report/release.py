@@ -1,0 +1,156 @@
+"""A release as the report reads it: its manifest, checked, and its Parquet files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from collectors.errors import AffectoryError
+
+SPLITS = ("train", "validation", "test")
+
+_DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}-[0-9a-f]+\.parquet")
+_DROPPED = re.compile(r"dropped-[0-9a-f]+\.parquet")
+
+
+class ReportError(AffectoryError):
+    """A release that can't be reported on: a part of it is missing or isn't what the manifest says."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ListedFile(_Part):
+    """A file as the manifest lists it."""
+
+    path: str
+    split: str = ""
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Step(_Part):
+    """How many rows a stage dropped for a reason."""
+
+    stage: str
+    reason: str
+    rows: int
+
+
+class Ledger(_Part):
+    """What was collected, what each stage dropped, what is kept."""
+
+    unit: str
+    collected: int
+    steps: tuple[Step, ...]
+    kept: int
+
+    @property
+    def dropped(self) -> int:
+        """The sum over the steps."""
+        return sum(step.rows for step in self.steps)
+
+
+class Groups(_Part):
+    """The groups of duplicates: how many, of how many rows, and the size of the largest."""
+
+    groups: int = 0
+    rows: int = 0
+    largest: int = 0
+
+
+class Manifest(_Part):
+    """What `manifest.json` says, as far as the report needs it."""
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    paper: str = ""
+    classes: tuple[str, ...] = Field(min_length=1)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    recipe_digest: str = ""
+    input_digest: str = ""
+    files: tuple[ListedFile, ...] = ()
+    counts: dict[str, dict[str, int]]
+    ledger: Ledger
+    duplicates: Groups = Groups()
+    twins: dict[str, int] = Field(default_factory=dict)
+    leakage: str = "group"
+    expected: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    tools: dict[str, str] = Field(default_factory=dict)
+
+    def filters(self, use: str) -> list[dict[str, Any]]:
+        """Return the recipe's filters of one kind."""
+        found = self.recipe.get("filters") or []
+        return [one for one in found if isinstance(one, dict) and one.get("use") == use]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release's folder, opened. `data` holds each file's split and path, splits in their order."""
+
+    folder: Path
+    manifest: Manifest
+    data: tuple[tuple[str, Path], ...]
+    dropped: tuple[Path, ...]
+
+
+def open_release(folder: Path) -> Release:
+    """Read the manifest and find the files that it lists; raise `ReportError`."""
+    path = folder / "manifest.json"
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ReportError(f"{str(folder)!r} is no release: it has no manifest.json") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise ReportError(f"{path}: {key}: {first['msg']}") from None
+    data: list[tuple[str, Path]] = []
+    dropped: list[Path] = []
+    for listed in manifest.files:
+        if match := _DATA.fullmatch(listed.path):
+            data.append((match[1], folder / listed.path))
+        elif _DROPPED.fullmatch(listed.path):
+            dropped.append(folder / listed.path)
+    if not data:
+        raise ReportError(f"{path}: it lists no file of rows such as train-00000-of-00001-….parquet")
+    data.sort(key=lambda item: (SPLITS.index(item[0]), item[1].name))
+    return Release(folder, manifest, tuple(data), tuple(dropped or sorted(folder.glob("dropped-*.parquet"))))
+
+
+def open_file(path: Path, needed: Sequence[str]) -> pq.ParquetFile:
+    """Open a Parquet file that must have these columns. Nothing is read ahead: memory stays bounded."""
+    try:
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 17)
+    except FileNotFoundError:
+        raise ReportError(f"{str(path)!r} is missing, though the manifest lists it: build again") from None
+    except (pa.ArrowException, OSError) as error:
+        line = str(error).splitlines()[0]
+        raise ReportError(f"{str(path)!r} can't be read as Parquet ({line}): build again") from None
+    if missing := set(needed) - set(file.schema_arrow.names):
+        raise ReportError(
+            f"{str(path)!r} lacks {', '.join(sorted(missing))}: was it written by another tool?"
+        )
+    return file
+
+
+def batches(path: Path, columns: Sequence[str], size: int = 4096, **options: Any) -> Iterator[pa.RecordBatch]:
+    """Yield a file's columns in pieces of `size` rows; raise `ReportError` for damaged bytes."""
+    with open_file(path, [name.split(".")[0] for name in columns]) as file:
+        try:
+            yield from file.iter_batches(batch_size=size, columns=list(columns), **options)
+        except (pa.ArrowException, OSError) as error:
+            line = str(error).splitlines()[0]
+            raise ReportError(f"{str(path)!r} is damaged ({line}): build again") from None

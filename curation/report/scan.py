@@ -1,0 +1,209 @@
+"""One pass over the columns of a release: every figure of the page, and which rows its galleries show.
+
+Memory depends on the number of different scores and words and on the duplicates found, hardly on the
+number of rows (a hash of 8 bytes a row); no image is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.report.picks import Array, Lowest, hashes
+from curation.report.release import SPLITS, Manifest, Release, ReportError, batches
+from curation.report.vocabulary import Vocabulary
+
+COLUMNS = (
+    "post_id",
+    "text",
+    "label",
+    "score",
+    "agreement",
+    "language",
+    "language_score",
+    "n_words",
+    "has_image",
+    "has_text",
+    "image_index",
+    "duplicate_group",
+    "over_18",
+    "created_at",
+)
+
+#: Random posts on the page, over all classes, and of one class at most.
+RANDOM, RANDOM_OF_A_CLASS = 96, 12
+#: Posts of each borderline.
+BORDERLINE = 8
+
+#: A row with a twin: its group, where it stands, what it is.
+MEMBERS = pa.schema(
+    [
+        ("group", pa.string()),
+        ("file", pa.int32()),
+        ("row", pa.int64()),
+        ("split", pa.int8()),
+        ("label", pa.int32()),
+        ("post", pa.uint64()),
+        ("flagged", pa.bool_()),
+    ]
+)
+
+
+@dataclass
+class Figures:
+    """What the pass has found. Arrays and lists go by the class's number."""
+
+    counts: Array  # int64[class, split]
+    words: list[Counter[int]]
+    scores: list[Counter[int]]
+    years: list[Counter[int]]
+    vocabulary: Vocabulary
+    random: list[Lowest]
+    borderline: dict[str, Lowest]
+    languages: Counter[str] = field(default_factory=Counter)
+    images: int = 0
+    texts: int = 0
+    flagged: int = 0
+    flags_known: int = 0
+    posts: int = 0
+    test_posts: int = 0
+    members: pa.Table = field(default_factory=MEMBERS.empty_table)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the files hold."""
+        return int(self.counts.sum())
+
+
+def scan(release: Release) -> Figures:
+    """Read the release's columns once."""
+    figures = _empty(release.manifest)
+    posts: list[Array] = []
+    test_posts: list[Array] = []
+    members: list[pa.RecordBatch] = []
+    for number, (split, path) in enumerate(release.data):
+        first = 0
+        for batch in batches(path, COLUMNS):
+            ids = hashes(batch["post_id"].to_pylist())
+            _count(figures, batch, split, len(release.manifest.classes))
+            _pick(figures, batch, number, first)
+            members.append(_members(batch, ids, number, first, split))
+            posts.append(ids)
+            if split == "test":
+                test_posts.append(ids)
+            first += batch.num_rows
+    figures.posts = _different(posts)
+    figures.test_posts = _different(test_posts)
+    figures.members = pa.Table.from_batches(members, schema=MEMBERS)
+    return figures
+
+
+def _different(parts: list[Array]) -> int:
+    return len(np.unique(np.concatenate(parts))) if parts else 0
+
+
+def _empty(manifest: Manifest) -> Figures:
+    classes = len(manifest.classes)
+    draws = max(1, min(RANDOM_OF_A_CLASS, RANDOM // classes))
+    kinds = ["language", "words", "agreement"]
+    kinds += ["score"] if manifest.filters("score") else []
+    kinds += ["most words"] if any(one.get("max") for one in manifest.filters("words")) else []
+    return Figures(
+        counts=np.zeros((classes, len(SPLITS)), dtype=np.int64),
+        words=[Counter() for _ in range(classes)],
+        scores=[Counter() for _ in range(classes)],
+        years=[Counter() for _ in range(classes)],
+        vocabulary=Vocabulary(classes),
+        random=[Lowest(draws if number < RANDOM else 0) for number in range(classes)],
+        borderline={kind: Lowest(BORDERLINE) for kind in kinds},
+    )
+
+
+def _count(figures: Figures, batch: pa.RecordBatch, split: str, classes: int) -> None:
+    """Add a batch to the counts."""
+    labels = _numbers(batch["label"], -1)
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+        raise ReportError(f"a row of {split} has a label outside 0 to {classes - 1}: build again")
+    figures.counts[:, SPLITS.index(split)] += np.bincount(labels, minlength=classes)
+    has_text = _truths(batch["has_text"])
+    words, scores = _numbers(batch["n_words"], -1), batch["score"]
+    scored = ~np.asarray(scores.is_null())
+    values, years = _numbers(scores, 0), _numbers(pc.year(batch["created_at"]), 0)
+    for label in np.unique(labels):
+        here = labels == label
+        _tally(figures.words[label], words[here & has_text])
+        _tally(figures.scores[label], values[here & scored])
+        _tally(figures.years[label], years[here & (years > 0)])
+        figures.vocabulary.add(int(label), batch["text"].filter(pa.array(here)).to_pylist())
+    figures.images += int(_truths(batch["has_image"]).sum())
+    figures.texts += int(has_text.sum())
+    figures.flagged += int(_truths(batch["over_18"]).sum())
+    figures.flags_known += batch.num_rows - batch["over_18"].null_count
+    for item in pc.value_counts(batch["language"].filter(pa.array(has_text))).to_pylist():
+        figures.languages[item["values"] or ""] += item["counts"]
+
+
+def _pick(figures: Figures, batch: pa.RecordBatch, file: int, first: int) -> None:
+    """Offer a batch's rows to the galleries."""
+    labels = _numbers(batch["label"], -1)
+    rows = first + np.arange(batch.num_rows)
+    index = _numbers(batch["image_index"], 0).tolist()
+    keys = [f"{post}/{place}" for post, place in zip(batch["post_id"].to_pylist(), index, strict=True)]
+    ties = hashes(keys)
+    for label in np.unique(labels):
+        here = labels == label
+        figures.random[label].offer(file, rows[here], ties[here])
+    has_text = _truths(batch["has_text"])
+    words = _numbers(batch["n_words"], 0)
+    offers = {
+        "language": (_floats(batch["language_score"]), has_text),
+        "words": (words, has_text),
+        "most words": (-words, has_text),
+        "agreement": (_floats(batch["agreement"]), True),
+        "score": (_floats(batch["score"]), True),
+    }
+    for kind, lowest in figures.borderline.items():
+        values, valid = offers[kind]
+        here = ~np.isnan(values) & valid
+        lowest.offer(file, rows[here], ties[here], values[here])
+
+
+def _members(batch: pa.RecordBatch, ids: Array, file: int, first: int, split: str) -> pa.RecordBatch:
+    """Return the batch's rows that have a twin."""
+    here = np.flatnonzero(np.asarray(batch["duplicate_group"].is_valid()))
+    chosen = batch.take(pa.array(here))
+    columns = [
+        chosen["duplicate_group"].cast(pa.string()),
+        np.full(len(here), file),
+        first + here,
+        np.full(len(here), SPLITS.index(split)),
+        _numbers(chosen["label"], 0),
+        ids[here],
+        _truths(chosen["over_18"]),
+    ]
+    arrays = [
+        pa.array(column, kind.type) if isinstance(column, np.ndarray) else column
+        for column, kind in zip(columns, MEMBERS, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=MEMBERS)
+
+
+def _tally(counter: Counter[int], values: Array) -> None:
+    for value, times in zip(*np.unique(values, return_counts=True), strict=True):
+        counter[int(value)] += int(times)
+
+
+def _numbers(column: pa.Array, missing: int) -> Array:
+    return np.asarray(pc.fill_null(column, missing).to_numpy(zero_copy_only=False)).astype(np.int64)
+
+
+def _floats(column: pa.Array) -> Array:
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _truths(column: pa.Array) -> Array:
+    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False))

@@ -1,0 +1,125 @@
+"""The rows that the page shows: read from their row groups alone, with a thumbnail each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from curation.report.markup import clip
+from curation.report.picks import Place
+from curation.report.release import Release, batches, open_file
+from curation.report.thumbnails import thumbnail
+
+COLUMNS = (
+    "post_id",
+    "image.bytes",
+    "text",
+    "title",
+    "label",
+    "score",
+    "agreement",
+    "language",
+    "language_score",
+    "n_words",
+    "has_image",
+    "duplicate_group",
+    "community",
+    "permalink",
+    "licence",
+    "attribution",
+    "over_18",
+)
+
+#: Characters of a post's text on its card.
+LONGEST = 220
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post as its card shows it. `picture` is a data address; `missing` says why there is none."""
+
+    post_id: str
+    text: str
+    label: str
+    split: str = ""
+    score: int | None = None
+    agreement: float | None = None
+    language: str | None = None
+    language_score: float | None = None
+    n_words: int | None = None
+    community: str = ""
+    permalink: str = ""
+    credit: str = ""
+    picture: str | None = None
+    missing: str = ""
+    veiled: bool = False
+
+
+def fetch(release: Release, places: Collection[Place], flagged_groups: Collection[str]) -> dict[Place, Post]:
+    """Read these rows. A picture is veiled where its post is marked 18+, or a post of its group is."""
+    found: dict[Place, Post] = {}
+    for number, (split, path) in enumerate(release.data):
+        wanted = sorted({row for file, row in places if file == number})
+        for row, values in _rows(path, COLUMNS, wanted):
+            post = _post(values, release.manifest.classes[values["label"]], split)
+            veiled = post.veiled or values["duplicate_group"] in flagged_groups
+            found[number, row] = dataclasses.replace(post, veiled=veiled)
+    return found
+
+
+def fetch_rows(path: Path, columns: tuple[str, ...], rows: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Read some rows of a file as dictionaries, by their numbers."""
+    return dict(_rows(path, columns, sorted(rows)))
+
+
+def _rows(path: Path, columns: tuple[str, ...], wanted: list[int]) -> list[tuple[int, dict[str, Any]]]:
+    """Return rows by their numbers, reading only the row groups that hold them, a few rows at a time."""
+    if not wanted:
+        return []
+    with open_file(path, [column.split(".")[0] for column in columns]) as file:
+        lengths = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    starts = np.cumsum([0, *lengths])
+    rows = np.asarray(wanted)
+    groups = np.searchsorted(starts, rows, side="right") - 1
+    found: list[tuple[int, dict[str, Any]]] = []
+    for group in np.unique(groups):
+        at = int(starts[group])
+        last = int(rows[groups == group][-1])
+        for batch in batches(path, columns, 16, row_groups=[int(group)]):
+            for row in rows[(rows >= at) & (rows < at + batch.num_rows)].tolist():
+                found.append((row, batch.slice(row - at, 1).to_pylist()[0]))
+            at += batch.num_rows
+            if at > last:
+                break
+    return found
+
+
+def _post(values: dict[str, Any], label: str, split: str) -> Post:
+    data = (values["image"] or {}).get("bytes")
+    picture = thumbnail(data) if data else None
+    missing = "" if picture else "unreadable image" if data else "no image"
+    if values["has_image"] and not data:
+        missing = "image not published"
+    credit = " · ".join(part for part in (values["attribution"], values["licence"]) if part)
+    return Post(
+        post_id=values["post_id"],
+        text=clip(values["text"] or values["title"] or "", LONGEST),
+        label=label,
+        split=split,
+        score=values["score"],
+        agreement=values["agreement"],
+        language=values["language"],
+        language_score=values["language_score"],
+        n_words=values["n_words"],
+        community=values["community"] or "",
+        permalink=values["permalink"] or "",
+        credit=clip(credit, 90),
+        picture=picture,
+        missing=missing,
+        veiled=bool(values["over_18"]),
+    )

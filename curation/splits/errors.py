@@ -1,0 +1,33 @@
+"""What can be wrong with the input of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from collectors.errors import AffectoryError
+
+
+class SplitError(AffectoryError):
+    """A split that can't be made of these posts."""
+
+
+class SmallClass(SplitError):
+    """A class has too few posts to be split."""
+
+    def __init__(self, counts: Mapping[str, int], least: int) -> None:
+        small = [name for name, count in counts.items() if count < least]
+        named = ", ".join(map(repr, small))
+        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        super().__init__(
+            f"too few posts of {named} to split, {least} are needed (posts: {shown}): "
+            "collect more, relax the filters, or take the label out of the recipe"
+        )
+        self.counts = dict(counts)
+
+
+class UnknownSplit(SplitError):
+    """A name that is no split's."""
+
+
+class Straddling(SplitError):
+    """A given split puts what belongs together into two splits."""

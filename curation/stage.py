@@ -1,0 +1,102 @@
+"""Stages: pure functions from a table of rows to the rows kept and the rows dropped.
+
+A row is an image of a post, or a post alone where there is none. A dropped row carries its stage,
+a snake_case reason that names the defect, and the value that caused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+#: Keeps some rows of a table and drops the others, under the options of a recipe.
+Stage = Callable[[pa.Table, Any], tuple[pa.Table, pa.Table]]
+
+#: The working columns, in the order in which they are read and computed.
+ROWS = pa.schema(
+    [
+        ("post_id", pa.string()),
+        ("image_index", pa.int16()),
+        ("source", pa.string()),
+        ("community", pa.string()),
+        ("title", pa.string()),
+        ("body", pa.string()),
+        ("text", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.int64()),
+        ("votes", pa.string()),
+        ("agreeing", pa.int32()),  # votes for the label
+        ("agreement", pa.float32()),  # their share
+        ("permalink", pa.string()),
+        ("licence", pa.string()),
+        ("attribution", pa.string()),
+        ("over_18", pa.bool_()),
+        ("removed", pa.string()),
+        ("created_at", pa.timestamp("s", tz="UTC")),
+        ("media_status", pa.string()),  # of the row's image; "none" where the post linked none
+        ("media_reason", pa.string()),
+        ("image_sha256", pa.string()),
+        ("image_mime", pa.string()),
+        ("image_width", pa.int32()),
+        ("image_height", pa.int32()),
+        ("image_frames", pa.int32()),
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+        ("n_words", pa.int32()),
+        ("image_hash", pa.uint64()),
+        ("image_size", pa.int64()),  # bytes as published
+        ("image_bytes", pa.large_binary()),  # where the recipe wants them encoded anew
+    ]
+)
+
+#: What is written of a dropped row.
+DROPPED = pa.schema(
+    [
+        ("post_id", pa.string()),
+        ("image_index", pa.int16()),
+        ("community", pa.string()),
+        ("label", pa.string()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("title", pa.string()),
+        ("permalink", pa.string()),
+        ("score", pa.int64()),
+        ("over_18", pa.bool_()),
+        ("image_sha256", pa.string()),
+        ("image_mime", pa.string()),
+    ]
+)
+
+
+def separate(
+    table: pa.Table,
+    keep: Sequence[bool] | np.ndarray,
+    stage: str,
+    reason: str | Sequence[str],
+    detail: Sequence[object],
+) -> tuple[pa.Table, pa.Table]:
+    """Return the rows to keep, and the others as dropped rows. `reason` and `detail` have a value a row."""
+    mask = np.asarray(keep, dtype=bool)
+    kept = table if mask.all() else table.filter(pa.array(mask))
+    out: list[int] = np.flatnonzero(~mask).tolist()
+    lost = table.take(pa.array(out, pa.int64()))
+    reasons = [reason] * len(out) if isinstance(reason, str) else [reason[i] for i in out]
+    values = {
+        "stage": pa.array([stage] * len(out), pa.string()),
+        "reason": pa.array(reasons, pa.string()),
+        "detail": pa.array([str(detail[i]) for i in out], pa.string()),
+    }
+    columns = [
+        values[name] if name in values else lost.column(name).combine_chunks() for name in DROPPED.names
+    ]
+    return kept, pa.Table.from_arrays(columns, schema=DROPPED)
+
+
+def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    """Return the table with one of the working columns replaced."""
+    field = ROWS.field(name)
+    return table.set_column(ROWS.get_field_index(name), field, pa.array(values, field.type))

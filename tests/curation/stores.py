@@ -1,0 +1,99 @@
+"""Small crawl stores to build from."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from collectors.record import Media, Outcome, Post
+from collectors.store import Store
+
+LABELS = {"happy": "joy", "creepy": "fear"}
+
+RECIPE = """\
+name = "{name}"
+title = "Test"
+summary = "A test."
+[labels]
+happy = "joy"
+creepy = "fear"
+"""
+
+
+@dataclass
+class Picture:
+    """A picture drawn from a number: pictures of near numbers are near to each other."""
+
+    seed: int
+    size: tuple[int, int] = (96, 64)
+
+    def bytes(self):
+        digest = hashlib.sha256(str(self.seed).encode()).digest()
+        image = Image.frombytes("L", (8, 4), digest).resize(self.size, Image.Resampling.BICUBIC)
+        out = io.BytesIO()
+        image.convert("RGB").save(out, "JPEG", quality=90)
+        return out.getvalue()
+
+
+def post(number, community="happy", *, title=None, images=1, **more):
+    media = tuple(
+        Media(url=f"https://i.redd.it/{number}-{i}.jpg", position=i, kind="image") for i in range(images)
+    )
+    return Post(
+        **{
+            "post_id": f"reddit:{number:05}",
+            "source": "reddit",
+            "community": community,
+            "title": f"this is the title of number {number}" if title is None else title,
+            "score": 1000 - number,
+            "created_at": 1_400_000_000 + number,
+            "permalink": f"https://www.reddit.com/comments/{number:05}/",
+            "over_18": False,
+            "media": media,
+            "collected_at": 1_700_000_000,
+        }
+        | more
+    )
+
+
+def put_image(store, url, data, *, size=(96, 64), frames=1):
+    digest = hashlib.sha256(data).hexdigest()
+    path = store.media_path(digest, "image/jpeg")
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    store.settle(
+        url,
+        Outcome(
+            "stored",
+            sha256=digest,
+            mime="image/jpeg",
+            width=size[0],
+            height=size[1],
+            frames=frames,
+            bytes=len(data),
+        ),
+    )
+    return digest
+
+
+def make_store(folder, posts, *, pictures=True):
+    """Write posts and a distinct picture for each of their images."""
+    with Store.open(folder) as store:
+        store.add(posts)
+        if pictures:
+            for one in posts:
+                for medium in one.media:
+                    if medium.status == "pending":
+                        put_image(
+                            store, medium.url, Picture(int(one.post_id[7:]) * 100 + medium.position).bytes()
+                        )
+    return folder
+
+
+def write_recipe(folder, text="", name="test"):
+    """Write a recipe; return its path."""
+    path = folder / name / "recipe.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(RECIPE.format(name=name) + text)
+    return path

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from curation.recipe import RecipeError, load
+from tests.curation.stores import write_recipe
+
+DATASETS = Path(__file__).parents[2] / "datasets"
+
+
+@pytest.mark.parametrize("path", sorted(DATASETS.glob("*/recipe.toml")), ids=lambda p: p.parent.name)
+def test_every_recipe_that_is_shipped_is_sound(path):
+    recipe = load(path)
+    assert recipe.classes == ["joy", "fear", "anger", "disgust"]
+    assert path.with_name("card.md").exists()
+
+
+def test_a_recipe_has_the_defaults_of_its_parts(tmp_path):
+    recipe = load(write_recipe(tmp_path))
+    assert (recipe.split.rule, recipe.split.leakage, recipe.duplicates.policy) == (
+        "top-score",
+        "group",
+        "keep-all",
+    )
+    assert (recipe.communities, recipe.classes) == (["happy", "creepy"], ["joy", "fear"])
+
+
+def test_a_digest_says_whether_a_recipe_says_the_same(tmp_path):
+    plain = load(write_recipe(tmp_path)).digest()
+    assert load(write_recipe(tmp_path, "# a comment\n")).digest() == plain
+    assert load(write_recipe(tmp_path, "[split]\ntest = 0.2\n")).digest() != plain
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[[filters]]\nuse = "languages"\n',
+            "filters.0.use = 'languages': the filters are 'removed', 'image', 'text', 'size', 'animated', "
+            "'language', 'words', 'score', 'agreement'",
+        ),
+        (
+            '[split]\nrule = "best"\n',
+            "split.rule = 'best': Input should be 'top-score', 'unanimous', 'random' or 'given'",
+        ),
+        ("[split]\ntest = 0.5\nvalidation = 0.5\n", "test + validation is 1: leave some for training"),
+        ("[images]\nsize = 5\n", "images.size = 5: there is no such key"),
+        ("[duplicates]\ndistance = 9\n", "duplicates.distance = 9: Input should be less than or equal to 3"),
+        ('[text]\nparts = ["headline"]\n', "text.parts.0 = 'headline': Input should be 'title' or 'body'"),
+    ],
+)
+def test_a_fault_names_file_key_value_and_what_is_allowed(tmp_path, text, message):
+    path = write_recipe(tmp_path, text)
+    with pytest.raises(RecipeError) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_recipe_that_is_not_there_lists_those_that_are(tmp_path):
+    write_recipe(tmp_path, name="one")
+    with pytest.raises(RecipeError, match=r"there is no recipe .*; those there are: one"):
+        load(tmp_path / "two" / "recipe.toml")
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    path = write_recipe(tmp_path)
+    path.write_text("name = ")
+    with pytest.raises(RecipeError, match="is no TOML"):
+        load(path)
+
+
+def test_a_name_that_is_not_its_folders_is_refused(tmp_path):
+    path = write_recipe(tmp_path, name="one")
+    path.write_text(path.read_text().replace('"one"', '"two"'))
+    with pytest.raises(RecipeError, match="name is 'two', but its folder is 'one'"):
+        load(path)

@@ -1,0 +1,245 @@
+"""The report of a release: what it says, what it costs, and what it does with bad input."""
+
+import io
+import json
+import math
+import random
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from curation import columns
+from curation.report import bins, write
+from curation.report.__main__ import main
+from curation.report.markup import Html, clip, h, percent
+from curation.report.picks import Lowest, hashes
+from curation.report.release import ReportError, open_release
+from curation.report.scan import scan
+from curation.report.thumbnails import MOST_BYTES, thumbnail
+from curation.report.vocabulary import Vocabulary
+from tests.curation import release_fixture
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    return release_fixture.make(tmp_path_factory.mktemp("data") / "reddit-emotion" / "1.0.0", leakage="paper")
+
+
+@pytest.fixture(scope="module")
+def page(release):
+    return write(release).read_text()
+
+
+@pytest.fixture
+def small(tmp_path):
+    return release_fixture.make(tmp_path / "data" / "reddit-emotion" / "1.0.0", posts=40, images=False)
+
+
+def edit(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def text_of(page):
+    return re.sub(
+        r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.S))
+    )
+
+
+def test_the_page_has_every_part_and_its_checks_pass(page):
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections == [
+        "classes",
+        "waterfall",
+        "distributions",
+        "words",
+        "duplicates",
+        "random",
+        "borderline",
+        "dropped",
+        "colophon",
+    ]
+    assert (page.count('<li class="ok">'), page.count('<li class="bad">')) == (4, 0)
+    assert "Monroe, Colaresi" in page
+
+
+def test_the_figures_are_those_of_the_manifest(release, page):
+    manifest = json.loads((release / "manifest.json").read_text())
+    text = text_of(page)
+    for name in manifest["classes"]:
+        counts = [manifest["counts"][split][name] for split in ("train", "validation", "test")]
+        assert f"{name} {' '.join(map(str, counts))} {sum(counts)}" in re.sub(r" +", " ", text)
+    twins = manifest["twins"]["test"]
+    tests = sum(manifest["counts"]["test"].values())
+    assert twins > 0
+    assert f"{twins} of {tests} test posts" in text
+    assert f"{manifest['ledger']['collected']} posts collected = {manifest['ledger']['kept']} kept" in text
+
+
+def test_the_waterfall_adds_up(release, page):
+    table = page[page.index('id="waterfall"') : page.index('id="distributions"')]
+    numbers = [int(n.replace("\u2212", "-")) for n in re.findall(r'<td class="n">(\u2212\d+)</td>', table)]
+    left = [int(n) for n in re.findall(r'<td class="n strong">(\d+)</td>', table)]
+    assert left[0] + sum(numbers[:-1]) == left[-1]
+    assert numbers[-1] == sum(numbers[:-1])
+
+
+def test_the_same_release_gives_the_same_bytes(release, page):
+    assert write(release).read_text() == page
+    assert sorted(path.name for path in release.iterdir() if path.suffix in (".html", ".tmp")) == [
+        "report.html"
+    ]
+
+
+def test_no_title_becomes_markup(page):
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=" in page
+    assert page.count("<script>") == page.count("</script>") == 1
+    assert "\u202e" not in page and "\x00" not in page
+
+
+def test_flagged_images_and_their_twins_are_veiled(release, page):
+    flagged = scan(open_release(release)).flagged
+    assert flagged > 0
+    veiled = re.findall(r'<button class="frame veil"[^>]*of post ([^:]+:\w+)', page)
+    gore = re.findall(r"r/gore/comments/(\w+)/", page)
+    assert {f"reddit:{post}" for post in gore if f"Image of post reddit:{post}" in page} == set()
+    assert len(veiled) > 10
+
+
+def test_a_text_only_release_has_a_report(small):
+    page = write(small).read_text()
+    assert "Longer side of the images" not in page
+    assert "no image" in page
+
+
+def test_a_release_that_contradicts_its_manifest_says_so(small):
+    manifest = json.loads((small / "manifest.json").read_text())
+    manifest["counts"]["train"]["joy"] += 1
+    manifest["ledger"]["kept"] += 1
+    edit(small, counts=manifest["counts"], ledger=manifest["ledger"])
+    page = write(small).read_text()
+    assert page.count('<li class="bad">') == 2
+
+
+def test_bad_input_is_one_line_and_the_old_report_stays(small, capsys):
+    datasets = small.parents[1]
+    write(small)
+    before = (small / "report.html").read_bytes()
+    assert main(["nothing", "--datasets", str(datasets)]) == 2
+    assert main(["reddit-emotion", "--version", "3.0.0", "--datasets", str(datasets)]) == 2
+    (train,) = small.glob("train-*")
+    train.rename(small / "hidden")
+    assert main(["reddit-emotion", "--datasets", str(datasets)]) == 2
+    train.write_bytes(b"PAR1 no more")
+    assert main(["reddit-emotion", "--datasets", str(datasets)]) == 2
+    (small / "manifest.json").write_text("{")
+    assert main(["reddit-emotion", "--datasets", str(datasets)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    assert lines[0].endswith("those there are: reddit-emotion")
+    assert lines[1].endswith("has no version '3.0.0'; those there are: 1.0.0")
+    assert "is missing, though the manifest lists it" in lines[2]
+    assert "can't be read as Parquet" in lines[3]
+    assert "manifest.json: the file: Invalid JSON" in lines[4]
+    assert (small / "report.html").read_bytes() == before
+
+
+def test_a_missing_column_and_a_wrong_label_are_named(small):
+    (train,) = small.glob("train-*")
+    table = pq.read_table(train)
+    pq.write_table(table.drop_columns(["score"]), train)
+    with pytest.raises(ReportError, match="lacks score"):
+        write(small)
+    place = table.schema.get_field_index("label")
+    pq.write_table(table.set_column(place, "label", pa.array([9] * len(table))), train)
+    with pytest.raises(ReportError, match="a label outside 0 to 3"):
+        write(small)
+
+
+def test_the_newest_version_is_the_default(small, capsys):
+    for version in ("1.9.0", "1.10.0"):
+        release_fixture.make(small.parent / version, posts=20, images=False)
+    assert main(["reddit-emotion", "--datasets", str(small.parents[1])]) == 0
+    assert "1.10.0/report.html" in capsys.readouterr().out
+
+
+def test_what_is_drawn_doesnt_depend_on_the_order_of_the_rows():
+    keys = [f"reddit:{i}" for i in range(5000)]
+    values = np.arange(5000) % 7
+    drawn = []
+    for seed in range(3):
+        order = np.array(random.Random(seed).sample(range(5000), 5000))
+        lowest = Lowest(9)
+        for part in np.array_split(order, 5 + seed):
+            lowest.offer(0, part, hashes([keys[i] for i in part]), values[part])
+        drawn.append(lowest.places)
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert {values[row] for _, row in drawn[0]} == {0}
+
+
+def test_log_odds_are_those_of_the_paper():
+    vocabulary = Vocabulary(2)
+    vocabulary.add(0, ["Sun sun, sun! It's", None, "the"])
+    vocabulary.add(1, ["rain the the rain It’s"])
+    # by hand: y = 3 of n = 5, y' = 0 of n' = 5, a = 500 words, a_w = 500 * 3 / 10
+    first, second = 3 + 150, 150
+    delta = math.log(first / (505 - first)) - math.log(second / (505 - second))
+    assert vocabulary.counts[0] == {"sun": 3, "it's": 1, "the": 1}
+    assert vocabulary.distinctive(5) == [[], []]  # too few words for z to reach 1.96
+    assert delta / math.sqrt(1 / first + 1 / second) == pytest.approx(0.245, abs=0.001)
+    vocabulary.add(0, ["sun"] * 400)
+    vocabulary.add(1, ["rain"] * 400)
+    assert [[one.word for one in words] for words in vocabulary.distinctive(5)] == [["sun"], ["rain"]]
+
+
+@pytest.mark.parametrize("values", [[1], [1, 2, 3], [100, 7000], [5, 5, 5, 2_000_000], list(range(1, 400))])
+def test_bins_hold_every_value_once(values):
+    counts = {value: values.count(value) for value in values}
+    for made in (bins.linear(counts), bins.logarithmic(min(values), max(values))):
+        assert sum(bins.fill(counts, made)) == len(values)
+        assert all(first[1] + 1 == second[0] for first, second in zip(made, made[1:], strict=False))
+        assert made[0][0] <= min(values) <= max(values) <= made[-1][1]
+        assert len(made) <= 50
+
+
+def test_markup_is_escaped_by_construction():
+    assert h("a", "<b>", Html("<i></i>"), href='"x', cls=None) == '<a href="&quot;x">&lt;b&gt;<i></i></a>'
+    assert (percent(1, 3), percent(0, 0), percent(1, 10_000), percent(9999, 10_000)) == (
+        "33.3%",
+        "0%",
+        "<0.1%",
+        ">99.9%",
+    )
+    assert clip("abcdef", 4) == "abc…"
+
+
+def test_thumbnails_are_small_and_hostile_bytes_have_none():
+    noise = np.random.default_rng(0).integers(0, 256, (700, 900, 3), dtype=np.uint8)
+    for mode, kind in (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF"), ("LA", "PNG")):
+        out = io.BytesIO()
+        Image.fromarray(noise).convert(mode).save(out, kind)
+        address = thumbnail(out.getvalue())
+        assert address is not None and len(address) < MOST_BYTES * 1.4
+    assert thumbnail(b"\xff\xd8\xff\xe0 no picture") is None
+    assert thumbnail(b"") is None
+
+
+def test_a_release_of_many_rows_stays_within_memory(tmp_path):
+    rows = 60_000
+    made = release_fixture.make(tmp_path / "many", posts=30, images=False)
+    (train,) = made.glob("train-*")
+    one = pq.read_table(train)
+    many = pa.concat_tables([one] * (rows // len(one) + 1)).slice(0, rows)
+    ids = pa.array([f"reddit:{i}" for i in range(rows)])
+    many = many.set_column(0, "post_id", ids).cast(columns.schema(release_fixture.CLASSES))
+    pq.write_table(many, train, row_group_size=10_000)
+    before = pa.total_allocated_bytes()
+    page = write(made).read_text()
+    assert f"{rows:,}"[:3] in page
+    assert len(page) < 1_000_000
+    assert pa.total_allocated_bytes() - before < 50_000_000

@@ -1,0 +1,419 @@
+"""The split rules: the papers' counts, and what holds for whatever posts there are."""
+
+import csv
+from collections import Counter, defaultdict
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given as over
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from collectors.errors import AffectoryError
+from curation import splits
+from curation.splits import (
+    SmallClass,
+    SplitError,
+    Straddling,
+    UnknownSplit,
+    given,
+    top_score,
+    twins,
+    unanimous,
+)
+
+INDEX = Path(__file__).parents[3] / "shared" / "data" / "reddit_emotion_index"
+
+
+def rows(per_class, *, images=1):
+    """Ids, labels and scores of so many posts a class; the score falls with the number."""
+    made = [
+        (f"{name}:{number:04}", name, 10_000 - number)
+        for name, count in per_class.items()
+        for number in range(count)
+        for _ in range(images)
+    ]
+    return [list(column) for column in zip(*made, strict=True)]
+
+
+def csv_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def counts(result):
+    return np.bincount(result.splits, minlength=3).tolist()
+
+
+# --- the papers' counts
+
+
+def test_the_published_index_has_2615_training_327_validation_and_325_test_posts():
+    ids, labels, score = rows({"happy": 1124, "creepy": 698, "rage": 615, "gore": 830})
+    assert counts(top_score(ids, labels, (score,), leakage="paper")) == [2615, 327, 325]
+
+
+def test_the_real_index_has_them_too():
+    if not INDEX.is_dir():
+        pytest.skip("../shared/data/reddit_emotion_index is absent")
+    lines = [line for path in sorted(INDEX.glob("*.csv")) for line in csv_of(path)]
+    ids, labels, score = ([line[key] for line in lines] for key in ("id", "subreddit", "ups"))
+    result = top_score(ids, [label.lower() for label in labels], ([*map(float, score)],), leakage="paper")
+    assert counts(result) == [2615, 327, 325]
+
+
+def test_the_best_of_each_class_are_test_and_the_next_validation():
+    ids, labels, score = rows({"joy": 20, "fear": 10})
+    split = dict(zip(ids, top_score(ids, labels, (score,)).splits.tolist(), strict=True))
+    assert [post for post in ids if split[post] == splits.TEST] == ["joy:0000", "joy:0001", "fear:0000"]
+    assert [post for post in ids if split[post] == splits.VALIDATION] == ["joy:0002", "joy:0003", "fear:0001"]
+
+
+def test_a_tie_goes_to_the_lower_id_and_a_missing_score_is_the_worst():
+    ids = [f"p{number}" for number in range(10)]
+    score = [None, -5, 7, 7, 7, 0, 0, 0, 0, 0]
+    assert top_score(ids, ["joy"] * 10, (score,)).splits.tolist() == [0, 0, 2, 1, 0, 0, 0, 0, 0, 0]
+    none_left = top_score(ids, ["joy"] * 10, (score,), test=0.5, validation=0.4)
+    assert none_left.splits.tolist() == [0, 1, 2, 2, 2, 2, 2, 1, 1, 1]
+
+
+def test_a_post_counts_with_the_best_of_its_rows():
+    ids, labels, score = rows({"joy": 10})
+    more = (["joy:0007", "joy:0008", *ids], ["joy"] * 12, ([20_000, None, *score],))
+    assert np.flatnonzero(top_score(*more).splits).tolist() == [0, 2, 9]
+    assert top_score(*more).splits.tolist() == [2, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0]
+
+
+def test_voted_posts_are_ranked_by_agreeing_votes_then_by_their_share():
+    ids = [f"p{number}" for number in range(10)]
+    agreeing = [4, 5, 5, 3, 3, 3, 3, 3, 3, 3]
+    agreement = [1.0, 0.6, 0.8, 1, 1, 1, 1, 1, 1, 1]
+    assert top_score(ids, ["awe"] * 10, (agreeing, agreement)).splits.tolist() == [0, 1, 2] + [0] * 7
+
+
+@pytest.mark.parametrize("n", range(10, 200, 7))
+def test_a_share_is_exact_whatever_floats_make_of_it(n):
+    ids, labels, score = rows({"joy": n})
+    result = top_score(ids, labels, (score,), test=0.1, validation=0.2)
+    assert counts(result)[1:] == [n * 3 // 10 - n // 10, n // 10]
+    third = top_score(ids, labels, (score,), test=Fraction(1, 3), validation=0)
+    assert counts(third)[1:] == [0, n // 3]
+
+
+def test_random_holds_out_a_tenth_of_each_class_and_another_seed_another_tenth():
+    ids, labels, _ = rows({"positive": 100, "negative": 57})
+    one, other = splits.random(ids, labels, seed=1), splits.random(ids, labels, seed=2)
+    held = Counter(zip(labels, one.splits.tolist(), strict=True))
+    assert (held["positive", 2], held["positive", 1], held["negative", 2], held["negative", 1]) == (
+        10,
+        10,
+        5,
+        6,
+    )
+    assert one.splits.tolist() != other.splits.tolist()
+    assert one.splits.tolist() == splits.random(ids, labels, seed=1).splits.tolist()
+
+
+# --- the second paper's rule
+
+
+def test_unanimous_posts_with_most_votes_are_held_out_and_halved():
+    ids, labels, _ = rows({"awe": 20, "fear": 20})
+    total = [5] * 30 + [7] * 10
+    agreeing = [5] * 32 + [6] * 2 + [7] * 6  # rows 32 and 33 are not unanimous
+    result = unanimous(ids, labels, agreeing, total)
+    # a fifth of 40: six with seven votes, then the first two ids with five
+    assert np.flatnonzero(result.splits).tolist() == [0, 1, 34, 35, 36, 37, 38, 39]
+    assert counts(result) == [32, 4, 4]
+    assert result.notes == ()
+    assert unanimous(ids, labels, agreeing, total, seed=1).splits.tolist() != result.splits.tolist()
+
+
+def test_too_few_unanimous_posts_are_all_held_out_and_the_notes_say_so():
+    ids, labels, _ = rows({"awe": 50})
+    result = unanimous(ids, labels, [5] * 5 + [4] * 45, [5] * 50)
+    assert counts(result) == [45, 3, 2]
+    assert result.notes == (
+        "only 5 of 50 posts are unanimous with all their duplicates: "
+        "5 are held out (2 for test, 3 for validation), not the 10 of the rule",
+    )
+
+
+def test_which_half_a_unanimous_post_is_in_follows_from_its_id_alone():
+    ids, labels, _ = rows({"awe": 40})
+    before = unanimous(ids, labels, [5] * 40, [5] * 40).splits.tolist()
+    after = unanimous(["0", *ids], ["awe", *labels], [4, *[5] * 40], [5] * 41).splits.tolist()
+    assert after == [0, *before]
+
+
+def test_a_post_without_votes_is_not_unanimous():
+    ids, labels, _ = rows({"awe": 10})
+    assert counts(unanimous(ids, labels, [0] * 10, [0] * 10)) == [10, 0, 0]
+
+
+def test_a_unanimous_post_trains_with_its_duplicate_that_is_not():
+    ids, labels, _ = rows({"awe": 10})
+    groups = [0, 0, 2, 3, 4, 5, 6, 7, 8, 9]
+    result = unanimous(ids, labels, [9, 4] + [5] * 8, [9, 5] + [5] * 8, groups)
+    assert np.flatnonzero(result.splits).tolist() == [2, 3]
+
+
+# --- duplicates
+
+
+def test_a_unit_stands_where_its_best_post_stands_and_takes_its_twins_along():
+    ids, labels, score = rows({"joy": 30})
+    groups = list(range(30))
+    groups[29] = 0  # the worst is a twin of the best
+    result = top_score(ids, labels, (score,), groups)
+    assert np.flatnonzero(result.splits == splits.TEST).tolist() == [0, 1, 29]
+    assert np.flatnonzero(result.splits == splits.VALIDATION).tolist() == [2, 3, 4]
+
+
+def test_a_unit_too_large_for_what_is_left_is_passed_over():
+    ids, labels, score = rows({"joy": 20})
+    groups = [0, 1, 1, 1, *range(2, 18)]  # test has room for two, validation too
+    result = top_score(ids, labels, (score,), groups)
+    assert result.splits.tolist() == [2, 0, 0, 0, 2, 1, 1] + [0] * 13
+    assert result.notes == ()
+
+
+def test_a_quota_that_no_group_fits_stays_short_and_the_notes_say_so():
+    ids, labels, score = rows({"joy": 20})
+    result = top_score(ids, labels, (score,), [number // 4 for number in range(20)])
+    assert counts(result) == [20, 0, 0]
+    assert result.notes == (
+        "test holds 0 posts of 'joy', not 2: no duplicate group left is small enough",
+        "validation holds 0 posts of 'joy', not 2: no duplicate group left is small enough",
+    )
+
+
+def test_groups_are_linked_through_the_images_of_a_post():
+    ids, labels, score = rows({"joy": 20}, images=2)
+    groups = list(range(40))
+    groups[2], groups[4] = groups[1], groups[3]  # posts 0, 1 and 2 in a chain
+    result = top_score(ids, labels, (score,), groups, test=Fraction(3, 20))
+    assert np.flatnonzero(result.splits == splits.TEST).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_paper_rule_leaves_twins_in_training_and_counts_them():
+    ids, labels, score = rows({"joy": 20}, images=2)
+    groups = list(range(40))
+    groups[39] = groups[38] = groups[0]  # the last post is the first one's twin, by one of its images
+    groups[37] = groups[4]  # another is a validation post's
+    kept = top_score(ids, labels, (score,), groups, leakage="paper")
+    found = twins(kept.splits, ids, groups)
+    assert (found.test, found.test_posts, found.validation, found.validation_posts) == (1, 2, 1, 2)
+    assert np.flatnonzero(found.rows).tolist() == [0, 4]
+    moved = top_score(ids, labels, (score,), groups)
+    assert (twins(moved.splits, ids, groups).test, twins(moved.splits, ids, groups).validation) == (0, 0)
+
+
+# --- given
+
+
+def test_given_names_are_read_as_they_stand():
+    ids = ["a", "a", "b", "c"]
+    assert given(ids, ["test", "test", "validation", "train"]).splits.tolist() == [2, 2, 1, 0]
+
+
+def test_an_unknown_split_is_named_with_what_is_allowed():
+    with pytest.raises(UnknownSplit) as caught:
+        given(["a", "b"], ["train", "dev"])
+    assert str(caught.value) == "there is no split 'dev'; name each row's 'train', 'validation', 'test'"
+
+
+def test_a_post_given_two_splits_is_an_error_and_so_is_a_group():
+    with pytest.raises(Straddling) as caught:
+        given(["a", "b", "b"], ["train", "train", "test"])
+    assert str(caught.value) == "the rows of post 'b' are given two splits: give it one"
+    with pytest.raises(Straddling, match=r"^1 duplicate groups have posts in two of the given splits: drop"):
+        given(["a", "b", "c"], ["train", "test", "test"], [7, 7, 8])
+    assert given(["a", "b"], ["train", "test"], [7, 7], leakage="paper").splits.tolist() == [0, 2]
+
+
+# --- what can be wrong
+
+
+def test_a_small_class_is_named_with_all_counts():
+    ids, labels, score = rows({"joy": 20, "fear": 9})
+    with pytest.raises(SmallClass) as caught:
+        top_score(ids, labels, (score,))
+    assert str(caught.value) == (
+        "too few posts of 'fear' to split, 10 are needed (posts: fear 9, joy 20): "
+        "collect more, relax the filters, or take the label out of the recipe"
+    )
+    assert caught.value.counts == {"fear": 9, "joy": 20}
+    assert isinstance(caught.value, AffectoryError)
+
+
+def test_posts_are_counted_not_rows():
+    ids, labels, score = rows({"joy": 9}, images=3)
+    with pytest.raises(SmallClass, match="posts: joy 9"):
+        top_score(ids, labels, (score,))
+
+
+def test_a_post_of_two_labels_is_an_error():
+    ids, labels, score = rows({"joy": 20})
+    with pytest.raises(SplitError, match=r"^post 'joy:0003' has two labels, 'fear' and 'joy': give it one$"):
+        top_score([*ids, "joy:0003"], [*labels, "fear"], ([*score, 1],))
+
+
+def test_a_missing_label_is_named_by_its_row():
+    ids, labels, score = rows({"joy": 20})
+    with pytest.raises(SplitError, match=r"^row 20 has no post id, label or split"):
+        top_score([*ids, "x"], [*labels, None], ([*score, 1],))
+
+
+@pytest.mark.parametrize(("test", "validation"), [(0.6, 0.5), (-0.1, 0.1), (1.5, 0)])
+def test_shares_that_are_none_are_refused(test, validation):
+    ids, labels, score = rows({"joy": 20})
+    with pytest.raises(SplitError, match="give"):
+        top_score(ids, labels, (score,), test=test, validation=validation)
+
+
+def test_no_rows_make_no_splits():
+    assert top_score([], [], ([],), []).splits.tolist() == []
+    assert splits.random([], []).splits.tolist() == []
+    assert unanimous([], [], [], []).splits.tolist() == []
+    assert given([], []).splits.tolist() == []
+    assert twins(np.zeros(0, np.int8), [], np.zeros(0, np.int64)).test == 0
+
+
+# --- what holds for any posts
+
+
+@st.composite
+def crowds(draw, mixed=True):
+    """Posts of up to three classes, of one to three images, with ties and duplicate groups at will."""
+    columns = []
+    spread = draw(st.sampled_from([60, 400]))  # few groups link most posts, many leave most alone
+    for name in draw(st.lists(st.sampled_from(["joy", "fear", "rage"]), min_size=1, unique=True)):
+        for number in range(draw(st.integers(10, 40))):
+            score = draw(st.none() | st.integers(-2, 6))
+            groups = draw(st.lists(st.integers(0, spread), min_size=1, max_size=3))
+            shift = 0 if mixed else {"joy": 0, "fear": 1000, "rage": 2000}[name]
+            columns += [(f"{number}{name}", name, score, group + shift) for group in groups]
+    columns = draw(st.permutations(columns))
+    return [list(column) for column in zip(*columns, strict=True)]
+
+
+RULES = {
+    "top_score": lambda ids, labels, score, groups, how: top_score(
+        ids, labels, (score,), groups, leakage=how
+    ),
+    "random": lambda ids, labels, score, groups, how: splits.random(ids, labels, groups, leakage=how),
+    "unanimous": lambda ids, labels, score, groups, how: unanimous(
+        ids, labels, [s or 0 for s in score], [abs(s or 0) for s in score], groups, leakage=how
+    ),
+}
+anyhow = st.sampled_from(["group", "paper"])
+any_rule = st.sampled_from(sorted(RULES))
+
+
+def by_post(ids, result):
+    """Return the split of each post; all its rows must have the same."""
+    found = defaultdict(set)
+    for post, split in zip(ids, result.splits.tolist(), strict=True):
+        found[post].add(split)
+    assert all(len(one) == 1 for one in found.values())
+    return {post: one.pop() for post, one in found.items()}
+
+
+def units(ids, groups):
+    """Join posts through their groups, the slow and plain way; returns the sets of posts."""
+    joined = []
+    for post, group in zip(ids, groups, strict=True):
+        touching = [unit for unit in joined if post in unit[0] or group in unit[1]]
+        joined = [unit for unit in joined if unit not in touching]
+        joined.append(({post}.union(*(u[0] for u in touching)), {group}.union(*(u[1] for u in touching))))
+    return [posts for posts, _ in joined]
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(), any_rule, anyhow)
+def test_splits_are_disjoint_and_complete_and_none_tears_a_post(crowd, rule, how):
+    result = RULES[rule](*crowd, how)
+    assert (result.splits.dtype, len(result.splits)) == (np.int8, len(crowd[0]))
+    assert set(by_post(crowd[0], result).values()) <= {0, 1, 2}
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(), st.sampled_from(["top_score", "random"]))
+def test_the_paper_rule_holds_out_exactly_its_share_of_each_class(crowd, rule):
+    ids, labels, _, _ = crowd
+    split = by_post(ids, RULES[rule](*crowd, "paper"))
+    held = Counter((label, split[post]) for post, label in dict(zip(ids, labels, strict=True)).items())
+    for label in set(labels):
+        n = sum(held[label, number] for number in range(3))
+        assert (held[label, 2], held[label, 1]) == (n // 10, n // 5 - n // 10)
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(), any_rule, anyhow, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(crowd, rule, how, shuffler):
+    order = list(range(len(crowd[0])))
+    shuffler.shuffle(order)
+    shuffled = [[column[at] for at in order] for column in crowd]
+    before = by_post(crowd[0], RULES[rule](*crowd, how))
+    assert by_post(shuffled[0], RULES[rule](*shuffled, how)) == before
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(mixed=False), st.sampled_from(["top_score", "random"]), anyhow, st.integers(-2, 6))
+def test_a_post_added_to_another_class_changes_nothing(crowd, rule, how, score):
+    ids, labels, _, _ = crowd
+    before = by_post(ids, RULES[rule](*crowd, how))
+    more = [[*column, new] for column, new in zip(crowd, ("0new", labels[0], score, 9999), strict=True)]
+    after = by_post(more[0], RULES[rule](*more, how))
+    others = {post for post, label in zip(ids, labels, strict=True) if label != labels[0]}
+    assert {post: after[post] for post in others} == {post: before[post] for post in others}
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(), any_rule)
+def test_no_duplicate_group_straddles_splits(crowd, rule):
+    ids, _, _, groups = crowd
+    result = RULES[rule](*crowd, "group")
+    split = by_post(ids, result)
+    assert all(len({split[post] for post in unit}) == 1 for unit in units(ids, groups))
+    found = twins(result.splits, ids, np.asarray(groups))
+    assert (found.test, found.validation, found.rows.any()) == (0, 0, False)
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds())
+def test_quotas_are_never_exceeded_and_missed_by_less_than_the_smallest_unit_that_trains(crowd):
+    ids, labels, score, groups = crowd
+    split = by_post(ids, top_score(ids, labels, (score,), groups))
+    label, best = dict(zip(ids, labels, strict=True)), dict(zip(ids, score, strict=True))
+    of_class = defaultdict(list)
+    for unit in units(ids, groups):
+        first = min(unit, key=lambda post: (99 if best[post] is None else -best[post], post))
+        of_class[label[first]].append((len(unit), split[first]))
+    for sizes in of_class.values():
+        n = sum(size for size, _ in sizes)
+        smallest = min((size for size, where in sizes if where == 0), default=1)
+        for number, quota in ((2, n // 10), (1, n // 5 - n // 10)):
+            missed = quota - sum(size for size, where in sizes if where == number)
+            assert 0 <= missed < smallest
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(mixed=False))
+def test_what_is_held_out_of_a_class_scores_as_well_as_what_trains_with_it(crowd):
+    ids, labels, score, _ = crowd
+    alone = dict(zip(ids, zip(labels, score, strict=True), strict=True))
+    ids, (labels, score) = list(alone), zip(*alone.values(), strict=True)
+    split = top_score(ids, labels, (score,)).splits
+    for name in set(labels):
+        order = [
+            (-99 if s is None else s, where)
+            for s, where, label in zip(score, split, labels, strict=True)
+            if label == name
+        ]
+        lows = [min((s for s, where in order if where == number), default=99) for number in (2, 1)]
+        highs = [max((s for s, where in order if where == number), default=-99) for number in (1, 0)]
+        assert lows[0] >= highs[0] and lows[1] >= highs[1]
