@@ -2,73 +2,92 @@
 
 affectory demo                        the whole program, end to end, without keys or network
 affectory collect reddit --subs …     python -m collectors.reddit
+affectory build NAME                  python -m curation.build
+affectory report NAME                 python -m curation.report
+affectory hydrate FOLDER              python -m curation.hydrate
+affectory purge NAME                  python -m curation.purge
 affectory sandbox                     python -m collectors.sandbox
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-DEMO_STORE = Path("data/demo")
+DEMO = Path("data/demo")
+
+#: A command's words, the module whose `main` it is, and what it does.
+MODULES = {
+    "collect reddit": (
+        "collectors.reddit.__main__",
+        "Collect subreddits' posts and images into a crawl store.",
+    ),
+    "build": ("curation.build", "Build a dataset's release from a crawl store."),
+    "report": ("curation.report.__main__", "Draw a release's report again."),
+    "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
+    "purge": ("curation.purge", "Drop posts that their source has deleted since, as a new version."),
+    "sandbox": ("collectors.sandbox.__main__", "Serve a stand-in for Reddit, imgur and the archives."),
+}
 
 
 def demo(arguments: Sequence[str], prog: str) -> int:
-    """Collect four subreddits of the sandbox, and say where things are."""
+    """Collect four subreddits of the sandbox, build a release of them, and load it."""
     if arguments:
         print(f"usage: {prog}\n\n{demo.__doc__}")
         return 0 if arguments[0] in ("-h", "--help") else 2
-    store = str(DEMO_STORE)
-    steps = [
-        ["collect", "reddit", "--subs", "happy", "creepy", "rage", "gore", "--sandbox", "--store", store]
+    store, out = str(DEMO / "store"), str(DEMO / "datasets")
+    here = Path(__file__).parent / "datasets"
+    recipes = "datasets" if here == Path.cwd() / "datasets" else str(here)
+    collect = [
+        "collect",
+        "reddit",
+        "--subs",
+        "happy",
+        "creepy",
+        "rage",
+        "gore",
+        "--sandbox",
+        "--store",
+        store,
     ]
-    for step in steps:
+    build = ["build", "reddit-emotion", "--datasets", recipes, "--store", store, "--out", out]
+    for step in (collect, build):
         print(f"$ affectory {' '.join(step)}", flush=True)
-        code = main(step)
-        if code:
+        if code := main(step):
             return code
-    print(f"""
-A crawl store is in {DEMO_STORE}:
-  posts    {DEMO_STORE / "crawl.sqlite"}
-  images   {DEMO_STORE / "media"}
-The posts are generated. For real ones: affectory collect reddit --help""")
+        print()
+    release = DEMO / "datasets" / "reddit-emotion"
+    print(f'>>> release = datasets.load_dataset("{release}")')
+    from datasets import load_dataset
+
+    for name, split in load_dataset(str(release), cache_dir=str(DEMO / "cache")).items():
+        print(f"{name:<11} {split.num_rows:,} rows, the first: {split[0]['title']!r}")
+    print("\nThe posts are generated. For real ones: affectory collect reddit --help")
     return 0
 
 
-def collect_reddit(arguments: Sequence[str], prog: str) -> int:
-    """Collect subreddits' posts and their images into a crawl store."""
-    from collectors.reddit.__main__ import main as command
-
-    return command(list(arguments), prog=prog)
-
-
-def sandbox(arguments: Sequence[str], prog: str) -> int:
-    """Serve a stand-in for Reddit, imgur and the archives on this machine."""
-    from collectors.sandbox.__main__ import main as command
-
-    return command(list(arguments), prog=prog)
-
-
-COMMANDS: dict[str, Callable[[Sequence[str], str], int]] = {
-    "demo": demo,
-    "collect reddit": collect_reddit,
-    "sandbox": sandbox,
-}
+def _command(words: str) -> Callable[[Sequence[str]], int]:
+    main_of: Callable[..., int] = importlib.import_module(MODULES[words][0]).main
+    return lambda arguments: main_of(list(arguments), prog=f"affectory {words}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands; return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for name, command in COMMANDS.items():
-        words = name.split()
-        if given[: len(words)] == words:
-            return command(given[len(words) :], f"affectory {name}")
-    lines = [f"  affectory {name:<16} {command.__doc__}" for name, command in COMMANDS.items()]
+    if given[:1] == ["demo"]:
+        return demo(given[1:], "affectory demo")
+    for words in MODULES:
+        if given[: words.count(" ") + 1] == words.split():
+            return _command(words)(given[words.count(" ") + 1 :])
     asked_for_help = given[:1] in (["-h"], ["--help"])
-    unknown = f"error: no command {' '.join(given)!r}\n" if given and not asked_for_help else ""
-    print(f"{unknown}usage: affectory COMMAND …  (--help after a command tells its options)\n")
-    print("\n".join(lines))
+    if given and not asked_for_help:
+        print(f"error: there is no command {' '.join(given)!r}", file=sys.stderr)
+    print("usage: affectory COMMAND …  (--help after a command tells its options)\n")
+    print(f"  affectory {'demo':<15} {demo.__doc__}")
+    for words, (_, does) in MODULES.items():
+        print(f"  affectory {words:<15} {does}")
     return 0 if asked_for_help else 2
 
 

@@ -31,7 +31,7 @@ class Forest:
 
     def find(self, rows: NDArray[np.integer[Any]]) -> Labels:
         """Return the root of each row."""
-        roots = self.parent[rows]
+        roots: Labels = self.parent[rows]
         while not np.array_equal(above := self.parent[roots], roots):
             roots = above
         self.parent[rows] = roots

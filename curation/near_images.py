@@ -81,7 +81,8 @@ class _Buckets(NamedTuple):
         """Return the rows of the buckets, bucket after bucket."""
         ends = np.cumsum(self.sizes)
         shift = np.repeat(self.starts - (ends - self.sizes), self.sizes)
-        return self.rows[np.arange(len(shift)) + shift]
+        rows: Labels = self.rows[np.arange(len(shift)) + shift]
+        return rows
 
 
 class _Search:
@@ -103,6 +104,8 @@ class _Search:
                 break
             if bands > LEVELS[0]:
                 self._melt(rows, free)
+                if len(np.unique(self.forest.find(rows))) == 1:
+                    break
             rows = self._level(rows, free, min(bands, len(free)), last=bands == LEVELS[-1])
         return self.forest.labels()
 

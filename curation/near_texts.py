@@ -19,7 +19,6 @@ chances in a million that any do.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from array import array
@@ -36,8 +35,9 @@ Hashes: TypeAlias = NDArray[np.uint64]
 _LINK = re.compile(r"(?:https?://|\bwww\.)\S+")
 _JOINED = {"'", "’", "ʼ", "＇", "\u00ad"}  # apostrophes and the soft hyphen: "don't" is "dont"
 _STEP = np.uint64(0x9E3779B97F4A7C15)
-#: How many signatures are sorted at a time, to bound memory.
+#: How many signatures are sorted, and how many texts are hashed, at a time, to bound memory.
 _AT_ONCE = 1 << 21
+_TEXTS_AT_ONCE = 1 << 14
 
 
 class _Kept(dict[int, int | None]):
@@ -83,7 +83,7 @@ def equal_groups(texts: Sequence[str]) -> Labels:
 
 
 def near_text_groups(texts: Sequence[str], min_words: int = 6) -> Labels:
-    """Label each text with the first row of its group of near-equal texts, or `ALONE` where nothing is left."""
+    """Label each text with the first row of its group of near-equal texts; `ALONE`: nothing is left."""
     if min_words < 1:
         raise ValueError(f"near-equal texts of at least {min_words!r} words: give 1 or more")
     labels, table = _read(texts, min_words)
@@ -100,32 +100,38 @@ class _Words(NamedTuple):
     rows: Labels  # of each text
 
 
-class _Vocabulary(dict[str, int]):
-    """Numbers words in the order in which they are met."""
-
-    def __missing__(self, word: str) -> int:
-        self[word] = number = len(self)
-        return number
-
-    def hashes(self) -> Hashes:
-        digests = (hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8) for word in self)
-        return np.frombuffer(b"".join(digest.digest() for digest in digests), dtype="<u8")
-
-
 def _read(texts: Sequence[str], min_words: int) -> tuple[Labels, _Words]:
     """Return the labels of equal texts, and the words of one of each that has enough of them."""
     first: dict[str, int] = {}
     labels = np.empty(len(texts), dtype=np.int64)
-    vocabulary, numbers, lengths, rows = _Vocabulary(), array("I"), array("q"), array("q")
+    hashes, waiting = [np.empty(0, dtype=np.uint64)], list[str]()
+    lengths, rows = array("q"), array("q")
     for row, text in enumerate(texts):
         normal = normalise(text)
         labels[row] = seen = first.setdefault(normal, row) if normal else ALONE
-        if seen == row and len(words := normal.split(" ")) >= min_words:
-            numbers.extend(map(vocabulary.__getitem__, words))
-            lengths.append(len(words))
+        if seen == row and (words := normal.count(" ") + 1) >= min_words:
+            waiting.append(normal)
+            lengths.append(words)
             rows.append(row)
-    hashes = vocabulary.hashes()[np.frombuffer(numbers, dtype=np.uint32)] if rows else np.empty(0, np.uint64)
-    return labels, _Words(hashes, np.array(lengths, dtype=np.int64), np.array(rows, dtype=np.int64))
+            if len(waiting) == _TEXTS_AT_ONCE:
+                hashes.append(_hash_words(" ".join(waiting)))
+                waiting.clear()
+    if waiting:
+        hashes.append(_hash_words(" ".join(waiting)))
+    return labels, _Words(
+        np.concatenate(hashes), np.array(lengths, dtype=np.int64), np.array(rows, dtype=np.int64)
+    )
+
+
+def _hash_words(text: str) -> Hashes:
+    """Return a hash of each word: the sum of its bytes, each mixed with its place."""
+    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    spaces = np.flatnonzero(data == ord(" "))
+    starts = np.concatenate(([0], spaces + 1))
+    places = np.arange(len(data)) - np.repeat(starts, np.diff(starts, append=len(data)))
+    mixed = _mix((places.astype(np.uint64) << np.uint64(8) | data) + _STEP)
+    mixed[spaces] = 0
+    return _mix(np.add.reduceat(mixed, starts))
 
 
 def _link_one_apart(forest: Forest, words: _Words) -> None:

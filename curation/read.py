@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from collectors.errors import AffectoryError
@@ -39,12 +38,15 @@ class Shard:
     last: str
 
 
+# "+community" keeps SQLite to the order of the primary key: by the index on community it would sort.
+
+
 def plan(store: Store, recipe: Recipe) -> list[Shard]:
     """Cut the posts of the recipe's communities into shards. Raises `EmptyStore`."""
     size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
     marks = ",".join("?" * len(recipe.communities))
     found = store.db.execute(
-        f"select post_id from posts where community in ({marks}) order by post_id", recipe.communities
+        f"select post_id from posts where +community in ({marks}) order by post_id", recipe.communities
     )
     shards: list[Shard] = []
     while ids := found.fetchmany(size):
@@ -69,7 +71,7 @@ def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
     """Return a shard's rows, in the order of post id and image."""
     marks = ",".join("?" * len(recipe.communities))
     posts = db.execute(
-        f"select {_POSTS} from posts where post_id between ? and ? and community in ({marks}) "
+        f"select {_POSTS} from posts where post_id between ? and ? and +community in ({marks}) "
         "order by post_id",
         (shard.first, shard.last, *recipe.communities),
     ).fetchall()
@@ -89,7 +91,7 @@ def digest(shard: Shard, folder: Path, recipe: Recipe) -> str:
     db = open_readonly(folder)
     try:
         posts = (
-            f"select {_POSTS} from posts where post_id between ? and ? and community in ({marks}) order by 1"
+            f"select {_POSTS} from posts where post_id between ? and ? and +community in ({marks}) order by 1"
         )
         media = f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2"
         for query, values in ((posts, (*between, *recipe.communities)), (media, between)):
@@ -143,8 +145,12 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
             columns["source"], columns["post_id"], columns["community"], strict=True
         )
     ]
-    empty = np.full(len(rows), None)
-    arrays = [pa.array(columns.get(field.name, empty), field.type) for field in ROWS]
+    arrays = [
+        pa.array(columns[field.name], field.type)
+        if field.name in columns
+        else pa.nulls(len(rows), field.type)
+        for field in ROWS
+    ]
     return pa.Table.from_arrays(arrays, schema=ROWS)
 
 

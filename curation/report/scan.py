@@ -90,7 +90,7 @@ def scan(release: Release) -> Figures:
         for batch in batches(path, COLUMNS):
             ids = hashes(batch["post_id"].to_pylist())
             _count(figures, batch, split, len(release.manifest.classes))
-            _pick(figures, batch, number, first)
+            _pick(figures, batch, ids, number, first)
             members.append(_members(batch, ids, number, first, split))
             posts.append(ids)
             if split == "test":
@@ -147,13 +147,12 @@ def _count(figures: Figures, batch: pa.RecordBatch, split: str, classes: int) ->
         figures.languages[item["values"] or ""] += item["counts"]
 
 
-def _pick(figures: Figures, batch: pa.RecordBatch, file: int, first: int) -> None:
+def _pick(figures: Figures, batch: pa.RecordBatch, ids: Array, file: int, first: int) -> None:
     """Offer a batch's rows to the galleries."""
     labels = _numbers(batch["label"], -1)
     rows = first + np.arange(batch.num_rows)
-    index = _numbers(batch["image_index"], 0).tolist()
-    keys = [f"{post}/{place}" for post, place in zip(batch["post_id"].to_pylist(), index, strict=True)]
-    ties = hashes(keys)
+    # Another image of a post gets another place in the draw.
+    ties = ids ^ _numbers(batch["image_index"], 0).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for label in np.unique(labels):
         here = labels == label
         figures.random[label].offer(file, rows[here], ties[here])

@@ -246,7 +246,7 @@ def test_the_published_index_splits_as_the_paper_says(tmp_path):
     sums = {name: sum(counts.values()) for name, counts in done.manifest.counts.items()}
     assert sums == {"train": 2615, "validation": 327, "test": 325}
     assert done.manifest.ledger.steps == ()
-    assert done.manifest.twins["test"] == 1  # "forever alone"-like titles: 1 of 325
+    assert done.manifest.twins["test"] == 1  # ":D" and ":-D" are one text
 
 
 # -- what goes wrong ---------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def browser():
     """Start Chromium with a profile of its own; yield a tab; end it."""
     to_browser, from_us = os.pipe()
     from_browser, to_us = os.pipe()
-    with tempfile.TemporaryDirectory() as profile, open(from_browser, "rb") as answers:
+    with tempfile.TemporaryDirectory() as profile, os.fdopen(from_browser, "rb") as answers:
         shell = f'exec "$0" "$@" 3</dev/fd/{to_browser} 4>/dev/fd/{to_us}'
         command = ["sh", "-c", shell, CHROMIUM, *FLAGS, f"--user-data-dir={profile}"]
         process = subprocess.Popen(command, pass_fds=(to_browser, to_us), stderr=subprocess.DEVNULL)
@@ -153,7 +153,8 @@ def page(tmp_path_factory):
 
 SPILLING = """
 [...document.querySelectorAll("table, figure, .card, .tile, svg.chart")]
-  .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 1)
+  .filter((e) => !e.closest(".scroll"))
+  .filter((e) => e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 1)
   .map((e) => e.outerHTML.slice(0, 80))
 """
 BLUR = "getComputedStyle(document.querySelector('.veil img')).filter"
