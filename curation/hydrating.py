@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collectors.errors import AffectoryError
@@ -89,8 +90,9 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     """Keep the rows that the ids name, with the ids' label, split and group; account for all others."""
     wanted = {(row["post_id"], row["image_index"]): row for row in ids.to_pylist()}
     keys = list(zip(rows["post_id"].to_pylist(), rows["image_index"].to_pylist(), strict=True))
-    rows = rows.filter(pa.array([key in wanted for key in keys]))
-    lost = lost.filter(pa.array([p in {w for w, _ in wanted} for p in lost["post_id"].to_pylist()]))
+    rows = rows.filter(pa.array([key in wanted for key in keys], pa.bool_()))
+    named_posts = pa.array(sorted({post_id for post_id, _ in wanted}), pa.string())
+    lost = lost.filter(pc.is_in(lost["post_id"], named_posts))
     named = [wanted[key] for key in keys if key in wanted]
     same = [
         one["image_sha256"] is None or one["image_sha256"] == digest

@@ -100,7 +100,7 @@ def _write(old: Path, described: Manifest, gone: Mapping[str, str], version: str
 
 def _filtered(path: Path, gone: Mapping[str, str]) -> tuple[pa.Table, pa.Table]:
     table = pq.read_table(path)
-    away = pa.array([post_id in gone for post_id in table["post_id"].to_pylist()])
+    away = pc.is_in(table["post_id"], pa.array(sorted(gone), pa.string()))
     return table.filter(pc.invert(away)), table.filter(away)
 
 
@@ -130,7 +130,7 @@ def _with_lost(
         for table in lost
         for row in table.select(["post_id", "image_index", "community", "label"]).to_pylist()
     ]
-    kept = before.filter(pc.invert(pc.is_in(before["post_id"], pa.array(sorted(gone)))))
+    kept = before.filter(pc.invert(pc.is_in(before["post_id"], pa.array(sorted(gone), pa.string()))))
     table = pa.concat_tables([kept, pa.Table.from_pylist(rows, schema=before.schema)])
     table = table.sort_by([("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")])
     temporary = out / "dropped.tmp"

@@ -244,7 +244,7 @@ def _labelled(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     labels, agreeing = rows["label"].to_pylist(), rows["agreeing"].to_pylist()
     unmapped = [label is None and votes is None for label, votes in zip(labels, agreeing, strict=True)]
     if any(unmapped):
-        missed = sorted(set(rows["community"].filter(pa.array(unmapped)).to_pylist()))
+        missed = sorted(set(rows["community"].filter(pa.array(unmapped, pa.bool_())).to_pylist()))
         raise RecipeError(
             f"the recipe's labels miss what {sum(unmapped):,} rows of {', '.join(map(repr, missed))} are "
             "labelled: add them under [labels], or take the community out of source.communities"

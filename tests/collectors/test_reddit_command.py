@@ -12,7 +12,7 @@ import pytest
 from benchmarks import crash
 from collectors.reddit.__main__ import main
 from collectors.sandbox import running
-from tests.collectors.conftest import SHARED
+from tests.conftest import SHARED
 
 SUBS = ["--subs", "happy", "creepy", "rage", "gore"]
 

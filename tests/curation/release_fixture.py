@@ -101,7 +101,10 @@ def _rows(corpus, side, images):
 def _row(post, title, side, images):
     data = _image(post, side) if images else None
     words = len(title.split())
-    english = 0.45 + 0.55 * min(words, 9) / 9 - 0.001 * (post.index % 50)
+    # The hostile titles are the least English, so that the page shows them.
+    english = (
+        0.0 if post.index < len(HOSTILE) else 0.45 + 0.55 * min(words, 9) / 9 - 0.001 * (post.index % 50)
+    )
     return {
         "image": {"bytes": data, "path": f"{post.id}.jpg"} if data else None,
         "text": title,

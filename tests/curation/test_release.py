@@ -20,7 +20,7 @@ from collectors.store import Store
 from curation import columns
 from curation.build import main
 from curation.release import build
-from tests.collectors.conftest import SHARED
+from tests.conftest import SHARED
 from tests.curation.stores import Picture, make_store, post, put_image, write_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def test_a_version_that_stands_is_not_built_of_something_else(tmp_path, store):
         AffectoryError, match=r"test 2\.0\.0 stands already, and the recipe differs .* --version 2\.1\.0"
     ):
         built(tmp_path, store, "[split]\ntest = 0.2\n", version="2.0.0")
-    with pytest.raises(AffectoryError, match="'two' is no version: write it as 1.0.0"):
+    with pytest.raises(AffectoryError, match=r"'two' is no version: write it as 1\.0\.0"):
         built(tmp_path, store, version="two")
 
 
@@ -336,7 +336,10 @@ def test_a_build_killed_at_any_instant_leaves_the_release_and_the_next_one_compl
         ).folder
     )
     recipe = write_recipe(tmp_path / "recipes", "[split]\ntest = 0.2\n")
-    program = "import sys; from pathlib import Path; from curation.release import build; build(Path(sys.argv[1]), store=Path(sys.argv[2]), out=Path(sys.argv[3]))"
+    program = (
+        "import sys; from pathlib import Path; from curation.release import build; "
+        "build(Path(sys.argv[1]), store=Path(sys.argv[2]), out=Path(sys.argv[3]))"
+    )
     rng = random.Random(0)
     for _ in range(6):
         command = [sys.executable, "-c", program, str(recipe), str(store), str(tmp_path / "out")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.words import count_words
@@ -87,11 +87,13 @@ LETTERS = st.sampled_from([*"abZ09 \t\n\x0b\x1c\x1f.,-_'😀é½海\xa0\u3000\u2
 TEXTS = st.lists(st.text(LETTERS) | st.text(st.characters(max_codepoint=127)), max_size=20)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_the_fast_count_is_the_plain_one(texts):
     assert count_words(texts).tolist() == [plainly(text) for text in texts]
 
 
+@settings(deadline=None)
 @given(TEXTS, st.data())
 def test_a_slice_counts_as_the_whole_does(texts, data):
     at = data.draw(st.integers(0, len(texts)))

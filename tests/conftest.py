@@ -4,7 +4,7 @@ import pytest
 
 from collectors.sandbox import running
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
