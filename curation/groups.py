@@ -39,6 +39,8 @@ class Forest:
 
     def link(self, left: NDArray[np.integer[Any]], right: NDArray[np.integer[Any]]) -> None:
         """Put `left[i]` and `right[i]` into one group, for every i."""
+        known = self.parent[left] == self.parent[right]  # most links of a dense group
+        left, right = left[~known], right[~known]
         while True:
             a, b = self.find(left), self.find(right)
             apart = a != b

@@ -24,7 +24,8 @@ And the bits are dealt to the bands so that a sample of the rows falls into the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
@@ -114,9 +115,12 @@ class _Search:
         values = self.values[rows]
         waits = np.zeros(len(self.values), dtype=bool)
         cut = _deal(values[:: max(1, len(values) // _SAMPLE)], free, bands)
-        for left_out in combinations(range(bands), self.distance):
-            mask = _mask(bit for i, band in enumerate(cut) if i not in left_out for bit in band)
-            buckets = self._buckets(rows, values & np.uint64(mask))
+        masks = (
+            _mask(bit for i, band in enumerate(cut) if i not in left_out for bit in band)
+            for left_out in combinations(range(bands), self.distance)
+        )
+        for ordered in _sorted_ahead(values, masks):
+            buckets = self._buckets(rows, ordered)
             small = buckets.sizes <= SMALL if not last else np.ones(len(buckets.sizes), dtype=bool)
             self._compare(buckets.where(small))
             large = buckets.where(~small)
@@ -126,22 +130,15 @@ class _Search:
                     waits[bucket] = True
         return np.flatnonzero(waits)
 
-    def _buckets(self, rows: Labels, keys: Hashes) -> _Buckets:
-        """Return the buckets of equal keys that are not one group yet.
-
-        Key and place go through one sort as one number: the key is hashed to the bits that the place
-        leaves. Keys that meet in a hash share a bucket, which costs comparisons and is never wrong.
-        """
-        place_bits = max(1, (len(rows) - 1).bit_length())
-        place = np.uint64((1 << place_bits) - 1)
-        packed = keys * _ODD & ~place | np.arange(len(rows), dtype=np.uint64)
-        packed.sort()
-        ordered = rows[(packed & place).astype(np.int64)]
-        packed >>= np.uint64(place_bits)
-        bounds = np.flatnonzero(np.concatenate(([True], packed[1:] != packed[:-1], [True])))
+    def _buckets(self, rows: Labels, ordered: Hashes) -> _Buckets:
+        """Return the buckets that are not one group yet, of what `_sorted` gave for `rows`."""
+        place_bits = _place_bits(len(rows))
+        ordered_rows = rows[(ordered & np.uint64((1 << place_bits) - 1)).astype(np.int64)]
+        keys = ordered >> np.uint64(place_bits)
+        bounds = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1], [True])))
         sizes = np.diff(bounds)
         several = sizes > 1
-        found = _Buckets(ordered, bounds[:-1][several], sizes[several])
+        found = _Buckets(ordered_rows, bounds[:-1][several], sizes[several])
         if not len(found.starts):
             return found
         groups = self.forest.find(found.members())
@@ -210,13 +207,39 @@ class _Search:
             self._link_found()
 
 
+def _sorted_ahead(values: Hashes, masks: Iterator[int]) -> Iterator[Hashes]:
+    """Yield `_sorted` for each mask, the next one being sorted on another core meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(_sorted, values, next(masks))
+        for mask in masks:
+            ready, following = following, pool.submit(_sorted, values, mask)
+            yield ready.result()
+        yield following.result()
+
+
+def _sorted(values: Hashes, mask: int) -> Hashes:
+    """Sort by the masked hash, as numbers whose upper bits are that hash, hashed, and whose lower are places.
+
+    Hashes that meet there share a bucket, which costs comparisons and is never wrong.
+    """
+    place_bits = np.uint64(_place_bits(len(values)))
+    packed = (values & np.uint64(mask)) * _ODD >> place_bits << place_bits
+    packed |= np.arange(len(values), dtype=np.uint64)
+    packed.sort()
+    return packed
+
+
+def _place_bits(size: int) -> int:
+    return max(1, (size - 1).bit_length())
+
+
 def _varying(values: Hashes) -> list[int]:
     """Return the bits in which any two of the hashes differ."""
     differ = int(np.bitwise_or.reduce(values ^ values[0])) if len(values) else 0
     return [bit for bit in range(BITS) if differ >> bit & 1]
 
 
-def _mask(bits: Iterator[int] | Sequence[int]) -> int:
+def _mask(bits: Iterable[int]) -> int:
     return sum(1 << bit for bit in bits)
 
 

@@ -89,7 +89,11 @@ def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     compression = dict.fromkeys(_leaves(schema), "zstd")
     if "image" in schema.names:
         compression["image.bytes"] = "none"
-    return pq.ParquetWriter(path, schema, compression=compression, use_dictionary=_REPEATED)
+    # The size of a page is looked at after so many values: pictures are large ones.
+    values = 8 if "image" in schema.names else 1024
+    return pq.ParquetWriter(
+        path, schema, compression=compression, use_dictionary=_REPEATED, write_batch_size=values
+    )
 
 
 def group_size(table: pa.Table) -> int:

@@ -56,17 +56,8 @@ def text_of(page):
 
 def test_the_page_has_every_part_and_its_checks_pass(page):
     sections = re.findall(r'<section id="(\w+)"', page)
-    assert sections == [
-        "classes",
-        "waterfall",
-        "distributions",
-        "words",
-        "duplicates",
-        "random",
-        "borderline",
-        "dropped",
-        "colophon",
-    ]
+    expected = "classes waterfall distributions words duplicates random borderline dropped colophon"
+    assert sections == expected.split()
     assert (page.count('<li class="ok">'), page.count('<li class="bad">')) == (4, 0)
     assert "Monroe, Colaresi" in page
 

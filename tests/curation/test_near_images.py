@@ -1,0 +1,140 @@
+"""Difference hashes against ImageHash's, near groups against all pairs."""
+
+import random as standard_random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from curation import near_images
+from curation.near_images import LEVELS, SMALL, difference_hash, near_groups
+
+
+def all_pairs(hashes, distance):
+    """Label by comparing all pairs."""
+    hashes = np.asarray(hashes, dtype=np.uint64)
+    labels = np.arange(len(hashes))
+    for row, one in enumerate(hashes):
+        near = np.unique(labels[: row + 1][np.bitwise_count(hashes[: row + 1] ^ one) <= distance])
+        labels[np.isin(labels, near)] = near[0]
+    return labels.tolist()
+
+
+def ramps(size=(90, 80)):
+    """Red grows to the right, green downwards, blue to the left and downwards."""
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    return Image.fromarray(np.stack([x * 2, y * 3, (x * 7 + y * 5) % 256], axis=2).astype(np.uint8))
+
+
+def noise(seed=5):
+    rng = standard_random.Random(seed)
+    return Image.frombytes("RGB", (64, 48), rng.randbytes(64 * 48 * 3))
+
+
+#: Each picture with `imagehash.dhash(picture)` of ImageHash 4.3.2.
+PICTURES = [
+    ("ramps", ramps, 0xDDDB_B376_6ECD_D9BB),
+    ("noise", noise, 0x9052_2AD2_D694_7633),
+    ("grey", lambda: noise().convert("L"), 0x9052_2AD2_D694_7633),
+    ("transparent", lambda: noise().convert("RGBA"), 0x9052_2AD2_D694_7633),
+    ("palette", lambda: noise().convert("P"), 0x9052_2AD2_D694_7633),
+    ("black", lambda: Image.new("RGB", (9, 8)), 0x0),
+    ("brighter to the right", lambda: Image.linear_gradient("L").rotate(90), 0xFFFF_FFFF_FFFF_FFFF),
+    ("bilevel", lambda: noise().convert("1"), 0x9013_2AD2_9694_7631),
+]
+
+
+@pytest.mark.parametrize(("make", "expected"), [p[1:] for p in PICTURES], ids=[p[0] for p in PICTURES])
+def test_a_picture_has_the_hash_that_imagehash_gives_it(make, expected):
+    assert f"{difference_hash(make()):016x}" == f"{expected:016x}"
+
+
+def test_a_transparent_palette_is_hashed_without_a_warning():
+    image = noise().convert("P")
+    image.info["transparency"] = bytes(range(256))
+    assert difference_hash(image) == difference_hash(noise().convert("P"))
+
+
+def test_the_first_bit_is_the_top_left_corner():
+    image = Image.new("L", (9, 8))
+    image.putpixel((1, 0), 255)
+    assert f"{difference_hash(image):016x}" == "8000000000000000"
+
+
+def test_hashes_are_grouped_over_steps_and_named_by_their_first_row():
+    hashes = [0b111_000, 0xFFFF_0000, 0b000_000, 0b111_111, 0xFFFF_0001, 0xF0F0_F0F0_F0F0]
+    assert near_groups(np.array(hashes, dtype=np.uint64)).tolist() == [0, 1, 0, 0, 1, 5]
+
+
+def test_three_bits_are_near_and_four_are_not():
+    assert near_groups(np.array([0, 0b111], dtype=np.uint64)).tolist() == [0, 0]
+    assert near_groups(np.array([0, 0b1111], dtype=np.uint64)).tolist() == [0, 1]
+
+
+def test_no_hash_makes_no_group():
+    assert near_groups(np.array([], dtype=np.uint64)).tolist() == []
+    assert near_groups(np.array([7], dtype=np.uint64)).tolist() == [0]
+
+
+@pytest.mark.parametrize("distance", [-1, 4, 64])
+def test_a_distance_that_the_bands_cannot_find_is_refused(distance):
+    with pytest.raises(ValueError, match=f"a distance of {distance} bits: .* 0 to 3 bits apart"):
+        near_groups(np.array([0], dtype=np.uint64), distance)
+
+
+def test_at_the_last_level_no_bucket_can_be_large():
+    widest = -(-near_images.BITS // LEVELS[-1])
+    assert 2 ** (near_images.FARTHEST * widest) <= SMALL
+
+
+def flipped(base, flips):
+    for bit in flips:
+        base ^= 1 << bit
+    return base
+
+
+bits = st.integers(0, 63)
+anywhere = st.integers(0, 2**64 - 1)
+near_some = st.builds(
+    flipped, st.sampled_from([0, 2**64 - 1, 0xF0F0_1234_5678_9ABC]), st.lists(bits, max_size=6)
+)
+
+
+@given(st.lists(near_some | anywhere, max_size=60), st.integers(0, 3))
+def test_groups_are_those_of_all_pairs(hashes, distance):
+    found = near_groups(np.array(hashes, dtype=np.uint64), distance)
+    assert found.tolist() == all_pairs(hashes, distance)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.sampled_from(["cube", "sparse", "band", "even"]))
+def test_groups_are_those_of_all_pairs_when_every_bucket_is_large(seed, distance, family):
+    rng = np.random.default_rng(seed)
+    hashes = rng.integers(0, 2**64, 300, dtype=np.uint64)
+    if family == "cube":
+        hashes &= np.uint64(0x0101_0101_0101_0F0F)
+    elif family == "sparse":
+        for _ in range(3):
+            hashes &= rng.integers(0, 2**64, 300, dtype=np.uint64)
+    elif family == "band":
+        hashes &= np.uint64(0xFFFF_FF00)
+    else:
+        hashes = hashes & np.uint64(0xFFFF) | (np.bitwise_count(hashes) & np.uint8(1)).astype(
+            np.uint64
+        ) << np.uint64(40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_images, "SMALL", 2)  # so that all levels are gone through
+        patch.setattr(near_images, "_CHUNK", 64)
+        assert near_groups(hashes, distance).tolist() == all_pairs(hashes, distance)
+
+
+@given(st.lists(near_some, max_size=40), st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_no_group(hashes, random):
+    hashes = np.array(hashes, dtype=np.uint64)
+    order = random.sample(range(len(hashes)), len(hashes))
+    groups, permuted = near_groups(hashes), near_groups(hashes[order])
+    assert {frozenset(order[i] for i in np.flatnonzero(permuted == g)) for g in permuted} == {
+        frozenset(np.flatnonzero(groups == g).tolist()) for g in groups
+    }
