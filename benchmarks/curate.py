@@ -178,7 +178,7 @@ def images(number: int, workers: int, rounds: int) -> None:
         make_store(folder / "store", number, images=True)
         paths = [str(p) for p in sorted((folder / "store" / "media").rglob("*.jpg"))]
         ratios = []
-        print(f"{number:,} images of {sum(os.path.getsize(p) for p in paths) / number / 1000:.0f} kB")
+        print(f"{number:,} images of {sum(Path(p).stat().st_size for p in paths) / number / 1000:.0f} kB")
         for _ in range(rounds):
             alone = bare(paths, workers)
             built, peak = run_build(folder, '[duplicates]\nimages = "near"\n', workers)

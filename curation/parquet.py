@@ -76,30 +76,31 @@ def write(part: Part, writing: Writing) -> Written:
     """Write one file and name it by its digest."""
     temporary = writing.out / f"{part.stem}.tmp"
     schema = columns.schema(writing.classes, ids=part.ids)
-    group = GROUP_WITH_IMAGES if writing.with_images and not part.ids else GROUP_TEXT_ONLY
-    compression = dict.fromkeys(_leaves(schema), "zstd") | {"image.bytes": "none"}
-    with pq.ParquetWriter(temporary, schema, compression=compression, use_dictionary=_REPEATED) as writer:
+    pictures = writing.with_images and not part.ids
+    group = GROUP_WITH_IMAGES if pictures else GROUP_TEXT_ONLY
+    with writer(temporary, schema, pictures=pictures) as file:
         for batch in _batches(part, writing, schema, group):
-            writer.write_table(batch, row_group_size=group)
+            file.write_table(batch, row_group_size=group)
     return name_by_digest(temporary, part.stem, part.split, len(part.rows))
 
 
-def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def writer(path: Path, schema: pa.Schema, *, pictures: bool) -> pq.ParquetWriter:
     """Open a file of a release for writing: pictures as they are, all else compressed."""
     compression = dict.fromkeys(_leaves(schema), "zstd")
     if "image" in schema.names:
         compression["image.bytes"] = "none"
-    # The size of a page is looked at after so many values: pictures are large ones.
-    values = 8 if "image" in schema.names else 1024
+    # The size of a page is looked at after so many values, and pictures are large ones.
+    values = 8 if pictures else 1024
     return pq.ParquetWriter(
         path, schema, compression=compression, use_dictionary=_REPEATED, write_batch_size=values
     )
 
 
-def group_size(table: pa.Table) -> int:
-    """Return how many rows of a published table make a row group."""
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write published rows anew, as `write` would."""
     pictures = "image" in table.column_names and table["image"].null_count < len(table)
-    return GROUP_WITH_IMAGES if pictures else GROUP_TEXT_ONLY
+    with writer(path, table.schema, pictures=pictures) as file:
+        file.write_table(table, row_group_size=GROUP_WITH_IMAGES if pictures else GROUP_TEXT_ONLY)
 
 
 _REPEATED = ["label", "language", "source", "community", "licence", "votes", "has_image", "has_text"]

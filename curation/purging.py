@@ -107,8 +107,7 @@ def _filtered(path: Path, gone: Mapping[str, str]) -> tuple[pa.Table, pa.Table]:
 def _rewritten(table: pa.Table, file: Written, out: Path) -> Written:
     stem = file.path.rsplit("-", 1)[0]
     temporary = out / f"{stem}.tmp"
-    with parquet.writer(temporary, table.schema) as writer:
-        writer.write_table(table, row_group_size=parquet.group_size(table))
+    parquet.write_table(table, temporary)
     return parquet.name_by_digest(temporary, stem, file.split, len(table))
 
 
