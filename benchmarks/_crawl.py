@@ -1,6 +1,6 @@
 """One crawl of the benchmark's pictures through the real collector, in a process of its own.
 
-    python benchmarks/_crawl.py '{"folder": "/tmp/store", "hosts": {"bench.example": ["http://127.0.0.1:8300", 300]}}'
+    python benchmarks/_crawl.py '{"folder": "/tmp/s", "hosts": {"a.example": ["http://127.0.0.1:8300", 300]}}'
 
 Prints one line of JSON: the seconds of the crawl without the interpreter's start, and its images by
 outcome. `https://HOST/17.jpg` is asked of HOST's sandbox, as its `bench.example/17.jpg`.
@@ -76,18 +76,18 @@ async def work(job: Job) -> dict[str, object]:
         client.default_budget = Budget(rate=1e5, max_rate=1e5, at_once=job.at_once)
     images = ImagePolicy(max_side=job.side)
     plan = Plan(Path(job.folder), "benchmark", [COMMUNITY], images=images, processes=job.processes)
-    began = time.perf_counter()
+    began, started = time.perf_counter(), time.time()
     summary = await crawl(plan, client, make_source)
     seconds = time.perf_counter() - began
     outcomes = {reason or status: n for (status, reason), n in sorted(summary.media.items(), key=str)}
-    return {"seconds": seconds, "images": outcomes, "last_good": _last_good(plan.folder, job)}
+    return {"seconds": seconds, "images": outcomes, "hosts": _hosts(plan.folder, started)}
 
 
-def _last_good(folder: Path, job: Job) -> dict[str, int]:
-    """Return how many images each host has stored."""
+def _hosts(folder: Path, started: float) -> dict[str, float]:
+    """Return the second of the crawl in which each host's last image was settled, to the second."""
     with Store.open(folder) as store:
-        found = store.db.execute("select host, count(*) from media where status = 'stored' group by host")
-        return dict(found.fetchall())
+        found = store.db.execute("select host, max(fetched_at) from media group by host")
+        return {host: last + 1 - started for host, last in found}
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class Finished:
     output: str
     errors: str
     peaks: dict[str, float] = field(default_factory=dict)  # MB by process, where it was asked for
+    others: float = float("nan")  # share of the machine's cores that went to other programs meanwhile
 
     @property
     def last_line(self) -> str:
@@ -82,9 +83,12 @@ def run(
         )
         peaks: dict[str, float] = {}
         over = threading.Event()
+        load = Load()
         watcher = threading.Thread(target=_watch, args=(child.pid, over, peaks))
         if memory:
             watcher.start()
+        looking = threading.Thread(target=load.watch, args=(over,))
+        looking.start()
         try:
             status: int | None = child.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -92,11 +96,65 @@ def run(
         finally:
             seconds = time.perf_counter() - began
             over.set()
+            looking.join()
             if memory:
                 watcher.join()
             _end(child)
         out.seek(0), err.seek(0)
-        return Finished(status, seconds, out.read(), err.read(), peaks)
+        return Finished(status, seconds, out.read(), err.read(), peaks, load.of_others())
+
+
+class Load:
+    """What this program and its children take of the machine, and what others do (Linux)."""
+
+    def __init__(self) -> None:
+        self._own: dict[int, float] = {}
+        self._before = _times(_family(os.getpid()))
+        self._busy, self._began = _busy(), time.perf_counter()
+
+    def watch(self, over: threading.Event) -> None:
+        """Look at our processes twice a second until `over`; what ends between two looks is missed."""
+        while not over.wait(0.5):
+            self._own |= _times(_family(os.getpid()))
+
+    def of_others(self) -> float:
+        """Return the others' share of all cores since the start, from 0 to 1."""
+        self._own |= _times(_family(os.getpid()))
+        own = sum(seconds - self._before.get(pid, 0.0) for pid, seconds in self._own.items())
+        cores = (os.cpu_count() or 1) * (time.perf_counter() - self._began)
+        return max(0.0, (_busy() - self._busy - own) / cores)
+
+
+def wait_for_quiet(limit: float) -> None:
+    """Wait for a second in which other programs leave the cores alone, `limit` seconds at most."""
+    until = time.monotonic() + limit
+    while time.monotonic() < until:
+        before = _busy()
+        time.sleep(1)
+        if _busy() - before < 0.1 * (os.cpu_count() or 1):
+            return
+
+
+def _busy() -> float:
+    """Return the seconds that all cores together have worked; NaN where the system doesn't say."""
+    try:
+        first = Path("/proc/stat").read_text().partition("\n")[0]
+    except OSError:
+        return float("nan")
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _times(pids: Sequence[int]) -> dict[int, float]:
+    """Return the processor time of processes, in seconds."""
+    found = {}
+    for pid in pids:
+        try:
+            times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[pid] = (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -1,80 +1,188 @@
-"""Worker processes for the CPU's part of fetching an image, so that download and decode overlap."""
+"""Worker processes for the CPU's part of fetching an image, so that download and decode overlap.
+
+Each has a socket to the event loop, and at most two images: the one it works on and the next. No
+thread stands between them, and a worker that dies takes no other's image with it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
 import os
+import pickle
 import signal
+import socket
+import struct
 import threading
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+import time
+from collections import deque
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Self
 
 from collectors.images import ImagePolicy, keep
 from collectors.record import Outcome
 
+#: Images a worker holds: one in hand, and one so that it never waits for the event loop.
+HELD = 2
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+#: `multiprocessing.Connection`'s own framing, for messages below 2 GB: the length, then the bytes.
+_LENGTH = struct.Struct("!i")
+
 
 class Workers:
-    """A pool of processes that examine images and write them to the store's `media/`.
+    """Processes that examine images and write them to the store's `media/`. Make it in a running loop.
 
-    No more than four images a process wait for their turn, so that a fast network can't fill the memory.
+    No more images are taken in than the processes hold, so that a fast network can't fill the memory.
     """
 
     def __init__(self, processes: int, folder: Path, run_id: int, policy: ImagePolicy) -> None:
-        self._processes = processes
         self._arguments = (folder, run_id, policy)
-        self._room = asyncio.Semaphore(processes * 4)
-        self._alone = asyncio.Lock()
-        self._pool = _new_pool(processes)
+        self._room = asyncio.Semaphore(processes * HELD)
+        _CONTEXT.set_forkserver_preload(["collectors.images"])
+        self._workers = [_Worker(*self._arguments) for _ in range(processes)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+        until = time.monotonic() + 1
+        for worker in self._workers:
+            worker.process.join(max(0.0, until - time.monotonic()))
+            worker.process.kill()
+            worker.process.join()
 
     async def keep(self, data: bytes, url: str) -> Outcome:
-        """Run `images.keep` in a worker. An image that kills its worker twice is a failure of its own.
-
-        A worker's death breaks its whole pool, and every image in it: each is tried again alone.
-        """
+        """Run `images.keep` in a worker. An image that kills its worker twice is a failure of its own."""
+        killed = 0
         async with self._room:
-            pool = self._pool
-            try:
-                return await self._keep_in(pool, data, url)
-            except BrokenProcessPool:
-                if pool is self._pool:  # the first to notice replaces it
-                    self._pool = _new_pool(self._processes)
-            async with self._alone:
-                lone = _new_pool(1)
+            while killed < 2:
                 try:
-                    return await self._keep_in(lone, data, url)
-                except BrokenProcessPool:
-                    detail = "killed twice: out of memory?"
-                    return Outcome("failed", "decoder_crashed", detail=detail, retry=True)
-                finally:
-                    lone.shutdown(wait=False, cancel_futures=True)
+                    return await self._free().keep(data, url)
+                except _Died as died:
+                    killed += died.at_work
+        return Outcome("failed", "decoder_crashed", detail="killed twice: out of memory?", retry=True)
 
-    async def _keep_in(self, pool: ProcessPoolExecutor, data: bytes, url: str) -> Outcome:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, keep, data, url, *self._arguments)
-
-
-def _new_pool(processes: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["collectors.images"])
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_start)
+    def _free(self) -> _Worker:
+        """Return the worker with the least to do; dead ones are replaced."""
+        for place, worker in enumerate(self._workers):
+            if worker.dead:
+                self._workers[place] = _Worker(*self._arguments)
+        return min(self._workers, key=lambda worker: len(worker.waiting))
 
 
-def _start() -> None:
-    """Leave Ctrl-C to the parent, and end when it dies, even by SIGKILL."""
+class _Died(Exception):
+    """A worker has ended with this image before it, `at_work` on it or on the one before."""
+
+    def __init__(self, at_work: bool) -> None:
+        super().__init__(at_work)
+        self.at_work = at_work
+
+
+class _Worker:
+    """One process, its socket, and the images that it was given, in order."""
+
+    def __init__(self, folder: Path, run_id: int, policy: ImagePolicy) -> None:
+        self.dead = False
+        self.waiting: deque[asyncio.Future[Outcome]] = deque()
+        self._sending = asyncio.Lock()
+        self._received = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._socket, its_own = socket.socketpair()
+        self._socket.setblocking(False)
+        with Connection(its_own.detach()) as end:
+            self.process = _CONTEXT.Process(target=_serve, args=(end, folder, run_id, policy), daemon=True)
+            self.process.start()
+        self._loop.add_reader(self._socket, self._receive)
+
+    async def keep(self, data: bytes, url: str) -> Outcome:
+        """Hand an image over and wait for what became of it; raise `_Died` where the process ends first."""
+        answer: asyncio.Future[Outcome] = self._loop.create_future()
+        self.waiting.append(answer)
+        async with self._sending:
+            try:
+                await self._loop.sock_sendall(self._socket, _message((data, url)))
+            except OSError:
+                pass  # it is dead: `_receive` sees that too
+            except asyncio.CancelledError:
+                self.process.kill()  # half a message: what followed would be taken for the rest
+                raise
+        if self.dead:
+            self._hang_up()
+        return await answer
+
+    def _receive(self) -> None:
+        """Take in what the process has sent; the loop calls this when there is something."""
+        try:
+            got = self._socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            got = b""
+        if not got:
+            self._lost()
+            return
+        self._received += got
+        while len(self._received) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(self._received)[0]
+            if len(self._received) < end:
+                return
+            outcome = pickle.loads(self._received[_LENGTH.size : end])  # by our own `_serve`
+            del self._received[:end]
+            answer = self.waiting.popleft()
+            if answer.done():  # cancelled
+                continue
+            if isinstance(outcome, Outcome):
+                answer.set_result(outcome)
+            else:
+                answer.set_exception(outcome)
+
+    def _lost(self) -> None:
+        self.dead = True
+        self._loop.remove_reader(self._socket)
+        for place, answer in enumerate(self.waiting):
+            if not answer.done():
+                answer.set_exception(_Died(at_work=place == 0))
+        self.waiting.clear()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if not self._sending.locked():  # else the one who sends is told by the socket first
+            self._socket.close()
+
+    def close(self) -> None:
+        """Hang up: the process ends when it is through with the image in hand."""
+        if not self.dead:
+            self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+
+def _message(content: object) -> bytes:
+    pickled = pickle.dumps(content)
+    return _LENGTH.pack(len(pickled)) + pickled
+
+
+def _serve(end: Connection, folder: Path, run_id: int, policy: ImagePolicy) -> None:
+    """Keep images until the parent hangs up. Ctrl-C is left to it; its death, by SIGKILL too, ends us."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    outcome: Outcome | Exception
+    while True:
+        try:
+            data, url = end.recv()
+            try:
+                outcome = keep(data, url, folder, run_id, policy)
+            except Exception as error:  # a full disk: the parent's to report
+                outcome = error
+            end.send(outcome)
+        except (EOFError, OSError):
+            return
 
 
 def _die_with(sentinel: int) -> None:

@@ -79,12 +79,12 @@ def test_the_pool_works_on_after_a_death(folder):
     assert asyncio.run(go()) == ["decoder_crashed", None, "decoder_crashed", None]
 
 
-def test_no_more_than_four_images_a_process_wait_in_the_pool(folder):
+def test_no_more_than_four_images_wait_at_a_process(folder):
     async def go():
         with Workers(1, folder, 1, ImagePolicy()) as workers:
             tasks = [asyncio.create_task(workers.keep(png(shade), URL)) for shade in range(20)]
             await asyncio.sleep(0)
-            held = len(workers._pool._pending_work_items)
+            held = sum(len(worker.waiting) for worker in workers._workers)
             found = await asyncio.gather(*tasks)
             return held, {outcome.status for outcome in found}
 
@@ -111,7 +111,7 @@ async def go():
         await asyncio.gather(*(workers.keep(data, "https://i.redd.it/a.png") for _ in range(8)))
         stopped = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopped.set)
-        print(*workers._pool._processes, flush=True)
+        print(*(worker.process.pid for worker in workers._workers), flush=True)
         await stopped.wait()
         print((await workers.keep(data, "https://i.redd.it/a.png")).status, flush=True)
 
