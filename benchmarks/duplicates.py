@@ -59,7 +59,7 @@ def few_bands(n: int) -> Hashes:
 
 
 def code_in_26_bits(n: int) -> Hashes:
-    """Return words of the extended Hamming code [26, 20, 4], of which there are 2^20: no denser code exists."""
+    """Return words of the extended Hamming code [26, 20, 4]: 2^20 of them, and no code is denser."""
     data = RNG.permutation(2**20)[:n].astype(np.uint64)
     checks = np.zeros(n, dtype=np.uint64)
     columns = [column for column in range(32) if column.bit_count() > 1][:20]
