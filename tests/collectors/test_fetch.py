@@ -294,7 +294,8 @@ def test_retry_after_is_waited_for_before_the_next_try():
     answer, asked, client = got(answering(busy, {"body": b"x"}), clock=clock)
     assert (answer.status, len(asked)) == (200, 2)
     assert 6.5 < clock.passed < 9
-    assert client.hosts["i.redd.it"].rate == pytest.approx(250, abs=2)
+    # 7 tenths of the sandbox's 500, and a tenth of it more after a quiet second
+    assert client.hosts["i.redd.it"].rate == pytest.approx(400, abs=2)
 
 
 def test_retry_after_may_be_a_date():
