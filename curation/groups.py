@@ -7,6 +7,7 @@ split that keeps its groups whole can then not leak.
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,33 +24,36 @@ class Forest:
 
     A root is the smallest row of its group. Every round of `link` hooks each root that has a smaller
     neighbour to the smallest one: of k linked roots at least half are gone after two rounds, so that
-    n links take O(n log n), whatever their order.
+    n links take O(n log n), whatever their order. Threads may share a forest.
     """
 
     def __init__(self, size: int) -> None:
         self.parent: Labels = np.arange(size, dtype=np.int64)
+        self._lock = RLock()
 
     def find(self, rows: NDArray[np.integer[Any]]) -> Labels:
         """Return the root of each row."""
-        roots: Labels = self.parent[rows]
-        while not np.array_equal(above := self.parent[roots], roots):
-            roots = above
-        self.parent[rows] = roots
+        with self._lock:  # or the shortcut below could undo what another thread has just linked
+            roots: Labels = self.parent[rows]
+            while not np.array_equal(above := self.parent[roots], roots):
+                roots = above
+            self.parent[rows] = roots
         return roots
 
     def link(self, left: NDArray[np.integer[Any]], right: NDArray[np.integer[Any]]) -> None:
         """Put `left[i]` and `right[i]` into one group, for every i."""
         known = self.parent[left] == self.parent[right]  # most links of a dense group
         left, right = left[~known], right[~known]
-        while True:
-            a, b = self.find(left), self.find(right)
-            apart = a != b
-            if not apart.any():
-                return
-            left, right = a[apart], b[apart]
-            low, high = np.minimum(left, right), np.maximum(left, right)
-            np.minimum.at(self.parent, high, low)
-            self._shorten(high)
+        with self._lock:
+            while True:
+                a, b = self.find(left), self.find(right)
+                apart = a != b
+                if not apart.any():
+                    return
+                left, right = a[apart], b[apart]
+                low, high = np.minimum(left, right), np.maximum(left, right)
+                np.minimum.at(self.parent, high, low)
+                self._shorten(high)
 
     def _shorten(self, hooked: Labels) -> None:
         """Halve the paths above the roots that were just hooked, until each sees its new root."""
@@ -66,6 +70,30 @@ class Forest:
     def labels(self) -> Labels:
         """Return the smallest row of every row's group."""
         return self.find(np.arange(len(self.parent)))
+
+
+class Links:
+    """Links that go to a forest when they are many: a link at a time would cost as much as thousands."""
+
+    def __init__(self, forest: Forest, many: int = 1 << 15) -> None:
+        self.forest = forest
+        self.many = many
+        self.waiting: list[tuple[Labels, Labels]] = []
+        self.size = 0
+
+    def add(self, left: Labels, right: Labels) -> None:
+        """Link `left[i]` and `right[i]`, for every i, now or later."""
+        self.waiting.append((left, right))
+        self.size += len(left)
+        if self.size > self.many:
+            self.flush()
+
+    def flush(self) -> None:
+        """Link what waits."""
+        if self.waiting:
+            left, right = zip(*self.waiting, strict=True)
+            self.waiting, self.size = [], 0
+            self.forest.link(np.concatenate(left), np.concatenate(right))
 
 
 def merge(*labelings: NDArray[np.integer[Any]]) -> Labels:

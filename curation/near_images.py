@@ -7,24 +7,25 @@ one colour all have the hash 0 and are one group: a caller who does not want tha
 **The groups** are exact: no pair within the distance is missed, none beyond it linked. Cut the bits into
 k bands: two hashes that differ in at most 3 bits agree on some k - 3 whole bands, so for each of the
 C(k, 3) ways to leave three bands out, only hashes that agree on the others (a bucket) are compared.
-4 bands are quick on hashes as they come, and hopeless on a million that share a band. So the rows of a
-bucket that is too large wait for a level of more bands, of which they must agree on more:
+4 bands are quick on hashes as they come, and hopeless on a million that share a band. So each way compares
+its smallest buckets, as many as `PAIRS` comparisons a hash allow; the hashes of the others wait for a level
+of more bands, of which they must agree on more:
 
     bands               4     6     8    12    22
     ways (sorts)        4    20    56   220  1540
     bits left open   3/4b  3/6b  3/8b  b/4   3/22b   of the b bits in which the waiting rows differ at all
 
 At 22 bands at most 9 bits are open, so that no bucket holds more than 2^9 = `SMALL` hashes, whatever the
-input: a hash costs at most 1,840 sorts with `SMALL` comparisons each, a large constant, but a constant.
-No input that we could think of comes to the last level, for three reasons. Rows that are one group
-already are not compared. A large bucket of one group and few others is done by comparing those few.
-And the bits are dealt to the bands so that a sample of the rows falls into the smallest buckets.
+input: a hash takes part in at most 1,840 sorts, with some hundred comparisons after each. That is a large
+constant, but a constant. No input that we could think of comes to the last level, for three reasons: rows
+that are one group already are not compared; a large bucket of one group and few others is done by comparing
+those few; and the bits are dealt to the bands so that a sample of the rows falls into small buckets.
 `benchmarks/duplicates.py` shows what the worst families cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
@@ -33,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from curation.groups import Forest, Labels
+from curation.groups import Forest, Labels, Links
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
@@ -41,8 +42,11 @@ BITS = 64
 #: The largest distance that is looked for: 22 bands and `SMALL` are made for it.
 FARTHEST = 3
 LEVELS = (4, 6, 8, 12, 22)
-#: A bucket of at most so many hashes is compared pair by pair.
+#: The largest bucket that the last level can have: 3 of its bands hold at most 9 of the 64 bits.
 SMALL = 512
+#: Before the last level, the buckets compared in one way, smallest first, cost so many comparisons a hash.
+PAIRS = 256
+THREADS = 2
 _CHUNK = 1 << 15  # hashes compared at a time: they stay in the cache
 _SAMPLE = 1 << 14
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -93,8 +97,6 @@ class _Search:
         self.values = values
         self.distance = distance
         self.forest = Forest(len(values))
-        self.found: list[tuple[Labels, Labels]] = []  # near pairs that are not linked yet
-        self.pending = 0
 
     def groups(self) -> Labels:
         rows = np.arange(len(self.values))
@@ -115,30 +117,39 @@ class _Search:
         values = self.values[rows]
         waits = np.zeros(len(self.values), dtype=bool)
         cut = _deal(values[:: max(1, len(values) // _SAMPLE)], free, bands)
-        masks = (
-            _mask(bit for i, band in enumerate(cut) if i not in left_out for bit in band)
-            for left_out in combinations(range(bands), self.distance)
-        )
-        for ordered in _sorted_ahead(values, masks):
-            buckets = self._buckets(rows, ordered)
-            small = buckets.sizes <= SMALL if not last else np.ones(len(buckets.sizes), dtype=bool)
-            self._compare(buckets.where(small))
-            large = buckets.where(~small)
-            for start, size in zip(large.starts.tolist(), large.sizes.tolist(), strict=True):
-                bucket = buckets.rows[start : start + size]
-                if not self._few_others(bucket):
-                    waits[bucket] = True
+
+        def one_way(left_out: tuple[int, ...]) -> None:
+            mask = _mask(bit for i, band in enumerate(cut) if i not in left_out for bit in band)
+            buckets = self._buckets(rows, values & np.uint64(mask))
+            for i in np.flatnonzero(buckets.sizes > SMALL):
+                start, size = buckets.starts[i], buckets.sizes[i]
+                if self._few_others(buckets.rows[start : start + size]):
+                    buckets.sizes[i] = 0
+            buckets = buckets.where(buckets.sizes > 0)
+            small = np.inf if last else _affordable(buckets.sizes, PAIRS * len(rows))
+            self._compare(buckets.where(buckets.sizes <= small))
+            waits[buckets.where(buckets.sizes > small).members()] = True
+
+        with ThreadPoolExecutor(THREADS) as pool:  # numpy sorts and compares without the interpreter's lock
+            list(pool.map(one_way, combinations(range(bands), self.distance)))
         return np.flatnonzero(waits)
 
-    def _buckets(self, rows: Labels, ordered: Hashes) -> _Buckets:
-        """Return the buckets that are not one group yet, of what `_sorted` gave for `rows`."""
-        place_bits = _place_bits(len(rows))
-        ordered_rows = rows[(ordered & np.uint64((1 << place_bits) - 1)).astype(np.int64)]
-        keys = ordered >> np.uint64(place_bits)
-        bounds = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1], [True])))
+    def _buckets(self, rows: Labels, keys: Hashes) -> _Buckets:
+        """Return the buckets of equal keys that are not one group yet.
+
+        Key and place go through one sort as one number: the key is hashed to the bits that the place
+        leaves. Keys that meet there share a bucket, which costs comparisons and is never wrong.
+        """
+        place_bits = np.uint64(max(1, (len(rows) - 1).bit_length()))
+        packed = keys * _ODD >> place_bits << place_bits
+        packed |= np.arange(len(rows), dtype=np.uint64)
+        packed.sort()
+        rows = rows[(packed & (np.uint64(1) << place_bits) - np.uint64(1)).astype(np.int64)]
+        packed >>= place_bits
+        bounds = np.flatnonzero(np.concatenate(([True], packed[1:] != packed[:-1], [True])))
         sizes = np.diff(bounds)
         several = sizes > 1
-        found = _Buckets(ordered_rows, bounds[:-1][several], sizes[several])
+        found = _Buckets(rows, bounds[:-1][several], sizes[several])
         if not len(found.starts):
             return found
         groups = self.forest.find(found.members())
@@ -155,6 +166,7 @@ class _Search:
         buckets = _Buckets(buckets.rows, buckets.starts[order], buckets.sizes[order])
         rows, ends = buckets.members(), np.cumsum(buckets.sizes)
         values = self.values[rows]
+        links = Links(self.forest)
         begin = 0
         while begin < len(ends):
             base = ends[begin] - buckets.sizes[begin]
@@ -162,24 +174,15 @@ class _Search:
             sizes = buckets.sizes[begin:stop]
             for step in range(1, int(sizes[0])):
                 end = ends[begin + int(np.searchsorted(-sizes, -step)) - 1]
-                self._link_near(rows[base:end], values[base:end], step)
-            self._link_found()
+                self._look(links, rows[base:end], values[base:end], step)
+            links.flush()
             begin = stop
 
-    def _link_near(self, rows: Labels, values: Hashes, step: int) -> None:
-        """Note the near pairs that stand `step` apart, and link them when they are many."""
-        near = np.flatnonzero(np.bitwise_count(values[step:] ^ values[:-step]) <= self.distance)
+    def _look(self, links: Links, rows: Labels, values: Hashes, step: int) -> None:
+        """Note the near pairs that stand `step` apart."""
+        near = (np.bitwise_count(values[step:] ^ values[:-step]) <= self.distance).nonzero()[0]
         if len(near):
-            self.found.append((rows[near], rows[near + step]))
-            self.pending += len(near)
-            if self.pending > _CHUNK:
-                self._link_found()
-
-    def _link_found(self) -> None:
-        if self.found:
-            left, right = zip(*self.found, strict=True)
-            self.forest.link(np.concatenate(left), np.concatenate(right))
-        self.found, self.pending = [], 0
+            links.add(rows[near], rows[near + step])
 
     def _few_others(self, bucket: Labels) -> bool:
         """Compare those outside the bucket's largest group to all of it, if they are few."""
@@ -187,7 +190,7 @@ class _Search:
         ordered = np.sort(groups)
         bounds = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
         others = bucket[groups != ordered[bounds[np.argmax(np.diff(bounds))]]]
-        if len(others) > SMALL:
+        if len(others) > min(SMALL, len(bucket) // 16):
             return False
         values = self.values[bucket]
         for other in others:
@@ -198,39 +201,21 @@ class _Search:
     def _melt(self, rows: Labels, free: list[int], orders: int = 8, reach: int = 4) -> None:
         """Link near hashes that are neighbours in one of a few sort orders: dense clusters melt at once."""
         values = self.values[rows]
+        links = Links(self.forest)
         for turn in {free[len(free) * i // orders] for i in range(orders)}:
             turned = values >> np.uint64(turn) | values << np.uint64((BITS - turn) % BITS)
             order = np.argsort(turned)
             ordered = values[order]
             for step in range(1, min(reach, len(rows) - 1) + 1):
-                self._link_near(rows[order], ordered, step)
-            self._link_found()
+                self._look(links, rows[order], ordered, step)
+            links.flush()
 
 
-def _sorted_ahead(values: Hashes, masks: Iterator[int]) -> Iterator[Hashes]:
-    """Yield `_sorted` for each mask, the next one being sorted on another core meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(_sorted, values, next(masks))
-        for mask in masks:
-            ready, following = following, pool.submit(_sorted, values, mask)
-            yield ready.result()
-        yield following.result()
-
-
-def _sorted(values: Hashes, mask: int) -> Hashes:
-    """Sort by the masked hash, as numbers whose upper bits are that hash, hashed, and whose lower are places.
-
-    Hashes that meet there share a bucket, which costs comparisons and is never wrong.
-    """
-    place_bits = np.uint64(_place_bits(len(values)))
-    packed = (values & np.uint64(mask)) * _ODD >> place_bits << place_bits
-    packed |= np.arange(len(values), dtype=np.uint64)
-    packed.sort()
-    return packed
-
-
-def _place_bits(size: int) -> int:
-    return max(1, (size - 1).bit_length())
+def _affordable(sizes: Labels, pairs: int) -> int:
+    """Return up to which size buckets can all be compared for so many pairs."""
+    sizes = np.sort(sizes)
+    few = int(np.searchsorted(np.cumsum(sizes * sizes), pairs, side="right"))
+    return int(sizes[few]) - 1 if few < len(sizes) else int(sizes[-1:].sum())
 
 
 def _varying(values: Hashes) -> list[int]:

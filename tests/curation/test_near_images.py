@@ -109,8 +109,13 @@ def test_groups_are_those_of_all_pairs(hashes, distance):
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**32), st.integers(1, 3), st.sampled_from(["cube", "sparse", "band", "even"]))
-def test_groups_are_those_of_all_pairs_when_every_bucket_is_large(seed, distance, family):
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 3),
+    st.sampled_from(["cube", "sparse", "band", "even"]),
+    st.integers(0, 9),
+)
+def test_groups_are_those_of_all_pairs_when_every_bucket_is_large(seed, distance, family, most):
     rng = np.random.default_rng(seed)
     hashes = rng.integers(0, 2**64, 300, dtype=np.uint64)
     if family == "cube":
@@ -125,9 +130,22 @@ def test_groups_are_those_of_all_pairs_when_every_bucket_is_large(seed, distance
             np.uint64
         ) << np.uint64(40)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(near_images, "SMALL", 2)  # so that all levels are gone through
+        patch.setattr(near_images, "SMALL", 0)  # so that all levels are gone through
+        patch.setattr(near_images, "PAIRS", most)
         patch.setattr(near_images, "_CHUNK", 64)
         assert near_groups(hashes, distance).tolist() == all_pairs(hashes, distance)
+
+
+def test_a_few_hashes_beside_a_large_group_are_compared_to_all_of_it():
+    cube = np.arange(2048, dtype=np.uint64)
+    near, far = 0b101_0101_0101 | 7 << 40, 0b101_0101_0101 | 15 << 50
+    search = near_images._Search(np.append(cube, np.array([near, far], dtype=np.uint64)), distance=3)
+    search.forest.link(np.arange(2047), np.arange(1, 2048))
+    assert search._few_others(np.arange(2050))
+    assert search.forest.labels().tolist() == [0] * 2049 + [2049]
+    assert not near_images._Search(cube, distance=3)._few_others(
+        np.arange(2048)
+    )  # no large group: not its job
 
 
 @given(st.lists(near_some, max_size=40), st.randoms(use_true_random=False))
