@@ -13,9 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-#: Version of the record. A store or release says which one it holds.
-RECORD_VERSION = 1
-
 MediaKind = Literal[
     "image",  # a direct link to an image file
     "gallery",  # one item of a Reddit gallery
@@ -68,7 +65,9 @@ class Post:
     `post_id` is "<source>:<the source's own id>" ("reddit:3svmej", "flickr:53509656752");
     `created_at` and `collected_at` are Unix times in seconds (UTC); `votes` maps a label to the
     number of annotators that chose it; `removed` is the source's own word for why the post is no
-    longer public ("moderator", "deleted", …), or None.
+    longer public ("moderator", "deleted", …), or None. `label` is the source's own label where it has
+    one; `labels` are those of a multi-label source that hold (None: it wasn't annotated); `split` is
+    the published split of a set that has one.
     """
 
     post_id: str
@@ -83,6 +82,9 @@ class Post:
     votes: Mapping[str, int] = field(default_factory=dict)
     votes_total: int | None = None
     label: str | None = None
+    labels: tuple[str, ...] | None = None
+    split: str | None = None
+    tags: tuple[str, ...] = ()
     permalink: str | None = None
     licence: str | None = None
     licence_url: str | None = None

@@ -71,9 +71,17 @@ def _mark_removed(db: sqlite3.Connection, post: Post, before: str | None) -> str
 
 
 def _post_values(post: Post) -> list[Any]:
-    values = [getattr(post, column) for column in _POST_COLUMNS]
-    values[_POST_COLUMNS.index("votes")] = json.dumps(dict(sorted(post.votes.items())), ensure_ascii=False)
-    return values
+    as_json: dict[str, Any] = {
+        "votes": dict(sorted(post.votes.items())),
+        "labels": post.labels,
+        "tags": post.tags,
+    }
+    return [
+        getattr(post, column)
+        if as_json.get(column) is None
+        else json.dumps(as_json[column], ensure_ascii=False)
+        for column in _POST_COLUMNS
+    ]
 
 
 def _media_key(media: Sequence[Media]) -> str:

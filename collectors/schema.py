@@ -7,7 +7,7 @@ import sqlite3
 from collectors.errors import StoreError
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 1
+STORE_VERSION = 2
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
 APPLICATION_ID = 0x41464354
@@ -26,6 +26,9 @@ create table posts (
     votes        text not null,       -- JSON: label -> count
     votes_total  integer,
     label        text,
+    labels       text,                -- JSON: the labels that hold; null: not annotated
+    split        text,                -- the published one
+    tags         text not null default '[]',  -- JSON
     permalink    text,
     licence      text,
     licence_url  text,
@@ -87,6 +90,15 @@ create table runs (
 );
 """
 
+#: What brings a store of a version up to the next one.
+_MIGRATIONS = {
+    1: (
+        "alter table posts add column labels text",
+        "alter table posts add column split text",
+        "alter table posts add column tags text not null default '[]'",
+    ),
+}
+
 
 def prepare(db: sqlite3.Connection, where: str) -> None:
     """Create the tables of an empty database, or check the version of one that has them.
@@ -103,8 +115,9 @@ def prepare(db: sqlite3.Connection, where: str) -> None:
         return
     db.execute("begin immediate")
     try:
-        # Another collector may have created the tables while we waited for the lock.
-        if db.execute("pragma user_version").fetchone()[0] == 0:
+        # Another collector may have done this while we waited for the lock.
+        version = db.execute("pragma user_version").fetchone()[0]
+        if version == 0:
             if db.execute("select count(*) from sqlite_master").fetchone()[0]:
                 raise StoreError(
                     f"{where!r} is a SQLite database, but no crawl store: choose another --store"
@@ -113,7 +126,11 @@ def prepare(db: sqlite3.Connection, where: str) -> None:
                 if statement.strip():
                     db.execute(statement)
             db.execute(f"pragma application_id = {APPLICATION_ID}")
-            db.execute(f"pragma user_version = {STORE_VERSION}")
+        else:
+            for old in range(version, STORE_VERSION):
+                for statement in _MIGRATIONS[old]:
+                    db.execute(statement)
+        db.execute(f"pragma user_version = {STORE_VERSION}")
         db.execute("commit")
     except BaseException:
         db.execute("rollback")

@@ -227,9 +227,31 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
         db.execute("pragma user_version = 7")
     db.close()
     with pytest.raises(
-        StoreError, match=r"has version 7, newer than this program reads \(1\): upgrade affectory"
+        StoreError, match=r"has version 7, newer than this program reads \(2\): upgrade affectory"
     ):
         Store.open(tmp_path)
+
+
+def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([POST])
+        before = store.db.execute("select post_id, title, votes from posts").fetchall()
+        for column in ("labels", "split", "tags"):
+            store.db.execute(f"alter table posts drop column {column}")
+        store.db.execute("pragma user_version = 1")
+    with Store.open(tmp_path) as store:
+        assert store.db.execute("select post_id, title, votes from posts").fetchall() == before
+        assert store.db.execute("select labels, split, tags from posts").fetchall() == [(None, None, "[]")]
+        assert store.db.execute("pragma user_version").fetchone() == (2,)
+        assert store.add([POST])["known"] == 1
+
+
+def test_a_multi_label_post_keeps_its_labels_split_and_tags(tmp_path):
+    post = replace(POST, labels=("shaming", "violence"), split="train", tags=("mot d\u2019ordre",))
+    with Store.open(tmp_path) as store:
+        store.add([post])
+        found = store.db.execute("select labels, split, tags from posts").fetchall()
+    assert found == [('["shaming", "violence"]', "train", '["mot d\u2019ordre"]')]
 
 
 def test_another_programs_database_is_refused(tmp_path):
