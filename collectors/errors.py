@@ -11,6 +11,11 @@ Nothing else is caught at the top: another exception is our own bug and keeps it
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class AffectoryError(ValueError):
     """A failure with a one-line message for the person who typed the command."""
@@ -26,3 +31,18 @@ class InputError(AffectoryError):
 
 class SourceError(AffectoryError):
     """A source of posts answered with a failure."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first fault that pydantic found, on one line: key, value, what is allowed."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    value = "" if first["type"] == "missing" or not key else f" = {first['input']!r}"
+    if first["type"] == "union_tag_invalid":
+        key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
+        return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
+    if first["type"] == "extra_forbidden":
+        return f"{key}{value}: there is no such key{more}"
+    told = first["msg"].removeprefix("Value error, ")
+    return f"{key}{value}: {told}{more}" if key else f"{told}{more}"

@@ -53,9 +53,17 @@ def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) 
 
     `url` is where the bytes came from. Nothing is raised for any bytes; a full disk is an `OSError`.
     """
+    data, outcome = examine(data, url, policy)
+    if outcome.sha256 is not None and outcome.mime is not None:
+        write(data, folder, run_id, media_path(folder, outcome.sha256, outcome.mime))
+    return outcome
+
+
+def examine(data: bytes, url: str, policy: ImagePolicy) -> tuple[bytes, Outcome]:
+    """Return the bytes to keep of an image and its outcome, without a digest where it is none."""
     name = sniff(data)
     if name not in FORMATS:
-        return _no_image(name, data)
+        return data, _no_image(name, data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "Corrupt EXIF data": the pixels decide
@@ -64,7 +72,7 @@ def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) 
             with Image.open(io.BytesIO(data), formats=[name]) as image:
                 problem = _implausible(image, url, policy)
                 if problem is not None:
-                    return problem
+                    return data, problem
                 seen = _decode(image, name, policy)
                 side = policy.max_side
                 if side is not None and seen.frames == 1 and max(seen.width or 0, seen.height or 0) > side:
@@ -74,11 +82,8 @@ def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) 
         reason = "truncated_image" if truncated else "corrupt_image"
         # "cannot identify image file <_io.BytesIO object at 0x7f…>": the same words in every run
         text = re.sub(r" <_io\.BytesIO object at 0x\w+>", "", f"{name}: {error}")
-        return Outcome("failed", reason, detail=text.encode("utf-8", "replace").decode()[:200])
-    digest = hashlib.sha256(data).hexdigest()
-    assert seen.mime is not None
-    _write(data, folder, run_id, media_path(folder, digest, seen.mime))
-    return replace(seen, sha256=digest, bytes=len(data))
+        return data, Outcome("failed", reason, detail=text.encode("utf-8", "replace").decode()[:200])
+    return data, replace(seen, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 
 def sniff(data: bytes) -> str:
@@ -176,7 +181,7 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _write(data: bytes, folder: Path, run_id: int, path: Path) -> None:
+def write(data: bytes, folder: Path, run_id: int, path: Path) -> None:
     """Write the file whole under a temporary name, then give it its own."""
     if path.exists() and path.stat().st_size == len(data):
         return  # the same picture under another address

@@ -29,6 +29,7 @@ class Summary:
     folder: Path
     seconds: float
     interrupted: bool
+    notes: Sequence[str] = ()
 
     @property
     def exit_code(self) -> int:
@@ -42,14 +43,16 @@ class Summary:
 
     def __str__(self) -> str:
         assert self.asked == self.posts.total(), (self.asked, self.posts)
+        of = [f"r/{name} {n:,}" for name, n in self.by_community.items()]
         lines = [
             _sum("posts", "asked", self.asked, [(k, self.posts[k]) for k in _order(self.posts, STORED)]),
-            "        " + " · ".join(f"r/{name} {n:,}" for name, n in self.by_community.items()),
+            *(["        " + " · ".join(of)] if of else []),
             _sum("images", "linked", self.media.total(), self._images()),
         ]
         if self.fetched.total():
             parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
             lines.append(f"        in this run: {parts}")
+        lines += [f"note    {note}" for note in self.notes]
         lines += [f"problem {failure.error}" for failure in self.failures]
         lines += [f"problem {self.trouble}"] if self.trouble else []
         lines.append(f"store   {self.folder}  ({eta(self.seconds)}{', interrupted' * self.interrupted})")

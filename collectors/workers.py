@@ -16,6 +16,7 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,9 @@ from collectors.record import Outcome
 
 #: Images a worker holds: one in hand, and one so that it never waits for the event loop.
 HELD = 2
+
+#: What a worker does with an image's bytes and address, as `images.keep` does.
+Work = Callable[[bytes, str, Path, int, ImagePolicy], Outcome]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -38,8 +42,10 @@ class Workers:
     No more images are taken in than the processes hold, so that a fast network can't fill the memory.
     """
 
-    def __init__(self, processes: int, folder: Path, run_id: int, policy: ImagePolicy) -> None:
-        self._arguments = (folder, run_id, policy)
+    def __init__(
+        self, processes: int, folder: Path, run_id: int, policy: ImagePolicy, work: Work = keep
+    ) -> None:
+        self._arguments = (work, folder, run_id, policy)
         self._room = asyncio.Semaphore(processes * HELD)
         _CONTEXT.set_forkserver_preload(["collectors.images"])
         self._workers = [_Worker(*self._arguments) for _ in range(processes)]
@@ -57,7 +63,7 @@ class Workers:
             worker.process.join()
 
     async def keep(self, data: bytes, url: str) -> Outcome:
-        """Run `images.keep` in a worker. An image that kills its worker twice is a failure of its own."""
+        """Do the work on an image in a worker. One that kills its worker twice is a failure of its own."""
         killed = 0
         async with self._room:
             while killed < 2:
@@ -86,7 +92,7 @@ class _Died(Exception):
 class _Worker:
     """One process, its socket, and the images that it was given, in order."""
 
-    def __init__(self, folder: Path, run_id: int, policy: ImagePolicy) -> None:
+    def __init__(self, work: Work, folder: Path, run_id: int, policy: ImagePolicy) -> None:
         self.dead = False
         self.waiting: deque[asyncio.Future[Outcome]] = deque()
         self._sending = asyncio.Lock()
@@ -95,7 +101,7 @@ class _Worker:
         self._socket, its_own = socket.socketpair()
         self._socket.setblocking(False)
         with Connection(its_own.detach()) as end:
-            self.process = _CONTEXT.Process(target=_serve, args=(end, folder, run_id, policy), daemon=True)
+            self.process = _CONTEXT.Process(target=_serve, args=(end, work, folder, run_id, policy), daemon=True)
             self.process.start()
         self._loop.add_reader(self._socket, self._receive)
 
@@ -166,7 +172,7 @@ def _message(content: object) -> bytes:
     return _LENGTH.pack(len(pickled)) + pickled
 
 
-def _serve(end: Connection, folder: Path, run_id: int, policy: ImagePolicy) -> None:
+def _serve(end: Connection, work: Work, folder: Path, run_id: int, policy: ImagePolicy) -> None:
     """Keep images until the parent hangs up. Ctrl-C is left to it; its death, by SIGKILL too, ends us."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -177,7 +183,7 @@ def _serve(end: Connection, folder: Path, run_id: int, policy: ImagePolicy) -> N
         try:
             data, url = end.recv()
             try:
-                outcome = keep(data, url, folder, run_id, policy)
+                outcome = work(data, url, folder, run_id, policy)
             except Exception as error:  # a full disk: the parent's to report
                 outcome = error
             end.send(outcome)

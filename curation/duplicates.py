@@ -18,6 +18,10 @@ from curation.stage import separate
 
 Labels = NDArray[np.int64]
 
+#: A difference hash of so few ones tells nothing but that the picture is of about one colour: any two such
+#: pictures would be twins. Equal bytes still make them duplicates.
+PLAIN = 3
+
 
 def group(table: pa.Table, options: Duplicates) -> Labels:
     """Label each row with the first row of its duplicate group (itself, where it is alone).
@@ -43,10 +47,11 @@ def _equal(values: pa.ChunkedArray) -> Labels:
 
 
 def _near(hashes: pa.ChunkedArray, distance: int) -> Labels:
-    """Label rows of near-equal hashes alike; rows without an image stand alone."""
-    rows = np.flatnonzero(np.asarray(hashes.is_valid()))
+    """Label rows of near-equal hashes alike; rows without an image, or with a plain one, stand alone."""
+    values = np.asarray(hashes.combine_chunks().fill_null(0), dtype=np.uint64)
+    rows = np.flatnonzero(np.bitwise_count(values) > PLAIN)
     labels = np.full(len(hashes), ALONE, dtype=np.int64)
-    found = near_groups(np.asarray(hashes.combine_chunks().drop_null(), dtype=np.uint64), distance)
+    found = near_groups(values[rows], distance)
     labels[rows] = rows[found] if len(rows) else found
     return labels
 

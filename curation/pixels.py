@@ -68,11 +68,13 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
         return _Seen("image_corrupt", f"{digest}: other bytes")
     try:
         with Image.open(io.BytesIO(data)) as image:
-            side = options.side if options.format == "jpeg" else HASH_SIDE
-            if image.format == "JPEG":
-                image.draft(image.mode, (min(image.width, side), min(image.height, side)))
+            jpeg = options.format == "jpeg"
+            if image.format == "JPEG":  # for the hash alone, its grey channel at an eighth of its size
+                side = options.side if jpeg else HASH_SIDE
+                mode = image.mode if jpeg else "L"
+                image.draft(mode, (min(image.width, side), min(image.height, side)))
             image.load()
-            encoded = _encode(image, options) if options.format == "jpeg" else None
+            encoded = _encode(image, options) if jpeg else None
             size = len(data if encoded is None else encoded)
             return _Seen(hash=difference_hash(image), size=size, encoded=encoded)
     except Exception as error:  # the collector decoded it once; another Pillow may not

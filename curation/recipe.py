@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from collectors.errors import AffectoryError
+from collectors.errors import AffectoryError, first_fault
 
 
 class RecipeError(AffectoryError):
@@ -223,7 +223,7 @@ def load(path: Path) -> Recipe:
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        raise RecipeError(f"{path}: {_explained(error)}") from None
+        raise RecipeError(f"{path}: {first_fault(error)}") from None
     if recipe.name != path.parent.name:
         raise RecipeError(f"{path}: name is {recipe.name!r}, but its folder is {path.parent.name!r}")
     return recipe
@@ -232,17 +232,3 @@ def load(path: Path) -> Recipe:
 def _known(path: Path) -> str:
     names = sorted(p.parent.name for p in path.parents[1].glob("*/recipe.toml"))
     return ", ".join(names) or "none"
-
-
-def _explained(error: ValidationError) -> str:
-    """Return the first fault on one line: key, value, what is allowed."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    value = "" if first["type"] == "missing" else f" = {first['input']!r}"
-    if first["type"] == "union_tag_invalid":
-        key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
-        return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
-    if first["type"] == "extra_forbidden":
-        return f"{key}{value}: there is no such key{more}"
-    return f"{key}{value}: {first['msg'].removeprefix('Value error, ')}{more}"

@@ -16,7 +16,7 @@ from curation.report.picks import hashes
 from curation.report.release import Release, batches, open_file
 
 #: Rows whose images are measured.
-SAMPLE = 4000
+SAMPLE = 1500
 
 
 @dataclass
