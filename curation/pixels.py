@@ -74,6 +74,7 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
                 mode = image.mode if jpeg else "L"
                 image.draft(mode, (min(image.width, side), min(image.height, side)))
             image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # a copy that was turned for good is a twin too
             encoded = _encode(image, options) if jpeg else None
             size = len(data if encoded is None else encoded)
             return _Seen(hash=difference_hash(image), size=size, encoded=encoded)
@@ -82,13 +83,13 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
 
 
 def _encode(image: Image.Image, options: Images) -> bytes:
-    """Return the image as an upright JPEG of at most the recipe's side; transparency becomes white."""
+    """Return the image as a JPEG of at most the recipe's side; transparency becomes white."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         flat = Image.new("RGB", rgba.size, "white")
         flat.paste(rgba, mask=rgba)
     else:
-        flat = ImageOps.exif_transpose(image).convert("RGB")
+        flat = image.convert("RGB")
     flat.thumbnail((options.side, options.side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = io.BytesIO()
     flat.save(out, "JPEG", quality=options.quality)
