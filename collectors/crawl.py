@@ -13,12 +13,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collectors.download import NEEDS_CLIENT_ID, Downloads
+from collectors.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.errors import AffectoryError
 from collectors.fetch import Client
 from collectors.images import ImagePolicy
@@ -45,6 +45,8 @@ class Plan:
     images: ImagePolicy = field(default_factory=ImagePolicy)
     processes: int = 2
     imgur_client_id: str | None = None
+    find_another: Mapping[str, FindAnother] = field(default_factory=dict)
+    shown_as: str = "r/{}"  # how a community is shown
 
 
 #: Builds the source of a crawl, once its client, store and resources are there.
@@ -67,7 +69,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             if progress.posts.total() + progress.images.total() == 0:
                 raise
             trouble = error
-        by_community = {name: store.post_count([name]) for name in plan.communities}
+        by_community = {plan.shown_as.format(c): store.post_count([c]) for c in plan.communities}
         summary = Summary(
             asked=progress.asked,
             posts=progress.posts,
@@ -111,7 +113,14 @@ async def _both(
                         Workers(plan.processes, plan.folder, run.run_id, plan.images)
                     )
                     downloads = Downloads(
-                        store, run, client, workers, plan.communities, progress, plan.imgur_client_id
+                        store,
+                        run,
+                        client,
+                        workers,
+                        plan.communities,
+                        progress,
+                        plan.imgur_client_id,
+                        plan.find_another,
                     )
                     downloading = group.create_task(downloads.run_all())
                 await _collect(plan, store, source, progress, failures)
@@ -132,7 +141,7 @@ async def _collect(
         if isinstance(page, Failure):
             failures.append(page)
         else:
-            progress.doing = f"r/{page.community}"
+            progress.doing = page.doing or plan.shown_as.format(page.community)
             selection.take(page)
         await asyncio.sleep(0)
 

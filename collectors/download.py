@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from collectors.answers import FetchError
@@ -24,6 +24,10 @@ from collectors.workers import Workers
 #: What a rerun can't mend without an imgur client id.
 NEEDS_CLIENT_ID = "album_needs_client_id"
 
+#: Finds another address of a picture whose own is gone. Raises `FetchError`: with `retry` where a rerun may
+#: know more.
+FindAnother = Callable[[Client, str], Awaitable[str]]
+
 
 @dataclass(slots=True)
 class Downloads:
@@ -36,6 +40,7 @@ class Downloads:
     communities: Sequence[str]
     progress: Progress
     imgur_client_id: str | None = None
+    find_another: Mapping[str, FindAnother] = field(default_factory=dict)  # by kind
     collected: asyncio.Event = field(default_factory=asyncio.Event)
     _hosts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -118,8 +123,16 @@ class Downloads:
 
     async def _second(self, task: Task, first: Outcome) -> Outcome:
         """Where an address gave no image, try the second one of its picture. A refusal holds for both."""
-        if first.status not in ("stored", "refused") and task.fallback_url is not None:
-            second = await self._fetch_one(task.fallback_url)
+        if first.status in ("stored", "refused"):
+            return first
+        url = task.fallback_url
+        if first.status == "gone" and url is None and task.kind in self.find_another:
+            try:
+                url = await self.find_another[task.kind](self.client, task.url)
+            except FetchError as error:
+                return as_outcome(error) if error.retry else first
+        if url is not None:
+            second = await self._fetch_one(url)
             if second.status == "stored":
                 return second
         return first

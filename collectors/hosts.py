@@ -3,6 +3,7 @@
 - A **budget** (requests a second, at once) that starts politely, grows by a tenth of that each
   second up to a maximum, more slowly from where the host last refused, and falls by 3/10 at a 429.
 - The host's word: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
+- A **quota** (calls in any hour), where an API has one: see quota.py.
 - A **circuit breaker**: after five addresses in a row have failed nobody asks for 5 s, then one probe goes
   out alone, then 10 s, 20 s, …; a host that stays down is given up for this run.
 """
@@ -18,6 +19,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Protocol
+
+from collectors.quota import Quota
 
 
 class Clock(Protocol):
@@ -58,12 +61,13 @@ class Budget:
 
 
 #: Hosts of which more is known than the default. Arctic Shift is one person's server; imgur's API
-#: allows 12,500 calls a day.
+#: allows 12,500 calls a day, Flickr's 3,600 an hour.
 BUDGETS: Mapping[str, Budget] = {
     "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
     "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
     "i.imgur.com": Budget(rate=10, max_rate=30, at_once=8),
     "api.imgur.com": Budget(rate=2, max_rate=4, at_once=2),
+    "api.flickr.com": Budget(rate=1, max_rate=1, at_once=4),
     "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),
 }
 
@@ -86,6 +90,7 @@ class Host:
     def __init__(self, name: str, budget: Budget, clock: Clock) -> None:
         self.name, self.budget, self._clock = name, budget, clock
         self.rate = budget.rate
+        self.quota: Quota | None = None  # what its API's key may be used for
         self._refused_at = budget.max_rate  # the rate at which the host last said 429
         self._slots = asyncio.Semaphore(budget.at_once)
         self._queue = asyncio.Lock()
@@ -103,7 +108,7 @@ class Host:
         """Wait for a turn to ask; yields when it began. Raises `HostDown` for a host given up."""
         async with self._slots, contextlib.AsyncExitStack() as queue:
             await queue.enter_async_context(self._queue)
-            while (wait := self._wait()) > 0:
+            while (wait := self._wait() or self._use_quota()) > 0:
                 await self._clock.sleep(wait)
             began = self._clock.now()
             # A timer that woke late may catch up, by two requests at most.
@@ -118,6 +123,10 @@ class Host:
         if self.paused_for > self.budget.patience:
             raise HostDown("rate_limited", self.name)
         return max(self._next_at - self._clock.now(), self.paused_for)
+
+    def _use_quota(self) -> float:
+        """Take a call from the quota, if there is one; else return the seconds until it has one."""
+        return self.quota.take() if self.quota is not None else 0.0
 
     def answered(self, headers: Mapping[str, str]) -> None:
         """Note an answer that was no failure: close the breaker, grow the rate, heed the headers."""

@@ -17,7 +17,8 @@ class Page:
 
     `walk` names the walk and `cursor` is where it goes on, so that a killed crawl can; `last` says
     that the walk ends here. `ranked` says that the walk isn't in the order of scores: its best
-    posts are known only at its end. `skipped` counts what the source gave but nobody asked for.
+    posts are known only at its end. `skipped` counts what the source gave but nobody asked for. `doing` is
+    what the live view says meanwhile (default: the community).
     """
 
     community: str
@@ -28,6 +29,7 @@ class Page:
     cursor: str | None = None
     last: bool = False
     ranked: bool = False
+    doing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ MediaKind = Literal[
     "imgur_image",  # an imgur page that shows one image
     "imgur_album",  # an imgur album: several images, known only to imgur's API
     "imgur_gallery",  # an imgur gallery page: an image or an album, known only to imgur's API
+    "flickr_photo",  # a photo's file; where that is gone, Flickr's API knows others
     "video",
     "text",
     "link",  # a page that is no image

@@ -54,6 +54,24 @@ def upsert(db: sqlite3.Connection, post: Post) -> str:
     return "new" if old is None else "updated"
 
 
+def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
+    """Return those of these posts that are there, with the links of their media but not what became of them."""
+    marks = ",".join("?" * len(post_ids))
+    media: dict[str, list[Media]] = {}
+    links = f"select post_id, url, position, kind, fallback_url from media where post_id in ({marks}) order by 1, 3"
+    for post_id, url, position, kind, fallback_url in db.execute(links, post_ids):
+        media.setdefault(post_id, []).append(Media(url, position, kind, fallback_url=fallback_url))
+    found = db.execute(f"select {', '.join(_POST_COLUMNS)} from posts where post_id in ({marks})", post_ids)
+    return [_as_post(dict(zip(_POST_COLUMNS, row, strict=True)), media) for row in found.fetchall()]
+
+
+def _as_post(row: dict[str, Any], media: dict[str, list[Media]]) -> Post:
+    row["votes"], row["tags"] = json.loads(row["votes"]), tuple(json.loads(row["tags"]))
+    row["labels"] = None if row["labels"] is None else tuple(json.loads(row["labels"]))
+    row["over_18"] = None if row["over_18"] is None else bool(row["over_18"])
+    return Post(**row, media=tuple(media.get(row["post_id"], ())))
+
+
 def _mark_removed(db: sqlite3.Connection, post: Post, before: str | None) -> str:
     """Keep what is known of a post that its source has removed since, but fetch no more of it.
 

@@ -156,6 +156,10 @@ class Store:
                 rows.set_walk(db, walk, cursor, done=False)
         return counts
 
+    def posts(self, post_ids: Sequence[str]) -> dict[str, Post]:
+        """Return those of these posts (a few hundred) that the store holds, by id; their media as links."""
+        return {post.post_id: post for post in rows.posts(self.db, post_ids)}
+
     def cursor(self, walk: str) -> str | None:
         """Return where a walk goes on; None for one that starts afresh."""
         found = self.db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()

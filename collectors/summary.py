@@ -43,7 +43,7 @@ class Summary:
 
     def __str__(self) -> str:
         assert self.asked == self.posts.total(), (self.asked, self.posts)
-        of = [f"r/{name} {n:,}" for name, n in self.by_community.items()]
+        of = [f"{name} {n:,}" for name, n in self.by_community.items()]
         lines = [
             _sum("posts", "asked", self.asked, [(k, self.posts[k]) for k in _order(self.posts, STORED)]),
             *(["        " + " · ".join(of)] if of else []),

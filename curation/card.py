@@ -97,12 +97,31 @@ publish the `ids` config alone: `python -m curation.hydrate` fetches the rest an
 def _counts(manifest: Manifest) -> str:
     splits = list(manifest.counts)
     lines = [f"| label | {' | '.join(splits)} | all |", "|---|" + "---:|" * (len(splits) + 1)]
-    for label in manifest.classes:
+    for label in manifest.counts[splits[0]]:
         row = [manifest.counts[split][label] for split in splits]
         lines.append(f"| {label} | {' | '.join(f'{n:,}' for n in row)} | {sum(row):,} |")
     sums = [sum(manifest.counts[split].values()) for split in splits]
     lines.append(f"| all | {' | '.join(f'{n:,}' for n in sums)} | {sum(sums):,} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + _labels(manifest)
+
+
+def _labels(manifest: Manifest) -> str:
+    """Return the counts of a multi-label dataset's `labels`, and what the `labelled_…` columns are."""
+    text = ""
+    if manifest.multilabel:
+        counts = manifest.multilabel["counts"]
+        lines = [f"| `labels` hold | {' | '.join(counts)} | all |", "|---|" + "---:|" * (len(counts) + 1)]
+        for name in manifest.multilabel["names"]:
+            row = [counts[split][name] for split in counts]
+            lines.append(f"| {name} | {' | '.join(f'{n:,}' for n in row)} | {sum(row):,} |")
+        text += "\n\n" + "\n".join(lines)
+    if manifest.labelled:
+        shown = ", ".join(f"`{name}`" for name in manifest.labelled)
+        text += (
+            f"\n\n{shown}: whether a training post counts as labelled, at so many percent of each class; "
+            "a smaller part lies within every larger one. Null outside of training."
+        )
+    return text
 
 
 def _leakage(manifest: Manifest) -> str:

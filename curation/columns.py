@@ -21,6 +21,8 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("title", pa.string(), False),
     ("body", pa.string(), False),
     ("label", pa.int64(), True),
+    ("labels", pa.list_(pa.int64()), True),  # of a multi-label dataset
+    ("labelled", pa.bool_(), True),  # one a ratio, as labelled_30
     ("score", pa.int64(), True),
     ("agreement", pa.float32(), True),
     ("votes", pa.string(), True),
@@ -44,22 +46,34 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
 
 
 def names(*, ids: bool = False) -> list[str]:
-    """Return the columns in their order; those of the `ids` config alone with `ids`."""
-    return [name for name, _, in_ids in _COLUMNS if in_ids or not ids]
+    """Return the columns that every release has; those of the `ids` config alone with `ids`."""
+    return schema((), ids=ids).names
 
 
-def schema(classes: Sequence[str], *, ids: bool = False) -> pa.Schema:
-    """Return the release's schema. `classes` are the label's names, by number."""
-    fields = [pa.field(name, kind) for name, kind, in_ids in _COLUMNS if in_ids or not ids]
-    features = {field.name: _feature(field, classes) for field in fields}
+def schema(
+    classes: Sequence[str], multilabel: Sequence[str] = (), labelled: Sequence[str] = (), *, ids: bool = False
+) -> pa.Schema:
+    """Return the release's schema.
+
+    `classes` are the label's names, by number, `multilabel` those of `labels`, `labelled` the columns
+    that say which training posts count as labelled; without them a release has no such columns.
+    """
+    fields = []
+    for name, kind, in_ids in _COLUMNS:
+        if ids and not in_ids or name == "labels" and not multilabel:
+            continue
+        fields += [pa.field(one, kind) for one in (labelled if name == "labelled" else [name])]
+    features = {field.name: _feature(field, classes, multilabel) for field in fields}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema(fields, metadata)
 
 
-def _feature(field: pa.Field, classes: Sequence[str]) -> dict[str, object]:
+def _feature(field: pa.Field, classes: Sequence[str], multilabel: Sequence[str]) -> dict[str, object]:
     if field.name == "image":
         return {"_type": "Image"}
     if field.name == "label":
         return {"names": list(classes), "_type": "ClassLabel"}
+    if field.name == "labels":  # the library's name for it until version 4, which reads it as a List
+        return {"feature": {"names": list(multilabel), "_type": "ClassLabel"}, "_type": "Sequence"}
     kind = {"float": "float32"}.get(str(field.type), str(field.type))
     return {"dtype": kind, "_type": "Value"}

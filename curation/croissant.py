@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from curation import columns
 from curation.manifest import Manifest
 from curation.parquet import Written
@@ -97,17 +99,22 @@ def _file(file: Written) -> dict[str, Any]:
 
 def _record_set(file: Written, manifest: Manifest) -> dict[str, Any]:
     stem = file.path.rsplit("-", 1)[0]  # without the digest
-    schema = columns.schema(manifest.classes, ids=file.path.startswith("ids-"))
+    ids = file.path.startswith("ids-")
+    schema = columns.schema(
+        manifest.classes, manifest.multilabel.get("names", ()), manifest.labelled, ids=ids
+    )
     return {
         "@type": "cr:RecordSet",
         "@id": stem,
         "name": stem,
         "description": f"{file.rows:,} rows of the split {file.split!r}",
-        "field": [_field(stem, file.path, field.name, str(field.type)) for field in schema],
+        "field": [_field(stem, file.path, field) for field in schema],
     }
 
 
-def _field(stem: str, path: str, name: str, kind: str) -> dict[str, Any]:
+def _field(stem: str, path: str, field: pa.Field) -> dict[str, Any]:
+    name, several = field.name, pa.types.is_list(field.type)
+    kind = str(field.type.value_type if several else field.type)
     source: dict[str, Any] = {"fileObject": {"@id": path}, "extract": {"column": name}}
     if name == "image":
         source["transform"] = {"jsonPath": "bytes"}
@@ -117,4 +124,5 @@ def _field(stem: str, path: str, name: str, kind: str) -> dict[str, Any]:
         "name": name,
         "dataType": "sc:ImageObject" if name == "image" else _TYPES[kind],
         "source": source,
+        **({"repeated": True} if several else {}),
     }

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +36,8 @@ def ids_of(folder: Path, described: Manifest) -> pa.Table:
         if file.path.startswith("ids-"):
             if not (folder / file.path).is_file():
                 raise AffectoryError(f"{folder / file.path} is missing: download the release again")
-            table = pq.read_table(folder / file.path, columns=_IDS)
+            extra = [*(["labels"] if described.multilabel else []), *described.labelled]
+            table = pq.read_table(folder / file.path, columns=[*_IDS, *extra])
             number = split.NAMES.index(file.split)
             tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
     return pa.concat_tables(tables)
@@ -43,7 +46,13 @@ def ids_of(folder: Path, described: Manifest) -> pa.Table:
 def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | None) -> None:
     """Collect the posts of an ids release into a store, by the collector of their source."""
     found = versions.find(folder, version)
-    ids = ids_of(found, manifest.read(found / "manifest.json"))
+    described = manifest.read(found / "manifest.json")
+    if described.recipe["source"].get("local"):
+        raise AffectoryError(
+            f"{described.name} is made of files on disk: python -m collectors.local {described.name} "
+            f"--path FOLDER --store {store}, then this command again with --store-only"
+        )
+    ids = ids_of(found, described)
     own = sorted({post_id.partition(":")[2] for post_id in ids["post_id"].to_pylist()})
     communities = sorted(set(ids["community"].to_pylist()))
     with tempfile.TemporaryDirectory() as scratch:
@@ -102,15 +111,27 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     named = [one for one, kept in zip(named, same, strict=True) if kept]
     there = set(keys) | set(zip(lost["post_id"].to_pylist(), lost["image_index"].to_pylist(), strict=True))
     missing = _missing([one for key, one in wanted.items() if key not in there], described)
-    labels = pa.array([described.classes[one["label"]] for one in named], pa.string())
-    rows = rows.set_column(rows.column_names.index("label"), "label", labels)
+    rows = _with_labels(rows, named, described)
     splits = np.array([one["split"] for one in named], np.int8)
     groups = _groups([one["duplicate_group"] for one in named])
     count = twins(splits, rows["post_id"], groups)
     assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
     stages = ["removed", "image", "pixels", "hydrate"]
     note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
-    return Draft(rows, groups, assigned, pa.concat_tables([lost, changed, missing]), stages, [note])
+    flags = {name: [one[name] for one in named] for name in described.labelled}
+    return Draft(rows, groups, assigned, pa.concat_tables([lost, changed, missing]), stages, [note], flags)
+
+
+def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: Manifest) -> pa.Table:
+    """Return the rows with the labels that the ids give them."""
+    label = [None if one["label"] is None else described.classes[one["label"]] for one in named]
+    rows = rows.set_column(rows.column_names.index("label"), "label", pa.array(label, pa.string()))
+    if not described.multilabel:
+        return rows
+    names = described.multilabel["names"]
+    several = [None if one["labels"] is None else [names[i] for i in one["labels"]] for one in named]
+    kind = rows.schema.field("labels").type
+    return rows.set_column(rows.column_names.index("labels"), "labels", pa.array(several, kind))
 
 
 def _missing(rows: list[dict[str, object]], described: Manifest) -> pa.Table:

@@ -17,7 +17,12 @@ MANIFEST_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A release's manifest. `counts` is split -> label -> rows; `expected` the paper's counts by label."""
+    """A release's manifest.
+
+    `counts` is split -> label -> rows ("no label" where some have none), `expected` the paper's counts
+    by label; `multilabel` has the same of a multi-label dataset, with the labels' `names`; `labelled` is
+    the columns that say which training posts count as labelled.
+    """
 
     name: str
     version: str
@@ -37,11 +42,17 @@ class Manifest:
     expected: Mapping[str, int]
     tools: Mapping[str, str]
     notes: Sequence[str] = field(default_factory=list)
+    multilabel: Mapping[str, Any] = field(default_factory=dict)
+    labelled: Sequence[str] = ()
     manifest_version: int = MANIFEST_VERSION
 
     def write(self, path: Path) -> None:
         """Write the manifest as JSON."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        said = asdict(self)
+        for key in ("multilabel", "labelled"):  # of releases that have them
+            if not said[key]:
+                del said[key]
+        text = json.dumps(said, indent=1, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -35,7 +35,7 @@ class Part:
     split: str
     shards: np.ndarray  # int32[n]
     rows: np.ndarray  # int32[n]
-    groups: Sequence[str | None]
+    added: pa.Table  # what all rows together tell of each: duplicate_group, labelled_30, …
     ids: bool = False
 
 
@@ -60,6 +60,12 @@ class Writing:
     classes: Sequence[str]
     with_images: bool
     with_text: bool
+    multilabel: Sequence[str] = ()
+    labelled: Sequence[str] = ()  # columns of `Part.added`
+
+    def schema(self, *, ids: bool) -> pa.Schema:
+        """Return the schema of the release's files."""
+        return columns.schema(self.classes, self.multilabel, self.labelled, ids=ids)
 
 
 def cut(sizes: np.ndarray) -> list[tuple[int, int]]:
@@ -75,7 +81,7 @@ def cut(sizes: np.ndarray) -> list[tuple[int, int]]:
 def write(part: Part, writing: Writing) -> Written:
     """Write one file and name it by its digest."""
     temporary = writing.out / f"{part.stem}.tmp"
-    schema = columns.schema(writing.classes, ids=part.ids)
+    schema = writing.schema(ids=part.ids)
     pictures = writing.with_images and not part.ids
     group = GROUP_WITH_IMAGES if pictures else GROUP_TEXT_ONLY
     with writer(temporary, schema, pictures=pictures) as file:
@@ -107,8 +113,12 @@ _REPEATED = ["label", "language", "source", "community", "licence", "votes", "ha
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
-    plain = [field.name for field in schema if field.name != "image"]
+    plain = [_leaf(field) for field in schema if field.name != "image"]
     return [*plain, "image.path"] if "image" in schema.names else plain
+
+
+def _leaf(field: pa.Field) -> str:
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else str(field.name)
 
 
 def name_by_digest(temporary: Path, stem: str, split: str, rows: int) -> Written:
@@ -129,9 +139,9 @@ def _batches(part: Part, writing: Writing, schema: pa.Schema, group: int) -> Ite
         here = np.flatnonzero(part.shards == number)
         shard = pa.ipc.open_file(pa.memory_map(str(writing.scratch / f"kept-{number:06}.arrow"))).read_all()
         rows = shard.take(pa.array(part.rows[here]))
-        rows = rows.append_column(
-            "duplicate_group", pa.array([part.groups[int(i)] for i in here], pa.string())
-        )
+        added = part.added.take(pa.array(here))
+        for name in added.column_names:
+            rows = rows.append_column(added.field(name), added[name])
         waiting.append(rows)
         held += len(rows)
         if held >= group:
@@ -140,13 +150,13 @@ def _batches(part: Part, writing: Writing, schema: pa.Schema, group: int) -> Ite
             for start in range(0, full, group):
                 yield published(whole.slice(start, group), writing, schema)
             waiting, held = [whole.slice(full)], held - full
-    rest = pa.concat_tables(waiting) if waiting else _nothing()
+    rest = pa.concat_tables(waiting) if waiting else _nothing(part.added.schema)
     if len(rest) or not len(part.rows):
         yield published(rest, writing, schema)
 
 
-def _nothing() -> pa.Table:
-    return ROWS.empty_table().append_column("duplicate_group", pa.array([], pa.string()))
+def _nothing(added: pa.Schema) -> pa.Table:
+    return pa.schema([*ROWS, *added]).empty_table()
 
 
 def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
@@ -156,11 +166,13 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
     texts = (rows[name].to_pylist() for name in ("text", "title", "body"))
     number = {name: i for i, name in enumerate(writing.classes)}
     made = {
-        "label": [number[label] for label in rows["label"].to_pylist()],
+        "label": [None if label is None else number[label] for label in rows["label"].to_pylist()],
         "image_hash": [None if h is None else f"{h:016x}" for h in rows["image_hash"].to_pylist()],
         "has_image": has_image,
         "has_text": [n > 0 for n in n_words],
     }
+    if "labels" in schema.names:
+        made["labels"] = _numbered(rows["labels"].to_pylist(), writing.multilabel)
     if "image" in schema.names:
         made["image"] = _images(rows, writing) if writing.with_images else [None] * len(rows)
         for name, values in zip(("text", "title", "body"), texts, strict=True):
@@ -172,6 +184,14 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _numbered(labels: Sequence[list[str] | None], names: Sequence[str]) -> list[list[int] | None]:
+    """Return each row's labels by number, in their order; None where it wasn't annotated."""
+    return [
+        None if holds is None else [number for number, name in enumerate(names) if name in holds]
+        for holds in labels
+    ]
 
 
 def _images(rows: pa.Table, writing: Writing) -> list[dict[str, object] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import shutil
 from collections import Counter
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from collectors.store import Store
 from curation import card, manifest, parquet, versions
+from curation.labels import UNLABELLED
 from curation.ledger import Step
 from curation.manifest import Manifest
 from curation.parquet import Written
@@ -64,6 +66,7 @@ def purge(
 def _write(old: Path, described: Manifest, gone: Mapping[str, str], version: str, out: Path) -> None:
     """Write the release without the posts that are gone."""
     files, lost = [], []
+    multilabel = copy.deepcopy(dict(described.multilabel))
     counts = {split: dict(by_label) for split, by_label in described.counts.items()}
     for file in described.files:
         if file.split == "dropped":
@@ -73,7 +76,11 @@ def _write(old: Path, described: Manifest, gone: Mapping[str, str], version: str
         if not file.path.startswith("ids-"):
             lost.append(away)
             for number in away["label"].to_pylist():
-                counts[file.split][described.classes[number]] -= 1
+                counts[file.split][UNLABELLED if number is None else described.classes[number]] -= 1
+            if multilabel:
+                for holds in away["labels"].to_pylist():
+                    for number in holds or ():
+                        multilabel["counts"][file.split][multilabel["names"][number]] -= 1
     dropped = next(file for file in described.files if file.split == "dropped")
     files.append(_with_lost(old / dropped.path, lost, gone, described, out))
     rows = sum(len(table) for table in lost)
@@ -90,6 +97,7 @@ def _write(old: Path, described: Manifest, gone: Mapping[str, str], version: str
             version=version,
             files=files,
             counts=counts,
+            multilabel=multilabel,
             ledger=book,
             input_digest=digest,
             notes=[*described.notes, note],
@@ -121,7 +129,7 @@ def _with_lost(
             "post_id": row["post_id"],
             "image_index": row["image_index"],
             "community": row["community"],
-            "label": described.classes[row["label"]],
+            "label": None if row["label"] is None else described.classes[row["label"]],
             "stage": "purge",
             "reason": "removed_by_source",
             "detail": gone[row["post_id"]],

@@ -64,6 +64,13 @@ _POSTS = (
     "post_id, source, community, title, body, score, votes, label, permalink, licence, over_18, removed, "
     "created_at"
 )
+
+
+def _posts_columns(recipe: Recipe) -> str:
+    """Return the columns of posts that a recipe reads; others may change and nothing is built anew."""
+    return _POSTS + ", labels" * (recipe.multilabel is not None) + ", split" * (recipe.split.rule == "given")
+
+
 _MEDIA = "post_id, position, status, reason, sha256, mime, width, height, frames"
 
 
@@ -71,8 +78,8 @@ def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
     """Return a shard's rows, in the order of post id and image."""
     marks = ",".join("?" * len(recipe.communities))
     posts = db.execute(
-        f"select {_POSTS} from posts where post_id between ? and ? and +community in ({marks}) "
-        "order by post_id",
+        f"select {_posts_columns(recipe)} from posts where post_id between ? and ? "
+        f"and +community in ({marks}) order by post_id",
         (shard.first, shard.last, *recipe.communities),
     ).fetchall()
     media = _rows_media(db, shard, recipe.images.which)
@@ -91,7 +98,8 @@ def digest(shard: Shard, folder: Path, recipe: Recipe) -> str:
     db = open_readonly(folder)
     try:
         posts = (
-            f"select {_POSTS} from posts where post_id between ? and ? and +community in ({marks}) order by 1"
+            f"select {_posts_columns(recipe)} from posts where post_id between ? and ? "
+            f"and +community in ({marks}) order by 1"
         )
         media = f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2"
         for query, values in ((posts, (*between, *recipe.communities)), (media, between)):
@@ -129,10 +137,13 @@ _NEAREST = {"stored": 0, "pending": 1, "failed": 2, "refused": 3, "gone": 4, "no
 
 
 def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
-    names = [*_POSTS.replace(" ", "").split(","), "image_index", "media_status", "media_reason"]
+    names = [*_posts_columns(recipe).replace(" ", "").split(","), "image_index", "media_status", "media_reason"]
     names += ["image_sha256", "image_mime", "image_width", "image_height", "image_frames"]
     columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
     labels, agreeing, agreement = _labels(columns, recipe)
+    columns["unmapped"] = _unmapped(columns, labels, agreeing, recipe)
+    if "labels" in columns:
+        columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
     parts = [columns[part] for part in recipe.text.parts]
     columns["text"] = (
         parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
@@ -140,7 +151,7 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns["label"], columns["agreeing"], columns["agreement"] = labels, agreeing, agreement
     columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
     columns["attribution"] = [
-        f"{source} post {post_id.partition(':')[2]} in {community}"
+        f"{source} post {post_id.partition(':')[2]}" + f" in {community}" * (community != source)
         for source, post_id, community in zip(
             columns["source"], columns["post_id"], columns["community"], strict=True
         )
@@ -167,7 +178,7 @@ def _labels(
     of = recipe.labels.get
     for votes, label, community in zip(columns["votes"], columns["label"], columns["community"], strict=True):
         if votes == "{}":
-            labels.append(of(label) if label is not None else of(community))
+            labels.append(of(community if label is None else label))
             agreeing.append(None)
             agreement.append(None)
             continue
@@ -177,6 +188,25 @@ def _labels(
         agreeing.append(counted[0][1])
         agreement.append(counted[0][1] / max(1, sum(n for _, n in counted)))
     return labels, agreeing, agreement
+
+
+def _unmapped(
+    columns: dict[str, Sequence[Any]],
+    labels: Sequence[str | None],
+    agreeing: Sequence[int | None],
+    recipe: Recipe,
+) -> list[str | None]:
+    """Return what a row is labelled where the recipe maps it to no label: an oversight of the recipe's.
+
+    A row of a table on disk may have no label at all; a post of a community always has that one.
+    """
+    has_own = recipe.source.local is not None
+    return [
+        (own if own is not None or has_own else community) if label is None and votes is None else None
+        for label, votes, own, community in zip(
+            labels, agreeing, columns["label"], columns["community"], strict=True
+        )
+    ]
 
 
 def open_readonly(folder: Path) -> sqlite3.Connection:

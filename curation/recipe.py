@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from collectors.errors import AffectoryError, first_fault
+from collectors.local.source import Local
 
 
 class RecipeError(AffectoryError):
@@ -30,6 +31,7 @@ class Source(_Part):
 
     store: str = "data/reddit"
     communities: tuple[str, ...] = ()
+    local: Local | None = None
 
 
 class Text(_Part):
@@ -142,7 +144,8 @@ class Split(_Part):
     """How posts are split.
 
     `leakage`: with `group` duplicates never straddle splits; `paper` is the paper's rule as it stands.
-    `given` maps communities to splits, for the rule of that name.
+    The rule `given` takes the published split of each post; `given` maps its names to ours where they
+    differ. Where it has no validation set, `validation` of its training posts become one, by lot.
     """
 
     rule: Literal["top-score", "unanimous", "random", "given"] = "top-score"
@@ -157,6 +160,20 @@ class Split(_Part):
         if self.test + self.validation >= 1:
             raise ValueError(f"test + validation is {self.test + self.validation:g}: leave some for training")
         return self
+
+
+class Multilabel(_Part):
+    """The labels of which several may hold for a post, and the paper's counts of them."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    expected: dict[str, int] = Field(default_factory=dict)
+
+
+class Labelled(_Part):
+    """The percentages of the training posts that count as labelled, for learning from few labels."""
+
+    percent: tuple[Annotated[int, Field(ge=1, le=99)], ...]
+    seed: int = 0
 
 
 class Publish(_Part):
@@ -182,6 +199,8 @@ class Recipe(_Part):
     split: Split = Split()
     publish: Publish = Publish()
     expected: dict[str, int] = Field(default_factory=dict)
+    multilabel: Multilabel | None = None
+    labelled: Labelled | None = None
 
     @field_validator("name")
     @classmethod
@@ -195,6 +214,8 @@ class Recipe(_Part):
     def _has_two_labels(cls, labels: dict[str, str]) -> dict[str, str]:
         if len(set(labels.values())) < 2:
             raise ValueError("map to two labels or more")
+        if "no label" in labels.values():
+            raise ValueError("'no label' stands for posts without one: name the class otherwise")
         return labels
 
     @property
@@ -205,11 +226,17 @@ class Recipe(_Part):
     @property
     def communities(self) -> list[str]:
         """The communities of the store that are read."""
-        return list(self.source.communities or self.labels)
+        return list(self.source.communities or ([self.name] if self.source.local else self.labels))
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the recipe says as JSON has it; tables that it may leave out stand only where used."""
+        said: dict[str, Any] = self.model_dump(mode="json")
+        said["source"] = {key: value for key, value in said["source"].items() if value is not None}
+        return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:
         """Return the sha256 of what the recipe says, whatever its layout."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
 
 def load(path: Path) -> Recipe:

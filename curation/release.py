@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,19 @@ import pyarrow as pa
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
-from curation import card, croissant, dropped, duplicates, manifest, parquet, report, shards, split, versions
+from curation import (
+    card,
+    croissant,
+    dropped,
+    duplicates,
+    labels,
+    manifest,
+    parquet,
+    report,
+    shards,
+    split,
+    versions,
+)
 from curation.ledger import ledger
 from curation.manifest import Manifest
 from curation.parquet import Part, Writing
@@ -37,7 +49,7 @@ BUILDING = ".building"
 
 #: What the stages over all rows read of the shards.
 _COLUMNS = (
-    "post_id", "image_index", "community", "label", "score", "agreeing", "agreement", "text", "title",
+    "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing", "agreement", "text", "title",
     "permalink", "over_18", "image_sha256", "image_mime", "image_hash", "image_size",
 )  # fmt: skip
 
@@ -68,6 +80,8 @@ class Built:
         for name, counts in m.counts.items():
             by_class = " · ".join(f"{label} {n:,}" for label, n in counts.items())
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
+            if holding := m.multilabel.get("counts", {}).get(name):
+                lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
         lines += ["", *(f"note    {note}" for note in m.notes)]
         lines.append(f"release {self.folder}")
         lines.append(f"report  {self.folder / 'report.html'}")
@@ -143,6 +157,7 @@ class Draft:
     lost: pa.Table
     stages: Sequence[str]  # in the order of the ledger
     notes: Sequence[str] = ()
+    labelled: Mapping[str, Sequence[bool | None]] | None = None  # known already, of a release hydrated
 
 
 def _make(
@@ -151,7 +166,7 @@ def _make(
     """Build the release in `place/release`."""
     rows, lost = gather(recipe, store.folder, engine, pieces, place / "scratch")
     notes = _refetch(store, lost)
-    rows, unlabelled = _labelled(rows)
+    rows, unlabelled = _labelled(rows, keep_none=recipe.split.rule == "given")
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
@@ -182,9 +197,19 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
     order = list(dict.fromkeys(draft.stages))
     book = ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows))
     with_images = recipe.publish.images and recipe.images.which != "none"
-    writing = Writing(place / "scratch", out, store, recipe.classes, with_images, recipe.publish.text)
-    names = duplicates.names(rows, draft.groups)
-    files = list(engine.map(parquet.write, _parts(rows, assigned.splits, names), writing))
+    multilabel = labels.described(rows, assigned.splits, recipe.multilabel) if recipe.multilabel else {}
+    added = _added(draft, recipe)
+    writing = Writing(
+        place / "scratch",
+        out,
+        store,
+        recipe.classes,
+        with_images,
+        recipe.publish.text,
+        multilabel.get("names", ()),
+        added.column_names[1:],
+    )
+    files = list(engine.map(parquet.write, _parts(rows, assigned.splits, added), writing))
     files.append(dropped.write(draft.lost, out, store))
     described = Manifest(
         name=recipe.name,
@@ -193,7 +218,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         summary=recipe.summary,
         paper=recipe.paper,
         classes=recipe.classes,
-        recipe=recipe.model_dump(mode="json"),
+        recipe=recipe.plain(),
         recipe_digest=recipe.digest(),
         input_digest=label.input_digest,
         files=files,
@@ -205,6 +230,8 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         expected=recipe.expected,
         tools=_tools(),
         notes=[*draft.notes, *assigned.notes],
+        multilabel=multilabel,
+        labelled=writing.labelled,
     )
     describe(described, out)
 
@@ -239,17 +266,24 @@ def _refetch(store: Store, lost: pa.Table) -> list[str]:
     ]
 
 
-def _labelled(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Drop rows whose annotators tie. Raises `RecipeError` where the recipe maps no label for a row."""
-    labels, agreeing = rows["label"].to_pylist(), rows["agreeing"].to_pylist()
-    unmapped = [label is None and votes is None for label, votes in zip(labels, agreeing, strict=True)]
-    if any(unmapped):
-        missed = sorted(set(rows["community"].filter(pa.array(unmapped, pa.bool_())).to_pylist()))
+def _labelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
+    """Drop rows whose annotators tie, and, but for a published split's, those without a label.
+
+    Raises `RecipeError` where the recipe maps no label for a row.
+    """
+    missed = rows["unmapped"].drop_null()
+    if len(missed):
+        shown = sorted(set(missed.to_pylist()))
+        more = f" and {len(shown) - 8} more" * (len(shown) > 8)
         raise RecipeError(
-            f"the recipe's labels miss what {sum(unmapped):,} rows of {', '.join(map(repr, missed))} are "
-            "labelled: add them under [labels], or take the community out of source.communities"
+            f"the recipe's labels miss what {len(missed):,} rows are labelled, "
+            f"{', '.join(map(repr, shown[:8]))}{more}: add them under [labels], or leave the rows out of "
+            "the source"
         )
-    return separate(rows, [label is not None for label in labels], "label", "no_majority", labels)
+    found = rows["label"].to_pylist()
+    tied = [votes is not None for votes in rows["agreeing"].to_pylist()]
+    keep = [label is not None or (keep_none and not tie) for label, tie in zip(found, tied, strict=True)]
+    return separate(rows, keep, "label", ["no_majority" if tie else "no_label" for tie in tied], found)
 
 
 def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -258,7 +292,17 @@ def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return first[inverse]
 
 
-def _parts(rows: pa.Table, splits: np.ndarray, names: Sequence[str | None]) -> list[Part]:
+def _added(draft: Draft, recipe: Recipe) -> pa.Table:
+    """Return the columns that only all rows together give: `duplicate_group`, `labelled_30`, …"""
+    if draft.labelled is None and recipe.labelled is not None:
+        flags = labels.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
+    else:
+        flags = draft.labelled or {}
+    found = {"duplicate_group": pa.array(duplicates.names(draft.rows, draft.groups), pa.string())}
+    return pa.table(found | {name: pa.array(values, pa.bool_()) for name, values in flags.items()})
+
+
+def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
     """Deal the rows of each split to files."""
     shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
     sizes = rows["image_size"].fill_null(0).to_numpy()
@@ -270,16 +314,17 @@ def _parts(rows: pa.Table, splits: np.ndarray, names: Sequence[str | None]) -> l
             for i, (start, end) in enumerate(cuts):
                 chosen = mine[start:end]
                 stem = f"{prefix}{name}-{i:05}-of-{len(cuts):05}"
-                parts.append(Part(stem, name, shard[chosen], row[chosen], [names[k] for k in chosen], ids))
+                parts.append(Part(stem, name, shard[chosen], row[chosen], added.take(pa.array(chosen)), ids))
     return parts
 
 
 def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    labels = np.array(rows["label"].to_pylist())
+    named = rows["label"].fill_null(labels.UNLABELLED)
+    shown = [*classes, *([labels.UNLABELLED] if rows["label"].null_count else [])]
     found = {}
     for number, name in enumerate(split.NAMES):
-        counted = Counter(labels[splits == number].tolist())
-        found[name] = {label: counted[label] for label in classes}
+        counted = Counter(named.filter(pa.array(splits == number)).to_pylist())
+        found[name] = {label: counted[label] for label in shown}
     return found
 
 

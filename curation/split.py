@@ -41,14 +41,53 @@ def assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Assigne
             ids, labels, groups, test=test, validation=validation, seed=options.seed, leakage=leakage
         )
     elif options.rule == "given":
-        names = [options.given.get(name, name) for name in rows["community"].to_pylist()]
-        result = splits.given(ids, names, groups, leakage=leakage)
+        result = _given(rows, groups, options)
     else:
         agreeing = _floats(rows["agreeing"])
         total = np.round(agreeing / np.maximum(_floats(rows["agreement"]), 1e-9))
         result = splits.unanimous(ids, labels, agreeing, total, groups, seed=options.seed, leakage=leakage)
     found = splits.twins(result.splits, ids, groups)
     return Assigned(result.splits, {"test": found.test, "validation": found.validation}, result.notes)
+
+
+def _given(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> splits.Result:
+    """Take the published split; where it has no validation set, draw one from training, class by class."""
+    ids, labels = rows["post_id"], rows["label"]
+    names = [options.given.get(name, name) for name in rows["split"].to_pylist()]
+    if None in names:
+        raise splits.SplitError(
+            f"{names.count(None):,} posts have no published split, as {ids[names.index(None)].as_py()!r}: "
+            'name its column in [source.local], or choose another split.rule than "given"'
+        )
+    if unknown := sorted(set(names) - set(NAMES)):
+        raise splits.UnknownSplit(
+            f"there is no split {unknown[0]!r}: say under [split] which of {', '.join(NAMES)} it is, "
+            f'for example given = {{ "{unknown[0]}" = "train" }}'
+        )
+    result = splits.given(ids, names, groups, leakage=options.leakage)
+    if not options.validation or (result.splits == splits.VALIDATION).any():
+        return result
+    train, unlabelled = result.splits == splits.TRAIN, np.asarray(labels.is_null())
+    open_ = train & ~unlabelled
+    if options.leakage == "group":
+        open_ &= ~np.isin(groups, groups[train & unlabelled])
+    pool = pa.array(np.flatnonzero(open_))
+    drawn = splits.random(
+        ids.take(pool),
+        labels.take(pool),
+        groups[open_],
+        test=0,
+        validation=options.validation,
+        seed=options.seed,
+        leakage=options.leakage,
+    )
+    found = result.splits.copy()
+    found[open_] = drawn.splits
+    note = (
+        f"the published split has no validation set: {(found == splits.VALIDATION).sum():,} of its "
+        f"{train.sum():,} training posts are taken for it, by lot within each class (seed {options.seed})"
+    )
+    return splits.Result(found, (note, *drawn.notes))
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:

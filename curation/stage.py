@@ -26,6 +26,9 @@ ROWS = pa.schema(
         ("body", pa.string()),
         ("text", pa.string()),
         ("label", pa.string()),
+        ("unmapped", pa.string()),  # the source's label or community, where the recipe maps it to none
+        ("labels", pa.list_(pa.string())),  # those that hold, of a multi-label source
+        ("split", pa.string()),  # the published one
         ("score", pa.int64()),
         ("votes", pa.string()),
         ("agreeing", pa.int32()),  # votes for the label

@@ -152,9 +152,10 @@ def files(options: Options) -> list[Path]:
 
 async def collect(options: Options, subs: list[str], command: str) -> Summary:
     """Run the crawl that the options describe; return its `Summary`."""
+    from collectors.clients import client_for
     from collectors.crawl import Plan, crawl
     from collectors.images import ImagePolicy
-    from collectors.reddit.sources import Choice, client_for, make_source
+    from collectors.reddit.sources import Choice, make_source
     from collectors.sandbox import running
 
     with ExitStack() as stack:

@@ -7,11 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from collectors.crawl import MakeSource, Plan
 from collectors.fetch import Client
-from collectors.hosts import Budget
 from collectors.pages import Source
 from collectors.reddit.api import RedditApi, connect, has_credentials
 from collectors.reddit.archive import Archive
@@ -30,20 +28,6 @@ class Choice:
     window: str
     beyond_top: bool
     sandbox: str | None
-
-
-def client_for(sandbox: str | None, honour_noai: bool) -> Client:
-    """Return the HTTP client: polite to the world, quick with the sandbox on this machine."""
-    if sandbox is None:
-        return Client(honour_noai=honour_noai)
-
-    def to_sandbox(url: str) -> str:
-        parts = urlsplit(url)
-        query = f"?{parts.query}" if parts.query else ""
-        return f"{sandbox}/{parts.hostname}{parts.path}{query}"
-
-    quick = Budget(rate=500, max_rate=2000, at_once=16)
-    return Client(honour_noai=honour_noai, route=to_sandbox, budgets={}, default_budget=quick)
 
 
 def make_source(choice: Choice, plan: Plan) -> MakeSource:

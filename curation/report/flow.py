@@ -36,6 +36,9 @@ def checks(manifest: Manifest, figures: Figures, twins: Twins, dropped: Dropped)
     ]
     listed = [[manifest.counts.get(s, {}).get(name, 0) for s in SPLITS] for name in manifest.classes]
     same = np.array_equal(figures.counts, np.asarray(listed)) and ledger.kept in (figures.rows, figures.posts)
+    several = manifest.multilabel
+    holding = [[several.counts.get(s, {}).get(name, 0) for s in SPLITS] for name in several.names]
+    same = same and figures.holding.tolist() == holding
     found.append(
         (same, "The files hold the rows that the manifest counts, class by class and split by split.")
     )

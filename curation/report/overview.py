@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from curation.report.bins import quantile
 from curation.report.charts import bar, colour
 from curation.report.markup import Html, count, h, number, percent
+from curation.report.picks import Array
 from curation.report.release import SPLITS, Manifest
 from curation.report.scan import Figures
 from curation.report.twins import Twins
@@ -16,6 +17,7 @@ SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 #: In the head of a table.
 _SHORT = {"train": "Train", "validation": "Valid.", "test": "Test"}
+_PAPER = ("Paper", "Ours − paper")
 
 
 def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
@@ -42,10 +44,10 @@ def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
 
 
 def _tiles(manifest: Manifest, figures: Figures, twins: Twins) -> list[Html]:
-    rows, ledger = figures.rows, manifest.ledger
+    rows, ledger, labelled = figures.rows, manifest.ledger, _labelled(manifest, figures)
     found = [
         (number(figures.posts), "posts", f"{count(rows, 'row')}" if rows != figures.posts else ""),
-        (number(len(manifest.classes)), "classes", _imbalance(figures)),
+        (number(len(labelled)), "classes", _imbalance(labelled)),
         (percent(figures.images, rows), "with an image", number(figures.images)),
         (percent(ledger.kept, ledger.collected), "of collected kept", f"{ledger.dropped:,} dropped"),
     ]
@@ -62,52 +64,69 @@ def _tiles(manifest: Manifest, figures: Figures, twins: Twins) -> list[Html]:
     ]
 
 
-def _imbalance(figures: Figures) -> str:
-    totals = figures.counts.sum(axis=1)
+def _imbalance(counts: Array) -> str:
+    totals = counts.sum(axis=1)
     return f"largest {totals.max() / totals.min():.1f} × smallest" if totals.min() else "one is empty"
 
 
+def _labelled(manifest: Manifest, figures: Figures) -> Array:
+    """Return the counts of the classes, without the posts that have none."""
+    return figures.counts[:-1] if manifest.unlabelled else figures.counts
+
+
 def classes(manifest: Manifest, figures: Figures) -> Html:
-    """Return the counts by class and split, the paper's beside them."""
-    totals = figures.counts.sum(axis=1)
-    expected, known = manifest.expected, bool(manifest.expected)
-    widest = max([*totals.tolist(), *expected.values(), 1])
-    heads = ["Class", "", *(_SHORT[s] for s in SPLITS), "All", "Share"]
-    rows = [
-        h(
-            "tr",
-            h("th", h("i", cls=f"dot {colour(i)}"), name, scope="row"),
-            h("td", _class_bar(i, name, figures, widest, expected.get(name)), cls="wide"),
-            *(cell(n) for n in figures.counts[i]),
-            cell(totals[i], "strong"),
-            h("td", percent(totals[i], figures.rows), cls="n share"),
-            *(_beside(int(totals[i]), expected.get(name)) if known else ()),
-        )
-        for i, name in enumerate(manifest.classes)
-    ]
-    foot = h(
-        "tr",
-        h("th", "All", scope="row"),
-        h("td", cls="wide"),
-        *(cell(n) for n in figures.counts.sum(axis=0)),
-        cell(figures.rows, "strong"),
-        h("td", "100%" if figures.rows else "0%", cls="n share"),
-        *(_beside(figures.rows, sum(expected.values())) if known else ()),
-    )
-    heads += ["Paper", "Ours − paper"] if known else []
+    """Return the counts by class and split, the paper's beside them; of a multi-label set those too."""
     legend = h(
         "p",
         *(h("span", h("i", cls=f"dot ink {s}"), SPLIT_NAMES[s]) for s in SPLITS),
-        h("span", h("i", cls="dot tick"), "the paper's count") if known else None,
+        h("span", h("i", cls="dot tick"), "the paper's count") if manifest.expected else None,
         cls="legend",
     )
-    table = h("table", head(heads), h("tbody", *rows), h("tfoot", foot), cls="figures")
-    return h("section", h("h2", "Classes and splits"), legend, h("div", table, cls="scroll"), id="classes")
+    table = _counts("Class", manifest.classes, figures.counts, figures.rows, manifest.expected, foot=True)
+    parts = [h("h2", "Classes and splits"), legend, h("div", table, cls="scroll")]
+    if names := manifest.multilabel.names:
+        several = _counts("Label", names, figures.holding, figures.rows, manifest.multilabel.expected)
+        parts += [h("h3", "Labels, of which a post may have several"), h("div", several, cls="scroll")]
+    return h("section", *parts, id="classes")
 
 
-def _class_bar(label: int, name: str, figures: Figures, widest: int, expected: int | None) -> Html:
-    parts = [(float(n), f"{colour(label)} {s}") for n, s in zip(figures.counts[label], SPLITS, strict=True)]
-    told = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, figures.counts[label], strict=True))
+def _counts(
+    what: str, names: Sequence[str], counts: Array, rows: int, expected: Mapping[str, int], foot: bool = False
+) -> Html:
+    """Return a table of counts (int64[name, split]), and of what the paper has where it says so."""
+    totals, known = counts.sum(axis=1), bool(expected)
+    widest = max([*totals.tolist(), *expected.values(), 1])
+    body = [
+        h(
+            "tr",
+            h("th", h("i", cls=f"dot {colour(i)}"), name, scope="row"),
+            h("td", _class_bar(i, name, counts[i], widest, expected.get(name)), cls="wide"),
+            *(cell(n) for n in counts[i]),
+            cell(totals[i], "strong"),
+            h("td", percent(totals[i], rows), cls="n share"),
+            *(_beside(int(totals[i]), expected.get(name)) if known else ()),
+        )
+        for i, name in enumerate(names)
+    ]
+    # The paper's sum stands beside ours of the classes that it counts.
+    ours = sum(int(n) for name, n in zip(names, totals, strict=True) if name in expected)
+    last = h(
+        "tr",
+        h("th", "All", scope="row"),
+        h("td", cls="wide"),
+        *(cell(n) for n in counts.sum(axis=0)),
+        cell(rows, "strong"),
+        h("td", "100%" if rows else "0%", cls="n share"),
+        *(_beside(ours, sum(expected.values())) if known else ()),
+    )
+    heads = [what, "", *(_SHORT[s] for s in SPLITS), "All", "Share", *_PAPER * known]
+    tail = h("tfoot", last) if foot else None
+    return h("table", head(heads), h("tbody", *body), tail, cls="figures")
+
+
+def _class_bar(label: int, name: str, counts: Array, widest: int, expected: int | None) -> Html:
+    parts = [(float(n), f"{colour(label)} {s}") for n, s in zip(counts, SPLITS, strict=True)]
+    told = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, counts, strict=True))
     return bar(parts, widest, f"{name}: {told}", expected)
 
 

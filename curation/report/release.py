@@ -10,11 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from collectors.errors import AffectoryError
 
 SPLITS = ("train", "validation", "test")
+
+#: As a build counts posts without a label.
+UNLABELLED = "no label"
 
 _DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}-[0-9a-f]+\.parquet")
 _DROPPED = re.compile(r"dropped-[0-9a-f]+\.parquet")
@@ -68,6 +71,14 @@ class Groups(_Part):
     largest: int = 0
 
 
+class Multilabel(_Part):
+    """The labels of which a post may have several, and how many rows of each split have them."""
+
+    names: tuple[str, ...] = ()
+    counts: dict[str, dict[str, int]] = Field(default_factory=dict)
+    expected: dict[str, int] = Field(default_factory=dict)
+
+
 class Manifest(_Part):
     """What `manifest.json` says, as far as the report needs it."""
 
@@ -89,6 +100,18 @@ class Manifest(_Part):
     expected: dict[str, int] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     tools: dict[str, str] = Field(default_factory=dict)
+    multilabel: Multilabel = Multilabel()
+
+    @model_validator(mode="after")
+    def _shows_the_unlabelled_as_a_class(self) -> Manifest:
+        if self.unlabelled and UNLABELLED not in self.classes:
+            return self.model_copy(update={"classes": (*self.classes, UNLABELLED)})
+        return self
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether some posts have no label: the last of `classes` then stands for them."""
+        return any(UNLABELLED in by_label for by_label in self.counts.values())
 
     def filters(self, use: str) -> list[dict[str, Any]]:
         """Return the recipe's filters of one kind."""

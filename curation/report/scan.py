@@ -58,6 +58,7 @@ class Figures:
     """What the pass has found. Arrays and lists go by the class's number."""
 
     counts: Array  # int64[class, split]
+    holding: Array  # int64[label, split] of a multi-label dataset
     words: list[Counter[int]]
     scores: list[Counter[int]]
     years: list[Counter[int]]
@@ -87,10 +88,11 @@ def scan(release: Release) -> Figures:
     members: list[pa.RecordBatch] = []
     for number, (split, path) in enumerate(release.data):
         first = 0
-        for batch in batches(path, COLUMNS):
+        for batch in batches(path, (*COLUMNS, "labels") if release.manifest.multilabel.names else COLUMNS):
             ids = hashes(batch["post_id"].to_pylist())
-            _count(figures, batch, split, len(release.manifest.classes))
-            _pick(figures, batch, ids, number, first)
+            labels = _labels(batch, release.manifest, split)
+            _count(figures, batch, labels, split)
+            _pick(figures, batch, labels, ids, number, first)
             members.append(_members(batch, ids, number, first, split))
             posts.append(ids)
             if split == "test":
@@ -114,6 +116,7 @@ def _empty(manifest: Manifest) -> Figures:
     kinds += ["most words"] if any(one.get("max") for one in manifest.filters("words")) else []
     return Figures(
         counts=np.zeros((classes, len(SPLITS)), dtype=np.int64),
+        holding=np.zeros((len(manifest.multilabel.names), len(SPLITS)), dtype=np.int64),
         words=[Counter() for _ in range(classes)],
         scores=[Counter() for _ in range(classes)],
         years=[Counter() for _ in range(classes)],
@@ -123,12 +126,21 @@ def _empty(manifest: Manifest) -> Figures:
     )
 
 
-def _count(figures: Figures, batch: pa.RecordBatch, split: str, classes: int) -> None:
-    """Add a batch to the counts."""
-    labels = _numbers(batch["label"], -1)
+def _labels(batch: pa.RecordBatch, manifest: Manifest, split: str) -> Array:
+    """Return each row's class; the last one where it has none."""
+    classes = len(manifest.classes)
+    labels = _numbers(batch["label"], classes - 1 if manifest.unlabelled else -1)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
         raise ReportError(f"a row of {split} has a label outside 0 to {classes - 1}: build again")
-    figures.counts[:, SPLITS.index(split)] += np.bincount(labels, minlength=classes)
+    return labels
+
+
+def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -> None:
+    """Add a batch to the counts."""
+    figures.counts[:, SPLITS.index(split)] += np.bincount(labels, minlength=len(figures.counts))
+    if len(figures.holding):
+        held = np.asarray(batch["labels"].flatten())
+        figures.holding[:, SPLITS.index(split)] += np.bincount(held, minlength=len(figures.holding))
     has_text = _truths(batch["has_text"])
     words, scores = _numbers(batch["n_words"], -1), batch["score"]
     scored = ~np.asarray(scores.is_null())
@@ -147,9 +159,10 @@ def _count(figures: Figures, batch: pa.RecordBatch, split: str, classes: int) ->
         figures.languages[item["values"] or ""] += item["counts"]
 
 
-def _pick(figures: Figures, batch: pa.RecordBatch, ids: Array, file: int, first: int) -> None:
+def _pick(
+    figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, file: int, first: int
+) -> None:
     """Offer a batch's rows to the galleries."""
-    labels = _numbers(batch["label"], -1)
     rows = first + np.arange(batch.num_rows)
     # Another image of a post gets another place in the draw.
     ties = ids ^ _numbers(batch["image_index"], 0).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -180,7 +193,7 @@ def _members(batch: pa.RecordBatch, ids: Array, file: int, first: int, split: st
         np.full(len(here), file),
         first + here,
         np.full(len(here), SPLITS.index(split)),
-        _numbers(chosen["label"], 0),
+        _numbers(chosen["label"], -1),
         ids[here],
         _truths(chosen["over_18"]),
     ]

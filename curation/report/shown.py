@@ -66,7 +66,9 @@ def fetch(release: Release, places: Collection[Place], flagged_groups: Collectio
     for number, (split, path) in enumerate(release.data):
         wanted = sorted({row for file, row in places if file == number})
         for row, values in _rows(path, COLUMNS, wanted):
-            post = _post(values, release.manifest.classes[values["label"]], split)
+            number_ = values["label"]
+            label = release.manifest.classes[-1 if number_ is None else number_]
+            post = _post(values, label, split)
             veiled = post.veiled or values["duplicate_group"] in flagged_groups
             found[number, row] = dataclasses.replace(post, veiled=veiled)
     return found

@@ -85,7 +85,8 @@ def find(members: pa.Table) -> Twins:
 
 
 def _differ(code: Array, label: Array, groups: int) -> Array:
-    """Say of each group whether its rows have several labels."""
+    """Say of each group whether its rows have several labels; a row without one has no say."""
+    code, label = code[label >= 0], label[label >= 0]
     lowest, highest = np.full(groups, np.iinfo(np.int32).max), np.full(groups, -1)
     np.minimum.at(lowest, code, label)
     np.maximum.at(highest, code, label)

@@ -15,7 +15,7 @@ from collectors.hosts import Budget
 from collectors.images import ImagePolicy
 from collectors.progress import Progress
 from collectors.record import Media, Post
-from collectors.reddit.sources import client_for
+from collectors.clients import client_for
 from collectors.sandbox.server import make_sandbox, serving
 from collectors.store import Store
 from collectors.workers import Workers

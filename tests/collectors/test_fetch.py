@@ -15,7 +15,7 @@ from aiohttp import web
 from collectors.answers import FetchError
 from collectors.fetch import Client, Limits
 from collectors.hosts import Budget
-from collectors.reddit.sources import client_for
+from collectors.clients import client_for
 from collectors.sandbox.server import make_sandbox, serving
 
 QUICK = Limits(deadline=5, backoff=0.001)

@@ -13,7 +13,7 @@ from collectors.reddit.archive import Archive
 from collectors.reddit.dump import Dump, TruncatedDump, lines
 from collectors.reddit.index import Index
 from collectors.reddit.listings import Listings
-from collectors.reddit.sources import client_for
+from collectors.clients import client_for
 from collectors.sandbox.corpus import Corpus
 from collectors.sandbox.server import make_sandbox, serving
 
