@@ -1,0 +1,137 @@
+"""A trained network on disk, with all that it takes to use it again: `<model>-<seed>.pt`.
+
+A file holds tensors, numbers and strings, nothing that runs when it is loaded. A late fusion's file holds
+the two networks that it multiplies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines import models
+from baselines.errors import BaselineError
+from baselines.settings import Settings
+from baselines.subwords import Subwords, TextSettings
+from baselines.text import Vocabulary
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a network's image features come from: what `load_backbone` was given, and the digest it found."""
+
+    name: str
+    weights: str | None
+    side: int | None
+    digest: str
+    features: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One network. `fingerprint` tells whether it is the one that a run would train now."""
+
+    model: str
+    classes: tuple[str, ...]
+    settings: Settings | TextSettings | None  # None: late fusion
+    seed: int
+    state: dict[str, Tensor] = field(repr=False)
+    fingerprint: str = ""
+    epoch: int = 0
+    accuracy: float = 0.0
+    likelihood: float = 0.0
+    seconds: float = 0.0
+    problem: str | None = None
+    words: tuple[str | int, ...] = field(default=(), repr=False)  # the vocabulary's, or fastText's pieces
+    source: Source | None = None
+    parts: tuple[Checkpoint, ...] = ()  # late fusion's: image, text
+
+    def network(self) -> nn.Module:
+        """Return the network, in evaluation mode."""
+        if self.model == "late":
+            image, text = self.parts
+            return models.LateFusion(image.network(), text.network()).eval()
+        model: nn.Module
+        if self.model == "text":
+            model = models.TextBased(self.state["rows"], self.state["output"])
+        else:
+            assert isinstance(self.settings, Settings)
+            width = len(self.state["scale.mean"])
+            vectors = self.state.get("text.lookup.weight", torch.zeros(2, 1))
+            model = models.make(self.model, width, vectors, len(self.classes), self.settings)
+            model.load_state_dict(self.state)
+        return model.eval()
+
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Return texts as the network reads them, int64[n, L]."""
+        if self.model == "late":
+            return self.parts[1].tokens(texts)
+        if isinstance(self.settings, TextSettings):
+            return torch.from_numpy(Subwords(self.settings, self.words).encode_all(texts))
+        words = tuple(str(word) for word in self.words)
+        start = self.state["text.lookup.weight"].numpy() if words else torch.zeros(2, 1).numpy()
+        return torch.from_numpy(Vocabulary(words, start, "", None).encode(texts))
+
+    def image_source(self) -> Source | None:
+        """Return where its image features come from; None where it reads no image."""
+        return self.parts[0].source if self.parts else self.source
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        torch.save({"version": VERSION, "checkpoint": _packed(self)}, temporary)
+        temporary.replace(path)
+
+
+def _packed(one: Checkpoint) -> dict[str, Any]:
+    found = {name: getattr(one, name) for name in one.__dataclass_fields__}
+    found["settings"] = None if one.settings is None else asdict(one.settings)
+    found["source"] = None if one.source is None else asdict(one.source)
+    found["parts"] = [_packed(part) for part in one.parts]
+    found["classes"], found["words"] = list(one.classes), list(one.words)
+    return found
+
+
+def _unpacked(found: dict[str, Any]) -> Checkpoint:
+    kind = TextSettings if found["model"] == "text" else Settings
+    found["settings"] = None if found["settings"] is None else kind(**found["settings"])
+    found["source"] = None if found["source"] is None else Source(**found["source"])
+    found["parts"] = tuple(_unpacked(part) for part in found["parts"])
+    found["classes"], found["words"] = tuple(found["classes"]), tuple(found["words"])
+    return Checkpoint(**found)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint. Raises `BaselineError` for a file that is none."""
+    try:
+        found = torch.load(path, weights_only=True, map_location="cpu")
+        if found["version"] != VERSION:
+            raise BaselineError(
+                f"the checkpoint {str(path)!r} has version {found['version']}, this program reads {VERSION}"
+            )
+        return _unpacked(found["checkpoint"])
+    except OSError as error:
+        raise BaselineError(
+            f"the checkpoint {str(path)!r} can't be read: {error.strerror}; python -m baselines.run NAME "
+            "writes them to results/NAME/VERSION/checkpoints"
+        ) from None
+    except BaselineError:
+        raise
+    except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
+        raise BaselineError(f"{str(path)!r} is no checkpoint of ours: {type(error).__name__}") from None
+
+
+def fingerprint(data: str, model: str, settings: Settings | TextSettings, seed: int) -> str:
+    """Return a digest of all that a network depends on. `data` is the digest of what it is trained on."""
+    told = f"{VERSION} {torch.__version__} {data} {model} {settings!r} {seed}"
+    return hashlib.sha256(told.encode()).hexdigest()

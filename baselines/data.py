@@ -1,0 +1,179 @@
+"""A release as the baselines see it: through `datasets.load_dataset`, and nothing else.
+
+    release = load("reddit-emotion")
+    release.parts["train"].texts[0], release.classes[release.parts["train"].labels[0]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.errors import BaselineError
+
+SPLITS = ("train", "validation", "test")
+
+_COLUMNS = ("post_id", "image_index", "text", "label", "image_sha256", "has_image", "duplicate_group")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One split: n rows, each an image of a post with its text, or what there is of them."""
+
+    post_ids: NDArray[np.str_]  # [n]
+    image_index: NDArray[np.int16]  # [n]
+    texts: NDArray[np.object_]  # str[n]; empty where there is none
+    labels: NDArray[np.int64]  # [n]
+    digests: NDArray[np.object_]  # str[n], sha256 of the image as collected; empty where there is none
+    groups: NDArray[np.str_]  # [n], the duplicate group, or the post where it stands alone
+    where: NDArray[np.int64]  # [n, 2]: number of the split, and row, in the release as loaded
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[Any]) -> Part:
+        """Return some of the rows."""
+        return Part(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    @staticmethod
+    def joined(parts: list[Part]) -> Part:
+        """Return the rows of several parts, one after the other."""
+        return Part(*(np.concatenate([getattr(p, name) for p in parts]) for name in Part.__slots__))
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that was loaded. `rows` is the library's own `DatasetDict`."""
+
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    parts: dict[str, Part]
+    rows: Any
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are pixels to train on."""
+        return any((part.digests != "").any() for part in self.parts.values())
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether there are words to train on."""
+        return any((part.texts != "").any() for part in self.parts.values())
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the rows by split and class."""
+        return {
+            split: {name: int((part.labels == i).sum()) for i, name in enumerate(self.classes)}
+            for split, part in self.parts.items()
+        }
+
+    def everything(self) -> Part:
+        """Return the rows of all splits, one after the other."""
+        return Part.joined([self.parts[split] for split in SPLITS])
+
+
+def load(
+    name: str, folder: Path = Path("datasets"), *, version: str | None = None, cache: Path | None = None
+) -> Release:
+    """Load a release that `python -m curation.build` has built.
+
+    Raises `BaselineError` where there is none, or where it can't be trained on: a split without a class.
+    """
+    where = folder / name
+    if not (where / "README.md").is_file():
+        raise BaselineError(_not_built(name, folder))
+    from datasets import get_dataset_config_names, get_dataset_default_config_name, load_dataset
+    from datasets.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    versions = [config for config in get_dataset_config_names(str(where)) if config != "ids"]
+    version = version or get_dataset_default_config_name(str(where))
+    if version not in versions:
+        raise BaselineError(f"{where} has no version {version!r}: it has {', '.join(versions)}")
+    rows = load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
+    classes = tuple(rows["train"].features["label"].names)
+    parts = {split: _part(rows[split], number) for number, split in enumerate(SPLITS)}
+    release = Release(name, version, classes, parts, rows)
+    _check(release)
+    return release
+
+
+def _not_built(name: str, folder: Path) -> str:
+    built = sorted(path.parent.name for path in folder.glob("*/README.md"))
+    recipes = sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
+    how = (
+        f"build it: python -m curation.build {name}"
+        if name in recipes
+        else f"there is no recipe of that name in {str(folder)!r} either ({', '.join(recipes) or 'none at all'})"
+    )
+    return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}); {how}"
+
+
+def _part(rows: Any, number: int) -> Part:
+    """Take from a split what can be learnt from: rows with a label."""
+    table = rows.select_columns([c for c in _COLUMNS if c in rows.column_names]).with_format("arrow")[:]
+    column = {name: table[name].to_pylist() for name in table.column_names}
+    part = Part(
+        post_ids=np.array(column["post_id"], dtype=np.str_),
+        image_index=np.array([i or 0 for i in column["image_index"]], np.int16),
+        texts=np.array([text or "" for text in column["text"]], dtype=np.object_),
+        labels=np.array([-1 if label is None else label for label in column["label"]], np.int64),
+        digests=np.array(
+            [d if has else "" for d, has in zip(column["image_sha256"], column["has_image"], strict=True)],
+            dtype=np.object_,
+        ),
+        groups=np.array([g or p for g, p in zip(column["duplicate_group"], column["post_id"], strict=True)]),
+        where=np.column_stack([np.full(len(table), number), np.arange(len(table))]).astype(np.int64),
+    )
+    published = rows.features["image"] is not None and _has_pixels(rows)
+    if not published:
+        part = replace(part, digests=np.full(len(part), "", dtype=np.object_))
+    return part.take(part.labels >= 0)
+
+
+def _has_pixels(rows: Any) -> bool:
+    """Whether the images themselves are published: a release may hold their digests alone."""
+    image = rows.data.column("image")
+    return bool(image.null_count < len(image))
+
+
+def _check(release: Release) -> None:
+    for split, counts in release.counts().items():
+        missing = [name for name, n in counts.items() if not n]
+        if missing:
+            raise BaselineError(
+                f"{release.name} {release.version}: {split} has no labelled post of {', '.join(missing)}; "
+                "every class must be in every split (see the recipe's [split]), or deal anew with --folds"
+            )
+
+
+def folds(release: Release, number: int, seed: int = 0) -> Iterator[Release]:
+    """Deal a release's rows to folds; yield it once with each as test, the next one as validation.
+
+    Duplicate groups stay together, and each class is dealt evenly.
+    """
+    everything = release.everything()
+    names, group = np.unique(everything.groups, return_inverse=True)
+    first = np.full(len(names), -1)
+    first[group[::-1]] = everything.labels[::-1]  # a group's class is that of its first row
+    fold = np.empty(len(names), np.int64)
+    rng = np.random.default_rng(seed)
+    dealt = 0
+    for label in range(len(release.classes)):
+        mine = rng.permutation(np.flatnonzero(first == label))
+        fold[mine] = (np.arange(len(mine)) + dealt) % number
+        dealt += len(mine)
+    of_row = fold[group]
+    for k in range(number):
+        following = (k + 1) % number
+        chosen = {"test": of_row == k, "validation": of_row == following}
+        chosen["train"] = ~(chosen["test"] | chosen["validation"])
+        dealt_anew = replace(release, parts={split: everything.take(chosen[split]) for split in SPLITS})
+        _check(dealt_anew)
+        yield dealt_anew

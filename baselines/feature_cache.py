@@ -1,0 +1,152 @@
+"""Features on disk, so that no image is run through the same network twice.
+
+    <cache>/mobilenet_v2-bd6e02e4f7a50050-65324341/     backbone, weights, preprocessing
+        about.json          {"format": 1, "backbone": "mobilenet_v2", "dim": 1280, "weights": …, …}
+        part-<id>.npy       float16[m, dim]: what a run has finished so far
+        part-<id>.txt       m lines: the sha256 of each row's image
+        pack-<id>.npy .txt  likewise: the rows that were asked for, in that order, to be memory-mapped
+        lock                held while features are added
+
+`<id>` is the first 16 digits of the sha256 of the .txt file. The .txt is written last: a .npy without one is
+not finished. Parts that a pack holds wholly are removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.backbones import Backbone
+from baselines.errors import BaselineError
+
+FORMAT = 1
+
+Features = NDArray[np.float16]
+
+
+class FeatureCache:
+    """The features of one backbone, by the sha256 of the image."""
+
+    def __init__(self, cache: Path, backbone: Backbone) -> None:
+        self.folder = cache / backbone.key
+        self.dim = backbone.dim
+        about = {
+            "format": FORMAT,
+            "backbone": backbone.name,
+            "dim": backbone.dim,
+            "weights": backbone.weights_sha256,
+            "preprocessing": backbone.preprocessing,
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / "about.json").exists():
+                self._write("about.json", json.dumps(about, indent=1).encode())
+            found = json.loads((self.folder / "about.json").read_bytes()).get("format")
+        except (OSError, ValueError) as error:
+            raise BaselineError(f"the feature cache {self.folder} can't be used ({error})") from error
+        if found != FORMAT:
+            raise BaselineError(f"{self.folder} is of format {found!r}, not {FORMAT}: remove that folder")
+
+    @contextmanager
+    def locked(self, wait: Callable[[], None]) -> Iterator[None]:
+        """Hold the cache for adding; `wait` is called first where another process holds it."""
+        with (self.folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                wait()
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def packed(self, digests: Sequence[str]) -> Features | None:
+        """Return the memory-mapped features of just these images in this order, where they were packed."""
+        return self._open(f"pack-{_id(digests)}", len(digests))
+
+    def missing(self, digests: Sequence[str]) -> list[str]:
+        """Return the images without features, each once, in order."""
+        places = self._places()
+        return [digest for digest in dict.fromkeys(digests) if digest not in places]
+
+    def add(self, digests: Sequence[str], features: Features) -> None:
+        """Store the features of some images. The lock must be held."""
+        temporary = self.folder / f"{os.getpid()}.tmp"
+        with temporary.open("wb") as file:
+            np.save(file, features)
+        self._commit(temporary, "part", digests)
+
+    def pack(self, digests: Sequence[str]) -> Features:
+        """Return the memory-mapped features of images that are all stored. The lock must be held."""
+        places = self._places()
+        temporary = self.folder / f"{os.getpid()}.tmp"
+        out = np.lib.format.open_memmap(
+            temporary, mode="w+", dtype=np.float16, shape=(len(digests), self.dim)
+        )
+        rows: dict[str, list[tuple[int, int]]] = {}
+        for to, digest in enumerate(digests):
+            name, place = places[digest]
+            rows.setdefault(name, []).append((to, place))
+        for name, pairs in rows.items():
+            to_rows, from_rows = np.array(pairs).T
+            part = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+            out[to_rows] = part[from_rows]
+        out.flush()
+        del out
+        self._commit(temporary, "pack", digests)
+        self._remove_parts(set(digests))
+        packed = self.packed(digests)
+        assert packed is not None
+        return packed
+
+    def _commit(self, temporary: Path, kind: str, digests: Sequence[str]) -> None:
+        name = f"{kind}-{_id(digests)}"
+        temporary.rename(self.folder / f"{name}.npy")
+        self._write(f"{name}.txt", _lines(digests))
+
+    def _write(self, name: str, content: bytes) -> None:
+        temporary = self.folder / f"{os.getpid()}-{name}.tmp"
+        temporary.write_bytes(content)
+        temporary.rename(self.folder / name)
+
+    def _open(self, name: str, rows: int) -> Features | None:
+        """Return a file's features; None where it is not there, not finished or damaged."""
+        if not (self.folder / f"{name}.txt").exists():
+            return None
+        try:
+            array = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            return None
+        return cast("Features", array) if array.shape == (rows, self.dim) else None
+
+    def _places(self) -> dict[str, tuple[str, int]]:
+        """Return where the features of each image are: the file's name and the row."""
+        places: dict[str, tuple[str, int]] = {}
+        for path in sorted(self.folder.glob("p*-*.txt")):
+            digests = path.read_text().split()
+            if self._open(path.stem, len(digests)) is not None:
+                places.update((digest, (path.stem, row)) for row, digest in enumerate(digests))
+        return places
+
+    def _remove_parts(self, held: set[str]) -> None:
+        for path in self.folder.glob("part-*.txt"):
+            if held.issuperset(path.read_text().split()):
+                path.unlink()  # first, so that no .txt stands without its .npy
+                path.with_suffix(".npy").unlink(missing_ok=True)
+        for left in self.folder.glob("*.tmp"):  # of a killed run: only the holder of the lock writes
+            left.unlink(missing_ok=True)
+
+
+def _lines(digests: Sequence[str]) -> bytes:
+    return "".join(f"{digest}\n" for digest in digests).encode()
+
+
+def _id(digests: Sequence[str]) -> str:
+    return hashlib.sha256(_lines(digests)).hexdigest()[:16]

@@ -1,0 +1,135 @@
+"""Image features by a frozen network, computed once for each image and kept.
+
+    images = image_refs(release, release.everything())
+    features = extract(images, load_backbone("inception_v3"), Path("data/features"))  # float16[n, 2048]
+
+A second call with the same images, from whatever release, runs no network: see `feature_cache`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.backbones import Backbone
+from baselines.errors import BaselineError
+from baselines.feature_cache import FeatureCache, Features
+from baselines.image_progress import ImageProgress, say
+from baselines.pixels import ImageRef, image_refs, pixel_batches
+
+__all__ = ["ImageRef", "extract", "image_refs"]
+
+#: What is finished is written to disk at least so often: a killed run loses no more.
+FLUSH_SECONDS = 5.0
+
+#: Images at once, by the device's type. On a CPU few are faster: what the layers pass on stays in its caches.
+BATCH = {"cpu": 4, "cuda": 64, "mps": 16}
+
+
+def extract(
+    images: Sequence[ImageRef],
+    backbone: Backbone,
+    cache: Path,
+    device: torch.device | str = "cpu",
+    batch: int | None = None,
+) -> Features:
+    """Return the features of images, float16[n, backbone.dim], memory-mapped from `cache`.
+
+    Those that `cache` lacks are computed, and survive the end of the process: a run that was killed goes on
+    where it stopped. Processes may extract at once: the second waits for the first. The network stays on
+    `device`; `batch` is the number of images at once (`BATCH`).
+
+    Raises `BaselineError` where an image can't be decoded or its features are no numbers (naming the post),
+    or where not one image fits the device's memory.
+    """
+    if not images:
+        return np.empty((0, backbone.dim), np.float16)
+    digests = [image.sha256 for image in images]
+    store = FeatureCache(cache, backbone)
+    packed = store.packed(digests)
+    if packed is not None:
+        return packed
+    with store.locked(lambda: say(f"another process extracts features into {store.folder}: waiting for it")):
+        missing = set(store.missing(digests))
+        todo = [image for image in {image.sha256: image for image in images}.values() if image.sha256 in missing]
+        if todo:
+            on = torch.device(device)
+            _extract(todo, backbone, store, on, batch or BATCH.get(on.type, 16))
+        return store.pack(digests)
+
+
+def _extract(
+    images: list[ImageRef], backbone: Backbone, store: FeatureCache, device: torch.device, batch: int
+) -> None:
+    """Run the network over images and store what comes out, every few seconds."""
+    forward = Forward(backbone.module, device, batch)
+    batches = [range(at, min(at + batch, len(images))) for at in range(0, len(images), batch)]
+    finished: list[Features] = []
+    stored, last = 0, monotonic()
+
+    def flush() -> int:
+        features = np.concatenate(finished)
+        store.add([image.sha256 for image in images[stored : stored + len(features)]], features)
+        finished.clear()
+        return stored + len(features)
+
+    with ImageProgress(f"features of {backbone.name} on {device.type}", len(images)) as progress:
+        try:
+            for rows, pixels in zip(batches, pixel_batches(images, backbone, batches), strict=True):
+                features = forward(pixels)
+                _check_finite([images[row] for row in rows], features, backbone)
+                finished.append(features)
+                progress.advance(len(rows))
+                if monotonic() - last >= FLUSH_SECONDS:
+                    stored, last = flush(), monotonic()
+        finally:  # what was computed before an error or Ctrl-C is kept too
+            if finished:
+                flush()
+
+
+class Forward:
+    """Runs a network over batches on a device, in halves once a batch does not fit its memory."""
+
+    def __init__(self, module: nn.Module, device: torch.device, batch: int) -> None:
+        self.module = module.to(device).to(memory_format=torch.channels_last).eval()
+        self.device, self.batch = device, batch
+
+    def __call__(self, pixels: Tensor) -> Features:
+        """Return the features of pixels, float16[B, D], in main memory."""
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory()
+        done: list[Tensor] = []
+        at = 0
+        while at < len(pixels):
+            try:
+                done.append(self._run(pixels[at : at + self.batch]))
+                at += self.batch
+            except torch.OutOfMemoryError as error:
+                if self.batch == 1:
+                    raise BaselineError(
+                        f"{self.device} has not enough memory for one image: use --device cpu"
+                    ) from error
+                self.batch //= 2
+                say(f"{self.device} is out of memory: going on with batches of {self.batch}")
+        return torch.cat(done).numpy()
+
+    def _run(self, pixels: Tensor) -> Tensor:
+        given = pixels.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+        cuda = self.device.type == "cuda"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.float16, enabled=cuda):
+            out: Tensor = self.module(given)
+            return out.half().cpu()
+
+
+def _check_finite(images: Sequence[ImageRef], rows: Features, backbone: Backbone) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise BaselineError(
+            f"{backbone.name} gives no finite features for the image of post {images[bad[0]].post_id}: "
+            "look at its weights"
+        )

@@ -1,0 +1,106 @@
+"""Image encoders of `transformers` (CLIP, SigLIP, DINOv2, ViT, …), from the Hugging Face hub or a folder."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor, nn
+
+from baselines.backbones import RANDOM, Network, seeded
+from baselines.errors import BaselineError
+
+
+class Pooled(nn.Module):
+    """The one vector that a model has for an image: float[B, 3, H, W] -> float[B, D].
+
+    CLIP's and SigLIP's is the one that is compared with texts (projected, not normalised). Elsewhere it is
+    the pooled output, or the first token (CLS) where the checkpoint has no trained pooler.
+    """
+
+    def __init__(self, model: nn.Module, pooler: bool) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.pooler = pooler
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the features."""
+        if hasattr(self.model, "get_image_features"):
+            out = self.model.get_image_features(pixel_values=pixels)
+            pooled: Any = getattr(out, "pooler_output", out)  # a tensor before transformers 5
+        else:
+            out = self.model(pixel_values=pixels)
+            pooled = getattr(out, "pooler_output", None) if self.pooler else None
+            if pooled is None:
+                pooled = out.last_hidden_state[:, 0]
+        features: Tensor = pooled.flatten(1)  # ResNet and ConvNeXt pool to [B, D, 1, 1]
+        return features
+
+
+def load(name: str, weights: str | Path | None, seed: int) -> Network:
+    """Load an encoder. Arguments and errors as of `load_backbone`."""
+    random = str(weights) == RANDOM
+    source = name if weights is None or random else _folder(Path(weights))
+    try:
+        processor, model, missing = _load(source, random, seed)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise BaselineError(_cannot(name, source, error)) from error
+    lost = sorted(key for key in missing if not key.startswith(("pooler.", "text_model.")))
+    if lost:
+        raise BaselineError(
+            f"{source} does not hold the weights of {name}: {', '.join(lost[:3])} are missing"
+            f"{f' and {len(lost) - 3} more' if len(lost) > 3 else ''}"
+        )
+    if hasattr(model, "get_image_features") and hasattr(model, "text_model"):
+        model.text_model = None  # half of CLIP, and never called here
+    module = Pooled(model, pooler=not any(key.startswith("pooler.") for key in missing))
+
+    def transform(image: Image.Image) -> Tensor:
+        pixels: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return pixels
+
+    probe = transform(Image.new("RGB", (640, 480)))
+    if probe.ndim != 3 or probe.shape[0] != 3 or probe.shape[1] != probe.shape[2]:
+        raise BaselineError(
+            f"{name} prepares images as {tuple(probe.shape)}: only square RGB inputs are supported"
+        )
+    return Network(module, transform, _in_words(processor), int(probe.shape[1]))
+
+
+def _folder(path: Path) -> str:
+    if not (path / "config.json").is_file():
+        raise BaselineError(
+            f"--weights {path}: a transformers model is a folder with a config.json, or random"
+        )
+    return str(path)
+
+
+def _load(source: str, random: bool, seed: int) -> tuple[Any, Any, set[str]]:
+    """Return the image processor, the model and the names of weights that the checkpoint lacks."""
+    hub: Any = importlib.import_module("transformers")  # half of it is not typed
+    hub.utils.logging.set_verbosity_error()  # what is missing is judged by us
+    processor = hub.AutoImageProcessor.from_pretrained(source)
+    if random:
+        config = hub.AutoConfig.from_pretrained(source)
+        return processor, seeded(lambda: hub.AutoModel.from_config(config), seed), set()
+    model, report = hub.AutoModel.from_pretrained(source, output_loading_info=True)
+    return processor, model.float(), set(report["missing_keys"])
+
+
+def _cannot(name: str, source: str, error: Exception) -> str:
+    first = str(error).strip().partition("\n")[0][:160]
+    return (
+        f"{name} can't be loaded from {source!r} ({first}): download it elsewhere (`hf download {name} "
+        "--local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
+    )
+
+
+def _in_words(processor: Any) -> str:
+    """Return all that an image processor does, as one line of JSON."""
+    told = processor.to_dict()
+    for key in ("image_processor_type", "processor_class", "_processor_class", "device", "auto_map"):
+        told.pop(key, None)
+    return json.dumps({k: v for k, v in sorted(told.items()) if v is not None}, sort_keys=True, default=str)

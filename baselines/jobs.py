@@ -1,0 +1,150 @@
+"""Fits side by side: a seed a process on a CPU, all seeds of a model together on a GPU.
+
+A worker reads what it trains on from a file, once, and works on one core.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+
+from baselines.batch import Batch
+from baselines.data import Part
+from baselines.inputs import Inputs
+from baselines.results import Stopped
+from baselines.settings import Settings
+from baselines.subwords import Subwords, TextSettings
+from baselines.train import Data, Fitted, fit
+from baselines.train_text import fit_text
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A model to train with some seeds on what a file holds (`stored`)."""
+
+    key: str  # what the caller knows it by
+    model: str
+    data: Path
+    settings: Settings | TextSettings
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job that has ended."""
+
+    job: Job
+    fitted: tuple[Fitted, ...]
+    seconds: float
+
+
+class _Texts(NamedTuple):
+    texts: list[str]
+    labels: list[int]
+
+
+@contextmanager
+def stored(inputs: Inputs) -> Iterator[Path]:
+    """Write what the models are trained on to a file that lives as long as the block."""
+    with tempfile.TemporaryDirectory(prefix="affectory-") as folder:
+        path = Path(folder) / "data.pt"
+        parts = inputs.release.parts
+        torch.save(
+            {
+                "train": tuple(inputs.batches["train"]),
+                "validation": tuple(inputs.batches["validation"]),
+                "vectors": torch.from_numpy(inputs.words.start),
+                "classes": len(inputs.release.classes),
+                "texts": {split: _with_text(parts[split]) for split in ("train", "validation")},
+            },
+            path,
+        )
+        yield path
+
+
+def _with_text(part: Part) -> tuple[list[str], list[int]]:
+    rows = part.take(part.texts != "")
+    return rows.texts.tolist(), rows.labels.tolist()
+
+
+def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None) -> Iterator[Done]:
+    """Run jobs and yield each as it ends: on a GPU one after the other, on a CPU in `processes`."""
+    if device.type != "cpu":
+        yield from (work(job, device) for job in jobs)
+        return
+    dealt = [
+        replace(job, seeds=seeds)
+        for job in sorted(jobs, key=lambda job: _COST.index(job.model))
+        # fastText's seeds are cheaper together: its steps are tiny.
+        for seeds in ([job.seeds] if job.model == "text" else [(seed,) for seed in job.seeds])
+    ]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["baselines.jobs"])
+    number = min(processes or os.cpu_count() or 1, len(dealt))
+    with ProcessPoolExecutor(number, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        waiting: list[Future[Done]] = [pool.submit(work, job, torch.device("cpu")) for job in dealt]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+#: The longest first, so that no core waits in the end.
+_COST = ("text", "common", "joint", "early", "image")
+
+
+def work(job: Job, device: torch.device) -> Done:
+    """Run one job in this process."""
+    began = perf_counter()
+    found = _read(job.data)
+    if isinstance(job.settings, TextSettings):
+        texts = {split: _Texts(*found["texts"][split]) for split in ("train", "validation")}
+        fitted = _fit_text(texts["train"], texts["validation"], found["classes"], job.settings, job.seeds)
+    else:
+        data = Data(
+            Batch(*found["train"]), Batch(*found["validation"]), found["vectors"], found["classes"]
+        )
+        fitted = fit(job.model, data, job.settings, job.seeds, device)
+    return Done(job, tuple(fitted), perf_counter() - began)
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(path, weights_only=True)
+    return found
+
+
+def _fit_text(
+    train: _Texts, validation: _Texts, classes: int, settings: TextSettings, seeds: Sequence[int]
+) -> list[Fitted]:
+    """Train fastText, which knows no early stopping; validation tells settings apart."""
+    subwords = Subwords.fit(train.texts, settings)
+    models = fit_text(subwords, train.texts, train.labels, classes, seeds)
+    tokens = torch.from_numpy(subwords.encode_all(validation.texts))
+    label = torch.tensor(validation.labels)
+    batch = Batch(torch.zeros(len(label), 1), tokens, torch.ones(len(label), 2, dtype=torch.bool), label)
+    fitted = []
+    for seed, model in zip(seeds, models, strict=True):
+        if isinstance(model, Stopped):
+            fitted.append(Fitted(seed, {}, 0, math.nan, -math.inf, model.reason))
+            continue
+        with torch.no_grad():
+            logs = torch.log_softmax(model(batch).double(), -1)
+        accuracy = float((logs.argmax(-1) == label).double().mean())
+        likelihood = float(logs[torch.arange(len(label)), label].mean())
+        fitted.append(Fitted(seed, model.state_dict(), settings.epoch, accuracy, likelihood))
+    return fitted

@@ -1,0 +1,52 @@
+"""Common space fusion."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from baselines import losses
+from baselines.batch import Batch
+from baselines.models.joint import JointFusion
+from baselines.models.parts import Missing, Pooling
+
+
+class CommonSpaceFusion(JointFusion):
+    """Joint fusion in a space that image and text share, for posts that lack one of them.
+
+    Duong et al. 2017, section 3.3.4, equation 14: λ · NLL + the loss of `losses.common_space`, with g texts of
+    other classes for each post, drawn anew each step; g = 3 (Reddit) or 4 (Flickr), λ = 3. A post without
+    image or text has no such distance and adds its NLL alone.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        vectors: Tensor,
+        classes: int,
+        *,
+        hidden: int = 100,
+        pooling: Pooling = "max",
+        dropout: float = 0.25,
+        fusion: Pooling = "max",
+        missing: Missing = "mask",
+        negatives: int = 3,
+        weight: float = 3.0,
+    ) -> None:
+        super().__init__(
+            features,
+            vectors,
+            classes,
+            hidden=hidden,
+            pooling=pooling,
+            dropout=dropout,
+            fusion=fusion,
+            missing=missing,
+        )
+        self.negatives_per_post = negatives
+        self.weight = weight
+
+    def loss(self, batch: Batch, negatives: Tensor) -> Tensor:
+        image, text = self.vectors(batch)
+        likelihood = nn.functional.cross_entropy(self.fuse(image, text, batch.present), batch.label)
+        apart = losses.common_space(image, text, self.text(negatives))
+        return self.weight * likelihood + (apart * batch.present.all(-1)).mean()

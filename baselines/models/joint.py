@@ -1,0 +1,55 @@
+"""Joint fusion."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from baselines.batch import Batch
+from baselines.models.parts import Classifier, LowRank, Missing, Pooling, Standardise, TextEncoder, pool
+
+
+class JointFusion(Classifier):
+    """Image and text in vectors of one width, pooled component by component.
+
+    Duong et al. 2017, section 3.3.3: γ̃ = W̃ γ(i) + b̃ (equation 11, whose W̃ is printed transposed),
+    x = max(γ̃, ψ(s)) or their mean (equation 12), then x -> h -> |Y|. A missing modality is left out of the
+    pooling; with `missing="zero"` it takes part as zeros, as the paper's Table 5 seems to have it.
+    float[B, D], int64[B, L] -> float[B, C].
+    """
+
+    def __init__(
+        self,
+        features: int,
+        vectors: Tensor,
+        classes: int,
+        *,
+        hidden: int = 100,
+        pooling: Pooling = "max",
+        dropout: float = 0.25,
+        fusion: Pooling = "max",
+        missing: Missing = "mask",
+    ) -> None:
+        super().__init__()
+        self.scale = Standardise(features)
+        self.text = TextEncoder(vectors, pooling, dropout)
+        self.project = nn.Linear(features, self.text.width)
+        self.classify = LowRank(self.text.width, classes, hidden)
+        self.fusion = fusion
+        self.missing = missing
+
+    def vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return γ̃ and ψ, float[B, d] each."""
+        return self.project(self.scale(batch.image)), self.text(batch.tokens)
+
+    def fuse(self, image: Tensor, text: Tensor, present: Tensor) -> Tensor:
+        """Pool γ̃ and ψ and classify what comes out."""
+        both = torch.stack([image, text], -2)
+        real = present.unsqueeze(-1)
+        if self.missing == "zero":
+            both, real = both * real, torch.ones_like(real)
+        return self.classify(pool(both, real, -2, self.fusion))
+
+    def forward(self, batch: Batch) -> Tensor:
+        image, text = self.vectors(batch)
+        return self.fuse(image, text, batch.present)

@@ -1,0 +1,87 @@
+"""What the models do class by class: confusion matrices, F1, precision and recall; and the shared spaces."""
+
+from __future__ import annotations
+
+from baselines import comparison as c
+from baselines.page.charts import confusion, scatter
+from baselines.page.markup import Html, colour, h, join, table
+from baselines.results import ClassScore, Results
+
+
+def section(results: Results) -> Html | None:
+    """Return a confusion matrix a model, and the scores of each class."""
+    names = results.dataset.classes
+    scored = [(row, found[1]) for row in results.rows if (found := c.whole(row))]
+    if not scored:
+        return None
+    panels = [
+        h(
+            "figure",
+            h("figcaption", row.title),
+            confusion(scores.confusion, names, f"Confusion matrix of {row.title}"),
+            cls="panel",
+        )
+        for row, scores in scored
+    ]
+    told = (
+        "A row is a true class, its cells what was answered, in percent of its test posts: means over seeds."
+    )
+    return h(
+        "section",
+        h("h2", "Classes"),
+        h("p", told),
+        h("div", *panels, cls="charts"),
+        h("h3", "F1 by class"),
+        _by_class(results, "f1"),
+        h("details", h("summary", "Precision by class"), _by_class(results, "precision")),
+        h("details", h("summary", "Recall by class"), _by_class(results, "recall")),
+        id="classes",
+    )
+
+
+def _by_class(results: Results, score: str) -> Html:
+    """Return a table of a class score, a column a model; the best of each class stands out."""
+    scored = [(row, found[1].per_class) for row in results.rows if (found := c.whole(row))]
+    rows = []
+    for number, name in enumerate(results.dataset.classes):
+        known: list[ClassScore | None] = [per_class.get(name) for _, per_class in scored]
+        values = [getattr(one, score) if one else None for one in known]
+        best = max((value for value in values if value is not None), default=None)
+        support = next((one.support for one in known if one), 0)
+        cells = [
+            h("b", c.fraction(v)) if v is not None and v == best else "–" if v is None else c.fraction(v)
+            for v in values
+        ]
+        rows.append([join([h("i", cls=f"dot {colour(number)}"), name]), f"{support:,}", *cells])
+    return table(["Class", "Posts", *(row.model for row, _ in scored)], rows)
+
+
+def spaces(results: Results) -> Html | None:
+    """Return image and text vectors of the test posts in the models' shared spaces."""
+    names = results.dataset.classes
+    titles = {row.model: row.title for row in results.rows}
+    panels = [
+        h(
+            "figure",
+            h("figcaption", f"{titles.get(one.model, one.model)}, {one.method}"),
+            scatter(one, names, f"Image and text vectors of {titles.get(one.model, one.model)}"),
+            cls="panel",
+        )
+        for one in results.projections
+        if one.labels
+    ]
+    if not panels:
+        return None
+    legend = [h("span", h("i", cls=f"dot {colour(i)}"), name) for i, name in enumerate(names)]
+    told = (
+        "Discs are image vectors, rings the text vectors of the same test posts. Where the two kinds share "
+        "their places, a model can do without one of them."
+    )
+    return h(
+        "section",
+        h("h2", "Image and text vectors"),
+        h("p", told),
+        h("p", *legend, cls="legend"),
+        h("div", *panels, cls="charts"),
+        id="spaces",
+    )

@@ -1,0 +1,170 @@
+"""Training of the neural models: SGD on features that are computed once, early stopping on validation.
+
+A split is one `Batch` that lives on the device; a step takes rows of it by their numbers. Seeds that are
+given together are trained together (`stack.py`): on a GPU all of them, on a CPU one a process (`jobs.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from baselines import models
+from baselines.batch import TEXT, Batch
+from baselines.settings import Settings
+from baselines.stack import Stack
+
+#: Rows of which logits are computed at once.
+CHUNK = 4096
+
+
+class Data(NamedTuple):
+    """What a model is trained on. `vectors`: float[V, d], the words' first ones."""
+
+    train: Batch
+    validation: Batch
+    vectors: Tensor
+    classes: int
+
+    def to(self, device: torch.device) -> Data:
+        """Return the same on a device."""
+        train, validation = (Batch(*(t.to(device) for t in part)) for part in (self.train, self.validation))
+        return Data(train, validation, self.vectors.to(device), self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network: the parameters of its best epoch, and how it did there on validation."""
+
+    seed: int
+    state: dict[str, Tensor] = field(repr=False)
+    epoch: int
+    accuracy: float
+    likelihood: float  # mean log-likelihood, nats
+    problem: str | None = None  # why it was given up; the state is then that of the last good epoch
+
+
+def fit(
+    name: str,
+    data: Data,
+    settings: Settings,
+    seeds: Sequence[int],
+    device: torch.device,
+    tell: Callable[[int], None] = lambda epoch: None,
+) -> list[Fitted]:
+    """Train a model for each seed. The same seed gives the same network on one device, alone or with others
+    up to rounding and dropout's draws. A seed whose loss is no number stops; the others go on.
+    """
+    stack = Stack([_new(name, data, settings, seed).to(device) for seed in seeds])
+    data = data.to(device)
+    values = stack.parameters()
+    optimiser = torch.optim.SGD(
+        [
+            {"params": [v for n, v in values.items() if "lookup" in n]},
+            {"params": [v for n, v in values.items() if "lookup" not in n], "weight_decay": settings.weight_decay},
+        ],
+        lr=settings.lr,
+    )
+    if settings.momentum:
+        optimiser.param_groups[1]["momentum"] = settings.momentum
+    drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
+    torch.manual_seed(seeds[0])
+    negatives = _Negatives(data.train, stack.first.negatives_per_post)
+    best: list[Fitted | None] = [None] * len(seeds)
+    waited, problems = [0] * len(seeds), [""] * len(seeds)
+    for epoch in range(1, settings.epochs + 1):
+        stack.train(True)
+        orders = torch.stack([torch.randperm(len(data.train.label), generator=g) for g in drawers])
+        for start in range(0, orders.shape[1], settings.batch):
+            rows = orders[:, start : start + settings.batch].to(device)
+            drawn = negatives.draw(rows, drawers)
+            loss = stack.losses(take(data.train, rows), drawn)
+            optimiser.zero_grad()
+            loss.sum().backward()
+            optimiser.step()
+        stack.train(False)
+        accuracies, likelihoods = _score(stack, data.validation)
+        for i, seed in enumerate(seeds):
+            if problems[i] or waited[i] >= settings.patience:
+                continue
+            known = best[i]
+            if not math.isfinite(likelihoods[i]):
+                problems[i] = f"its loss was no number in epoch {epoch}: try a smaller learning rate"
+            elif known is None or likelihoods[i] > known.likelihood:
+                best[i] = Fitted(seed, stack.state(i), epoch, accuracies[i], likelihoods[i])
+                waited[i] = 0
+            else:
+                waited[i] += 1
+        tell(epoch)
+        if all(p or w >= settings.patience for p, w in zip(problems, waited, strict=True)):
+            break
+    return [_ended(b, seed, p) for b, seed, p in zip(best, seeds, problems, strict=True)]
+
+
+def _ended(best: Fitted | None, seed: int, problem: str) -> Fitted:
+    if best is None:
+        return Fitted(seed, {}, 0, math.nan, -math.inf, problem)
+    return best if not problem else Fitted(seed, {}, best.epoch, best.accuracy, best.likelihood, problem)
+
+
+def _new(name: str, data: Data, settings: Settings, seed: int) -> models.Classifier:
+    torch.manual_seed(seed)
+    image = data.train.image
+    model = models.make(name, image.shape[1], data.vectors, data.classes, settings)
+    there = data.train.present[:, 0]
+    if there.any():
+        model.scale.measure(image[there])
+    return model
+
+
+def take(batch: Batch, rows: Tensor) -> Batch:
+    """Return some posts of a batch: int64[…] numbers give fields of shape […, …]."""
+    return Batch(*(part[rows] for part in batch))
+
+
+class _Negatives:
+    """Draws, for each post of a step, texts of posts of other classes."""
+
+    def __init__(self, train: Batch, number: int) -> None:
+        self._tokens, self._label, self._number = train.tokens, train.label, number
+        with_text = train.present[:, TEXT].nonzero().squeeze(-1)
+        # By class, so that "of another class" is "not in this stretch".
+        self._ordered = with_text[torch.argsort(train.label[with_text], stable=True)]
+        sizes = torch.bincount(train.label[with_text], minlength=int(train.label.max()) + 1)
+        self._sizes = sizes
+        self._starts = torch.cumsum(sizes, 0) - sizes
+
+    def draw(self, rows: Tensor, drawers: Sequence[torch.Generator]) -> Tensor:
+        """Return int64[S, B, g, L] tokens for the posts int64[S, B]."""
+        if not self._number:
+            return rows.new_zeros((*rows.shape, 0, 1))
+        shape = (rows.shape[1], self._number)
+        share = torch.stack([torch.rand(shape, generator=g) for g in drawers]).to(rows.device)
+        label = self._label[rows].unsqueeze(-1)
+        others = len(self._ordered) - self._sizes[label]
+        place = (share * others).long().clamp(max=len(self._ordered) - 1)
+        place = place + torch.where(place >= self._starts[label], self._sizes[label], 0)
+        return self._tokens[self._ordered[place.clamp(max=len(self._ordered) - 1)]]
+
+
+def _score(stack: Stack, batch: Batch) -> tuple[list[float], list[float]]:
+    """Return each network's accuracy and mean log-likelihood."""
+    logs = torch.log_softmax(logits(stack, batch), -1)
+    right = (logs.argmax(-1) == batch.label).double().mean(-1)
+    likelihood = logs[:, torch.arange(len(batch.label)), batch.label].double().mean(-1)
+    return right.tolist(), likelihood.tolist()
+
+
+def logits(stack: Stack, batch: Batch) -> Tensor:
+    """Return float[S, n, C] logits of a whole split."""
+    parts = [
+        stack.logits(Batch(*(part[start : start + CHUNK] for part in batch)))
+        for start in range(0, max(1, len(batch.label)), CHUNK)
+    ]
+    return torch.cat(parts, 1)
