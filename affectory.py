@@ -2,6 +2,8 @@
 
 affectory demo                        the whole program, end to end, without keys or network
 affectory collect reddit --subs …     python -m collectors.reddit
+affectory collect flickr --votes …    python -m collectors.flickr
+affectory collect local NAME …        python -m collectors.local
 affectory build NAME                  python -m curation.build
 affectory report NAME                 python -m curation.report
 affectory hydrate FOLDER              python -m curation.hydrate
@@ -24,11 +26,22 @@ MODULES = {
         "collectors.reddit.__main__",
         "Collect subreddits' posts and images into a crawl store.",
     ),
+    "collect flickr": (
+        "collectors.flickr.__main__",
+        "Collect Flickr photos that were voted on, or found for adjective-noun pairs.",
+    ),
+    "collect local": (
+        "collectors.local.__main__",
+        "Make a crawl store of tables and images on disk.",
+    ),
     "build": ("curation.build", "Build a dataset's release from a crawl store."),
     "report": ("curation.report.__main__", "Draw a release's report again."),
     "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
     "purge": ("curation.purge", "Drop posts that their source has deleted since, as a new version."),
-    "sandbox": ("collectors.sandbox.__main__", "Serve a stand-in for Reddit, imgur and the archives."),
+    "sandbox": (
+        "collectors.sandbox.__main__",
+        "Serve a stand-in for Reddit, imgur, the archives and Flickr.",
+    ),
 }
 
 

@@ -65,7 +65,7 @@ def contents(store: Path) -> dict[str, list[tuple[object, ...]]]:
     with sqlite3.connect(store / "crawl.sqlite") as db:
         posts = db.execute(
             "select post_id, community, title, body, author, created_at, score, num_comments, permalink, "
-            "over_18, removed, media_key from posts order by 1"
+            "over_18, removed, votes, label, licence, tags, media_key from posts order by 1"
         ).fetchall()
         media = db.execute(
             "select post_id, position, url, kind, status, reason, sha256, mime, width, height, frames, "

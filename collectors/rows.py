@@ -55,11 +55,11 @@ def upsert(db: sqlite3.Connection, post: Post) -> str:
 
 
 def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
-    """Return those of these posts that are there, with the links of their media but not what became of them."""
+    """Return those of these posts that are there; of their media the links, not what became of them."""
     marks = ",".join("?" * len(post_ids))
     media: dict[str, list[Media]] = {}
-    links = f"select post_id, url, position, kind, fallback_url from media where post_id in ({marks}) order by 1, 3"
-    for post_id, url, position, kind, fallback_url in db.execute(links, post_ids):
+    links = f"select post_id, url, position, kind, fallback_url from media where post_id in ({marks})"
+    for post_id, url, position, kind, fallback_url in db.execute(f"{links} order by 1, 3", post_ids):
         media.setdefault(post_id, []).append(Media(url, position, kind, fallback_url=fallback_url))
     found = db.execute(f"select {', '.join(_POST_COLUMNS)} from posts where post_id in ({marks})", post_ids)
     return [_as_post(dict(zip(_POST_COLUMNS, row, strict=True)), media) for row in found.fetchall()]

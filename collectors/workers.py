@@ -101,7 +101,9 @@ class _Worker:
         self._socket, its_own = socket.socketpair()
         self._socket.setblocking(False)
         with Connection(its_own.detach()) as end:
-            self.process = _CONTEXT.Process(target=_serve, args=(end, work, folder, run_id, policy), daemon=True)
+            self.process = _CONTEXT.Process(
+                target=_serve, args=(end, work, folder, run_id, policy), daemon=True
+            )
             self.process.start()
         self._loop.add_reader(self._socket, self._receive)
 

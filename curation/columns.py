@@ -47,7 +47,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
 
 def names(*, ids: bool = False) -> list[str]:
     """Return the columns that every release has; those of the `ids` config alone with `ids`."""
-    return schema((), ids=ids).names
+    return list(schema((), ids=ids).names)
 
 
 def schema(
@@ -60,7 +60,7 @@ def schema(
     """
     fields = []
     for name, kind, in_ids in _COLUMNS:
-        if ids and not in_ids or name == "labels" and not multilabel:
+        if (ids and not in_ids) or (name == "labels" and not multilabel):
             continue
         fields += [pa.field(one, kind) for one in (labelled if name == "labelled" else [name])]
     features = {field.name: _feature(field, classes, multilabel) for field in fields}

@@ -76,9 +76,10 @@ def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArr
         reason, labels = "conflicting_labels", table["label"].to_pylist()
         found: dict[int, set[str]] = {}
         for row in np.flatnonzero(shared):
-            found.setdefault(groups[row], set()).add(labels[row])
+            if labels[row] is not None:
+                found.setdefault(groups[row], set()).add(labels[row])
         for row in np.flatnonzero(shared):
-            if len(found[groups[row]]) > 1:
+            if len(found.get(groups[row], ())) > 1:
                 keep[row], details[row] = False, ", ".join(sorted(found[groups[row]]))
     _, dropped = separate(table, keep, "duplicates", reason, details)
     return keep, dropped

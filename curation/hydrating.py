@@ -19,9 +19,10 @@ from collectors.errors import AffectoryError
 from collectors.store import Store
 from curation import card, manifest, split, versions
 from curation.manifest import Manifest
+from curation.publish import Draft, Label, publish
 from curation.read import plan
 from curation.recipe import HasImage, Recipe, Removed
-from curation.release import Built, Draft, Label, gather, publish, workplace
+from curation.release import Built, gather, workplace
 from curation.shards import Engine
 from curation.splits import twins
 from curation.stage import DROPPED, separate

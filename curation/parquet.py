@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,6 +205,6 @@ def _images(rows: pa.Table, writing: Writing) -> list[dict[str, object] | None]:
             continue
         path = media_path(writing.store, digest, mime)
         suffix = ".jpg" if encoded is not None else path.suffix
-        name = f"{post_id.replace(':', '-')}-{index}{suffix}"
+        name = f"{re.sub('[:/]', '-', post_id)}-{index}{suffix}"
         found.append({"bytes": path.read_bytes() if encoded is None else encoded, "path": name})
     return found

@@ -20,8 +20,9 @@ from curation.labels import UNLABELLED
 from curation.ledger import Step
 from curation.manifest import Manifest
 from curation.parquet import Written
+from curation.publish import describe
 from curation.recipe import load
-from curation.release import describe, workplace
+from curation.release import workplace
 
 
 def purge(

@@ -137,8 +137,8 @@ _NEAREST = {"stored": 0, "pending": 1, "failed": 2, "refused": 3, "gone": 4, "no
 
 
 def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
-    names = [*_posts_columns(recipe).replace(" ", "").split(","), "image_index", "media_status", "media_reason"]
-    names += ["image_sha256", "image_mime", "image_width", "image_height", "image_frames"]
+    names = [*_posts_columns(recipe).replace(" ", "").split(","), "image_index", "media_status"]
+    names += ["media_reason", "image_sha256", "image_mime", "image_width", "image_height", "image_frames"]
     columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
     labels, agreeing, agreement = _labels(columns, recipe)
     columns["unmapped"] = _unmapped(columns, labels, agreeing, recipe)

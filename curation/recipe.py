@@ -202,6 +202,14 @@ class Recipe(_Part):
     multilabel: Multilabel | None = None
     labelled: Labelled | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_store_of_its_own(cls, said: Any) -> Any:
+        source = said.get("source") if isinstance(said, dict) else None
+        if isinstance(source, dict) and "local" in source:  # collectors.local's default too
+            return said | {"source": {"store": f"data/{said.get('name')}"} | source}
+        return said
+
     @field_validator("name")
     @classmethod
     def _is_a_folders_name(cls, name: str) -> str:

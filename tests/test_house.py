@@ -16,6 +16,8 @@ TRACKED = subprocess.run(
 
 COMMANDS = (
     "collectors.reddit",
+    "collectors.flickr",
+    "collectors.local",
     "collectors.sandbox",
     "curation.build",
     "curation.report",
@@ -25,6 +27,8 @@ COMMANDS = (
 
 ENTRIES = (
     "collectors.reddit.__main__",
+    "collectors.flickr.__main__",
+    "collectors.local.__main__",
     "curation.build",
     "curation.report.__main__",
     "curation.hydrate",
@@ -34,7 +38,7 @@ ENTRIES = (
 #: What each package may import of ours besides itself.
 ALLOWED = {
     "collectors": set(),
-    "curation": {"collectors.errors", "collectors.record", "collectors.store"},
+    "curation": {"collectors.errors", "collectors.local.source", "collectors.record", "collectors.store"},
     "baselines": set(),
 }
 

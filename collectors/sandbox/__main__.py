@@ -27,7 +27,7 @@ def run(
     retry_after: bool = True,
     exit_with_stdin: bool = False,
 ) -> int:
-    """A stand-in for Reddit, imgur and Arctic Shift on 127.0.0.1, with generated posts.
+    """A stand-in for Reddit, imgur, Arctic Shift and Flickr on 127.0.0.1, with generated posts.
 
     Args:
         port: Port to listen on; 0 takes a free one.

@@ -18,8 +18,8 @@ from typing import Literal
 from collectors.errors import InputError
 from collectors.sandbox import stable
 
-#: What kind of address it is: an API, the Arctic Shift API, or pictures and pages.
-Place = Literal["api", "archive", "media", "safe"]
+#: What kind of address it is: an API, the Arctic Shift API, Flickr's, or pictures and pages.
+Place = Literal["api", "archive", "flickr", "media", "safe"]
 
 TRANSIENT = {
     "429": "too many requests, half of them with Retry-After: 1",
@@ -27,6 +27,7 @@ TRANSIENT = {
     "reset": "the connection is closed without an answer",
     "truncated": "less is sent than Content-Length says",
     "slow_down": "Arctic Shift's 422 'Timeout. Maybe slow down a bit'",
+    "flickr_down": "Flickr's failure 201 'not currently available', in JSON whatever was asked for",
 }
 LASTING = {
     "drip": "one byte every 0.2 s, for ever",
@@ -44,9 +45,10 @@ LASTING = {
 KNOWN = TRANSIENT | LASTING
 
 _APPLY: Mapping[Place, frozenset[str]] = {
-    "api": frozenset(TRANSIENT) - {"slow_down"},
-    "archive": frozenset(TRANSIENT),
-    "media": frozenset(KNOWN) - {"slow_down"},
+    "api": frozenset(TRANSIENT) - {"slow_down", "flickr_down"},
+    "archive": frozenset(TRANSIENT) - {"flickr_down"},
+    "flickr": frozenset(TRANSIENT) - {"slow_down"},
+    "media": frozenset(KNOWN) - {"slow_down", "flickr_down"},
     "safe": frozenset(),
 }
 

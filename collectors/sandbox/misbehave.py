@@ -13,6 +13,8 @@ from aiohttp import web
 
 from collectors.sandbox import stable
 from collectors.sandbox.archive_api import slow_down
+from collectors.sandbox.flickr_api import down
+from collectors.sandbox.flickr_files import UNAVAILABLE
 from collectors.sandbox.imgur import REMOVED, removed_png
 from collectors.sandbox.state import Sandbox, image_response, json_response, page, redirect
 
@@ -54,6 +56,8 @@ def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
         return web.Response(status=500 + 3 * (stable.number("500", url) % 2))
     if fault == "slow_down":
         return json_response(slow_down(), 422)
+    if fault == "flickr_down":
+        return down()
     if fault == "html":
         return page("Sign in to continue", "<p>This is a page, and no image.</p>")
     if fault == "bomb":
@@ -64,6 +68,8 @@ def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
         return redirect(url)
     if fault == "removed" and host.endswith("imgur.com"):
         return redirect(REMOVED)
+    if fault == "removed" and host.endswith("staticflickr.com"):
+        return redirect(UNAVAILABLE)
     if fault == "removed":  # Reddit's hosts answer 404, with a placeholder to look at
         return web.Response(body=removed_png(), status=404, content_type="image/png")
     if fault == "pixel":

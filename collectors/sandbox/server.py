@@ -3,7 +3,8 @@
     https://i.imgur.com/abc.jpg?1    ->    http://127.0.0.1:PORT/i.imgur.com/abc.jpg?1
 
 Redirects name the logical address (https://i.imgur.com/removed.png): the client routes each hop.
-`GET /~stats` tells what was asked so far, `POST /~reset` forgets it.
+`GET /~stats` tells what was asked so far, `POST /~reset` forgets it; `GET /~lists` names lists of
+Flickr photos.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from collectors.sandbox import archive_api, images, imgur, reddit_api
+from collectors.sandbox import archive_api, flickr_api, flickr_files, flickr_lists, images, imgur, reddit_api
 from collectors.sandbox.corpus import Corpus
 from collectors.sandbox.faults import Faults, Place
+from collectors.sandbox.flickr_corpus import FlickrCorpus
 from collectors.sandbox.index_page import index_html
 from collectors.sandbox.limits import HostLimits
 from collectors.sandbox.misbehave import misbehave
@@ -34,6 +36,8 @@ HOSTS: dict[str, tuple[Handler, Place]] = {
     "preview.redd.it": (images.previews, "media"),
     "external-preview.redd.it": (images.external_previews, "media"),
     "v.redd.it": (images.videos, "media"),
+    "api.flickr.com": (flickr_api.rest, "flickr"),
+    "live.staticflickr.com": (flickr_files.files, "media"),
     "daily-feed.example": (images.elsewhere, "media"),
     "bench.example": (images.bench, "media"),
 }
@@ -55,6 +59,7 @@ def make_sandbox(
         corpus=Corpus(seed, posts),
         faults=Faults.parse(faults, seed, strikes),
         limits=HostLimits.parse(host_limits, retry_after=retry_after),
+        flickr=FlickrCorpus(seed, posts),
     )
 
 
@@ -87,7 +92,10 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     host, _, path = request.path.lstrip("/").partition("/")
     if host in ("", "~stats", "~reset"):
         return _own(sandbox, request, host)
-    sandbox.stats.by_path[request.path] += 1
+    if host == "~lists":
+        return _lists(sandbox, path)
+    by_call = host == "api.flickr.com"
+    sandbox.stats.by_path[flickr_api.counted_as(request) if by_call else request.path] += 1
     if host not in HOSTS:
         return images.not_found()
     if not sandbox.limits.allows(host):
@@ -114,6 +122,15 @@ def _own(sandbox: Sandbox, request: web.Request, name: str) -> web.StreamRespons
         return json_response({"requests": 0})
     base = f"{request.scheme}://{request.host}"
     return web.Response(text=index_html(sandbox, base), content_type="text/html")
+
+
+def _lists(sandbox: Sandbox, name: str) -> web.StreamResponse:
+    """Answer with the names of the sandbox's lists of Flickr photos, or with one of them."""
+    if not name:
+        return json_response({"lists": flickr_lists.names()})
+    if name not in flickr_lists.names():
+        return images.not_found()
+    return web.Response(text=flickr_lists.text_of(sandbox.flickr, name))
 
 
 async def _count_status(request: web.Request, response: web.StreamResponse) -> None:

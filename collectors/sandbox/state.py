@@ -12,6 +12,7 @@ from aiohttp import web
 
 from collectors.sandbox.corpus import Corpus
 from collectors.sandbox.faults import Faults
+from collectors.sandbox.flickr_corpus import FlickrCorpus
 from collectors.sandbox.limits import HostLimits
 from collectors.sandbox.posts import Format, Picture
 
@@ -64,6 +65,7 @@ class Sandbox:
     corpus: Corpus
     faults: Faults
     limits: HostLimits
+    flickr: FlickrCorpus = field(default_factory=FlickrCorpus)
     stats: Stats = field(default_factory=Stats)
     cache: ByteCache = field(default_factory=ByteCache)
     reddit_requests: int = 0

@@ -159,9 +159,7 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
         figures.languages[item["values"] or ""] += item["counts"]
 
 
-def _pick(
-    figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, file: int, first: int
-) -> None:
+def _pick(figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, file: int, first: int) -> None:
     """Offer a batch's rows to the galleries."""
     rows = first + np.arange(batch.num_rows)
     # Another image of a post gets another place in the draw.

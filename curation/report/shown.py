@@ -63,14 +63,13 @@ class Post:
 def fetch(release: Release, places: Collection[Place], flagged_groups: Collection[str]) -> dict[Place, Post]:
     """Read these rows. A picture is veiled where its post is marked 18+, or a post of its group is."""
     found: dict[Place, Post] = {}
-    for number, (split, path) in enumerate(release.data):
-        wanted = sorted({row for file, row in places if file == number})
+    for place, (split, path) in enumerate(release.data):
+        wanted = sorted({row for file, row in places if file == place})
         for row, values in _rows(path, COLUMNS, wanted):
-            number_ = values["label"]
-            label = release.manifest.classes[-1 if number_ is None else number_]
-            post = _post(values, label, split)
+            number = -1 if values["label"] is None else values["label"]  # the last is "no label"
+            post = _post(values, release.manifest.classes[number], split)
             veiled = post.veiled or values["duplicate_group"] in flagged_groups
-            found[number, row] = dataclasses.replace(post, veiled=veiled)
+            found[place, row] = dataclasses.replace(post, veiled=veiled)
     return found
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collectors.answers import FetchError
+from collectors.clients import client_for
 from collectors.download import Downloads, as_outcome
 from collectors.errors import StoreError
 from collectors.fetch import Limits
@@ -15,7 +16,6 @@ from collectors.hosts import Budget
 from collectors.images import ImagePolicy
 from collectors.progress import Progress
 from collectors.record import Media, Post
-from collectors.clients import client_for
 from collectors.sandbox.server import make_sandbox, serving
 from collectors.store import Store
 from collectors.workers import Workers

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from collectors.answers import FetchError
+from collectors.clients import client_for
 from collectors.fetch import Client, Limits
 from collectors.hosts import Budget
-from collectors.clients import client_for
 from collectors.sandbox.server import make_sandbox, serving
 
 QUICK = Limits(deadline=5, backoff=0.001)

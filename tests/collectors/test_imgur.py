@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from collectors.answers import FetchError
-from collectors.imgur import album_images
 from collectors.clients import client_for
+from collectors.imgur import album_images
 from collectors.sandbox.server import make_sandbox, serving
 
 ALBUM = "https://i.imgur.com/nuE98.jpg"

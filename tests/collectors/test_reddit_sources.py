@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 import zstandard
 
+from collectors.clients import client_for
 from collectors.errors import InputError
 from collectors.pages import Failure, Page
 from collectors.reddit.api import connect
@@ -13,7 +14,6 @@ from collectors.reddit.archive import Archive
 from collectors.reddit.dump import Dump, TruncatedDump, lines
 from collectors.reddit.index import Index
 from collectors.reddit.listings import Listings
-from collectors.clients import client_for
 from collectors.sandbox.corpus import Corpus
 from collectors.sandbox.server import make_sandbox, serving
 

@@ -1,0 +1,74 @@
+"""An image on disk: whether it stands in the folder, what it is, and its place in the store.
+
+Runs in a worker process. The store's file is a hard link where the file system can make one, so that
+a dataset's images take no room twice; else a copy.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from collectors.images import ImagePolicy, examine, write
+from collectors.layout import media_path
+from collectors.local.posts import image_path
+from collectors.record import Outcome
+
+#: No image file is larger.
+MAX_BYTES = 256 * 2**20
+
+
+def look(_: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy, *, root: Path) -> Outcome:
+    """Examine the image at `url` (`local://NAME/PATH`) within `root`; put it in the store in `folder`.
+
+    Nothing but an image is a failure that a rerun looks at again: the file may have been mended.
+    """
+    path, problem = inside(root, image_path(url))
+    if path is None:
+        return problem
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return _failed("unreadable_file", f"{image_path(url)}: {error.strerror}")
+    _, outcome = examine(data, url, policy)
+    if outcome.sha256 is None or outcome.mime is None:
+        return replace(outcome, retry=True)
+    _put(path, data, folder, run_id, media_path(folder, outcome.sha256, outcome.mime))
+    return outcome
+
+
+def inside(root: Path, relative: str) -> tuple[Path | None, Outcome]:
+    """Return the file that a path in the folder names, or why there is none that may be read.
+
+    `root` is resolved already: where a link leads, it must lead to within it.
+    """
+    try:
+        path = (root / relative).resolve()
+        if ".." in relative.split("/") or not path.is_relative_to(root):
+            return None, _failed("outside_folder", relative)
+        found = path.stat()
+    except FileNotFoundError:
+        return None, Outcome("gone", "file_missing", detail=relative, retry=True)
+    except (OSError, ValueError, RuntimeError) as error:  # too long a name, a zero byte, a ring of links
+        return None, _failed("unreadable_file", f"{relative}: {error}"[:200])
+    if not stat.S_ISREG(found.st_mode):
+        return None, _failed("not_a_file", relative)
+    if found.st_size > MAX_BYTES:
+        return None, _failed("too_large", f"{found.st_size:,} bytes")
+    return path, Outcome("pending")
+
+
+def _failed(reason: str, detail: str) -> Outcome:
+    return Outcome("failed", reason, detail=detail, retry=True)
+
+
+def _put(path: Path, data: bytes, folder: Path, run_id: int, place: Path) -> None:
+    """Link the file to its place in the store; where that can't be done, write its bytes there."""
+    if not place.parent.is_dir():
+        place.parent.mkdir(exist_ok=True)
+    try:
+        os.link(path, place)
+    except OSError:  # it stands there already, is on another disk, or belongs to somebody else
+        write(data, folder, run_id, place)

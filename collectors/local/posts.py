@@ -1,0 +1,158 @@
+"""From rows of tables to posts, by the columns that a recipe names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from collectors.errors import InputError
+from collectors.local.source import TABLE, Local, image_columns
+from collectors.local.tables import Row, Table, open_table
+from collectors.record import Media, Post, Rejection
+
+#: How a column of a label says that it holds, and that it doesn't.
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+
+
+def image_url(name: str, path: str) -> str:
+    """Return the address of an image on disk in a store: `local://met-meme/images/image_0.jpg`."""
+    return f"local://{name}/{quote(path)}"
+
+
+def image_path(url: str) -> str:
+    """Return the path within the folder that such an address stands for."""
+    return unquote(url.removeprefix("local://").partition("/")[2])
+
+
+@dataclass(slots=True)
+class Tables:
+    """The tables of a dataset, opened and checked; iterate it for posts. `notes` tell what is odd."""
+
+    name: str
+    source: Local
+    tables: Sequence[Table]
+    joined: Mapping[str, Row]
+    notes: list[str] = field(default_factory=list)
+    _ids: set[str] = field(default_factory=set)
+    _matched: set[str] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, name: str, folder: Path, source: Local) -> Tables:
+        """Open a dataset's tables. Raises `InputError`: a table or a column isn't there, or no text."""
+        tables = [open_table(folder / t, source) for t in source.tables]
+        others = [open_table(folder / t, source) for t in source.join]
+        for table, label in zip(tables, source.tables, strict=True):
+            _check(table, source.columns(label), others)
+        opened = cls(name, source, tables, {})
+        opened.joined = opened._join(others)
+        if source.encoding is None:
+            opened.notes += [
+                f"{t.path.name} was read as {t.encoding}, told from its bytes: another is named with encoding"
+                for t in (*tables, *others)
+                if t.encoding not in (None, "utf-8", "utf-8-sig")
+            ]
+        return opened
+
+    def __iter__(self) -> Iterator[Post | Rejection]:
+        for table, label in zip(self.tables, self.source.tables, strict=True):
+            columns = self.source.columns(label)
+            for where, row in table.rows(columns):
+                made = row if isinstance(row, Rejection) else self._post(row, columns, label)
+                yield (
+                    Rejection(made.reason, f"{where}: {made.detail}") if isinstance(made, Rejection) else made
+                )
+        if lone := self.joined.keys() - self._matched:
+            tables = ", ".join(self.source.join)
+            self.notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
+
+    def _join(self, tables: Sequence[Table]) -> dict[str, Row]:
+        """Return the columns that the joined tables add, by id."""
+        wanted = {c for label in self.source.tables for c in self.source.columns(label)}
+        found: dict[str, Row] = {}
+        problems: Counter[str] = Counter()
+        for table in tables:
+            for _, row in table.rows(wanted):
+                if isinstance(row, Rejection):
+                    problems[f"{table.path.name}: {row.reason}"] += 1
+                    continue
+                known = found.setdefault(row.pop(self.source.id).strip(), {})
+                if known.keys() & row.keys():
+                    problems[f"{table.path.name}: duplicate_id"] += 1
+                else:
+                    known |= row
+        self.notes += [f"{n:,} rows were passed over, {problem}" for problem, n in problems.items()]
+        return found
+
+    def _post(self, row: Row, columns: Sequence[str], label: str) -> Post | Rejection:
+        """Return a row's post, or why it is none."""
+        source, own_id = self.source, row[self.source.id].strip()
+        if not own_id:
+            return Rejection("no_id", f"{source.id!r} is empty")
+        # MAMI's training.csv and test.csv both have a 15005.jpg, and they are different memes.
+        stem = Path(label).stem
+        several = len(self.tables) > 1
+        whole = f"{stem}/{own_id}" if several else own_id
+        if whole in self._ids:
+            return Rejection("duplicate_id", repr(own_id))
+        row = self.joined.get(own_id, {}) | row
+        if missing := [name for name in columns if name not in row]:
+            return Rejection("not_in_joined_table", f"{own_id!r} has no {missing[0]!r}")
+        labelled = label not in source.unlabelled
+        holds = self._holding(row) if labelled and source.labels else None
+        if isinstance(holds, Rejection):
+            return holds
+        self._ids.add(whole)
+        self._matched.add(own_id)
+        return Post(
+            post_id=f"{self.name}:{whole}",
+            source=self.name,
+            community=self.name,
+            title=row[source.title].strip() if source.title else "",
+            body=row[source.body].strip() if source.body else "",
+            label=row[source.label].strip() or None if source.label and labelled else None,
+            labels=holds,
+            split=(row[source.split].strip() or None) if source.split else stem if several else None,
+            media=self._media(row, stem),
+        )
+
+    def _holding(self, row: Row) -> tuple[str, ...] | Rejection | None:
+        """Return the labels that hold; None where the row says nothing of any."""
+        said = {name: row[name].strip().lower() for name in self.source.labels}
+        if not any(said.values()):
+            return None
+        for name, value in said.items():
+            if value not in YES and value not in NO:
+                return Rejection("unclear_label", f"{name!r} is {row[name]!r}, neither 0 nor 1")
+        return tuple(name for name, value in said.items() if value in YES)
+
+    def _media(self, row: Row, table: str) -> tuple[Media, ...]:
+        pattern = self.source.image
+        if pattern is None:
+            return ()
+        values = {name: row[name].strip() for name in image_columns(pattern)}
+        if not all(values.values()):
+            return ()
+        path = pattern.format_map({TABLE: table} | values)
+        return (Media(url=image_url(self.name, path), position=0, kind="image"),)
+
+
+def _check(table: Table, wanted: Sequence[str], others: Sequence[Table]) -> None:
+    """Raise `InputError` for a column that neither a table nor the joined ones have."""
+    id_column = wanted[0]
+    for one in (table, *others):
+        if id_column not in one.columns:
+            raise InputError(f"{str(one.path)!r} has no column {id_column!r} for id; {_has(one)}")
+        if twice := [name for name in wanted if one.columns.count(name) > 1]:
+            raise InputError(f"{str(one.path)!r} has two columns {twice[0]!r}: rename one")
+    there = {name for one in (table, *others) for name in one.columns}
+    if missing := [name for name in wanted if name not in there]:
+        tables = " or ".join(repr(str(one.path)) for one in (table, *others))
+        has = "; ".join(_has(one) for one in (table, *others))
+        raise InputError(f"no column {missing[0]!r} in {tables}; {has}: name one of them in [source.local]")
+
+
+def _has(table: Table) -> str:
+    return f"{table.path.name} has {', '.join(map(repr, table.columns)) or 'none'}"

@@ -1,0 +1,141 @@
+"""`[source.local]` of a recipe: which tables and columns of a folder on disk hold the posts.
+
+[source.local]
+tables = ["label_E.csv"]
+join = ["E_text.csv"]                # more columns of the same rows, found by the id
+id = "file_name"
+title = "text"
+label = "sentiment category"
+image = "images/{file_name}"
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import string
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from collectors.errors import InputError, first_fault
+
+#: Tables by the end of their name; delimited ones with what stands between two values.
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+JSON_LINES = (".jsonl", ".ndjson")
+PARQUET = ".parquet"
+KINDS = (*DELIMITERS, *JSON_LINES, PARQUET)
+
+
+class Local(BaseModel):
+    """Where a post's parts stand in tables. Every value but the first five and `image` is a column's name.
+
+    `labels` are columns of 0 or 1, one a label, for posts that may have several; `unlabelled` names tables
+    that lack the label columns, as an unlabelled test set's do. `image` is a path within the folder, with
+    columns in braces; `{table}` is the name of the row's table without its end. With `quoted = false` a
+    quotation mark is a character like others. Without `split` a post's split is the name of its table,
+    where there are several.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tables: tuple[str, ...] = Field(min_length=1)
+    join: tuple[str, ...] = ()
+    encoding: str | None = None
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quoted: bool = True
+    id: str
+    title: str | None = None
+    body: str | None = None
+    label: str | None = None
+    labels: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+    image: str | None = None
+    split: str | None = None
+
+    @field_validator("tables", "join")
+    @classmethod
+    def _are_tables(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError(f"{name!r} is outside of the folder: name a path within it")
+            if Path(name).suffix.lower() not in KINDS:
+                raise ValueError(f"{name!r} is no table: its name must end in {', '.join(KINDS)}")
+        return names
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, name: str | None) -> str | None:
+        try:
+            codecs.lookup(name or "utf-8")
+        except LookupError:
+            raise ValueError("there is no such encoding; write it as utf-8, gb18030, cp1252, …") from None
+        return name
+
+    @field_validator("image")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            image_columns(pattern)
+        except ValueError as error:
+            raise ValueError(f"{error}; write it as images/{{file_name}}") from None
+        return pattern
+
+    @model_validator(mode="after")
+    def _has_something_to_show(self) -> Local:
+        if not (self.title or self.image):
+            raise ValueError("name a column for title, or a pattern for image")
+        stems = [Path(name).stem for name in self.tables]
+        if twice := [stem for stem in stems if stems.count(stem) > 1]:
+            raise ValueError(f"two tables are called {twice[0]!r}, and posts go by their names: rename one")
+        if unknown := set(self.unlabelled) - set(self.tables):
+            raise ValueError(f"unlabelled names {sorted(unknown)[0]!r}, which is not among tables")
+        return self
+
+    def columns(self, table: str) -> list[str]:
+        """Return the columns that a row of this table needs, its own or joined."""
+        plain = [self.id, self.title, self.body, self.split, *image_columns(self.image)]
+        labels = [] if table in self.unlabelled else [self.label, *self.labels]
+        return list(dict.fromkeys(name for name in (*plain, *labels) if name))
+
+
+#: In an image pattern: the name of the row's table.
+TABLE = "table"
+
+
+def image_columns(pattern: str | None) -> list[str]:
+    """Return the columns in an image pattern's braces. Raises `ValueError` for one that names none."""
+    if pattern is None:
+        return []
+    found = []
+    for _, name, form, conversion in string.Formatter().parse(pattern):
+        if name == "" or form or conversion:
+            raise ValueError("braces hold a column's name and nothing else")
+        found += [name] if name not in (None, TABLE) else []
+    if not found:
+        raise ValueError("the pattern names no column, so that all posts would have the same image")
+    return found
+
+
+def load(path: Path) -> Local:
+    """Read `[source.local]` of a recipe. Raises `InputError`."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", path.parent.name):
+        raise InputError(f"{path.parent.name!r} is no dataset's name: use lower-case letters, digits and '-'")
+    try:
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        names = ", ".join(sorted(p.parent.name for p in path.parents[1].glob("*/recipe.toml")))
+        raise InputError(
+            f"there is no recipe {str(path)!r} (those there are: {names or 'none'}): write one, "
+            "as docs/local.md shows, or name their folder with --datasets"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{str(path)!r} is no TOML: {error}") from None
+    source = recipe.get("source", {})
+    if not isinstance(source, dict) or "local" not in source:
+        raise InputError(f"{str(path)!r} has no [source.local]: add it, as docs/local.md shows")
+    try:
+        return Local.model_validate(source["local"])
+    except ValidationError as error:
+        raise InputError(f"{path}: source.local: {first_fault(error)}") from None

@@ -1,0 +1,170 @@
+"""Tables on disk, of whatever kind, as rows of strings."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from collectors.errors import InputError
+from collectors.local.source import DELIMITERS, JSON_LINES, PARQUET, Local
+from collectors.record import Rejection
+
+Row = dict[str, str]
+
+_UNQUOTED = "it ends within quotes: a table written without any has quoted = false in [source.local]"
+
+#: Lines of a JSON file whose keys are its columns.
+LOOKED_AT = 1000
+
+#: No cell is larger; the library's own limit is 128 kB.
+MAX_CELL = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: the columns it has, and how to read it."""
+
+    path: Path
+    columns: Sequence[str]
+    encoding: str | None = None
+    delimiter: str = ","
+    quoted: bool = True
+
+    def rows(self, wanted: Iterable[str]) -> Iterator[tuple[str, Row | Rejection]]:
+        """Yield where each row stands ("label_E.csv, line 17") and the columns wanted of it, or why not."""
+        names = [name for name in wanted if name in self.columns]
+        kind = self.path.suffix.lower()
+        if kind == PARQUET:
+            yield from _parquet(self, names)
+        elif kind in JSON_LINES:
+            yield from _json_lines(self, names)
+        else:
+            yield from _delimited(self, names)
+
+
+def open_table(path: Path, source: Local) -> Table:
+    """Look at a table: its encoding and its columns. Raises `InputError` where it can't be read."""
+    from collectors.local.encoding import encoding_of
+
+    if not path.is_file():
+        beside = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
+        raise InputError(
+            f"there is no table {str(path)!r}; the folder has {', '.join(beside[:8]) or 'none of its kind'}"
+        )
+    kind = path.suffix.lower()
+    if kind == PARQUET:
+        return Table(path, _parquet_file(path).schema_arrow.names)
+    encoding = encoding_of(path, source.encoding)
+    if kind in JSON_LINES:
+        return Table(path, _keys(path, encoding), encoding)
+    table = Table(path, (), encoding, source.delimiter or DELIMITERS[kind], source.quoted)
+    with path.open(encoding=encoding, newline="") as file:
+        names: list[str] = next(_csv(table, file), [])
+    return replace(table, columns=names)
+
+
+def _csv(table: Table, lines: Iterable[str]) -> Any:
+    csv.field_size_limit(MAX_CELL)
+    if table.quoted:
+        return csv.reader(lines, delimiter=table.delimiter)
+    return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_NONE)
+
+
+def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
+    place = {name: table.columns.index(name) for name in names}
+    width = len(table.columns)
+    for first, values, torn in _cells(table):
+        where = f"{table.path.name}, line {first}"
+        if torn:
+            yield where, Rejection("unclosed_quote", _UNQUOTED)
+        elif len(values) == width:
+            yield where, {name: values[at] for name, at in place.items()}
+        elif values:  # no empty line
+            detail = f"{len(values)}, the header has {width}"
+            yield where, Rejection("wrong_number_of_columns", detail)
+
+
+def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
+    """Yield each row's first line and cells below the header, and whether it ends within quotes."""
+    raw: list[str] = []  # the lines of the row in hand
+
+    def lines(file: Iterable[str]) -> Iterator[str]:
+        for line in file:
+            raw.append(line)
+            yield line
+
+    with table.path.open(encoding=table.encoding, newline="") as file:
+        reader = _csv(table, lines(file))
+        try:
+            for values in reader:
+                first = reader.line_num + 1 - len(raw)
+                torn = table.quoted and len(raw) > 1 and sum(line.count('"') for line in raw) % 2 == 1
+                raw.clear()
+                if first > 1:
+                    yield first, values, torn
+        except csv.Error as error:
+            raise InputError(
+                f"{table.path}, line {reader.line_num}: {error}; is {table.delimiter!r} its delimiter?"
+            ) from None
+
+
+def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
+    with table.path.open(encoding=table.encoding) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            where = f"{table.path.name}, line {number}"
+            found = _object(line)
+            if isinstance(found, Rejection):
+                yield where, found
+            else:  # a key that isn't there is as good as null
+                yield where, {name: _as_text(found.get(name)) for name in names}
+
+
+def _object(line: str) -> dict[str, Any] | Rejection:
+    try:
+        found = json.loads(line)
+    except ValueError as error:
+        return Rejection("unreadable_line", str(error))
+    return found if isinstance(found, dict) else Rejection("unreadable_line", f"no object: {line[:40]!r}")
+
+
+def _keys(path: Path, encoding: str) -> list[str]:
+    """Return the keys of the first objects of a file of JSON lines."""
+    with path.open(encoding=encoding) as file:
+        objects = [_object(line) for line in islice(file, LOOKED_AT) if line.strip()]
+    return list(dict.fromkeys(key for one in objects if isinstance(one, dict) for key in one))
+
+
+def _parquet(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
+    number = 0
+    for batch in _parquet_file(table.path).iter_batches(1000, columns=list(names)):
+        for found in batch.to_pylist():
+            number += 1
+            row = {name: _as_text(value) for name, value in found.items()}
+            yield f"{table.path.name}, row {number}", row
+
+
+def _parquet_file(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{str(path)!r} is no Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _as_text(value: Any) -> str:
+    """Return a JSON or Arrow value as a table would write it: null is empty, true is 1."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    # JSON may hold halves of a character ("\ud83d"), which no file can
+    return str(value).encode("utf-8", "replace").decode()

