@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from baselines import models
 from baselines.errors import BaselineError
-from baselines.settings import Settings
-from baselines.subwords import Subwords, TextSettings
+from baselines.settings import Settings, TextSettings
+from baselines.subwords import Subwords
 from baselines.text import Vocabulary
 
 VERSION = 1

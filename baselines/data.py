@@ -1,7 +1,7 @@
 """A release as the baselines see it: through `datasets.load_dataset`, and nothing else.
 
-    release = load("reddit-emotion")
-    release.parts["train"].texts[0], release.classes[release.parts["train"].labels[0]]
+release = load("reddit-emotion")
+release.parts["train"].texts[0], release.classes[release.parts["train"].labels[0]]
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _not_built(name: str, folder: Path) -> str:
     how = (
         f"build it: python -m curation.build {name}"
         if name in recipes
-        else f"there is no recipe of that name in {str(folder)!r} either ({', '.join(recipes) or 'none at all'})"
+        else f"nor is there a recipe of that name: {', '.join(recipes) or 'none at all'}"
     )
     return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}); {how}"
 

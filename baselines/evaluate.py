@@ -1,6 +1,6 @@
 """Scores of predictions: per seed, with intervals over seeds, and between rows over test posts.
 
-The metrics are torchmetrics'. An interval of a mean over seeds is Student's, 95%; with one seed there is none.
+The metrics are torchmetrics'. An interval of a mean over seeds is Student's, 95%.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def scores(by_seed: Sequence[Tensor], label: Tensor, classes: Sequence[str]) -> 
 
 def figure(values: Sequence[float]) -> Figure:
     """Return the mean of seeds' values with Student's 95% interval; of one value, that value."""
-    from scipy.stats import t
+    from scipy.stats import t  # type: ignore[import-untyped]
 
     mean = float(np.mean(values))
     half = 0.0
@@ -118,6 +118,4 @@ def compare(first: Answers, second: Answers, mode: Mode, seed: int = 0) -> Pair:
     )
     low, high = np.quantile(means, [0.025, 0.975])
     p = min(1.0, 2 * min(float((means <= 0).mean()), float((means >= 0).mean())))
-    return Pair(
-        first.model, second.model, mode, float(difference.mean()), float(low), float(high), p
-    )
+    return Pair(first.model, second.model, mode, float(difference.mean()), float(low), float(high), p)

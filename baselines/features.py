@@ -56,7 +56,9 @@ def extract(
         return packed
     with store.locked(lambda: say(f"another process extracts features into {store.folder}: waiting for it")):
         missing = set(store.missing(digests))
-        todo = [image for image in {image.sha256: image for image in images}.values() if image.sha256 in missing]
+        todo = [
+            image for image in {image.sha256: image for image in images}.values() if image.sha256 in missing
+        ]
         if todo:
             on = torch.device(device)
             _extract(todo, backbone, store, on, batch or BATCH.get(on.type, 16))

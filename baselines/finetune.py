@@ -1,57 +1,37 @@
 """Training with the backbone unfrozen, on one device or, through Accelerate, on several.
 
     tuned = fit_unfrozen(backbone, head, train, validation, FinetuneSettings(), seed=0)
-    features = extract(images, tuned.backbone, cache)  # then `tuned.head` scores them as it scores frozen ones
+    features = extract(images, tuned.backbone, cache)  # `tuned.head` reads them as it reads frozen ones
 
     accelerate launch -m baselines.run NAME --finetune
 
-Duong et al. 2017, section 3.1, name fine-tuning as an option; all values of `FinetuneSettings` but the head's
-learning rate are ours.
+Duong et al. 2017, section 3.1, name fine-tuning as an option and tell nothing more of it.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Sequence
+import hashlib
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from baselines.backbones import Backbone, state_digest
-from baselines.batch import IMAGE, Batch
+from baselines.batch import Batch
 from baselines.data import Part, Release
-from baselines.finetune_steps import Steps, Unfrozen
+from baselines.errors import BaselineError
+from baselines.finetune_steps import Best, FinetuneSettings, Posts, Steps, Unfrozen
 from baselines.models.parts import Classifier
-from baselines.pixels import ImageRef, image_refs
+from baselines.pixels import image_refs
 
+__all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
 
-@dataclass(frozen=True, slots=True)
-class FinetuneSettings:
-    """How a backbone and its head are trained together.
-
-    `lr` is the head's (Duong et al. 2017, section 4.2: .01), `backbone_lr` the backbone's; `batch` counts the
-    posts of a step on all devices together; `patience` the epochs without a better validation likelihood.
-    """
-
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    lr: float = 0.01
-    backbone_lr: float = 0.001
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    batch: int = 32
-    epochs: int = 20
-    patience: int = 3
-
-
-class Posts(NamedTuple):
-    """n posts: all but the image of `batch` is read; `images` has one for each row, or None."""
-
-    batch: Batch
-    images: Sequence[ImageRef | None]
+#: The format of the file that a killed run goes on from.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -60,14 +40,14 @@ class Finetuned:
 
     backbone: Backbone
     head: Classifier
-    epoch: int
+    epoch: int  # 0: before any training
     accuracy: float  # on validation
     likelihood: float  # mean log-likelihood on validation, nats
-    problem: str | None = None  # why training was given up; epoch 0 is before any training
+    problem: str | None = None  # why training was given up
 
 
 def posts_of(release: Release, part: Part, batch: Batch) -> Posts:
-    """Return a part of a release, made a `batch` already, with its images."""
+    """Return a part of a release with its images; `batch` holds its tokens, labels and what is present."""
     refs = iter(image_refs(release, part))
     return Posts(batch, [next(refs) if digest else None for digest in part.digests])
 
@@ -84,35 +64,89 @@ def fit_unfrozen(
     checkpoint: Path | None = None,
     tell: Callable[[int], None] = lambda epoch: None,
 ) -> Finetuned:
-    """Train a copy of `backbone` under a copy of `head`, until validation no longer improves.
+    """Train a copy of `backbone` under a copy of `head` until validation no longer improves.
 
-    The same seed gives the same network on one device. With `checkpoint`, a file, a run that was killed goes on
-    after its last whole epoch, to the same end. `tell` is called after each epoch.
+    The same seed gives the same network on one device. With `checkpoint`, a file, a run that was killed goes
+    on after its last whole epoch, to the same end. `tell` is called after each epoch.
 
-    Raises `BaselineError` where Accelerate is not installed, or not one post fits the device's memory.
+    Raises `BaselineError` where Accelerate is not installed, an image can't be decoded, or not one post fits
+    the device's memory. A loss that is no number ends the training: see `Finetuned.problem`.
     """
-    model = Unfrozen(copy.deepcopy(backbone.module), copy.deepcopy(head))
-    steps = Steps(model, backbone, settings, seed, torch.device(device), checkpoint)
-    steps.resume(train.batch, validation.batch)
-    while steps.epoch < settings.epochs and steps.waited < settings.patience and not steps.problem:
-        steps.train(train.batch, train.images)
-        if not steps.problem:
-            steps.judge(*steps.score(validation.batch, validation.images))
-        steps.save()
+    model = Unfrozen(copy.deepcopy(backbone.module), copy.deepcopy(head), backbone.dim)
+    mark = _mark(model, train, validation, settings, seed, backbone)
+    steps = Steps(model, backbone, settings, seed, torch.device(device))
+    if checkpoint is not None:
+        _resume(steps, checkpoint, mark)
+    while not steps.over:
+        steps.train(train)
+        if steps.problem is None:
+            steps.judge(validation)
+        if checkpoint is not None and steps.is_main:
+            _save(steps, checkpoint, mark)
         tell(steps.epoch)
-    steps.restore_best()
-    digest = state_digest(model.backbone)
-    module = model.backbone.cpu().eval()
+    steps.end()
+    best = steps.best
     return Finetuned(
-        replace(
-            backbone,
-            digest=digest[:16],
-            weights_sha256=digest,
-            network=replace(backbone.network, module=module),
-        ),
-        model.head.cpu().eval(),
-        steps.best.epoch,
-        steps.best.accuracy,
-        steps.best.likelihood,
-        steps.problem,
+        _with(backbone, model), model.head, best.epoch, best.accuracy, best.likelihood, steps.problem
     )
+
+
+def _with(backbone: Backbone, model: Unfrozen) -> Backbone:
+    """Return the backbone with its trained network and that one's digest."""
+    digest = state_digest(model.backbone)
+    network = replace(backbone.network, module=model.backbone)
+    return replace(backbone, digest=digest[:16], weights_sha256=digest, network=network)
+
+
+def _mark(
+    model: Unfrozen,
+    train: Posts,
+    validation: Posts,
+    settings: FinetuneSettings,
+    seed: int,
+    backbone: Backbone,
+) -> str:
+    """Return a digest of all that a training depends on."""
+    told = f"{VERSION} {torch.__version__} {settings!r} {seed} {backbone.preprocessing} {state_digest(model)}"
+    sha256 = hashlib.sha256(told.encode())
+    for posts in (train, validation):
+        for field in posts.batch[1:]:
+            sha256.update(field.cpu().contiguous().numpy().tobytes())
+        sha256.update("\n".join(image.sha256 if image else "-" for image in posts.images).encode())
+    return sha256.hexdigest()
+
+
+def _save(steps: Steps, path: Path, mark: str) -> None:
+    """Write what a later run goes on from, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    torch.save(
+        {
+            "version": VERSION,
+            "mark": mark,
+            "epoch": steps.epoch,
+            "waited": steps.waited,
+            "problem": steps.problem,
+            "best": vars(steps.best),
+            "model": steps.model.state_dict(),
+            "optimiser": steps.optimiser.state_dict(),
+        },
+        temporary,
+    )
+    temporary.replace(path)
+
+
+def _resume(steps: Steps, path: Path, mark: str) -> None:
+    """Go on from a file, if it is of this very training; else it is written anew."""
+    if not path.exists():
+        return
+    try:
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        same = (found["version"], found["mark"]) == (VERSION, mark)
+    except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
+        raise BaselineError(f"{path} is no checkpoint of a fine-tuning: remove it") from error
+    if same:
+        steps.epoch, steps.waited, steps.problem = found["epoch"], found["waited"], found["problem"]
+        steps.best = Best(**found["best"])
+        steps.model.load_state_dict(found["model"])
+        steps.optimiser.load_state_dict(found["optimiser"])

@@ -1,29 +1,24 @@
-"""The steps of fine-tuning: an epoch, its score on validation, and the file that a killed run goes on from."""
+"""The steps of fine-tuning: an epoch of training, its score on validation, and which epoch was the best."""
 
 from __future__ import annotations
 
 import importlib
 import math
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from baselines.backbones import Backbone, state_digest
+from baselines.backbones import Backbone
 from baselines.batch import IMAGE, Batch
 from baselines.errors import BaselineError
 from baselines.image_progress import say
 from baselines.models.parts import Classifier
 from baselines.pixels import ImageRef, pixel_batches
 from baselines.train import _Negatives as Negatives
-
-#: The format of the checkpoint.
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +32,38 @@ class FinetuneSettings:
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.01
     backbone_lr: float = 0.001
-    momentum: float = 0.9
+    momentum: float = 0.9  # SGD's
     weight_decay: float = 1e-4
     batch: int = 32
     epochs: int = 20
     patience: int = 3
 
 
+class Posts(NamedTuple):
+    """n posts: all but the image of `batch` is read; `images` has one for each row, or None."""
+
+    batch: Batch
+    images: Sequence[ImageRef | None]
+
+
 class Unfrozen(nn.Module):
-    """A backbone and a head as one network; of a batch's `image`, the pixels of present images alone are run."""
+    """A backbone and a head as one network: the mean loss of posts with pixels, a scalar."""
 
-    def __init__(self, backbone: nn.Module, head: Classifier) -> None:
+    def __init__(self, backbone: nn.Module, head: Classifier, dim: int) -> None:
         super().__init__()
-        self.backbone = backbone
-        self.head = head
+        self.backbone, self.head, self.dim = backbone, head, dim
 
-    def featured(self, batch: Batch, dim: int) -> Batch:
-        """Return the batch with features, float[B, dim], in place of pixels; zeros where there is no image."""
+    def featured(self, batch: Batch) -> Batch:
+        """Return the batch with features, float[B, dim], for pixels; zeros where there is no image."""
         seen = batch.present[:, IMAGE]
-        features = batch.image.new_zeros(len(seen), dim)
+        features = batch.image.new_zeros(len(seen), self.dim)
         if seen.any():
             features[seen] = self.backbone(batch.image[seen]).to(features.dtype)
         return batch._replace(image=features)
 
-
-class _Loss(nn.Module):
-    """What Accelerate wraps: gradients are averaged over processes only for a call of the wrapped module."""
-
-    def __init__(self, model: Unfrozen, dim: int) -> None:
-        super().__init__()
-        self.model, self.dim = model, dim
-
     def forward(self, batch: Batch, negatives: Tensor) -> Tensor:
-        return self.model.head.loss(self.model.featured(batch, self.dim), negatives)
+        """Return the loss: gradients are averaged over processes only in calls of the whole module."""
+        return self.head.loss(self.featured(batch), negatives)
 
 
 @dataclass
@@ -79,11 +73,11 @@ class Best:
     epoch: int = 0
     accuracy: float = math.nan
     likelihood: float = -math.inf
-    state: dict[str, Tensor] = field(default_factory=dict)
+    state: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
 class Steps:
-    """Fine-tuning, epoch by epoch: `train`, `score`, `judge`, `save`."""
+    """Fine-tuning, epoch by epoch: `train`, then `judge`."""
 
     def __init__(
         self, model: Unfrozen, backbone: Backbone, settings: FinetuneSettings, seed: int, device: torch.device
@@ -92,12 +86,10 @@ class Steps:
         self.epoch = self.waited = 0
         self.best = Best()
         self.problem: str | None = None
-        self._start = state_digest(model)
         self._slices = 1  # a step is computed in so many parts
         self._accelerator = _accelerator(device)
-        self._loss, self._optimiser = self._accelerator.prepare(
-            _Loss(model, backbone.dim), _optimiser(model, settings)
-        )
+        self.device: torch.device = self._accelerator.device
+        self._loss, self.optimiser = self._accelerator.prepare(model, _optimiser(model, settings))
 
     @property
     def over(self) -> bool:
@@ -105,111 +97,132 @@ class Steps:
         ended = self.epoch >= self.settings.epochs or self.waited >= self.settings.patience
         return ended or self.problem is not None
 
-    def train(self, train: Batch, images: Sequence[ImageRef | None]) -> None:
-        """Train for an epoch. Every draw depends on seed and epoch alone, so that a resumed run draws the same."""
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return bool(self._accelerator.is_main_process)
+
+    def train(self, train: Posts) -> None:
+        """Train for an epoch. Draws depend on seed and epoch alone: a resumed run draws the same."""
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         drawer = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
-        order = torch.randperm(len(train.label), generator=drawer)
+        order = torch.randperm(len(train.batch.label), generator=drawer)
         # A step that would leave a process without a post is left out.
-        steps = [rows for rows in order.split(self.settings.batch) if len(rows) >= world]
+        steps = [rows for rows in _cut(order, self.settings.batch) if len(rows) >= world]
         mine = [rows[rank::world] for rows in steps]
         torch.manual_seed(1_000_003 * self.seed + self.epoch + rank)  # dropout
-        negatives = Negatives(train, self.model.head.negatives_per_post)
+        negatives = Negatives(train.batch, self.model.head.negatives_per_post)
+        self.epoch += 1
         self.model.train()
-        pixels = pixel_batches(images, self.backbone, [rows.tolist() for rows in mine])
+        pixels = pixel_batches(train.images, self.backbone, [rows.tolist() for rows in mine])
         for whole, rows, some in zip(steps, mine, pixels, strict=True):
             drawn = negatives.draw(rows.unsqueeze(0), [drawer]).squeeze(0)
-            # Processes' gradients are averaged: each weighs as much as it has posts.
-            loss = self._step(_rows(train, rows, some), drawn, weight=len(rows) * world / len(whole))
+            # The processes' gradients are averaged: each weighs as much as it has posts.
+            loss = self._step(_rows(train.batch, rows, some), drawn, len(rows) * world / len(whole))
             if not math.isfinite(loss):
-                self.problem = (
-                    f"its loss was no number in epoch {self.epoch + 1}: try a smaller learning rate"
-                )
+                self.problem = f"its loss was no number in epoch {self.epoch}: try a smaller learning rate"
                 break
-        self.epoch += 1
 
     def _step(self, batch: Batch, negatives: Tensor, weight: float) -> float:
-        """Take one step; return the loss on this process. A batch too large for the device is cut into slices."""
-        n = len(batch.label)
+        """Take one step and return the loss; once it does not fit the device's memory, in slices."""
         while True:
-            size = math.ceil(n / self._slices)
             try:
-                self._optimiser.zero_grad()
-                total = 0.0
-                for at in range(0, n, size):
-                    part = Batch(*(field[at : at + size].to(self._accelerator.device) for field in batch))
-                    given = negatives[at : at + size].to(self._accelerator.device)
-                    loss = self._loss(part, given) * (len(part.label) / n)
-                    self._accelerator.backward(loss * weight)
-                    total += float(loss.detach())
-                self._optimiser.step()
-                return total
+                loss = self._slice_by_slice(batch, negatives, weight)
+                self.optimiser.step()
+                return float(self._accelerator.reduce(loss, "mean"))
             except torch.OutOfMemoryError as error:
+                size = math.ceil(len(batch.label) / self._slices)
                 if size == 1:
                     raise BaselineError(
-                        f"{self._accelerator.device} has not enough memory to train on one post: --device cpu"
+                        f"{self.device} has not enough memory to train on one post: use --device cpu"
                     ) from error
                 self._slices *= 2
-                say(f"{self._accelerator.device} is out of memory: going on with {math.ceil(size / 2)} posts at once")
+                say(f"{self.device} is out of memory: going on with {math.ceil(size / 2)} posts at once")
+
+    def _slice_by_slice(self, batch: Batch, negatives: Tensor, weight: float) -> Tensor:
+        self.optimiser.zero_grad()
+        n = len(batch.label)
+        size = math.ceil(n / self._slices)
+        total = torch.zeros((), device=self.device)
+        for at in range(0, n, size):
+            part = _to(Batch(*(field[at : at + size] for field in batch)), self.device)
+            last = at + size >= n  # gradients travel between processes once a step
+            with nullcontext() if last else self._accelerator.no_sync(self._loss):
+                loss = self._loss(part, negatives[at : at + size].to(self.device)) * (len(part.label) / n)
+                self._accelerator.backward(loss * weight)
+            total += loss.detach()
+        return total
 
     @torch.no_grad()
-    def score(self, validation: Batch, images: Sequence[ImageRef | None]) -> tuple[float, float]:
-        """Return accuracy and mean log-likelihood on validation, over all processes."""
-        self.model.eval()
-        rank, world = self._accelerator.process_index, self._accelerator.num_processes
-        mine = torch.arange(len(validation.label))[rank::world]
-        batches = list(mine.split(math.ceil(self.settings.batch / self._slices)))
-        sums = torch.zeros(2, dtype=torch.float64, device="cpu")
-        for rows, some in zip(
-            batches, pixel_batches(images, self.backbone, [b.tolist() for b in batches]), strict=True
-        ):
-            batch = Batch(*(part.to(self._accelerator.device) for part in _rows(validation, rows, some)))
-            with self._accelerator.autocast():
-                logits = self.model.head(self.model.featured(batch, self.backbone.dim))
-            logs = logits.double().log_softmax(-1)
-            right = (logs.argmax(-1) == batch.label).sum()
-            likelihood = logs.gather(1, batch.label.unsqueeze(1)).sum()
-            sums += torch.stack([right.double(), likelihood]).cpu()
-        whole = self._accelerator.reduce(sums.to(self._accelerator.device), "sum") / len(validation.label)
-        return float(whole[0]), float(whole[1])
-
-    def judge(self, accuracy: float, likelihood: float) -> None:
-        """Keep the network if it is the best so far."""
+    def judge(self, validation: Posts) -> None:
+        """Score the network on validation, and keep it if it is the best so far."""
+        accuracy, likelihood = self._score(validation)
         if not math.isfinite(likelihood):
-            self.problem = f"its validation loss was no number in epoch {self.epoch}: try a smaller learning rate"
+            self.problem = (
+                f"its validation loss was no number in epoch {self.epoch}: try a smaller learning rate"
+            )
         elif likelihood > self.best.likelihood:
             state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
             self.best, self.waited = Best(self.epoch, accuracy, likelihood, state), 0
         else:
             self.waited += 1
 
-    def restore_best(self) -> None:
+    def _score(self, validation: Posts) -> tuple[float, float]:
+        """Return accuracy and mean log-likelihood over all processes."""
+        rank, world = self._accelerator.process_index, self._accelerator.num_processes
+        rows = torch.arange(len(validation.batch.label))[rank::world]
+        batches = _cut(rows, math.ceil(self.settings.batch / self._slices))
+        pixels = pixel_batches(validation.images, self.backbone, [some.tolist() for some in batches])
+        self.model.eval()
+        sums = torch.zeros(2)
+        for some, images in zip(batches, pixels, strict=True):
+            batch = _to(_rows(validation.batch, some, images), self.device)
+            with self._accelerator.autocast():
+                logs = self.model.head(self.model.featured(batch)).float().log_softmax(-1)
+            right = (logs.argmax(-1) == batch.label).float().sum()
+            sums += torch.stack([right, logs.gather(1, batch.label.unsqueeze(1)).sum()]).cpu()
+        whole = self._accelerator.reduce(sums.to(self.device), "sum") / len(validation.batch.label)
+        return float(whole[0]), float(whole[1])
+
+    def end(self) -> None:
         """Make the network that of its best epoch, on the CPU."""
         self.model.cpu()
         if self.best.state:
             self.model.load_state_dict(self.best.state)
         self.model.eval()
 
-    def mark(self, train: Posts, validation: Posts) -> str:
-        """Return a digest of all that the training depends on."""
 
-    def save(self, path: Path, mark: str) -> None:
-        """Write what a later run goes on from, whole or not at all."""
-        if not self._accelerator.is_main_process:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        torch.save(
-            {
-                "version": VERSION,
-                "mark": mark,
-                "epoch": self.epoch,
-                "waited": self.waited,
-                "problem": self.problem,
-                "best": vars(self.best),
-                "model": self.model.state_dict(),
-                "optimiser": self._optimiser.state_dict(),
-            },
-            temporary,
-        )
-        temporary.replace(path)
+def _cut(rows: Tensor, size: int) -> list[Tensor]:
+    return [rows[at : at + size] for at in range(0, len(rows), size)]
+
+
+def _rows(batch: Batch, rows: Tensor, pixels: Tensor) -> Batch:
+    return Batch(pixels, batch.tokens[rows], batch.present[rows], batch.label[rows])
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return Batch(*(field.to(device) for field in batch))
+
+
+def _accelerator(device: torch.device) -> Any:
+    try:
+        accelerate: Any = importlib.import_module("accelerate")  # an extra, and not typed
+    except ImportError as error:
+        raise BaselineError(
+            "--finetune needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"
+        ) from error
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)  # posts without an image
+    return accelerate.Accelerator(
+        cpu=device.type == "cpu", mixed_precision="bf16" if half else "no", kwargs_handlers=[unused]
+    )
+
+
+def _optimiser(model: Unfrozen, settings: FinetuneSettings) -> torch.optim.Optimizer:
+    groups = [
+        {"params": list(model.backbone.parameters()), "lr": settings.backbone_lr},
+        {"params": list(model.head.parameters()), "lr": settings.lr},
+    ]
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)

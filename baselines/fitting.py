@@ -15,8 +15,8 @@ from baselines import jobs
 from baselines.checkpoint import Checkpoint, Source, fingerprint, read
 from baselines.errors import BaselineError
 from baselines.inputs import Inputs
-from baselines.settings import Settings
-from baselines.subwords import Subwords, TextSettings
+from baselines.settings import Settings, TextSettings
+from baselines.subwords import Subwords
 from baselines.train import Fitted
 
 Tell = Callable[[Checkpoint, bool], None]

@@ -81,6 +81,7 @@ def _folder(path: Path) -> str:
 def _load(source: str, random: bool, seed: int) -> tuple[Any, Any, set[str]]:
     """Return the image processor, the model and the names of weights that the checkpoint lacks."""
     hub: Any = importlib.import_module("transformers")  # half of it is not typed
+    hub.utils.logging.disable_progress_bar()
     hub.utils.logging.set_verbosity_error()  # what is missing is judged by us
     processor = hub.AutoImageProcessor.from_pretrained(source)
     if random:

@@ -59,7 +59,6 @@ class Inputs:
     words: Vocabulary
     batches: dict[str, Batch]
 
-
     def digest(self) -> str:
         """Return a digest of all that a network is trained on."""
         sha256 = hashlib.sha256(self.words.start.tobytes())

@@ -24,8 +24,8 @@ from baselines.batch import Batch
 from baselines.data import Part
 from baselines.inputs import Inputs
 from baselines.results import Stopped
-from baselines.settings import Settings
-from baselines.subwords import Subwords, TextSettings
+from baselines.settings import Settings, TextSettings
+from baselines.subwords import Subwords
 from baselines.train import Data, Fitted, fit
 from baselines.train_text import fit_text
 
@@ -115,9 +115,7 @@ def work(job: Job, device: torch.device) -> Done:
         texts = {split: _Texts(*found["texts"][split]) for split in ("train", "validation")}
         fitted = _fit_text(texts["train"], texts["validation"], found["classes"], job.settings, job.seeds)
     else:
-        data = Data(
-            Batch(*found["train"]), Batch(*found["validation"]), found["vectors"], found["classes"]
-        )
+        data = Data(Batch(*found["train"]), Batch(*found["validation"]), found["vectors"], found["classes"])
         fitted = fit(job.model, data, job.settings, job.seeds, device)
     return Done(job, tuple(fitted), perf_counter() - began)
 

@@ -90,7 +90,7 @@ def _pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
         return torch.zeros(3, backbone.side, backbone.side)
     try:
         with Image.open(io.BytesIO(image.read())) as opened:
-            # libjpeg can halve the size while it decodes. Four times what is needed loses nothing that is seen.
+            # libjpeg can halve the size while it decodes. Four times what is needed loses nothing.
             opened.draft("RGB", (4 * backbone.side, 4 * backbone.side))
             return backbone.preprocess(opened)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

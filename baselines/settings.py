@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from baselines.errors import BaselineError
+
+Model = Literal["image", "text", "late", "early", "joint", "common"]
 
 #: The neural models; the text-based one has settings of its own (`train_text.TextSettings`).
 NEURAL = ("image", "early", "joint", "common")
 #: The six models in the order of Duong et al.'s Table 4.
-MODELS = ("image", "text", "late", "early", "joint", "common")
+MODELS: tuple[Model, ...] = get_args(Model)
 
 TITLES = {
     "image": "Image-based",
@@ -41,3 +45,40 @@ class Settings:
     missing: Literal["mask", "zero"] = "mask"
     negatives: int = 3
     weight: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextSettings:
+    """The settings of fastText under its own names, and its defaults for supervised training.
+
+    `lr`: first learning rate, going down to 0. `dim`: width of a row. `epoch`: times each text is read.
+    `minCount`: a rarer word has no row. `wordNgrams`: longest word n-gram. `minn`, `maxn`: shortest and
+    longest character n-gram; none where `maxn` is 0. `bucket`: numbers that n-grams are hashed to.
+    `lrUpdateRate`: tokens between two changes of the learning rate.
+    """
+
+    lr: float = 0.1
+    dim: int = 100
+    epoch: int = 5
+    minCount: int = 1
+    wordNgrams: int = 1
+    minn: int = 0
+    maxn: int = 0
+    bucket: int = 2_000_000
+    lrUpdateRate: int = 100
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("dim", 1),
+            ("epoch", 1),
+            ("wordNgrams", 1),
+            ("minn", 0),
+            ("maxn", 0),
+            ("bucket", 1),
+        ):
+            if getattr(self, name) < least:
+                raise BaselineError(f"{name} = {getattr(self, name)!r}: fastText needs at least {least}")
+        if not self.lr > 0:
+            raise BaselineError(f"lr = {self.lr!r}: fastText needs a learning rate above 0")
+        if self.maxn and self.minn > self.maxn:
+            raise BaselineError(f"minn = {self.minn!r} is above maxn = {self.maxn!r}: no n-gram is that long")

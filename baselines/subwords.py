@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.batch import PADDING
-from baselines.errors import BaselineError
+from baselines.settings import TextSettings
 from baselines.text import padded
 
 #: The id of every n-gram that no training text holds. Rows that are learnt count from 2.
@@ -35,43 +35,6 @@ EOS = "</s>"
 
 _APART = re.compile(r"([.!?,'/()])")
 _OFFSET, _PRIME, _NGRAM_PRIME = 2166136261, 16777619, 116049371
-
-
-@dataclass(frozen=True, slots=True)
-class TextSettings:
-    """The settings of fastText under its own names, and its defaults for supervised training.
-
-    `lr`: first learning rate, going down to 0. `dim`: width of a row. `epoch`: times each text is read.
-    `minCount`: a rarer word has no row. `wordNgrams`: longest word n-gram. `minn`, `maxn`: shortest and
-    longest character n-gram; none where `maxn` is 0. `bucket`: numbers that n-grams are hashed to.
-    `lrUpdateRate`: tokens between two changes of the learning rate.
-    """
-
-    lr: float = 0.1
-    dim: int = 100
-    epoch: int = 5
-    minCount: int = 1
-    wordNgrams: int = 1
-    minn: int = 0
-    maxn: int = 0
-    bucket: int = 2_000_000
-    lrUpdateRate: int = 100
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("dim", 1),
-            ("epoch", 1),
-            ("wordNgrams", 1),
-            ("minn", 0),
-            ("maxn", 0),
-            ("bucket", 1),
-        ):
-            if getattr(self, name) < least:
-                raise BaselineError(f"{name} = {getattr(self, name)!r}: fastText needs at least {least}")
-        if not self.lr > 0:
-            raise BaselineError(f"lr = {self.lr!r}: fastText needs a learning rate above 0")
-        if self.maxn and self.minn > self.maxn:
-            raise BaselineError(f"minn = {self.minn!r} is above maxn = {self.maxn!r}: no n-gram is that long")
 
 
 def words(text: str) -> list[str]:

@@ -7,10 +7,9 @@ given together are trained together (`stack.py`): on a GPU all of them, on a CPU
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,15 +63,16 @@ def fit(
     stack = Stack([_new(name, data, settings, seed).to(device) for seed in seeds])
     data = data.to(device)
     values = stack.parameters()
-    optimiser = torch.optim.SGD(
-        [
-            {"params": [v for n, v in values.items() if "lookup" in n]},
-            {"params": [v for n, v in values.items() if "lookup" not in n], "weight_decay": settings.weight_decay},
-        ],
-        lr=settings.lr,
-    )
-    if settings.momentum:
-        optimiser.param_groups[1]["momentum"] = settings.momentum
+    # The words' gradients are sparse, which knows neither momentum nor decay.
+    groups: list[dict[str, Any]] = [
+        {"params": [value for name, value in values.items() if "lookup" in name]},
+        {
+            "params": [value for name, value in values.items() if "lookup" not in name],
+            "momentum": settings.momentum,
+            "weight_decay": settings.weight_decay,
+        },
+    ]
+    optimiser = torch.optim.SGD([group for group in groups if group["params"]], lr=settings.lr)
     drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
     torch.manual_seed(seeds[0])
     negatives = _Negatives(data.train, stack.first.negatives_per_post)

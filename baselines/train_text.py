@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from baselines.errors import BaselineError
 from baselines.models.text import TextBased
 from baselines.results import Stopped
-from baselines.subwords import UNSEEN, Subwords, TextSettings, words
+from baselines.settings import TextSettings
+from baselines.subwords import UNSEEN, Subwords, words
 from baselines.text import Vectors
 
 Floats = NDArray[np.float32]

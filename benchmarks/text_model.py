@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from baselines.batch import Batch
 from baselines.data import Part, load
 from baselines.models.text import TextBased
-from baselines.subwords import Subwords, TextSettings, words
+from baselines.settings import TextSettings
+from baselines.subwords import Subwords, words
 from baselines.train_text import fit_text, reading_order
 from benchmarks._measure import machine, show
 

@@ -30,14 +30,7 @@ def make(name: str, features: int, vectors: Tensor, classes: int, settings: Sett
 
     `features` is the width of an image's, `vectors` float[V, d] the words' first ones.
     """
-    text = {"hidden": settings.hidden, "pooling": settings.pooling, "dropout": settings.dropout}
     if name == "image":
         return ImageBased(features, classes)
-    if name == "early":
-        return EarlyFusion(features, vectors, classes, **text)
-    joint = text | {"fusion": settings.fusion, "missing": settings.missing}
-    if name == "joint":
-        return JointFusion(features, vectors, classes, **joint)
-    assert name == "common", name
-    negatives = {"negatives": settings.negatives, "weight": settings.weight}
-    return CommonSpaceFusion(features, vectors, classes, **joint, **negatives)
+    fusions = {"early": EarlyFusion, "joint": JointFusion, "common": CommonSpaceFusion}
+    return fusions[name](features, vectors, classes, settings)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from baselines import losses
 from baselines.batch import Batch
 from baselines.models.joint import JointFusion
-from baselines.models.parts import Missing, Pooling
+from baselines.settings import Settings
 
 
 class CommonSpaceFusion(JointFusion):
@@ -23,27 +23,11 @@ class CommonSpaceFusion(JointFusion):
         features: int,
         vectors: Tensor,
         classes: int,
-        *,
-        hidden: int = 100,
-        pooling: Pooling = "max",
-        dropout: float = 0.25,
-        fusion: Pooling = "max",
-        missing: Missing = "mask",
-        negatives: int = 3,
-        weight: float = 3.0,
+        settings: Settings = Settings(),
     ) -> None:
-        super().__init__(
-            features,
-            vectors,
-            classes,
-            hidden=hidden,
-            pooling=pooling,
-            dropout=dropout,
-            fusion=fusion,
-            missing=missing,
-        )
-        self.negatives_per_post = negatives
-        self.weight = weight
+        super().__init__(features, vectors, classes, settings)
+        self.negatives_per_post = settings.negatives
+        self.weight = settings.weight
 
     def loss(self, batch: Batch, negatives: Tensor) -> Tensor:
         image, text = self.vectors(batch)

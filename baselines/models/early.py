@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from baselines.batch import IMAGE, TEXT, Batch
-from baselines.models.parts import Classifier, LowRank, Pooling, Standardise, TextEncoder
+from baselines.models.parts import Classifier, LowRank, Standardise, TextEncoder
+from baselines.settings import Settings
 
 
 class EarlyFusion(Classifier):
@@ -21,15 +22,12 @@ class EarlyFusion(Classifier):
         features: int,
         vectors: Tensor,
         classes: int,
-        *,
-        hidden: int = 100,
-        pooling: Pooling = "max",
-        dropout: float = 0.25,
+        settings: Settings = Settings(),
     ) -> None:
         super().__init__()
         self.scale = Standardise(features)
-        self.text = TextEncoder(vectors, pooling, dropout)
-        self.classify = LowRank(features + self.text.width, classes, hidden)
+        self.text = TextEncoder(vectors, settings.pooling, settings.dropout)
+        self.classify = LowRank(features + self.text.width, classes, settings.hidden)
 
     def forward(self, batch: Batch) -> Tensor:
         image = self.scale(batch.image) * batch.present[:, IMAGE].unsqueeze(-1)

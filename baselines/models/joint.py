@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.models.parts import Classifier, LowRank, Missing, Pooling, Standardise, TextEncoder, pool
+from baselines.models.parts import Classifier, LowRank, Standardise, TextEncoder, pool
+from baselines.settings import Settings
 
 
 class JointFusion(Classifier):
@@ -23,20 +24,15 @@ class JointFusion(Classifier):
         features: int,
         vectors: Tensor,
         classes: int,
-        *,
-        hidden: int = 100,
-        pooling: Pooling = "max",
-        dropout: float = 0.25,
-        fusion: Pooling = "max",
-        missing: Missing = "mask",
+        settings: Settings = Settings(),
     ) -> None:
         super().__init__()
         self.scale = Standardise(features)
-        self.text = TextEncoder(vectors, pooling, dropout)
+        self.text = TextEncoder(vectors, settings.pooling, settings.dropout)
         self.project = nn.Linear(features, self.text.width)
-        self.classify = LowRank(self.text.width, classes, hidden)
-        self.fusion = fusion
-        self.missing = missing
+        self.classify = LowRank(self.text.width, classes, settings.hidden)
+        self.fusion = settings.fusion
+        self.missing = settings.missing
 
     def vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return γ̃ and ψ, float[B, d] each."""

@@ -18,6 +18,9 @@ Missing = Literal["mask", "zero"]
 class Classifier(nn.Module):
     """A model of posts: `forward(batch) -> logits` and a loss of its own where the paper has one."""
 
+    #: What the image's features go through first.
+    scale: Standardise
+
     #: Texts of other classes that `loss` wants for each post.
     negatives_per_post = 0
 

@@ -122,7 +122,9 @@ def test_weights_of_another_network_name_the_first_keys_that_differ(tmp_path, sh
 
 def test_weights_of_another_width_name_both_shapes(tmp_path):
     torch.save(get_model("shufflenet_v2_x1_0", weights=None).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(BaselineError, match=r"stage2\.0\.branch1\.2\.weight is \(58, 24, 1, 1\), not \(24, 24"):
+    with pytest.raises(
+        BaselineError, match=r"stage2\.0\.branch1\.2\.weight is \(58, 24, 1, 1\), not \(24, 24"
+    ):
         load_backbone("shufflenet_v2_x0_5", tmp_path / "w.pth")
 
 
@@ -134,7 +136,11 @@ def test_weights_of_another_width_name_both_shapes(tmp_path):
         ("resnet18", {"weights": "absent.pth"}, "there is no weights file 'absent.pth': give a .safetensors"),
         ("resnet18", {"weights": "random", "side": 8}, "--side 8: the input's side is between 32 and 2048"),
         ("some/model", {"side": 225}, "--side 225: some/model has its own input size; leave it out"),
-        ("some/model", {"weights": "absent"}, "--weights absent: a transformers model is a folder with a config"),
+        (
+            "some/model",
+            {"weights": "absent"},
+            "--weights absent: a transformers model is a folder with a config",
+        ),
     ],
 )
 def test_a_choice_that_cannot_be_had_is_one_line(name, options, told):
@@ -178,7 +184,12 @@ def vit_folder(folder, *, pooler):
 
     torch.manual_seed(0)
     config = ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=32, patch_size=8
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=32,
+        patch_size=8,
     )
     model = ViTModel(config, add_pooling_layer=pooler).eval()
     model.save_pretrained(folder)
@@ -209,9 +220,11 @@ def test_a_checkpoint_of_another_model_names_the_missing_weights(tmp_path):
     vit_folder(tmp_path / "vit", pooler=True)
     file = tmp_path / "vit" / "model.safetensors"
     state = load_file(file)
-    lost = sorted(key for key in state if ".0." in key)
-    save_file({key: tensor for key, tensor in state.items() if key not in lost}, file, {"format": "pt"})
-    with pytest.raises(BaselineError, match=rf"does not hold the weights of .*: {lost[0]}, .* are missing and"):
+    kept = {key: tensor for key, tensor in state.items() if ".0." not in key}
+    save_file(kept, file, {"format": "pt"})
+    with pytest.raises(
+        BaselineError, match=r"does not hold the weights of .*\.0\..*, .* are missing and 13 more"
+    ):
         load_backbone(str(tmp_path / "vit"))
 
 

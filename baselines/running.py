@@ -1,0 +1,203 @@
+"""The work of `python -m baselines.run`: from a release to its results, table and page."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow.parquet as pq
+import torch
+
+from baselines import data, experiment, inputs, page, paper, tables, tune
+from baselines.checkpoint import Source
+from baselines.data import Release
+from baselines.errors import BaselineError
+from baselines.experiment import Chosen, Fold, Setup
+from baselines.inputs import Images, Inputs
+from baselines.progress import Progress
+from baselines.projection import projections
+from baselines.results import SCHEMA, Dataset, LeftOut, Results, Row
+
+if TYPE_CHECKING:
+    from baselines.run import Options
+
+TOOLS = ("affectory", "datasets", "numpy", "torch", "torchvision", "transformers")
+
+
+def run(options: Options, command: str) -> int:
+    """Train, score, write and print. Returns the exit code: 1 where a seed had to be given up."""
+    device = pick_device(options.device)
+    release = data.load(options.name, options.datasets, version=options.version, cache=options.cache)
+    models, left_out = trainable(release, options.models)
+    for one in left_out:
+        print(f"left out: {one.model}: {one.reason}")
+    if not models:
+        raise BaselineError(f"none of {', '.join(options.models)} can be trained on {options.name}")
+    version = release.version + (f"-folds{options.folds}" if options.folds else "")
+    folder = options.out / options.name / version
+    folder.mkdir(parents=True, exist_ok=True)
+    images, source = features(release, models, options, device)
+    with Progress(models, options.seeds, options.folds or 1) as progress:
+        setup = Setup(
+            models=models,
+            seeds=tuple(range(options.seeds)),
+            images=images,
+            vectors=options.vectors,
+            width=options.width,
+            source=source,
+            device=device,
+            folder=folder / "checkpoints",
+            choose=_chooser(options, models, folder, device, progress),
+            tell=progress.fitted,
+        )
+        dealt = data.folds(release, options.folds) if options.folds else [release]
+        folds = [
+            experiment.fold(one, number if options.folds else None, setup) for number, one in enumerate(dealt)
+        ]
+    results = _results(release, folds, setup, options, command, left_out)
+    _write(folder, release, results, folds)
+    tables.show(results)
+    print(f"\npage      {folder / 'results.html'}\ntable     {folder / 'table.md'}")
+    return 1 if any(row.stopped for row in results.rows) else 0
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of this name; `auto` is the fastest there is. Raises `BaselineError`."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    if not there.get(name.partition(":")[0], False):
+        able = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise BaselineError(f"--device {name!r} is not to be had here: there is {able}, or auto")
+    return torch.device(name)
+
+
+def trainable(release: Release, models: Sequence[str]) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
+    """Tell the models that a release can train from those that lack their input."""
+    lacks = [
+        what for what, there in (("images", release.has_images), ("texts", release.has_texts)) if not there
+    ]
+    needs = {"image": ("images",), "text": ("texts",)}
+    left_out = {
+        model: f"{release.name} {release.version} has no {missing[0]}"
+        for model in models
+        if (missing := [what for what in needs.get(model, ("images", "texts")) if what in lacks])
+    }
+    kept = tuple(model for model in dict.fromkeys(models) if model not in left_out)
+    return kept, tuple(LeftOut(model, reason) for model, reason in left_out.items())
+
+
+def features(
+    release: Release, models: Sequence[str], options: Options, device: torch.device
+) -> tuple[Images, Source | None]:
+    """Return the release's image features, where a model reads them."""
+    if set(models) <= {"text"}:
+        return inputs.no_images(release), None
+    from baselines.backbones import load_backbone
+    from baselines.features import extract, image_refs
+
+    backbone = load_backbone(options.backbone, options.weights, side=options.side)
+    everything = release.everything()
+    found = extract(image_refs(release, everything), backbone, options.features, device)
+    source = Source(options.backbone, options.weights, options.side, backbone.digest, backbone.dim)
+    return inputs.extracted(release, found), source
+
+
+def _chooser(
+    options: Options, models: Sequence[str], folder: Path, device: torch.device, progress: Progress
+) -> experiment.Choose:
+    changes = dict.fromkeys(("image", "early", "joint", "common"), options.neural) | {"text": options.text}
+
+    def choose(made: Inputs, fold: int | None) -> Chosen:
+        base = experiment.defaults(models, changes)
+        if not options.tune:
+            return base
+        return tune.search(made, base, folder, device, fold, progress.tuned)
+
+    return choose
+
+
+def _results(
+    release: Release,
+    folds: Sequence[Fold],
+    setup: Setup,
+    options: Options,
+    command: str,
+    left_out: Sequence[LeftOut],
+) -> Results:
+    counts = release.counts()
+    dataset = Dataset(release.name, release.version, release.classes, counts, options.folds)
+    rows = experiment.rows(folds, release.classes, setup, options.tune)
+    known = paper.figures(release.name)
+    if known:
+        rows = [_beside(row, known, dataset) for row in rows]
+    missing = [fold.words.words.out_of_vocabulary for fold in folds]
+    return Results(
+        schema=SCHEMA,
+        dataset=dataset,
+        rows=tuple(rows),
+        pairs=tuple(experiment.pairs(folds, setup)),
+        command=command.strip(),
+        device=_name(setup.device),
+        date=datetime.date.today().isoformat(),
+        tools={name: importlib.metadata.version(name) for name in TOOLS},
+        out_of_vocabulary=None if missing[0] is None else sum(m or 0 for m in missing) / len(missing),
+        left_out=tuple(left_out),
+        projections=projections(folds[0], setup),
+    )
+
+
+def _beside(row: Row, known: paper.Paper, dataset: Dataset) -> Row:
+    differs = paper.differences(
+        known,
+        backbone=row.backbone,
+        weights=row.weights,
+        vectors=row.vectors,
+        dataset=dataset.name,
+        counts=dataset.counts,
+        folds=dataset.folds,
+    )
+    return msgspec.structs.replace(row, differs=differs)
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {os.cpu_count()} cores of {platform.processor() or platform.machine()}"
+
+
+def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fold]) -> None:
+    temporary = folder / "predictions.tmp"
+    pq.write_table(experiment.predictions(folds, release.classes), temporary, compression="zstd")
+    temporary.replace(folder / "predictions.parquet")
+    results.write(folder)
+    tables.write(folder)
+    page.write(folder, lambda keys: _shown(release, keys))
+
+
+def _shown(release: Release, keys: Sequence[page.Key]) -> Mapping[page.Key, page.Shown]:
+    """Look the posts up that the page shows."""
+    from datasets import Image
+
+    everything = release.everything()
+    there = zip(everything.post_ids.tolist(), everything.image_index.tolist(), strict=True)
+    place = {key: row for row, key in enumerate(there)}
+    raw = {s: rows.cast_column("image", Image(decode=False)) for s, rows in release.rows.items()}
+    found = {}
+    for key in keys:
+        split, row = everything.where[place[key]].tolist()
+        one = raw[data.SPLITS[split]][row]
+        found[key] = page.Shown(
+            text=one["text"] or "",
+            image=one["image"]["bytes"] if one["image"] else None,
+            over_18=bool(one["over_18"]),
+            permalink=one["permalink"] or "",
+            credit=one["attribution"] or "",
+        )
+    return found

@@ -1,0 +1,101 @@
+"""A small search over what the papers leave open, judged on validation; the test posts are never read.
+
+Each candidate is trained with one seed; the one of the highest mean log-likelihood on validation is taken: on
+a few hundred posts it tells candidates apart that the accuracy doesn't. What was found is kept beside the
+results, and taken again for the same inputs and candidates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from baselines import jobs
+from baselines.inputs import Inputs
+from baselines.settings import Settings, TextSettings
+
+#: Learning rates and weight decays of the neural models. Small sets want small steps and much decay: there
+#: the best epoch of a larger rate is over before it is seen.
+RATES, DECAYS = (0.001, 0.003, 0.01, 0.03), (0.0, 0.01, 0.1)
+
+#: fastText's n-grams, epochs and rates.
+NGRAMS = ((1, 0, 0), (2, 0, 0), (1, 2, 5), (2, 3, 6))
+TEXT_EPOCHS, TEXT_RATES = (5, 20), (0.1, 0.25, 0.5, 1.0)
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A choice of settings and how it did on validation."""
+
+    settings: dict[str, str | int | float | bool | None]
+    likelihood: float  # mean log-likelihood, nats
+    accuracy: float
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The candidates of one model, the best first."""
+
+    digest: str  # of inputs and candidates
+    candidates: tuple[Candidate, ...]
+
+
+def grid(model: str, base: Settings | TextSettings) -> list[Settings | TextSettings]:
+    """Return the candidates of a model: `base` with other values of what is searched."""
+    if isinstance(base, TextSettings):
+        return [
+            replace(base, wordNgrams=n, minn=low, maxn=high, epoch=epoch, lr=lr)
+            for (n, low, high), epoch, lr in product(NGRAMS, TEXT_EPOCHS, TEXT_RATES)
+        ]
+    return [replace(base, lr=lr, weight_decay=decay) for lr, decay in product(RATES, DECAYS)]
+
+
+def search(
+    inputs: Inputs,
+    base: Mapping[str, Settings | TextSettings],
+    folder: Path,
+    device: torch.device,
+    fold: int | None = None,
+    tell: Callable[[str, int, int], None] = lambda model, done, total: None,
+) -> dict[str, Settings | TextSettings]:
+    """Return the best settings of each model; `tell` hears the model, and how many of how many are done."""
+    chosen: dict[str, Settings | TextSettings] = {}
+    data = inputs.digest()
+    path = folder / ("tuned.json" if fold is None else f"tuned-fold{fold}.json")
+    known = msgspec.json.decode(path.read_bytes(), type=dict[str, Found]) if path.exists() else {}
+    with jobs.stored(inputs) as stored:
+        waiting: list[jobs.Job] = []
+        grids = {model: grid(model, settings) for model, settings in base.items()}
+        digests = {model: _digest(data, model, candidates) for model, candidates in grids.items()}
+        for model, candidates in grids.items():
+            if model in known and known[model].digest == digests[model]:
+                continue
+            known.pop(model, None)
+            waiting += [
+                jobs.Job(f"{model}/{i}", model, stored, one, (0,)) for i, one in enumerate(candidates)
+            ]
+        results: dict[str, list[Candidate]] = {job.model: [] for job in waiting}
+        for done in jobs.run(waiting, device):
+            model, fitted = done.job.model, done.fitted[0]
+            results[model].append(Candidate(asdict(done.job.settings), fitted.likelihood, fitted.accuracy))
+            tell(model, len(results[model]), len(grids[model]))
+    for model, tried in results.items():
+        best = sorted(tried, key=lambda one: (-one.likelihood, str(one.settings)))
+        known[model] = Found(digests[model], tuple(best))
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(known, order="sorted"), indent=1))
+    temporary.replace(path)
+    for model, settings in base.items():
+        best_of_all: dict[str, Any] = known[model].candidates[0].settings
+        chosen[model] = replace(settings, **best_of_all)
+    return chosen
+
+
+def _digest(data: str, model: str, candidates: Sequence[Settings | TextSettings]) -> str:
+    return hashlib.sha256(f"{torch.__version__} {data} {model} {candidates!r}".encode()).hexdigest()

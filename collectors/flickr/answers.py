@@ -1,0 +1,250 @@
+"""What Flickr answers: pure functions from a body to a photo, to sizes, or to one named error.
+
+    FlickrError
+    ├── NotFound      there is no such photo (any more)
+    ├── Private       it isn't public
+    ├── BadKey        the API key is refused: no call will do better
+    ├── Unavailable   Flickr can't answer now
+    └── Malformed     none of these: it can't be read, or refuses the call and not the photo
+
+Answers come as XML or JSON, and not always as they were asked for: both are read into the form of
+Flickr's JSON, where an element's text stands under `_content`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from collectors.errors import SourceError
+from collectors.resolve import valid_text
+
+_ID = re.compile(r"[0-9]{1,20}")
+_WORD = re.compile(r"[0-9A-Za-z]{1,64}")
+
+#: Codes of a failure: https://www.flickr.com/services/api/flickr.photos.getSizes.html; 0 and 201 are in no
+#: list. 99, "Insufficient permissions", is about the method: no photo is taken for private by it.
+_NOT_FOUND, _PRIVATE, _BAD_KEY, _UNAVAILABLE = 1, 2, 100, (0, 105, 106, 201)
+
+
+class FlickrError(SourceError):
+    """A failure that Flickr answered with. `reason` names it in snake_case."""
+
+    reason = "flickr_error"
+
+
+class NotFound(FlickrError):
+    """There is no such photo, or not any more."""
+
+    reason = "not_found"
+
+
+class Private(FlickrError):
+    """The photo isn't public."""
+
+    reason = "private"
+
+
+class BadKey(FlickrError):
+    """Flickr refuses the API key."""
+
+    reason = "bad_key"
+
+
+class Unavailable(FlickrError):
+    """Flickr can't answer now."""
+
+    reason = "unavailable"
+
+
+class Malformed(FlickrError):
+    """An answer that can't be read, or refuses the call itself."""
+
+    reason = "malformed_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """What Flickr says of a photo. Texts as Flickr has them: `title` plain, `description` in HTML.
+
+    `owner` is the account's id; `uploaded` is in Unix seconds; `safety` is 0 safe, 1 moderate, 2 restricted,
+    or None where the answer doesn't say.
+    """
+
+    photo_id: str
+    server: str
+    secret: str
+    owner: str
+    licence: int
+    title: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    uploaded: int | None = None
+    safety: int | None = None
+    comments: int | None = None
+    is_video: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One of a photo's sizes."""
+
+    source: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a search: its photos, how many of its entries were none, and how many pages there are."""
+
+    photos: Sequence[Photo]
+    unreadable: int
+    pages: int
+
+
+def decode(body: bytes) -> Mapping[str, Any]:
+    """Return a good answer in the form of Flickr's JSON; raise what a bad one says."""
+    # <rsp stat="fail"><err code="1" msg="Photo not found" /></rsp>
+    # {"stat":"fail","message":"Sorry, the Flickr API service is not currently available.","code":201},
+    text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
+    try:
+        if text.startswith(b"<"):
+            root = ElementTree.fromstring(text)
+            answer = _as_json(root) if root.tag == "rsp" else None
+        else:  # raw_decode: the comma behind the answer above has been seen in earnest
+            answer, _ = json.JSONDecoder().raw_decode(text.decode())
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        raise Malformed(f"neither XML nor JSON ({str(error)[:80]})") from None
+    if not isinstance(answer, dict) or answer.get("stat") not in ("ok", "fail"):
+        raise Malformed(f"no answer of Flickr's API: {valid_text(text[:60].decode('utf-8', 'replace'))!r}")
+    if answer["stat"] == "fail":
+        failed = answer.get("err", answer)
+        raise _failure(failed.get("code"), _text(failed.get("msg", failed.get("message"))))
+    return answer
+
+
+def photo(answer: Mapping[str, Any]) -> Photo:
+    """Return the photo in an answer of `flickr.photos.getInfo`. Raises `Malformed`."""
+    return parse_photo(answer.get("photo"))
+
+
+def parse_photo(raw: Any) -> Photo:
+    """Return a photo from its entry in an answer of getInfo or of a search. Raises `Malformed`."""
+    if not isinstance(raw, Mapping):
+        raise Malformed("no photo in the answer")
+    owner, dates, licence = raw.get("owner"), raw.get("dates"), _whole(raw.get("license"))
+    if licence is None:
+        raise Malformed(f"a photo's license is {str(raw.get('license'))[:60]!r}")
+    uploaded = _first(raw, "dateuploaded", "dateupload")
+    if uploaded is None and isinstance(dates, Mapping):
+        uploaded = dates.get("posted")
+    return Photo(
+        photo_id=_matching(raw, "id", _ID),
+        server=_matching(raw, "server", _ID),
+        secret=_matching(raw, "secret", _WORD),
+        owner=_text(owner.get("nsid") if isinstance(owner, Mapping) else owner),
+        licence=licence,
+        title=_text(raw.get("title")),
+        description=_text(raw.get("description")),
+        tags=_tags(raw.get("tags")),
+        uploaded=_whole(uploaded),
+        safety=_whole(raw.get("safety_level")),
+        comments=_whole(_text(raw.get("comments"))),
+        is_video=raw.get("media") == "video",
+    )
+
+
+def sizes(answer: Mapping[str, Any]) -> list[Size]:
+    """Return a photo's sizes from an answer of `flickr.photos.getSizes`, videos left out."""
+    # {"sizes": {"size": [{"label": "Medium", "width": 500, "height": 333, "source": "https://…", …}]}}
+    listed = answer.get("sizes")
+    found = []
+    for one in _many(listed.get("size") if isinstance(listed, Mapping) else None):
+        width, height = _whole(one.get("width")), _whole(one.get("height"))
+        if one.get("media") == "photo" and width and height:
+            found.append(Size(_text(one.get("source")), width, height))
+    if not found:
+        raise Malformed("no sizes in the answer")
+    return found
+
+
+def found(answer: Mapping[str, Any]) -> Found:
+    """Return a page of an answer of `flickr.photos.search`. Raises `Malformed`."""
+    # {"photos": {"page": 1, "pages": 3, "perpage": 500, "total": 1209, "photo": [{"id": "53248070597", …}]}}
+    page = answer.get("photos")
+    if not isinstance(page, Mapping):
+        raise Malformed("no photos in the answer")
+    photos, unreadable = [], 0
+    for raw in _many(page.get("photo")):
+        try:
+            photos.append(parse_photo(raw))
+        except Malformed:
+            unreadable += 1
+    return Found(photos, unreadable, _whole(page.get("pages")) or 0)
+
+
+def _failure(code: Any, message: str) -> FlickrError:
+    number, said = _whole(code), f"Flickr says {message!r} (code {valid_text(str(code))[:20]})"
+    if number == _BAD_KEY:
+        return BadKey(said)
+    if number in _UNAVAILABLE:
+        return Unavailable(said)
+    if number == _PRIVATE:
+        return Private(said)
+    # Code 1 is also what a call without a needed parameter gets: "Required parameter missing".
+    return NotFound(said) if number == _NOT_FOUND and "not found" in message.lower() else Malformed(said)
+
+
+def _as_json(element: ElementTree.Element) -> dict[str, Any]:
+    """Return an XML element as Flickr's JSON has it; children of one name become a list."""
+    value: dict[str, Any] = dict(element.attrib)
+    if element.text and element.text.strip():
+        value["_content"] = element.text
+    for child in element:
+        known = value.get(child.tag)
+        one = _as_json(child)
+        value[child.tag] = (
+            one if known is None else [*known, one] if isinstance(known, list) else [known, one]
+        )
+    return value
+
+
+def _many(value: Any) -> list[Mapping[str, Any]]:
+    """Return the entries of a list, of which XML shows one as no list at all."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Mapping)]
+
+
+def _text(value: Any) -> str:
+    value = value.get("_content", "") if isinstance(value, Mapping) else value
+    return valid_text(value) if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    """Return the tags as their author wrote them; a search gives them in one string: "tokyo koto"."""
+    if isinstance(value, str):
+        return tuple(valid_text(value).split())
+    tags = _many(value.get("tag")) if isinstance(value, Mapping) else []
+    written = (_text(tag.get("raw")) or _text(tag) for tag in tags)
+    return tuple(dict.fromkeys(one for one in written if one))
+
+
+def _matching(raw: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
+    value = _text(raw.get(key))
+    if not pattern.fullmatch(value):
+        raise Malformed(f"a photo's {key} is {value[:60]!r}")
+    return value
+
+
+def _first(raw: Mapping[str, Any], *keys: str) -> Any:
+    return next((raw[key] for key in keys if raw.get(key) is not None), None)
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number of up to 18 digits, from 7 or "7"."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

@@ -1,0 +1,131 @@
+"""Flickr's REST API: calls with the user's key, answers as `answers.py` reads them.
+
+    GET https://api.flickr.com/services/rest/?method=flickr.photos.getInfo&photo_id=53248070597&format=json&…
+
+A key is good for 3,600 calls an hour. It stands in the address of every call: what is said of a failure is
+cleared of it here, before anything else sees it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+from collectors.answers import FetchError
+from collectors.fetch import Client
+from collectors.flickr import answers
+from collectors.flickr.answers import (
+    BadKey,
+    FlickrError,
+    Found,
+    Malformed,
+    NotFound,
+    Photo,
+    Private,
+    Unavailable,
+)
+from collectors.flickr.urls import target_of
+from collectors.quota import Quota
+
+REST = "https://api.flickr.com/services/rest/"
+
+#: https://www.flickr.com/services/developer/api/: "3600 queries per hour across the whole key".
+CALLS, HOUR = 3600, 3600.0
+
+#: Tries at a call that Flickr answers with "unavailable".
+ATTEMPTS = 4
+
+#: Photos in a page of a search, and photos that a search reaches at all.
+PER_PAGE, REACH = 500, 4000
+
+#: The largest long side in pixels that is taken in the place of an image that is gone.
+LARGEST = 1024
+
+_EXTRAS = "description,license,date_upload,tags,media"
+
+
+class Down(Unavailable):
+    """Flickr's API has been given up for this run."""
+
+
+@dataclass(slots=True)
+class FlickrApi:
+    """Flickr's API under one key."""
+
+    client: Client
+    key: str = field(repr=False)
+
+    async def photo(self, photo_id: str) -> Photo:
+        """Return what Flickr says of a photo. Raises `FlickrError`."""
+        return answers.photo(await self._call("flickr.photos.getInfo", {"photo_id": photo_id}))
+
+    async def sizes(self, photo_id: str) -> list[answers.Size]:
+        """Return the sizes in which a photo is to be had. Raises `FlickrError`."""
+        return answers.sizes(await self._call("flickr.photos.getSizes", {"photo_id": photo_id}))
+
+    async def search(self, text: str, page: int, per_page: int, licences: Sequence[int]) -> Found:
+        """Return a page (from 1) of public, safe photos with these words. Raises `FlickrError`."""
+        asked = {"text": text, "page": str(page), "per_page": str(per_page), "media": "photos"}
+        asked |= {"sort": "relevance", "safe_search": "1", "extras": _EXTRAS}
+        if licences:
+            asked["license"] = ",".join(map(str, licences))
+        return answers.found(await self._call("flickr.photos.search", asked))
+
+    async def _call(self, method: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        query = {"method": method, **asked, "format": "json", "nojsoncallback": "1", "api_key": self.key}
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = await self.client.get(f"{REST}?{urlencode(query)}")
+                return answers.decode(answer.body.replace(self.key.encode(), b""))
+            except FetchError as error:
+                raise self._named(error) from None
+            except Unavailable:
+                if attempt == ATTEMPTS:
+                    raise
+            await self.client.clock.sleep(random.uniform(0, 2**attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _named(self, error: FetchError) -> FlickrError:
+        """Return a failed request as the error that it is to us."""
+        said = f"no answer from Flickr's API ({error})"
+        said = said.replace(self.key, "").replace(quote_plus(self.key), "")
+        if error.reason in ("host_down", "rate_limited", "unauthorized", "forbidden"):
+            return Down(said)
+        return Unavailable(said) if error.retry else Malformed(said)
+
+
+def quota(folder: Path) -> Quota:
+    """Return the quota of a store's key: its calls of the last hour stand in `flickr.calls`."""
+    return Quota(folder / "flickr.calls", CALLS, HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSize:
+    """Finds another file of a photo, by `flickr.photos.getSizes`, when the one that was linked is gone."""
+
+    key: str = field(repr=False)
+
+    async def __call__(self, client: Client, url: str) -> str:
+        """Return the address of the largest size of up to 1,024 pixels but `url`. Raises `FetchError`."""
+        target = target_of(url)
+        if target is None:
+            raise FetchError("bad_url", detail=url)
+        try:
+            sizes = await FlickrApi(client, self.key).sizes(target.photo_id)
+        except (NotFound, Private) as error:
+            raise FetchError(error.reason, detail=str(error), gone=True) from None
+        except BadKey as error:
+            raise FetchError("unauthorized", detail=str(error), retry=True) from None
+        except Malformed as error:
+            raise FetchError("malformed_answer", detail=str(error), retry=True) from None
+        except FlickrError as error:
+            raise FetchError("server_error", detail=str(error), retry=True) from None
+        sides = {size.source: max(size.width, size.height) for size in sizes if size.source != url}
+        fitting = {source: side for source, side in sides.items() if side <= LARGEST}
+        if not fitting:
+            raise FetchError("not_found", detail="no other size", gone=True)
+        return max(fitting, key=lambda source: fitting[source])

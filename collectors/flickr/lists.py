@@ -1,0 +1,82 @@
+"""What reading a user's lists gives: photos, and every row that is none, with its file and line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collectors.errors import InputError
+from collectors.flickr.listed import Listed
+from collectors.record import Rejection
+
+
+@dataclass(slots=True)
+class Lists:
+    """The photos of some lists by their id, in the order of the lists; `communities` are the lists' own.
+
+    `rejected` rows name their file and line; `skipped` counts rows that say nothing new.
+    """
+
+    communities: list[str] = field(default_factory=list)
+    photos: dict[str, Listed] = field(default_factory=dict)
+    rejected: list[Rejection] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, listed: Listed) -> None:
+        """Add a photo, or what another list says of one that is there."""
+        known = self.photos.get(listed.photo_id)
+        if known is not None:
+            self.skipped["rows_of_a_photo_listed_before"] += 1
+        self.photos[listed.photo_id] = known.and_then(listed) if known is not None else listed
+
+    def reject(self, reason: str, path: Path, number: int, why: str) -> None:
+        """Note a row that gives no photo."""
+        self.rejected.append(Rejection(reason, f"{path.name}, line {number}: {why}"))
+
+    def cut(self, limit: int) -> None:
+        """Keep the first `limit` photos of each list."""
+        kept: Counter[str] = Counter()
+        for photo_id, listed in list(self.photos.items()):
+            kept[listed.community] += 1
+            if kept[listed.community] > limit:
+                del self.photos[photo_id]
+                self.skipped[f"outside_the_first_{limit}"] += 1
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file with their numbers from 1. Raises `InputError`."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                yield number, line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is no UTF-8 text (byte {error.start:,}): convert it") from None
+    except OSError as error:
+        raise InputError(f"{str(path)!r} can't be read: {error.strerror}") from None
+
+
+def files(flag: str, paths: Sequence[Path], kinds: tuple[str, ...]) -> list[Path]:
+    """Return the files that a flag names, folders opened. Raises `InputError` where there is none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds)
+            if not inside:
+                raise InputError(f"{flag} {str(path)!r} holds no {' or '.join(kinds)} file")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"{flag} {str(path)!r} doesn't exist")
+    return found
+
+
+def named_after(path: Path) -> str:
+    """Return the list that a file's name begins with: `amusement` of amusement_agg.csv."""
+    found = re.match(r"[a-z]+", path.stem.lower())
+    if found is None:
+        raise InputError(f"{str(path)!r} is not named after an emotion, as amusement_….csv is: rename it")
+    return found[0]

@@ -1,0 +1,144 @@
+"""The photos of lists, one by one: what the store knows of them already, and what Flickr says of the rest.
+
+A photo that Flickr has answered for is never asked for again. Each answer goes into the store as it
+comes, so that a killed crawl goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from collectors.errors import SourceError
+from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private
+from collectors.flickr.api import Down, FlickrApi
+from collectors.flickr.listed import CONFLICT, Listed, listed_of
+from collectors.flickr.lists import Lists
+from collectors.flickr.post import answered, bare, gone, listed_anew, post_of
+from collectors.pages import Failure, Page
+from collectors.progress import eta
+from collectors.record import Post, Rejection
+from collectors.store import Store
+
+#: Calls under way at once, photos looked up in the store at once, and failures in a row that end the run.
+AT_ONCE, BATCH, PATIENCE = 8, 500, 20
+
+WALK = "flickr:lists"
+
+
+@dataclass(slots=True)
+class Photos:
+    """Give the posts of listed photos; without `api` from the lists alone. `key` hashes the owners."""
+
+    lists: Lists
+    store: Store
+    key: bytes
+    api: FlickrApi | None
+    _waiting: list[Listed] = field(default_factory=list)
+
+    async def pages(self) -> AsyncIterator[Page | Failure]:
+        """Give first what needs no call, then each photo as Flickr answers for it. Raises `BadKey`."""
+        community = self.lists.communities[0]
+        yield Page(community, WALK, rejected=self.lists.rejected, skipped=self.lists.skipped)
+        for page in self._known():
+            yield page
+        if self._waiting and self.api is not None:
+            async for given in self._ask(self.api):
+                yield given
+
+    def _known(self) -> Iterator[Page]:
+        """Give the photos that the store has answers for, or that nobody is to be asked about."""
+        listed = list(self.lists.photos.values())
+        for start in range(0, len(listed), BATCH):
+            batch = listed[start : start + BATCH]
+            stored = self.store.posts([one.post_id for one in batch])
+            posts: list[Post] = []
+            rejected: list[Rejection] = []
+            for one in batch:
+                old = stored.get(one.post_id)
+                now = one if old is None else listed_of(old).and_then(one)
+                if now.sentiment == CONFLICT:
+                    rejected.append(Rejection(CONFLICT, one.photo_id))
+                    self.store.add([listed_anew(old, now)] if old is not None else [])
+                elif old is not None and (self.api is None or answered(old)):
+                    posts.append(listed_anew(old, now))
+                elif self.api is not None:
+                    self._waiting.append(now)
+                elif now.url is not None:
+                    posts.append(bare(now))
+                else:
+                    rejected.append(Rejection("no_url", one.photo_id))
+            yield Page(batch[0].community, WALK, posts, rejected)
+
+    async def _ask(self, api: FlickrApi) -> AsyncIterator[Page | Failure]:
+        """Ask for the waiting photos, a few at once, the first alone: a bad key is to be used once."""
+        left = iter(self._waiting)
+        running, ended = set[asyncio.Task[Post | FlickrError]](), set[asyncio.Task[Post | FlickrError]]()
+        began, done, in_a_row, unanswered = time.monotonic(), 0, 0, 0
+        stop: FlickrError | None = None
+        try:
+            while True:
+                at_once = 0 if stop else AT_ONCE if done else 1
+                for one in itertools.islice(left, max(0, at_once - len(running))):
+                    running.add(asyncio.create_task(_asked(api, one, self.key)))
+                if not running:
+                    break
+                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                posts, errors = _sorted([task.result() for task in ended])
+                done, unanswered = done + len(ended), unanswered + len(errors)
+                in_a_row = 0 if posts else in_a_row + len(errors)
+                stop = stop or _reason_to_stop(errors, in_a_row)
+                yield self._page(posts, errors, done, time.monotonic() - began)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, *ended, return_exceptions=True)
+        if isinstance(stop, BadKey):
+            raise refused(stop)
+        if unanswered:
+            missing = len(self._waiting) - done + unanswered
+            problem = f"no answer yet for {missing:,} of {len(self._waiting):,} photos"
+            problem += f", the last time with: {stop}" if stop else ""
+            again = "run the same command again to ask for those alone"
+            yield Failure("flickr", SourceError(f"{problem}; {again}"))
+
+    def _page(self, posts: Sequence[Post], errors: Sequence[FlickrError], done: int, seconds: float) -> Page:
+        total = len(self._waiting)
+        left = eta(seconds / done * (total - done))
+        return Page(
+            "flickr",
+            WALK,
+            posts,
+            [Rejection(error.reason, str(error)) for error in errors],
+            doing=f"asking Flickr: {done:,} of {total:,} photos, {left} left",
+        )
+
+
+def refused(error: BadKey) -> BadKey:
+    """Return a refused key's error as the user is to read it."""
+    return BadKey(f"FLICKR_API_KEY is refused: {error}; see https://www.flickr.com/services/api/keys/")
+
+
+async def _asked(api: FlickrApi, listed: Listed, key: bytes) -> Post | FlickrError:
+    """Return the post of a photo, also of one that is gone, or why Flickr has no answer."""
+    try:
+        return post_of(await api.photo(listed.photo_id), listed, key)
+    except (NotFound, Private) as error:
+        return gone(listed, error.reason)
+    except FlickrError as error:
+        return error
+
+
+def _sorted(outcomes: Sequence[Post | FlickrError]) -> tuple[list[Post], list[FlickrError]]:
+    posts = [one for one in outcomes if isinstance(one, Post)]
+    return posts, [one for one in outcomes if isinstance(one, FlickrError)]
+
+
+def _reason_to_stop(errors: Sequence[FlickrError], in_a_row: int) -> FlickrError | None:
+    """Return the error after which it is no use to go on: a refused key before others."""
+    final = [error for error in errors if isinstance(error, BadKey | Down)]
+    final.sort(key=lambda error: not isinstance(error, BadKey))
+    return next(iter(final), None) or (errors[-1] if errors and in_a_row >= PATIENCE else None)

@@ -1,0 +1,102 @@
+"""From Flickr's photo and what the lists say of it to the post record."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from collectors.flickr.answers import Photo
+from collectors.flickr.licences import licence
+from collectors.flickr.listed import CONFLICT, Listed
+from collectors.flickr.urls import file_url
+from collectors.record import Media, Post, author_hash
+
+
+def post_of(photo: Photo, listed: Listed, key: bytes) -> Post:
+    """Return the post of a photo that Flickr has answered for. `key` hashes the owner's account id."""
+    name, address = licence(photo.licence)
+    url = listed.url or file_url(photo.server, photo.photo_id, photo.secret)
+    medium = Media(url, 0, "flickr_photo")
+    if photo.is_video:
+        medium = Media(url, 0, "video", "not_image", "video")
+    return replace(
+        bare(listed),
+        title=html.unescape(photo.title).strip(),
+        body=plain_text(photo.description),
+        author=author_hash(f"flickr:{photo.owner}", key) if photo.owner else None,
+        created_at=photo.uploaded,
+        num_comments=photo.comments,
+        tags=photo.tags,
+        licence=name,
+        licence_url=address,
+        over_18=None if photo.safety is None else photo.safety > 0,
+        media=(medium,),
+    )
+
+
+def bare(listed: Listed) -> Post:
+    """Return the post of a photo of which only the lists are known."""
+    return Post(
+        post_id=listed.post_id,
+        source="flickr",
+        community=listed.community,
+        title="",
+        votes=listed.votes,
+        votes_total=listed.votes_total,
+        label=listed.sentiment,
+        labels=listed.pairs or None,
+        # The usual address names the owner's account; this one leads there, and names nobody.
+        permalink=f"https://www.flickr.com/photo.gne?id={listed.photo_id}",
+        media=(Media(listed.url, 0, "flickr_photo"),) if listed.url else (),
+    )
+
+
+def gone(listed: Listed, reason: str) -> Post:
+    """Return the post of a photo that is not to be had, and whose image is not to be fetched."""
+    post = bare(listed)
+    media = tuple(replace(one, status="failed", reason="post_removed") for one in post.media)
+    return replace(post, removed=reason, media=media)
+
+
+def listed_anew(post: Post, listed: Listed) -> Post:
+    """Return a post of the store with what the lists say of it now."""
+    if listed.sentiment == CONFLICT:
+        return replace(post, removed=CONFLICT)
+    return replace(
+        post,
+        community=listed.community,
+        votes=listed.votes,
+        votes_total=listed.votes_total,
+        label=listed.sentiment,
+        labels=listed.pairs or None,
+    )
+
+
+def answered(post: Post) -> bool:
+    """Say whether Flickr has answered for a post of the store: then it has a licence, or is gone."""
+    return post.licence is not None or post.removed is not None
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("br", "p", "div", "li"):
+            self.parts.append("\n")
+
+
+def plain_text(markup: str) -> str:
+    """Return a description without its HTML, entities decoded; lines stay, runs of blank lines become one."""
+    # 'Our Catalogue Reference:</b> <a href="http://www.nationalarchives.gov.uk/…" rel="nofollow">COAL 80</a>'
+    parser = _Text()
+    parser.feed(markup)
+    parser.close()
+    text = re.sub(r"[ \t\r\f\v\xa0]+", " ", "".join(parser.parts))
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r" ?\n ?", "\n", text)).strip()

@@ -1,0 +1,61 @@
+"""You et al.'s vote tables: photos that annotators were shown, and how many felt an emotion.
+
+    amusement_….csv
+    0,http://farm9.static.flickr.com/8383/8674318733_0f4c8d1f5d_z.jpg,1,4
+      url                                          disagree ──┘ └── agree
+
+No header; the emotion is the file's name up to the first "_". Five annotators were asked of each photo
+whether it evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset
+for Image Emotion Recognition"). So `votes` of a photo is emotion -> agreeing, and `votes_total` how many
+were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from collectors.flickr.listed import Listed
+from collectors.flickr.lists import Lists, lines, named_after
+from collectors.flickr.urls import target_of
+
+_COUNT = re.compile(r"\d{1,6}", re.ASCII)
+
+
+def read_votes(paths: Sequence[Path]) -> Lists:
+    """Read vote tables, one emotion a file. A bad row is rejected with its line. Raises `InputError`."""
+    lists = Lists()
+    for path in paths:
+        emotion = named_after(path)
+        if emotion not in lists.communities:
+            lists.communities.append(emotion)
+        for number, line in lines(path):
+            if line.strip():
+                _row(lists, path, number, line, emotion)
+    return lists
+
+
+def _row(lists: Lists, path: Path, number: int, line: str, emotion: str) -> None:
+    try:
+        fields = next(csv.reader([line]), [])
+    except csv.Error as error:  # a field of more than 128 kB
+        return lists.reject("bad_row", path, number, str(error))
+    if len(fields) != 4:
+        why = f"{len(fields)} columns, not 4 (_, url, disagree, agree): {line[:60]!r}"
+        return lists.reject("bad_row", path, number, why)
+    _, url, *counts = (one.strip() for one in fields)
+    unread = [one for one in counts if not _COUNT.fullmatch(one)]
+    if unread:
+        return lists.reject("bad_row", path, number, f"{unread[0][:40]!r} is no number of votes")
+    target = target_of(url)
+    if target is None:
+        return lists.reject("no_flickr_photo", path, number, f"{url[:80]!r} is no Flickr photo")
+    disagree, agree = map(int, counts)
+    known = lists.photos.get(target.photo_id)
+    if known is not None and emotion in known.votes:
+        lists.skipped["rows_of_a_photo_listed_before"] += 1  # the first row of an emotion stands
+    else:
+        lists.add(Listed(target.photo_id, target.url, {emotion: agree}, disagree + agree))
+    return None

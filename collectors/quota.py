@@ -1,0 +1,47 @@
+"""A quota of calls in any span of time, kept on disk: it holds over restarts and between processes.
+
+    quota = Quota(folder / "flickr.calls", calls=3600, seconds=3600)
+    wait = quota.take()          # 0.0: the call may go out now, and counts; else the seconds to wait
+
+The file holds the times of the last `calls` calls. Another may go out once the oldest is a span ago, and
+takes its place: eight bytes at once, so that a process killed in between leaves the file whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class Quota:
+    """At most `calls` in any `seconds`, by the wall clock `now` (Unix seconds)."""
+
+    path: Path
+    calls: int
+    seconds: float
+    now: Callable[[], float] = time.time
+
+    def take(self) -> float:
+        """Take a call and return 0.0, or return the seconds until there is one to take."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            held = os.pread(descriptor, 8 * self.calls, 0)
+            times = array("d", held.ljust(8 * self.calls, b"\0"))
+            oldest = min(range(self.calls), key=times.__getitem__)
+            now = self.now()
+            # A clock that was set back: wait a whole span rather than for the day it showed.
+            wait = min(times[oldest] + self.seconds - now, self.seconds)
+            if wait > 0:
+                return wait
+            os.pwrite(descriptor, struct.pack("=d", now), 8 * oldest)
+            return 0.0
+        finally:
+            os.close(descriptor)
