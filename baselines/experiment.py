@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -121,12 +122,11 @@ def _title(model: str, settings: Chosen) -> str:
 def _settings(model: str, folds: Sequence[Fold]) -> dict[str, str | int | float | bool | None]:
     """Return a model's settings; those that differ between folds are listed, fold by fold."""
     every = [asdict(fold.settings[model]) for fold in folds if model in fold.settings]
-    return {
-        name: value
-        if all(one[name] == value for one in every)
-        else ", ".join(str(one[name]) for one in every)
-        for name, value in (every[0].items() if every else ())
-    }
+    found = {}
+    for name, value in every[0].items() if every else ():
+        values = [one[name] for one in every]
+        found[name] = value if values.count(value) == len(values) else ", ".join(map(str, values))
+    return found
 
 
 def _vectors(model: str, fold: Fold) -> str | None:
@@ -153,7 +153,7 @@ def pairs(folds: Sequence[Fold], setup: Setup) -> list[Pair]:
         for model in setup.models
         if (by_seed := whole(folds, model, "both", setup.seeds))
     ]
-    return [evaluate.compare(a, b, "both") for a, b in zip(answered, answered[1:], strict=False)]
+    return [evaluate.compare(a, b, "both") for a, b in pairwise(answered)]
 
 
 def predictions(folds: Sequence[Fold], classes: Sequence[str]) -> pa.Table:

@@ -91,5 +91,5 @@ def batch(part: Part, images: Images, tokens: NDArray[np.int64]) -> Batch:
 
 
 def only(batch: Batch, modalities: Sequence[bool]) -> Batch:
-    """Return the batch with image and text as if those not named were missing: `(True, False)`: image only."""
+    """Return the batch as if image or text were missing: `(True, False)` leaves the image."""
     return batch._replace(present=batch.present & torch.tensor(modalities, device=batch.present.device))

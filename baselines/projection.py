@@ -14,7 +14,7 @@ POSTS = 300
 
 
 def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
-    """Project γ̃ and ψ of up to 300 test posts with both, of the first seed of joint and common space fusion."""
+    """Project γ̃ and ψ of up to 300 test posts with both, by the first joint and common space fusion."""
     test = fold.test
     both = np.flatnonzero((test.digests != "") & (test.texts != ""))
     chosen = np.random.default_rng(0).permutation(both)[:POSTS]

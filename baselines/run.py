@@ -2,7 +2,7 @@
 
     python -m baselines.run reddit-emotion
     python -m baselines.run reddit-emotion-text --models text --tune
-    python -m baselines.run met-meme --backbone mobilenet_v2 --weights W.safetensors --vectors glove.txt --folds 5
+    python -m baselines.run met-meme --backbone mobilenet_v2 --weights W.pth --vectors glove.txt --folds 5
 
 Results go to results/NAME/VERSION: table.md, results.html, results.json, predictions.parquet and a checkpoint
 for each model and seed. A run that was killed goes on where it stopped; images are looked at once.

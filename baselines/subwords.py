@@ -97,17 +97,20 @@ def pieces(tokens: Sequence[str], known: Container[str | int], settings: TextSet
 
 @dataclass(frozen=True)
 class Subwords:
-    """The dictionary of some training texts. Ids: 0 padding, 1 `UNSEEN`, then `learnt`, then `given`."""
+    """The dictionary of some training texts.
+
+    `learnt`: what has a row of its own, by id from 2: the words of the texts, most frequent first; the buckets
+    that their n-grams hit; the other words that have a pretrained vector.
+    """
 
     settings: TextSettings
-    learnt: tuple[str | int, ...]  # words, most frequent first, and buckets, of the training texts
-    given: tuple[str, ...] = ()  # other words that have a pretrained vector
+    learnt: tuple[str | int, ...]
 
     @classmethod
     def fit(cls, texts: Iterable[str], settings: TextSettings, pretrained: Iterable[str] = ()) -> Subwords:
         """Read the dictionary off the training texts.
 
-        `pretrained`: words with a pretrained vector; they are known however rare they are.
+        `pretrained`: words with a pretrained vector; they have a row however rare they are.
         """
         lines = [words(text) for text in texts]
         counts = Counter(token for line in lines for token in line)
@@ -116,11 +119,11 @@ class Subwords:
         known = frozenset(frequent)
         found = (piece for line in lines for piece in pieces(line, known, settings))
         buckets = dict.fromkeys(piece for piece in found if isinstance(piece, int))
-        return cls(settings, (*frequent, *buckets), tuple(sorted(more - known)))
+        return cls(settings, (*frequent, *buckets, *sorted(more - known)))
 
     @cached_property
     def _ids(self) -> dict[str | int, int]:
-        return {piece: i for i, piece in enumerate((*self.learnt, *self.given), UNSEEN + 1)}
+        return {piece: i for i, piece in enumerate(self.learnt, UNSEEN + 1)}
 
     def place(self, word: str) -> int | None:
         """Return the id of a word; None where it has none."""
@@ -128,7 +131,7 @@ class Subwords:
 
     def __len__(self) -> int:
         """Rows of the input matrix, padding and `UNSEEN` included."""
-        return UNSEEN + 1 + len(self.learnt) + len(self.given)
+        return UNSEEN + 1 + len(self.learnt)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, repeated ones too. A word that isn't known has none of its own."""

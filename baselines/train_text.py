@@ -133,13 +133,16 @@ def read(
         for number, (at, lr) in enumerate(schedule([line.tokens for line in lines], settings), 1):
             step(lines[at], lr, rows, output)
             if number % len(lines) == 0:
-                epoch = number // len(lines)
-                for seed in np.flatnonzero(~np.isfinite(output).all((1, 2))).tolist():
-                    lost.setdefault(seed, epoch)
-                tell(min(epoch, settings.epoch))
+                epoch = min(number // len(lines), settings.epoch)
+                lost = _lost(output, epoch) | lost
+                tell(epoch)
                 if len(lost) == len(output):
-                    break
-    return lost
+                    return lost
+    return _lost(output, settings.epoch) | lost
+
+
+def _lost(output: Floats, epoch: int) -> dict[int, int]:
+    return dict.fromkeys(np.flatnonzero(~np.isfinite(output).all((1, 2))).tolist(), epoch)
 
 
 def step(line: Line, lr: float, rows: Floats, output: Floats) -> None:

@@ -13,8 +13,8 @@ from baselines.settings import Settings
 class CommonSpaceFusion(JointFusion):
     """Joint fusion in a space that image and text share, for posts that lack one of them.
 
-    Duong et al. 2017, section 3.3.4, equation 14: λ · NLL + the loss of `losses.common_space`, with g texts of
-    other classes for each post, drawn anew each step; g = 3 (Reddit) or 4 (Flickr), λ = 3. A post without
+    Duong et al. 2017, section 3.3.4, equation 14: λ · NLL + the loss of `losses.common_space`, with g texts
+    of other classes for each post, drawn anew each step; g = 3 (Reddit) or 4 (Flickr), λ = 3. A post without
     image or text has no such distance and adds its NLL alone.
     """
 
