@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,6 +99,24 @@ def load_backbone(
     digest = state_digest(network.module)
     shown = RANDOM if str(weights) == RANDOM else digest[:16]
     return Backbone(name, _dim(name, network), shown, digest, network)
+
+
+def save_backbone(backbone: Backbone, path: Path) -> None:
+    """Write a backbone's weights (one that was fine-tuned, say) as `load_backbone(name, path)` reads them.
+
+    `path` is a .safetensors file, or a folder for a `transformers` model.
+    """
+    from safetensors.torch import save_file
+
+    from baselines import hub_backbones
+
+    if isinstance(backbone.module, hub_backbones.Pooled):
+        hub_backbones.save(backbone.network, path)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    save_file({key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}, temporary)
+    temporary.replace(path)
 
 
 def _unknown(name: str, known: list[str]) -> str:

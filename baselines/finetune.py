@@ -74,7 +74,8 @@ def fit_unfrozen(
     """
     model = Unfrozen(copy.deepcopy(backbone.module), copy.deepcopy(head), backbone.dim)
     mark = _mark(model, train, validation, settings, seed, backbone)
-    steps = Steps(model, backbone, settings, seed, torch.device(device))
+    imageless = any(image is None for image in train.images)
+    steps = Steps(model, backbone, settings, seed, torch.device(device), imageless=imageless)
     if checkpoint is not None:
         _resume(steps, checkpoint, mark)
     while not steps.over:

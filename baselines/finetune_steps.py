@@ -80,14 +80,22 @@ class Steps:
     """Fine-tuning, epoch by epoch: `train`, then `judge`."""
 
     def __init__(
-        self, model: Unfrozen, backbone: Backbone, settings: FinetuneSettings, seed: int, device: torch.device
+        self,
+        model: Unfrozen,
+        backbone: Backbone,
+        settings: FinetuneSettings,
+        seed: int,
+        device: torch.device,
+        *,
+        imageless: bool,
     ) -> None:
+        # `imageless`: some posts have no image, and a process may then have none in a step.
         self.model, self.backbone, self.settings, self.seed = model, backbone, settings, seed
         self.epoch = self.waited = 0
         self.best = Best()
         self.problem: str | None = None
         self._slices = 1  # a step is computed in so many parts
-        self._accelerator = _accelerator(device)
+        self._accelerator = _accelerator(device, imageless)
         self.device: torch.device = self._accelerator.device
         self._loss, self.optimiser = self._accelerator.prepare(model, _optimiser(model, settings))
 
@@ -204,7 +212,7 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(*(field.to(device) for field in batch))
 
 
-def _accelerator(device: torch.device) -> Any:
+def _accelerator(device: torch.device, imageless: bool) -> Any:
     try:
         accelerate: Any = importlib.import_module("accelerate")  # an extra, and not typed
     except ImportError as error:
@@ -212,7 +220,7 @@ def _accelerator(device: torch.device) -> Any:
             "--finetune needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"
         ) from error
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=True)  # posts without an image
+    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=imageless)
     return accelerate.Accelerator(
         cpu=device.type == "cpu", mixed_precision="bf16" if half else "no", kwargs_handlers=[unused]
     )

@@ -40,6 +40,18 @@ class Pooled(nn.Module):
         return features
 
 
+class Prepare:
+    """An image as a model's own processor makes it the input: float[3, H, W]."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return an RGB image's pixels."""
+        pixels: Tensor = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return pixels
+
+
 def load(name: str, weights: str | Path | None, seed: int) -> Network:
     """Load an encoder. Arguments and errors as of `load_backbone`."""
     random = str(weights) == RANDOM
@@ -57,17 +69,21 @@ def load(name: str, weights: str | Path | None, seed: int) -> Network:
     if hasattr(model, "get_image_features") and hasattr(model, "text_model"):
         model.text_model = None  # half of CLIP, and never called here
     module = Pooled(model, pooler=not any(key.startswith("pooler.") for key in missing))
-
-    def transform(image: Image.Image) -> Tensor:
-        pixels: Tensor = processor(images=image, return_tensors="pt")["pixel_values"][0]
-        return pixels
-
+    transform = Prepare(processor)
     probe = transform(Image.new("RGB", (640, 480)))
     if probe.ndim != 3 or probe.shape[0] != 3 or probe.shape[1] != probe.shape[2]:
         raise BaselineError(
             f"{name} prepares images as {tuple(probe.shape)}: only square RGB inputs are supported"
         )
     return Network(module, transform, _in_words(processor), int(probe.shape[1]))
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write a network as a folder that `load` reads."""
+    assert isinstance(network.module, Pooled)
+    assert isinstance(network.transform, Prepare)
+    network.module.model.save_pretrained(folder)
+    network.transform.processor.save_pretrained(folder)
 
 
 def _folder(path: Path) -> str:

@@ -54,7 +54,7 @@ def image_refs(release: Release, part: Part) -> list[ImageRef]:
         for post, digest, (split, row) in zip(part.post_ids, part.digests, part.where.tolist(), strict=True)
         if digest
     ]
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         digests = pool.map(lambda reader: hashlib.sha256(reader[1]()).hexdigest(), readers)
         return [ImageRef(post, digest, read) for (post, read), digest in zip(readers, digests, strict=True)]
 
@@ -68,11 +68,11 @@ def pixel_batches(
     images: Sequence[ImageRef | None], backbone: Backbone, batches: Iterable[Sequence[int]]
 ) -> Iterator[Tensor]:
     """Yield, for each batch of row numbers, the images of these rows, float[B, 3, H, W]; zeros where None."""
-    pool = ThreadPoolExecutor(_cores(), thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
     waiting: deque[list[Future[Tensor]]] = deque()
     try:
         for rows in batches:
-            waiting.append([pool.submit(_pixels, images[row], backbone) for row in rows])
+            waiting.append([pool.submit(pixels, images[row], backbone) for row in rows])
             if len(waiting) > AHEAD:
                 yield _stacked(waiting.popleft())
         while waiting:
@@ -85,7 +85,8 @@ def _stacked(decoded: list[Future[Tensor]]) -> Tensor:
     return torch.stack([one.result() for one in decoded])
 
 
-def _pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
+def pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
+    """Decode an image into the network's input, float[3, H, W]. Raises `BaselineError` where it can't be."""
     if image is None:
         return torch.zeros(3, backbone.side, backbone.side)
     try:
@@ -99,5 +100,6 @@ def _pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
         ) from error
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -8,8 +8,8 @@ Enriching Word Vectors with Subword Information. N-grams are hashed to one of `b
     subwords.encode("so happy today!")  # [17, 214, …]
 
 The C++ holds a row for every bucket. Here only the buckets that the training texts hit have one. The C++'s
-other rows stay as drawn, uniform around zero: an n-gram never seen adds noise of mean zero to the sum and one
-to the count. Here it is `UNSEEN`, a row of zeros: the same in expectation, without the noise.
+other rows stay as drawn, uniform around zero: an n-gram never seen adds noise of mean zero to the sum, and
+one to the count. Here it is `UNSEEN`, a row of zeros: the same in expectation, without the noise.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def pieces(tokens: Sequence[str], known: Container[str | int], settings: TextSet
 class Subwords:
     """The dictionary of some training texts.
 
-    `learnt`: what has a row of its own, by id from 2: the words of the texts, most frequent first; the buckets
-    that their n-grams hit; the other words that have a pretrained vector.
+    `learnt`: what has a row of its own, by id from 2: the words of the texts, most frequent first; the
+    buckets that their n-grams hit; the other words that have a pretrained vector.
     """
 
     settings: TextSettings

@@ -65,8 +65,8 @@ def read_vectors(path: Path, wanted: set[str]) -> Vectors:
                     width = len(parts) - 1
                 if len(parts) - 1 != width or not width:
                     raise BaselineError(
-                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0]!r}, where the lines "
-                        f"before have {width}: every line is a word and its vector, spaces between"
+                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0]!r}, where the "
+                        f"lines before have {width}; every line is a word and its vector, spaces between"
                     )
                 if parts[0] in wanted:
                     rows.setdefault(parts[0], np.array(parts[1:], dtype=np.float32))

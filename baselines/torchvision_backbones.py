@@ -33,7 +33,7 @@ def load(name: str, weights: str | Path | None, side: int | None, seed: int) -> 
     # A file tells nothing of its training: most are of torchvision's first recipe.
     chosen = published.DEFAULT if weights is None else next(iter(published))
     transform = _transform(chosen, side)
-    module = seeded(lambda: _without_head(name, trained=str(weights) != RANDOM), seed)
+    module = seeded(lambda: _without_head(name), seed)
     if weights is None:
         _fill(module, name, chosen.url, _fetched(name, chosen))
     elif str(weights) != RANDOM:
@@ -52,12 +52,13 @@ def _fill(module: nn.Module, name: str, where: str, state: dict[str, Tensor]) ->
     module.load_state_dict({key: state.get(key, tensor) for key, tensor in own.items()})
 
 
-def _without_head(name: str, *, trained: bool) -> nn.Module:
+def _without_head(name: str) -> nn.Module:
     """Return the network with its last linear layer, and any auxiliary classifiers, taken off."""
     more: dict[str, Any] = {}
     if name in ("inception_v3", "googlenet"):
         # Their published weights were trained on inputs of mean 0.5 and std 0.5: `transform_input` converts.
-        more = {"init_weights": not trained, "transform_input": True, "aux_logits": True}
+        # `init_weights` takes seconds.
+        more = {"init_weights": False, "transform_input": True, "aux_logits": True}
     module: Any = zoo.get_model(name, weights=None, **more)
     if more:
         module.aux_logits = False

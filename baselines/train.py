@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from baselines import models
-from baselines.batch import TEXT, Batch
+from baselines.batch import PADDING, TEXT, Batch
 from baselines.settings import Settings
 from baselines.stack import Stack
 
@@ -124,8 +124,18 @@ def _new(name: str, data: Data, settings: Settings, seed: int) -> models.Classif
 
 
 def take(batch: Batch, rows: Tensor) -> Batch:
-    """Return some posts of a batch: int64[…] numbers give fields of shape […, …]."""
-    return Batch(*(part[rows] for part in batch))
+    """Return some posts of a batch: int64[…] numbers give fields of shape […, …].
+
+    No more padding is kept than they need.
+    """
+    found = Batch(*(part[rows] for part in batch))
+    return found._replace(tokens=trimmed(found.tokens))
+
+
+def trimmed(tokens: Tensor) -> Tensor:
+    """Cut off the padding that all texts share: one long title would make every step as slow as itself."""
+    longest = int((tokens != PADDING).any(tuple(range(tokens.ndim - 1))).sum())
+    return tokens[..., : max(1, longest)]
 
 
 class _Negatives:
@@ -150,7 +160,7 @@ class _Negatives:
         others = len(self._ordered) - self._sizes[label]
         place = (share * others).long().clamp(max=len(self._ordered) - 1)
         place = place + torch.where(place >= self._starts[label], self._sizes[label], 0)
-        return self._tokens[self._ordered[place.clamp(max=len(self._ordered) - 1)]]
+        return trimmed(self._tokens[self._ordered[place.clamp(max=len(self._ordered) - 1)]])
 
 
 def _score(stack: Stack, batch: Batch) -> tuple[list[float], list[float]]:

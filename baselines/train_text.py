@@ -45,7 +45,9 @@ def fit_text(
     """
     settings = subwords.settings
     lines = [Line.of(subwords, texts[i], int(labels[i])) for i in reading_order(len(texts))]
-    rows = np.stack([first_rows(subwords, seed, vectors) for seed in seeds], 1)
+    rows = np.empty((len(subwords), len(seeds), settings.dim), np.float32)
+    for i, seed in enumerate(seeds):
+        rows[:, i] = first_rows(subwords, seed, vectors)
     output = np.zeros((len(seeds), classes, settings.dim), np.float32)
     lost = read(lines, rows, output, settings, tell)
     return [
@@ -67,7 +69,8 @@ def reading_order(number: int) -> NDArray[np.int64]:
 def first_rows(subwords: Subwords, seed: int, vectors: Vectors | None = None) -> Floats:
     """Draw the input matrix, float[R, d]: uniform within ±1/d, or a word's vector; padding and unseen zero.
 
-    Raises `BaselineError` for vectors of another width than `dim`.
+    So does the C++ with ten threads or more. With fewer it draws a tenth of the matrix for each, from the
+    top, and leaves the rest at zero. Raises `BaselineError` for vectors of another width than `dim`.
     """
     dim = subwords.settings.dim
     if vectors and vectors.width != dim:
@@ -75,7 +78,9 @@ def first_rows(subwords: Subwords, seed: int, vectors: Vectors | None = None) ->
             f"{vectors.name!r} holds vectors of width {vectors.width}, and dim is {dim}: "
             f"set dim to {vectors.width}, or take vectors of width {dim}"
         )
-    rows = np.random.default_rng(seed).uniform(-1 / dim, 1 / dim, (len(subwords), dim)).astype(np.float32)
+    rows = np.random.default_rng(seed).random((len(subwords), dim), np.float32)
+    rows *= 2 / dim
+    rows -= 1 / dim
     rows[: UNSEEN + 1] = 0
     for word, vector in (vectors.rows if vectors else {}).items():
         if (place := subwords.place(word)) is not None:

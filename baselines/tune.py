@@ -23,7 +23,7 @@ from baselines.settings import Settings, TextSettings
 
 #: Learning rates and weight decays of the neural models. Small sets want small steps and much decay: there
 #: the best epoch of a larger rate is over before it is seen.
-RATES, DECAYS = (0.001, 0.003, 0.01, 0.03), (0.0, 0.01, 0.1)
+RATES, DECAYS = (0.001, 0.003, 0.01, 0.03), (0.0, 0.1, 0.5)
 
 #: fastText's n-grams, epochs and rates.
 NGRAMS = ((1, 0, 0), (2, 0, 0), (1, 2, 5), (2, 3, 6))
