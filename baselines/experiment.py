@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from baselines.data import Part, Release
 from baselines.fitting import Ask
 from baselines.inputs import Images, Inputs
 from baselines.results import PREDICTIONS, Pair, Row, Scores, Stopped
-from baselines.settings import MODELS, NEURAL, TITLES, Settings, TextSettings
+from baselines.settings import MODELS, TITLES, Settings, TextSettings
 
 AnySettings = Settings | TextSettings
 Chosen = Mapping[str, AnySettings]
@@ -135,7 +135,8 @@ def _vectors(model: str, fold: Fold) -> str | None:
     if model in ("text", "late"):
         text = fold.settings["text"]
         assert isinstance(text, TextSettings)
-        return f"random, {text.dim}-d"
+        given = fold.words.vectors
+        return f"{given.name if given else 'random'}, {text.dim}-d"
     return fold.words.words.vectors
 
 
@@ -180,7 +181,8 @@ def predictions(folds: Sequence[Fold], classes: Sequence[str]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def defaults(models: Sequence[str], changes: Mapping[str, AnySettings]) -> Chosen:
-    """Return the settings of each model to train, the paper's but for `changes`."""
-    base: dict[str, AnySettings] = {model: Settings() for model in NEURAL} | {"text": TextSettings()}
-    return {model: changes.get(model, base[model]) for model in needed(models)}
+def chosen(models: Sequence[str], neural: Settings, text: TextSettings, made: Inputs) -> Chosen:
+    """Return the settings of each model to train. fastText's rows are as wide as the vectors given."""
+    if made.vectors:
+        text = replace(text, dim=made.vectors.width)
+    return {model: text if model == "text" else neural for model in needed(models)}

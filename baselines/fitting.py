@@ -16,7 +16,6 @@ from baselines.checkpoint import Checkpoint, Source, fingerprint, read
 from baselines.errors import BaselineError
 from baselines.inputs import Inputs
 from baselines.settings import Settings, TextSettings
-from baselines.subwords import Subwords
 from baselines.train import Fitted
 
 Tell = Callable[[Checkpoint, bool], None]
@@ -81,8 +80,7 @@ def _checkpoint(ask: Ask, done: jobs.Done, fitted: Fitted, mark: str) -> Checkpo
     settings, model = done.job.settings, done.job.model
     words: Sequence[str | int] = () if model == "image" else ask.inputs.words.words
     if isinstance(settings, TextSettings):
-        part = ask.inputs.release.parts["train"]
-        words = Subwords.fit(part.texts[part.texts != ""].tolist(), settings).learnt
+        words = ask.inputs.subwords(settings).learnt
     return Checkpoint(
         model=model,
         classes=ask.inputs.release.classes,

@@ -12,9 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from baselines import subwords
 from baselines.batch import Batch
 from baselines.data import SPLITS, Part, Release
-from baselines.text import Vocabulary, vocabulary
+from baselines.settings import TextSettings
+from baselines.subwords import Subwords
+from baselines.text import Vectors, Vocabulary, read_vectors, tokenise, vocabulary
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,20 @@ class Inputs:
 
     release: Release
     images: Images
+    vectors: Vectors | None
     words: Vocabulary
     batches: dict[str, Batch]
+
+    def subwords(self, settings: TextSettings) -> Subwords:
+        """Return the text-based model's dictionary of the training texts."""
+        texts = self.release.parts["train"].texts
+        return Subwords.fit(texts[texts != ""].tolist(), settings, self.vectors.rows if self.vectors else ())
 
     def digest(self) -> str:
         """Return a digest of all that a network is trained on."""
         sha256 = hashlib.sha256(self.words.start.tobytes())
+        for word, vector in sorted(self.vectors.rows.items()) if self.vectors else ():
+            sha256.update(word.encode("utf-8", "replace") + vector.tobytes())
         for split in ("train", "validation"):
             for tensor in self.batches[split]:
                 sha256.update(tensor.numpy().tobytes())
@@ -72,11 +83,15 @@ class Inputs:
 def prepare(release: Release, images: Images, vectors: Path | None, width: int) -> Inputs:
     """Make the inputs of a release. Raises `BaselineError` for vectors that can't be read."""
     texts = {split: release.parts[split].texts for split in SPLITS}
-    words = vocabulary(texts["train"], [*texts["validation"], *texts["test"]], vectors, width=width)
+    found = None
+    if vectors:
+        every = [text for split in SPLITS for text in texts[split]]
+        found = read_vectors(vectors, {w for text in every for w in (*tokenise(text), *subwords.words(text))})
+    words = vocabulary(texts["train"], [*texts["validation"], *texts["test"]], found, width=width)
     batches = {
         split: batch(part, images, words.encode(part.texts.tolist())) for split, part in release.parts.items()
     }
-    return Inputs(release, images, words, batches)
+    return Inputs(release, images, found, words, batches)
 
 
 def batch(part: Part, images: Images, tokens: NDArray[np.int64]) -> Batch:

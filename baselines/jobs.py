@@ -18,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from baselines.batch import Batch
@@ -26,6 +27,7 @@ from baselines.inputs import Inputs
 from baselines.results import Stopped
 from baselines.settings import Settings, TextSettings
 from baselines.subwords import Subwords
+from baselines.text import Vectors
 from baselines.train import Data, Fitted, fit
 from baselines.train_text import fit_text
 
@@ -68,10 +70,18 @@ def stored(inputs: Inputs) -> Iterator[Path]:
                 "vectors": torch.from_numpy(inputs.words.start),
                 "classes": len(inputs.release.classes),
                 "texts": {split: _with_text(parts[split]) for split in ("train", "validation")},
+                "given": _given(inputs.vectors),
             },
             path,
         )
         yield path
+
+
+def _given(vectors: Vectors | None) -> tuple[str, list[str], torch.Tensor] | None:
+    if vectors is None:
+        return None
+    rows = torch.from_numpy(np.stack(list(vectors.rows.values()) or [np.zeros(vectors.width, np.float32)]))
+    return vectors.name, list(vectors.rows), rows
 
 
 def _with_text(part: Part) -> tuple[list[str], list[int]]:
@@ -113,7 +123,13 @@ def work(job: Job, device: torch.device) -> Done:
     found = _read(job.data)
     if isinstance(job.settings, TextSettings):
         texts = {split: _Texts(*found["texts"][split]) for split in ("train", "validation")}
-        fitted = _fit_text(texts["train"], texts["validation"], found["classes"], job.settings, job.seeds)
+        vectors = None
+        if found["given"]:
+            name, words, rows = found["given"]
+            vectors = Vectors(name, rows.shape[1], dict(zip(words, rows.numpy(), strict=False)))
+        fitted = _fit_text(
+            **texts, classes=found["classes"], vectors=vectors, settings=job.settings, seeds=job.seeds
+        )
     else:
         data = Data(Batch(*found["train"]), Batch(*found["validation"]), found["vectors"], found["classes"])
         fitted = fit(job.model, data, job.settings, job.seeds, device)
@@ -127,11 +143,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _fit_text(
-    train: _Texts, validation: _Texts, classes: int, settings: TextSettings, seeds: Sequence[int]
+    train: _Texts,
+    validation: _Texts,
+    classes: int,
+    vectors: Vectors | None,
+    settings: TextSettings,
+    seeds: Sequence[int],
 ) -> list[Fitted]:
     """Train fastText, which knows no early stopping; validation tells settings apart."""
-    subwords = Subwords.fit(train.texts, settings)
-    models = fit_text(subwords, train.texts, train.labels, classes, seeds)
+    subwords = Subwords.fit(train.texts, settings, vectors.rows if vectors else ())
+    models = fit_text(subwords, train.texts, train.labels, classes, seeds, vectors=vectors)
     tokens = torch.from_numpy(subwords.encode_all(validation.texts))
     label = torch.tensor(validation.labels)
     batch = Batch(torch.zeros(len(label), 1), tokens, torch.ones(len(label), 2, dtype=torch.bool), label)

@@ -72,7 +72,9 @@ class Predictor:
         told = bool(text and text.strip()) and reads_text
         if not seen and not told:
             wants = [name for name, reads in (("image", self._backbone), ("text", reads_text)) if reads]
-            raise BaselineError(f"a {self.checkpoint.model} model needs {' or '.join(wants)}: pass --{wants[0]}")
+            raise BaselineError(
+                f"a {self.checkpoint.model} model needs {' or '.join(wants)}: pass --{wants[0]}"
+            )
         pixels = self._features(image) if image is not None and seen else torch.zeros(1, self._width())
         batch = Batch(
             pixels,

@@ -112,10 +112,8 @@ def features(
 def _chooser(
     options: Options, models: Sequence[str], folder: Path, device: torch.device, progress: Progress
 ) -> experiment.Choose:
-    changes = dict.fromkeys(("image", "early", "joint", "common"), options.neural) | {"text": options.text}
-
     def choose(made: Inputs, fold: int | None) -> Chosen:
-        base = experiment.defaults(models, changes)
+        base = experiment.chosen(models, options.neural, options.text, made)
         if not options.tune:
             return base
         return tune.search(made, base, folder, device, fold, progress.tuned)

@@ -9,7 +9,7 @@ from baselines.errors import BaselineError
 
 Model = Literal["image", "text", "late", "early", "joint", "common"]
 
-#: The neural models; the text-based one has settings of its own (`train_text.TextSettings`).
+#: The neural models; the text-based one has settings of its own (`TextSettings`).
 NEURAL = ("image", "early", "joint", "common")
 #: The six models in the order of Duong et al.'s Table 4.
 MODELS: tuple[Model, ...] = get_args(Model)

@@ -97,7 +97,7 @@ class Vocabulary:
 
 
 def vocabulary(
-    train: Iterable[str], others: Iterable[str], vectors: Path | None, *, width: int = 200
+    train: Iterable[str], others: Iterable[str], vectors: Vectors | None, *, width: int = 200
 ) -> Vocabulary:
     """Make the vocabulary of a release.
 
@@ -107,11 +107,10 @@ def vocabulary(
     """
     counts = Counter(token for text in train for token in tokenise(text))
     elsewhere = {token for text in others for token in tokenise(text)}
-    found = read_vectors(vectors, counts.keys() | elsewhere) if vectors else None
-    known = found.rows if found else {}
+    known = vectors.rows if vectors else {}
     words = sorted(w for w, n in counts.items() if n > 1 or w in known)
     words += sorted(w for w in elsewhere - counts.keys() if w in known)
-    width = found.width if found else width
+    width = vectors.width if vectors else width
     spread = float(np.std(list(known.values()))) if known else 0.1
     start = np.random.default_rng(0).normal(0, spread, (len(words) + 2, width)).astype(np.float32)
     start[PADDING] = 0
@@ -119,8 +118,8 @@ def vocabulary(
         if word in known:
             start[i] = known[word]
     missing = sum(n for w, n in counts.items() if w not in known) / max(1, counts.total())
-    name = f"{found.name}, {width}-d" if found else f"random, {width}-d"
-    return Vocabulary(tuple(words), start, name, missing if found else None)
+    name = f"{vectors.name if vectors else 'random'}, {width}-d"
+    return Vocabulary(tuple(words), start, name, missing if vectors else None)
 
 
 def padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ C++'s one after the other.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from baselines.batch import Batch
 from baselines.data import Part, load
+from baselines.errors import BaselineError
 from baselines.models.text import TextBased
 from baselines.settings import TextSettings
 from baselines.subwords import Subwords, words
@@ -86,12 +88,12 @@ def theirs(train: Part, test: Part, settings: TextSettings, seeds: Sequence[int]
 
 
 def train_cpp(texts: Sequence[str], labels: Sequence[int], settings: TextSettings, **others: Any) -> Any:
-    """Train fastText's C++ on texts, read from top to bottom by one thread; `others` goes over `settings`."""
+    """Train fastText's C++ on texts, read from top to bottom by one thread; `others` overrides."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
         file.writelines(f"{LABEL}{label} {_line(text)}" for text, label in zip(texts, labels, strict=True))
         file.flush()
-        given = {name: getattr(settings, name) for name in settings.__slots__} | others
-        return fasttext.train_supervised(file.name, label=LABEL, thread=1, verbose=0, **given)
+        given = {name: getattr(settings, name) for name in settings.__slots__} | {"thread": 1} | others
+        return fasttext.train_supervised(file.name, label=LABEL, verbose=0, **given)
 
 
 def _line(text: str) -> str:
@@ -101,7 +103,11 @@ def _line(text: str) -> str:
 def main(options: Options) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    release = load(options.name, options.datasets)
+    try:
+        release = load(options.name, options.datasets)
+    except BaselineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     train, test = (part.take(part.texts != "") for part in (release.parts["train"], release.parts["test"]))
     seeds = range(options.seeds)
     rows = []

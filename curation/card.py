@@ -61,6 +61,7 @@ def _body(manifest: Manifest, words: Path) -> str:
         _USE.replace("NAME", manifest.name),
         "## What is in it",
         _counts(manifest),
+        "\n".join(f"- {note}" for note in manifest.notes),
         "## How it was built",
         f"From a crawl store by the recipe in `recipe.toml` ({manifest.paper or 'no paper'}). The manifest "
         "of each version names recipe, input and the sha256 of every file. What became of each row:",

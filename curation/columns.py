@@ -32,6 +32,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("has_image", pa.bool_(), True),
     ("has_text", pa.bool_(), True),
     ("image_index", pa.int16(), True),
+    ("image_url", pa.string(), True),
     ("image_sha256", pa.string(), True),
     ("image_hash", pa.string(), True),
     ("duplicate_group", pa.string(), True),

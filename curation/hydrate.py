@@ -2,9 +2,9 @@
 
     python -m curation.hydrate datasets/reddit-emotion --store data/reddit
 
-What the ids can't give comes through a crawl store. Without `--store-only` the posts are collected first
-(`python -m collectors.reddit --source index`, which needs Reddit credentials). What can no longer be had is
-dropped under a reason; the others keep label, split and duplicate group.
+What the ids can't give comes through a crawl store. Without `--store-only` the posts are collected first, by
+the collector of their source: Reddit's needs credentials, Flickr's a key (FLICKR_API_KEY). What can no
+longer be had is dropped under a reason; the others keep label, split and duplicate group.
 """
 
 from __future__ import annotations

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,17 +14,17 @@ import pyarrow.parquet as pq
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
-from curation import card, manifest, split, versions
+from curation import card, collecting, manifest, split, versions
 from curation.manifest import Manifest
 from curation.publish import Draft, Label, publish
 from curation.read import plan
-from curation.recipe import HasImage, Recipe, Removed
+from curation.recipe import Filter, HasImage, Recipe, Removed, Words
 from curation.release import Built, gather, workplace
 from curation.shards import Engine
 from curation.splits import twins
 from curation.stage import DROPPED, separate
 
-_IDS = ["post_id", "image_index", "label", "duplicate_group", "image_sha256", "community"]
+_IDS = [*collecting.COLUMNS, "image_index", "label", "duplicate_group", "image_sha256"]
 
 
 def ids_of(folder: Path, described: Manifest) -> pa.Table:
@@ -53,21 +50,7 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
             f"{described.name} is made of files on disk: python -m collectors.local {described.name} "
             f"--path FOLDER --store {store}, then this command again with --store-only"
         )
-    ids = ids_of(found, described)
-    own = sorted({post_id.partition(":")[2] for post_id in ids["post_id"].to_pylist()})
-    communities = sorted(set(ids["community"].to_pylist()))
-    with tempfile.TemporaryDirectory() as scratch:
-        listed = Path(scratch) / "ids.txt"
-        listed.write_text("\n".join(own) + "\n")
-        command = [sys.executable, "-m", "collectors.reddit", "--source", "index", "--path", str(listed)]
-        command += ["--subs", *communities, "--store", str(store)]
-        command += ["--sandbox-url", sandbox_url] if sandbox_url else []
-        code = subprocess.run(command, check=False).returncode
-    if code not in (0, 1):
-        raise AffectoryError(
-            "the posts could not be collected (the message stands above): mend it, or use what the store "
-            "holds with --store-only"
-        )
+    collecting.collect(ids_of(found, described).to_pylist(), store, sandbox_url)
 
 
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
@@ -75,13 +58,12 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     began = time.monotonic()
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
+    if (out / described.version).exists():
+        there = str(out / described.version)
+        raise AffectoryError(f"{there!r} stands already: remove it, or name another --out")
     recipe = Recipe.model_validate(described.recipe)
     ids = ids_of(found, described)
-    # What the recipe filtered is filtered already; what has gone since goes under its reason.
-    options = {"filters": (Removed(use="removed"),)}
-    if recipe.images.which != "none":
-        options["filters"] += (HasImage(use="image"),)  # type: ignore[assignment]
-    again = recipe.model_copy(update=options)
+    again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
     with Store.open(store, create=False) as source, Engine(workers) as engine:
         pieces = plan(source, again)
         with workplace(out) as place:
@@ -96,6 +78,16 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     return Built(out / described.version, built, False, time.monotonic() - began)
 
 
+def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Filter, ...]:
+    """Return a rebuild's filters: what the recipe dropped is out already, what has gone since goes now."""
+    filters: list[Filter] = [Removed(use="removed")]
+    if recipe.images.which != "none" and not ids["image_sha256"].null_count:
+        filters.append(HasImage(use="image"))
+    # Short texts were left out of the release, and are again.
+    filters += [f for f in recipe.filters if isinstance(f, Words) and f.otherwise == "image-only"]
+    return tuple(filters)
+
+
 def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest) -> Draft:
     """Keep the rows that the ids name, with the ids' label, split and group; account for all others."""
     wanted = {(row["post_id"], row["image_index"]): row for row in ids.to_pylist()}
@@ -104,11 +96,13 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     named_posts = pa.array(sorted({post_id for post_id, _ in wanted}), pa.string())
     lost = lost.filter(pc.is_in(lost["post_id"], named_posts))
     named = [wanted[key] for key in keys if key in wanted]
+    digests = rows["image_sha256"].to_pylist()
     same = [
         one["image_sha256"] is None or one["image_sha256"] == digest
-        for one, digest in zip(named, rows["image_sha256"].to_pylist(), strict=True)
+        for one, digest in zip(named, digests, strict=True)
     ]
-    rows, changed = separate(rows, same, "hydrate", "image_changed", [one["image_sha256"] for one in named])
+    reasons = ["image_gone" if digest is None else "image_changed" for digest in digests]
+    rows, changed = separate(rows, same, "hydrate", reasons, [one["image_sha256"] for one in named])
     named = [one for one, kept in zip(named, same, strict=True) if kept]
     there = set(keys) | set(zip(lost["post_id"].to_pylist(), lost["image_index"].to_pylist(), strict=True))
     missing = _missing([one for key, one in wanted.items() if key not in there], described)
@@ -117,7 +111,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     groups = _groups([one["duplicate_group"] for one in named])
     count = twins(splits, rows["post_id"], groups)
     assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
-    stages = ["removed", "image", "pixels", "hydrate"]
+    stages = ["removed", "image", "words", "pixels", "hydrate"]
     note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
     flags = {name: [one[name] for one in named] for name in described.labelled}
     return Draft(rows, groups, assigned, pa.concat_tables([lost, changed, missing]), stages, [note], flags)

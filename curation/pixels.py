@@ -53,7 +53,7 @@ def look(table: pa.Table, folder: Path, options: Images) -> tuple[pa.Table, pa.T
 
 def without_images(table: pa.Table) -> pa.Table:
     """Return the rows as if none had an image."""
-    for name in ("image_sha256", "image_mime", "image_width", "image_height", "image_frames"):
+    for name in ("image_url", "image_sha256", "image_mime", "image_width", "image_height", "image_frames"):
         field = ROWS.field(name)
         table = table.set_column(ROWS.get_field_index(name), field, pa.nulls(len(table), field.type))
     return table

@@ -79,7 +79,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         leakage=recipe.split.leakage,
         expected=recipe.expected,
         tools=_tools(),
-        notes=[*draft.notes, *assigned.notes],
+        notes=[*draft.notes, *_images_alone(rows, unit), *assigned.notes],
         multilabel=multilabel,
         labelled=writing.labelled,
     )
@@ -127,6 +127,15 @@ def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[
         counted = Counter(named.filter(pa.array(splits == number)).to_pylist())
         found[name] = {label: counted[label] for label in shown}
     return found
+
+
+def _images_alone(rows: pa.Table, unit: str) -> list[str]:
+    """Return the note on texts that were left out while their images stayed."""
+    reasons = Counter(rows["text_lost"].drop_null().to_pylist())
+    if not reasons:
+        return []
+    why = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in sorted(reasons.items()))
+    return [f"{reasons.total():,} {unit} stay as images alone, their texts left out ({why})"]
 
 
 def _duplicate_counts(groups: np.ndarray) -> dict[str, int]:

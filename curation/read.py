@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
+from curation.attribution import attribution
 from curation.recipe import Recipe
 from curation.stage import ROWS
+from curation.votes import labelled
 
 #: Posts in a shard: of posts with images, and of posts whose images aren't read.
 WITH_IMAGES, TEXT_ONLY = 500, 25_000
@@ -61,8 +63,8 @@ def plan(store: Store, recipe: Recipe) -> list[Shard]:
 
 
 _POSTS = (
-    "post_id, source, community, title, body, score, votes, label, permalink, licence, over_18, removed, "
-    "created_at"
+    "post_id, source, community, title, body, score, votes, votes_total, label, permalink, licence, "
+    "licence_url, over_18, removed, created_at"
 )
 
 
@@ -71,7 +73,7 @@ def _posts_columns(recipe: Recipe) -> str:
     return _POSTS + ", labels" * (recipe.multilabel is not None) + ", split" * (recipe.split.rule == "given")
 
 
-_MEDIA = "post_id, position, status, reason, sha256, mime, width, height, frames"
+_MEDIA = "post_id, position, status, reason, url, sha256, mime, width, height, frames"
 
 
 def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
@@ -111,7 +113,7 @@ def digest(shard: Shard, folder: Path, recipe: Recipe) -> str:
     return sha256.hexdigest()
 
 
-_NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None)
+_NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None, None)
 
 
 def _rows_media(db: sqlite3.Connection, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -138,24 +140,23 @@ _NEAREST = {"stored": 0, "pending": 1, "failed": 2, "refused": 3, "gone": 4, "no
 
 def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     names = [*_posts_columns(recipe).replace(" ", "").split(","), "image_index", "media_status"]
-    names += ["media_reason", "image_sha256", "image_mime", "image_width", "image_height", "image_frames"]
+    names += ["media_reason", "image_url", "image_sha256", "image_mime", "image_width", "image_height"]
+    names += ["image_frames"]
     columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
-    labels, agreeing, agreement = _labels(columns, recipe)
-    columns["unmapped"] = _unmapped(columns, labels, agreeing, recipe)
+    voted = labelled(columns, recipe)
+    columns["unmapped"] = _unmapped(columns, voted["label"], voted["agreeing"], recipe)
+    columns |= voted
     if "labels" in columns:
         columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
     parts = [columns[part] for part in recipe.text.parts]
     columns["text"] = (
         parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
     )
-    columns["label"], columns["agreeing"], columns["agreement"] = labels, agreeing, agreement
     columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
-    columns["attribution"] = [
-        f"{source} post {post_id.partition(':')[2]}" + f" in {community}" * (community != source)
-        for source, post_id, community in zip(
-            columns["source"], columns["post_id"], columns["community"], strict=True
-        )
-    ]
+    said = ("source", "post_id", "community", "permalink", "licence", "licence_url")
+    columns["attribution"] = [attribution(*one) for one in zip(*(columns[key] for key in said), strict=True)]
+    # A file on disk has no address that means something to others: local://NAME/PATH.
+    columns["image_url"] = [url if url and url.startswith("http") else None for url in columns["image_url"]]
     arrays = [
         pa.array(columns[field.name], field.type)
         if field.name in columns
@@ -163,31 +164,6 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
         for field in ROWS
     ]
     return pa.Table.from_arrays(arrays, schema=ROWS)
-
-
-def _labels(
-    columns: dict[str, Sequence[Any]], recipe: Recipe
-) -> tuple[list[str | None], list[int | None], list[float | None]]:
-    """Return each row's label, the votes for it and their share.
-
-    The label comes from the annotators' majority, else from the source's own label, else from the community.
-    """
-    labels: list[str | None] = []
-    agreeing: list[int | None] = []
-    agreement: list[float | None] = []
-    of = recipe.labels.get
-    for votes, label, community in zip(columns["votes"], columns["label"], columns["community"], strict=True):
-        if votes == "{}":
-            labels.append(of(community if label is None else label))
-            agreeing.append(None)
-            agreement.append(None)
-            continue
-        counted = sorted(json.loads(votes).items(), key=lambda item: (-item[1], item[0]))
-        tied = len(counted) > 1 and counted[0][1] == counted[1][1]
-        labels.append(None if tied else of(counted[0][0]))
-        agreeing.append(counted[0][1])
-        agreement.append(counted[0][1] / max(1, sum(n for _, n in counted)))
-    return labels, agreeing, agreement
 
 
 def _unmapped(

@@ -54,7 +54,7 @@ class Images(_Part):
 
 
 class Removed(_Part):
-    """Drop posts that their source marks as removed or deleted."""
+    """Drop posts that their source marks as removed or deleted, or that their own lists contradict."""
 
     use: Literal["removed"]
 
@@ -98,11 +98,12 @@ class Language(_Part):
 
 
 class Words(_Part):
-    """Keep posts of `min` to `max` words."""
+    """Keep posts of `min` to `max` words; `otherwise` drop them, or keep their images alone."""
 
     use: Literal["words"]
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=1)] | None = None
+    otherwise: Literal["drop", "image-only"] = "drop"
 
 
 class Score(_Part):
@@ -184,7 +185,10 @@ class Publish(_Part):
 
 
 class Recipe(_Part):
-    """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for."""
+    """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for.
+
+    `expected` are the paper's counts by label, `expected_image_only` how many of them are images alone.
+    """
 
     name: str
     title: str
@@ -199,6 +203,7 @@ class Recipe(_Part):
     split: Split = Split()
     publish: Publish = Publish()
     expected: dict[str, int] = Field(default_factory=dict)
+    expected_image_only: dict[str, int] = Field(default_factory=dict)
     multilabel: Multilabel | None = None
     labelled: Labelled | None = None
 
@@ -225,6 +230,15 @@ class Recipe(_Part):
         if "no label" in labels.values():
             raise ValueError("'no label' stands for posts without one: name the class otherwise")
         return labels
+
+    @model_validator(mode="after")
+    def _has_images_to_stand_alone(self) -> Recipe:
+        alone = any(one.use == "words" and one.otherwise == "image-only" for one in self.filters)
+        if alone and self.images.which == "none":
+            raise ValueError(
+                "otherwise = 'image-only' keeps images, and images.which is 'none': drop the posts"
+            )
+        return self
 
     @property
     def classes(self) -> list[str]:

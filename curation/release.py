@@ -36,8 +36,8 @@ BUILDING = ".building"
 #: What the stages over all rows read of the shards.
 _COLUMNS = (
     "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing",
-    "agreement", "text", "title", "permalink", "over_18", "image_sha256", "image_mime", "image_hash",
-    "image_size",
+    "votes_total", "agreement", "text", "n_words", "text_lost", "title", "permalink", "over_18",
+    "image_sha256", "image_mime", "image_hash", "image_size",
 )  # fmt: skip
 
 

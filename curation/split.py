@@ -43,11 +43,31 @@ def assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Assigne
     elif options.rule == "given":
         result = _given(rows, groups, options)
     else:
-        agreeing = _floats(rows["agreeing"])
-        total = np.round(agreeing / np.maximum(_floats(rows["agreement"]), 1e-9))
-        result = splits.unanimous(ids, labels, agreeing, total, groups, seed=options.seed, leakage=leakage)
+        with_text = rows["n_words"].to_numpy() > 0
+        result = splits.unanimous(
+            ids,
+            labels,
+            _floats(rows["agreeing"]),
+            _floats(rows["votes_total"]),
+            groups,
+            pairs=with_text if with_text.any() else None,
+            seed=options.seed,
+            leakage=leakage,
+        )
     found = splits.twins(result.splits, ids, groups)
-    return Assigned(result.splits, {"test": found.test, "validation": found.validation}, result.notes)
+    notes = (*result.notes, *_without_classes(result.splits, labels))
+    return Assigned(result.splits, {"test": found.test, "validation": found.validation}, notes)
+
+
+def _without_classes(assigned: NDArray[np.int8], labels: pa.ChunkedArray) -> list[str]:
+    """Return a note on each held-out split that holds posts, but none of some class."""
+    every = set(labels.drop_null().to_pylist())
+    notes = []
+    for number in (splits.TEST, splits.VALIDATION):
+        held = set(labels.filter(pa.array(assigned == number)).drop_null().to_pylist())
+        if held and (missing := sorted(every - held)):
+            notes.append(f"{NAMES[number]} holds no post of {', '.join(map(repr, missing))}")
+    return notes
 
 
 def _given(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> splits.Result:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 #: Keeps some rows of a table and drops the others, under the options of a recipe.
 Stage = Callable[[pa.Table, Any], tuple[pa.Table, pa.Table]]
@@ -32,6 +33,7 @@ ROWS = pa.schema(
         ("score", pa.int64()),
         ("votes", pa.string()),
         ("agreeing", pa.int32()),  # votes for the label
+        ("votes_total", pa.int32()),  # of so many
         ("agreement", pa.float32()),  # their share
         ("permalink", pa.string()),
         ("licence", pa.string()),
@@ -41,6 +43,7 @@ ROWS = pa.schema(
         ("created_at", pa.timestamp("s", tz="UTC")),
         ("media_status", pa.string()),  # of the row's image; "none" where the post linked none
         ("media_reason", pa.string()),
+        ("image_url", pa.string()),
         ("image_sha256", pa.string()),
         ("image_mime", pa.string()),
         ("image_width", pa.int32()),
@@ -49,6 +52,7 @@ ROWS = pa.schema(
         ("language", pa.string()),
         ("language_score", pa.float32()),
         ("n_words", pa.int32()),
+        ("text_lost", pa.string()),  # why a post stays as an image alone, its text left out
         ("image_hash", pa.uint64()),
         ("image_size", pa.int64()),  # bytes as published
         ("image_bytes", pa.large_binary()),  # where the recipe wants them encoded anew
@@ -97,6 +101,17 @@ def separate(
         values[name] if name in values else lost.column(name).combine_chunks() for name in DROPPED.names
     ]
     return kept, pa.Table.from_arrays(columns, schema=DROPPED)
+
+
+def without_text(table: pa.Table, rows: np.ndarray, reasons: Sequence[str]) -> pa.Table:
+    """Return the table with these rows (bool[n]) as images alone, and why in `text_lost`."""
+    empty = {"title": "", "body": "", "text": "", "n_words": 0, "language": "und", "language_score": 0.0}
+    for name, nothing in empty.items():
+        field = ROWS.field(name)
+        values = pc.if_else(pa.array(rows), pa.scalar(nothing, field.type), table[name])
+        table = table.set_column(ROWS.get_field_index(name), field, values)
+    pairs = zip(rows, reasons, table["text_lost"].to_pylist(), strict=True)
+    return with_column(table, "text_lost", [why if lost else before for lost, why, before in pairs])
 
 
 def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 
 from curation.recipe import Agreement
@@ -9,21 +11,30 @@ from curation.stage import separate
 
 
 def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:
-    """Drop `too_few_votes`, then `no_majority` or `not_unanimous`; the detail is the votes.
+    """Drop `too_few_votes`, then `no_majority` or `not_unanimous`; the detail is "2 of 5 for awe".
 
-    A majority is more votes for the label than for any other (You et al. 2016 take it so).
+    A majority is more than half of those who were asked (You et al. 2016: three of five or more).
     """
-    keep, reasons, details = [], [], table["votes"].to_pylist()
-    columns = (table["agreeing"].to_pylist(), table["agreement"].to_pylist(), table["label"].to_pylist())
-    for agreeing, share, label in zip(*columns, strict=True):
-        total = round(agreeing / share) if agreeing else 0
-        if total < options.min_votes:
+    keep, reasons, details = [], [], []
+    columns = (table[name].to_pylist() for name in ("votes", "agreeing", "votes_total", "label"))
+    for votes, agreeing, total, label in zip(*columns, strict=True):
+        if (total or 0) < options.min_votes:  # None: nobody voted
             reasons.append("too_few_votes")
-        elif options.rule == "unanimous" and share < 1:
+        elif options.rule == "unanimous" and agreeing < total:
             reasons.append("not_unanimous")
         elif label is None:
             reasons.append("no_majority")
         else:
             reasons.append("")
         keep.append(not reasons[-1])
+        details.append("" if keep[-1] else _told(votes, total))
     return separate(table, keep, "agreement", reasons, details)
+
+
+def _told(votes: str, total: int | None) -> str:
+    """Return votes as they are read: 2 of 5 for awe, 1 for fear."""
+    counted = sorted(json.loads(votes).items(), key=lambda item: (-item[1], item[0]))
+    if not counted:
+        return "nobody voted"
+    (leading, most), *others = counted
+    return ", ".join([f"{most} of {total} for {leading}", *(f"{n} for {emotion}" for emotion, n in others)])

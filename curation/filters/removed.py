@@ -1,4 +1,4 @@
-"""Posts that their source marks as removed or deleted."""
+"""Posts that their source marks as removed or deleted, or that their own lists contradict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from curation.recipe import Removed
 from curation.stage import separate
 
 
+#: What a collector, not the source, leaves a post out for: a photo of Flickr under pairs of both signs.
+CONFLICT = "conflicting_pairs"
+
+
 def apply(table: pa.Table, options: Removed) -> tuple[pa.Table, pa.Table]:
-    """Drop `removed_by_source`; the detail is the source's own word."""
+    """Drop `removed_by_source`, the detail being the source's own word, and `conflicting_pairs`."""
     words = table["removed"].to_pylist()
-    return separate(table, [word is None for word in words], "removed", "removed_by_source", words)
+    reasons = [CONFLICT if word == CONFLICT else "removed_by_source" for word in words]
+    return separate(table, [word is None for word in words], "removed", reasons, words)

@@ -6,12 +6,20 @@ import numpy as np
 import pyarrow as pa
 
 from curation.recipe import Words
-from curation.stage import separate
+from curation.stage import separate, without_text
 
 
 def apply(table: pa.Table, options: Words) -> tuple[pa.Table, pa.Table]:
-    """Drop `too_few_words` and `too_many_words`; the detail is their number."""
+    """Drop `too_few_words` and `too_many_words`; the detail is their number.
+
+    With `otherwise = "image-only"` a post whose image is stored stays, and loses its text under that reason.
+    """
     n_words = table["n_words"].to_numpy()
     most = options.max if options.max is not None else np.iinfo(np.int32).max
+    keep = (n_words >= options.min) & (n_words <= most)
     reasons = ["too_few_words" if n < options.min else "too_many_words" for n in n_words]
-    return separate(table, (n_words >= options.min) & (n_words <= most), "words", reasons, n_words)
+    if options.otherwise == "image-only":
+        has_image = np.asarray([status == "stored" for status in table["media_status"].to_pylist()], bool)
+        table = without_text(table, ~keep & has_image, reasons)
+        keep = keep | has_image
+    return separate(table, keep, "words", reasons, n_words)

@@ -1,4 +1,4 @@
-"""The distributions of a release: words, scores, image sizes, languages, and each class's own words."""
+"""The distributions of a release: words, scores, agreement, years, image sizes, languages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from curation.report.markup import Html, count, h, number, percent
 from curation.report.release import Manifest
 from curation.report.scan import Figures
 from curation.report.sizes import Sizes
-from curation.report.vocabulary import PRIOR
 
-#: Classes with a chart or a list of their own, languages and words in a list.
-CLASSES, LANGUAGES, WORDS = 24, 8, 12
+#: Classes with a chart or a list of their own, and languages in a list.
+CLASSES, LANGUAGES = 24, 8
 
 
 def section(manifest: Manifest, figures: Figures, sizes: Sizes) -> Html:
@@ -23,6 +22,7 @@ def section(manifest: Manifest, figures: Figures, sizes: Sizes) -> Html:
     cards = [
         _words(manifest, figures),
         _scores(manifest, figures),
+        _agreements(figures),
         _years(figures),
         *_images(figures, sizes),
         _languages(figures),
@@ -72,6 +72,24 @@ def _years(figures: Figures) -> Html | None:
     middle = quantile(every, 0.5)
     note = f"When they were posted; half by {middle}. {_without(figures.rows - every.total(), 'date')}"
     return _card("Year", chart, note)
+
+
+def _agreements(figures: Figures) -> Html | None:
+    every = _sum(figures.agreements)
+    if not every:
+        return None
+    bins = [(start, start + 4) for start in range(min(every) // 5 * 5, 100, 5)] + [(100, 100)]
+    names = [f"{a}%" if a == b else f"{a} to {b}%" for a, b in bins]
+    tips = [f"{name}: {total:,}" for name, total in zip(names, fill(every, bins), strict=True)]
+    marks = [(i + 0.5, f"{a}%") for i, (a, _) in enumerate(bins) if a % 10 == 0]
+    series = [fill(one, bins) for one in figures.agreements]
+    chart = histogram(
+        series, [colour(i) for i in range(len(series))], tips, marks, "Posts by the annotators' agreement"
+    )
+    note = (
+        f"The share of the annotators asked who agree to the label; {percent(every[100], every.total())} all."
+    )
+    return _card("Agreement of the annotators", chart, note)
 
 
 def _scores(manifest: Manifest, figures: Figures) -> Html | None:
@@ -183,40 +201,6 @@ def _languages(figures: Figures) -> Html | None:
     ]
     note = "As identified from the text alone; short titles are often mistaken, see the borderline posts."
     return _card("Languages", h("table", h("tbody", *rows), cls="figures slim"), note)
-
-
-def own_words(manifest: Manifest, figures: Figures) -> Html | None:
-    """Return each class's most distinctive words."""
-    cards = []
-    found = figures.vocabulary.distinctive(WORDS)[:CLASSES]
-    widest = max((words[0].z for words in found if words), default=1)
-    for number_, (name, words) in enumerate(zip(manifest.classes, found, strict=False)):
-        rows = [
-            h(
-                "tr",
-                h("th", h("bdi", one.word), scope="row"),
-                h("td", bar([(one.z, colour(number_))], widest, f"z = {one.z:.1f}"), cls="wide"),
-                *(h("td", text, cls="n") for text in (f"{one.z:.1f}", f"{one.here:,}", f"{one.elsewhere:,}")),
-            )
-            for one in words
-        ]
-        head = ("Word", "", "z", "Here", "Else")
-        cells = (h("th", text, scope="col", cls="n" if i > 1 else None) for i, text in enumerate(head))
-        table = h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim")
-        body = table if rows else h("p", "No word sets it apart.", cls="quiet")
-        cards.append(
-            h("figure", h("figcaption", h("i", cls=f"dot {colour(number_)}"), name), body, cls="panel")
-        )
-    if not any(found):
-        return None
-    explained = (
-        "Log-odds of a word in the class against all other classes, with an informative Dirichlet prior "
-        f"({PRIOR} words, spread as in the whole release), over its standard deviation: z. “Here” and “Else” "
-        "count the word in the class and elsewhere. Words with z ≥ 1.96 are shown, the highest first. "
-        "Method: Monroe, Colaresi & Quinn (2008), “Fightin’ Words”, Political Analysis 16(4), 372–403."
-    )
-    grid = h("div", *cards, cls="charts narrow")
-    return h("section", h("h2", "Words that set a class apart"), h("p", explained), grid, id="words")
 
 
 def _sum(counters: Sequence[Counter[int]]) -> Counter[int]:

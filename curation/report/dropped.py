@@ -48,14 +48,17 @@ def look(release: Release) -> Dropped:
     picks: dict[Reason, Lowest] = {}
     for number, path in enumerate(release.dropped):
         first = 0
-        for batch in batches(path, ("post_id", "stage", "reason")):
+        for batch in batches(path, ("post_id", "stage", "reason", "thumbnail")):
             reasons = list(zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True))
             found.counts.update(reasons)
             ties = hashes(batch["post_id"].to_pylist())
+            unseen = np.asarray(batch["thumbnail"].is_null())  # what can be seen comes first
             keys = np.asarray([f"{stage}/{reason}" for stage, reason in reasons])
             for reason in sorted(set(reasons)):
                 here = np.flatnonzero(keys == "/".join(reason))
-                picks.setdefault(reason, Lowest(EXAMPLES)).offer(number, first + here, ties[here])
+                picks.setdefault(reason, Lowest(EXAMPLES)).offer(
+                    number, first + here, ties[here], unseen[here]
+                )
             first += batch.num_rows
     for reason in _order(release, found.counts)[:REASONS]:
         found.examples[reason] = []

@@ -38,9 +38,20 @@ def card(post: Post, classes: Sequence[str], reason: str = "", facts: Sequence[s
         h("p", reason, cls="reason", dir="auto") if reason else None,
         h("p", *tags, cls="tags"),
         h("p", *(f"{fact} · " for fact in known), _source(post), cls="facts"),
-        h("p", post.credit, cls="facts credit", dir="auto") if post.credit else None,
+        h("p", *_credit(post.credit), cls="facts credit", dir="auto") if post.credit else None,
         cls="card",
     )
+
+
+def _credit(text: str) -> list[object]:
+    """Return a credit with its addresses as links that show the host alone."""
+    parts: list[object] = []
+    for number_, part in enumerate(re.split(r"(https?://[^\s();,]+)", text)):
+        if number_ % 2:
+            host = part.split("/")[2]
+            part = h("a", host, href=part, rel="noopener noreferrer nofollow", target="_blank")
+        parts.append(part)
+    return parts
 
 
 def _picture(post: Post) -> Html:
@@ -59,7 +70,8 @@ def _source(post: Post) -> Html:
     name = clip(post.post_id, 40)
     if re.match(r"https?://[^\s/]", post.permalink):
         link = h("a", name, href=post.permalink, rel="noopener noreferrer nofollow", target="_blank")
-        return h("span", link, f" · {clip(post.community, 30)}" if post.community else "")
+        told = post.community not in ("", post.label)  # a subreddit, not the emotion that stands above
+        return h("span", link, f" · {clip(post.community, 30)}" if told else "")
     return h("span", name)
 
 

@@ -9,7 +9,7 @@ from curation.report.charts import bar, colour
 from curation.report.markup import Html, count, h, number, percent
 from curation.report.picks import Array
 from curation.report.release import SPLITS, Manifest
-from curation.report.scan import Figures
+from curation.report.scan import KINDS, Figures
 from curation.report.twins import Twins
 
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
@@ -79,15 +79,35 @@ def classes(manifest: Manifest, figures: Figures) -> Html:
     legend = h(
         "p",
         *(h("span", h("i", cls=f"dot ink {s}"), SPLIT_NAMES[s]) for s in SPLITS),
-        h("span", h("i", cls="dot tick"), "the paper's count") if manifest.expected else None,
+        h("span", h("i", cls="dot tick"), _source(manifest)) if manifest.expected else None,
         cls="legend",
     )
     table = _counts("Class", manifest.classes, figures.counts, figures.rows, manifest.expected, foot=True)
-    parts = [h("h2", "Classes and splits"), legend, h("div", table, cls="scroll")]
+    parts = [h("h2", "Classes and splits"), legend, h("div", table, cls="scroll"), *_kinds(manifest, figures)]
     if names := manifest.multilabel.names:
         several = _counts("Label", names, figures.holding, figures.rows, manifest.multilabel.expected)
         parts += [h("h3", "Labels, of which a post may have several"), h("div", several, cls="scroll")]
     return h("section", *parts, id="classes")
+
+
+def _source(manifest: Manifest) -> str:
+    return f"the paper’s count ({manifest.paper})" if manifest.paper else "the paper’s count"
+
+
+def _kinds(manifest: Manifest, figures: Figures) -> list[Html]:
+    """Return a table each of pairs, images alone and texts alone, where the rows are of several kinds."""
+    alone, rows = manifest.expected_image_only, figures.rows
+    of_kind: list[dict[str, int]] = [{}, alone, {}]
+    if alone:
+        of_kind[0] = {name: n - alone.get(name, 0) for name, n in manifest.expected.items()}
+    if not alone and (figures.kinds.sum(axis=(1, 2)) > 0).sum() < 2:
+        return []
+    parts = []
+    for kind, counts, expected in zip(KINDS, figures.kinds, of_kind, strict=True):
+        if counts.any() or expected:
+            table = _counts("Class", manifest.classes, counts, rows, expected, foot=True)
+            parts += [h("h3", kind), h("div", table, cls="scroll")]
+    return parts
 
 
 def _counts(
@@ -115,8 +135,8 @@ def _counts(
         h("th", "All", scope="row"),
         h("td", cls="wide"),
         *(cell(n) for n in counts.sum(axis=0)),
-        cell(rows, "strong"),
-        h("td", "100%" if rows else "0%", cls="n share"),
+        cell(counts.sum(), "strong"),
+        h("td", percent(counts.sum(), rows), cls="n share"),
         *(_beside(ours, sum(expected.values())) if known else ()),
     )
     heads = [what, "", *(_SHORT[s] for s in SPLITS), "All", "Share", *_PAPER * known]

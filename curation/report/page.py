@@ -12,7 +12,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from curation.report import distributions, dropped, flow, galleries, overview, shown, sizes, twins
+from curation.report import distributions, dropped, flow, galleries, overview, own_words, shown, sizes, twins
 from curation.report.markup import Html, h, join, number
 from curation.report.release import Manifest, Release, open_release
 from curation.report.scan import Figures, scan
@@ -45,7 +45,7 @@ def render(release: Release) -> str:
         overview.classes(manifest, figures),
         flow.waterfall(manifest.ledger),
         distributions.section(manifest, figures, sizes.measure(release)),
-        distributions.own_words(manifest, figures),
+        own_words.section(manifest, figures),
         galleries.duplicates(manifest, figures, pairs, posts),
         galleries.random(manifest, figures, posts),
         galleries.borderline(manifest, figures, posts),

@@ -113,6 +113,11 @@ class Manifest(_Part):
         """Whether some posts have no label: the last of `classes` then stands for them."""
         return any(UNLABELLED in by_label for by_label in self.counts.values())
 
+    @property
+    def expected_image_only(self) -> dict[str, int]:
+        """The paper's counts by label of posts that are images alone."""
+        return self.recipe.get("expected_image_only") or {}
+
     def filters(self, use: str) -> list[dict[str, Any]]:
         """Return the recipe's filters of one kind."""
         found = self.recipe.get("filters") or []

@@ -34,6 +34,9 @@ COLUMNS = (
     "created_at",
 )
 
+#: What a row may hold.
+KINDS = ("Image and text", "Image alone", "Text alone")
+
 #: Random posts on the page, over all classes, and of one class at most.
 RANDOM, RANDOM_OF_A_CLASS = 96, 12
 #: Posts of each borderline.
@@ -58,10 +61,12 @@ class Figures:
     """What the pass has found. Arrays and lists go by the class's number."""
 
     counts: Array  # int64[class, split]
+    kinds: Array  # int64[kind, class, split] by `KINDS`
     holding: Array  # int64[label, split] of a multi-label dataset
     words: list[Counter[int]]
     scores: list[Counter[int]]
     years: list[Counter[int]]
+    agreements: list[Counter[int]]  # in percent
     vocabulary: Vocabulary
     random: list[Lowest]
     borderline: dict[str, Lowest]
@@ -116,10 +121,12 @@ def _empty(manifest: Manifest) -> Figures:
     kinds += ["most words"] if any(one.get("max") for one in manifest.filters("words")) else []
     return Figures(
         counts=np.zeros((classes, len(SPLITS)), dtype=np.int64),
+        kinds=np.zeros((len(KINDS), classes, len(SPLITS)), dtype=np.int64),
         holding=np.zeros((len(manifest.multilabel.names), len(SPLITS)), dtype=np.int64),
         words=[Counter() for _ in range(classes)],
         scores=[Counter() for _ in range(classes)],
         years=[Counter() for _ in range(classes)],
+        agreements=[Counter() for _ in range(classes)],
         vocabulary=Vocabulary(classes),
         random=[Lowest(draws if number < RANDOM else 0) for number in range(classes)],
         borderline={kind: Lowest(BORDERLINE) for kind in kinds},
@@ -141,17 +148,22 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     if len(figures.holding):
         held = np.asarray(batch["labels"].flatten())
         figures.holding[:, SPLITS.index(split)] += np.bincount(held, minlength=len(figures.holding))
-    has_text = _truths(batch["has_text"])
+    has_image, has_text = _truths(batch["has_image"]), _truths(batch["has_text"])
+    for kind, holds in enumerate((has_image & has_text, has_image & ~has_text, ~has_image & has_text)):
+        counted = np.bincount(labels[holds], minlength=len(figures.counts))
+        figures.kinds[kind, :, SPLITS.index(split)] += counted
     words, scores = _numbers(batch["n_words"], -1), batch["score"]
     scored = ~np.asarray(scores.is_null())
+    agreement = np.round(100 * _floats(batch["agreement"]))
     values, years = _numbers(scores, 0), _numbers(pc.year(batch["created_at"]), 0)
     for label in np.unique(labels):
         here = labels == label
         _tally(figures.words[label], words[here & has_text])
         _tally(figures.scores[label], values[here & scored])
         _tally(figures.years[label], years[here & (years > 0)])
+        _tally(figures.agreements[label], agreement[here & ~np.isnan(agreement)])
         figures.vocabulary.add(int(label), batch["text"].filter(pa.array(here)).to_pylist())
-    figures.images += int(_truths(batch["has_image"]).sum())
+    figures.images += int(has_image.sum())
     figures.texts += int(has_text.sum())
     figures.flagged += int(_truths(batch["over_18"]).sum())
     figures.flags_known += batch.num_rows - batch["over_18"].null_count

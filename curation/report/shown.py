@@ -106,7 +106,8 @@ def _post(values: dict[str, Any], label: str, split: str) -> Post:
     missing = "" if picture else "unreadable image" if data else "no image"
     if values["has_image"] and not data:
         missing = "image not published"
-    credit = " · ".join(part for part in (values["attribution"], values["licence"]) if part)
+    attribution, licence = values["attribution"] or "", values["licence"] or ""
+    credit = attribution if licence in attribution else " · ".join(filter(None, (attribution, licence)))
     return Post(
         post_id=values["post_id"],
         text=clip(values["text"] or values["title"] or "", LONGEST),
@@ -119,7 +120,7 @@ def _post(values: dict[str, Any], label: str, split: str) -> Post:
         n_words=values["n_words"],
         community=values["community"] or "",
         permalink=values["permalink"] or "",
-        credit=clip(credit, 90),
+        credit=clip(credit, 300),
         picture=picture,
         missing=missing,
         veiled=bool(values["over_18"]),

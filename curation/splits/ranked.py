@@ -77,6 +77,7 @@ def unanimous(
     total: ArrayLike,
     groups: ArrayLike | None = None,
     *,
+    pairs: ArrayLike | None = None,
     held_out: float | Fraction = FIFTH,
     seed: int = 0,
     leakage: Leakage = "group",
@@ -85,17 +86,21 @@ def unanimous(
 
     Of the posts with `agreeing == total` votes, those with the most votes are held out, up to a fifth
     of **all** posts, classes notwithstanding; ties go to the lower id. Halved by lot, the odd one
-    for validation. A unit with a post that is not unanimous trains.
+    for validation. A unit with a post that is not unanimous trains. So does one with a row that is not
+    among `pairs` (bool[n]; default: all are): the paper's images alone only add to what its pairs
+    train on, and the fifth is of the pairs.
     """
     voted = np.nan_to_num(np.asarray(total, np.float64))
-    whole = (np.asarray(agreeing, np.float64) == voted) & (voted > 0)
+    paired = np.ones(len(voted), np.bool_) if pairs is None else np.asarray(pairs, np.bool_)
+    whole = (np.asarray(agreeing, np.float64) == voted) & (voted > 0) & paired
     table = posts(post_ids, labels, (whole, voted), groups, leakage)
+    n_posts = len(np.unique(table.of_row[paired]))
     sizes = np.bincount(table.unit)
     split_one = np.zeros(len(sizes), np.bool_)
     split_one[table.unit[table.keys[1] == 0]] = True  # -whole: 0 where not unanimous
     order = _first_of_units(table, _best_first(table))
     order = order[~split_one[table.unit[order]]]
-    wanted = quota(share(held_out), len(table))
+    wanted = quota(share(held_out), n_posts)
     held = order[fill(sizes[table.unit[order]], wanted)]
     n_held = int(sizes[table.unit[held]].sum())
 
@@ -104,7 +109,7 @@ def unanimous(
     of_unit = np.zeros(len(sizes), np.int8)
     of_unit[table.unit[first]] = np.where(is_test, TEST, VALIDATION)
     result = of_unit[table.unit]
-    notes = _shortage(table, sizes[table.unit[order]], wanted, result) if n_held < wanted else ()
+    notes = _shortage(n_posts, sizes[table.unit[order]], wanted, result) if n_held < wanted else ()
     return Result(result[table.of_row], notes)
 
 
@@ -115,11 +120,11 @@ def _by_id(table: Posts, held: Ints) -> Ints:
     return first[table.unit[held]]
 
 
-def _shortage(table: Posts, open_sizes: Ints, wanted: int, result: NDArray[np.int8]) -> tuple[str, ...]:
+def _shortage(n_posts: int, open_sizes: Ints, wanted: int, result: NDArray[np.int8]) -> tuple[str, ...]:
     found, held = int(open_sizes.sum()), int((result > 0).sum())
     halves = f"{(result == TEST).sum():,} for test, {(result == VALIDATION).sum():,} for validation"
     if found < wanted:
-        why = f"only {found:,} of {len(table):,} posts are unanimous with all their duplicates"
+        why = f"only {found:,} of {n_posts:,} posts are unanimous with all their duplicates"
     else:
         why = f"the duplicate groups left do not fit into the last {wanted - held:,} places"
     return (f"{why}: {held:,} are held out ({halves}), not the {wanted:,} of the rule",)

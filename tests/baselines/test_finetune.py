@@ -1,5 +1,6 @@
 import hashlib
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -253,7 +254,7 @@ def test_two_processes_come_to_the_end_of_one(tmp_path):
     # What `accelerate launch` runs where there are GPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(file)]
     done = subprocess.run(launch, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
-    ends = [line.partition("ended ")[2] for line in done.stdout.splitlines() if "ended" in line]
+    ends = re.findall(r"ended (-?\d+\.\d{6})", done.stdout)
     alone = fit_unfrozen(smooth(), image_head(), posts(18), posts(7, 100), SETTINGS, 0)
     assert len(ends) == 2, done.stderr[-2000:]
     assert [float(end) for end in ends] == pytest.approx([alone.likelihood] * 2, abs=1e-5)

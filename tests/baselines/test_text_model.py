@@ -112,6 +112,20 @@ def test_seeds_trained_together_are_as_those_trained_alone():
     assert not together[1].rows[: UNSEEN + 1].any()
 
 
+def test_rows_begin_as_all_threads_of_the_oracle_draw_them():
+    """Uniform within ±1/dim. One thread of the oracle alone draws a tenth of them and leaves zeros."""
+    settings = TextSettings(lr=0.5, dim=50, wordNgrams=2, bucket=2000)
+    peer = oracle.train(PAIRS, IS_GOOD, settings, lr=0.0, thread=10).get_input_matrix()
+    subwords = Subwords.fit(PAIRS, settings)
+    ours = first_rows(subwords, 0)[2:]
+    for rows in (peer, ours):
+        assert np.abs(rows).max() == pytest.approx(1 / 50, rel=0.01)
+        assert rows.std() == pytest.approx(1 / 50 / np.sqrt(3), rel=0.02)
+        assert rows.mean() == pytest.approx(0, abs=0.0005)
+    alone = oracle.train(PAIRS, IS_GOOD, settings, lr=0.0).get_input_matrix()
+    assert (alone != 0).mean() == pytest.approx(0.1, abs=0.001)
+
+
 def test_the_texts_are_read_shuffled():
     assert reading_order(6).tolist() != [0, 1, 2, 3, 4, 5]
     assert sorted(reading_order(6).tolist()) == [0, 1, 2, 3, 4, 5]

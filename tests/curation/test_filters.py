@@ -39,9 +39,12 @@ def run(options, *rows):
 
 
 def test_posts_that_their_source_removed_go_with_its_word():
-    assert run(Removed(use="removed"), {}, {"removed": "moderator"}) == (
+    assert run(Removed(use="removed"), {}, {"removed": "moderator"}, {"removed": "conflicting_pairs"}) == (
         ["reddit:0"],
-        [("reddit:1", "removed", "removed_by_source", "moderator")],
+        [
+            ("reddit:1", "removed", "removed_by_source", "moderator"),
+            ("reddit:2", "removed", "conflicting_pairs", "conflicting_pairs"),
+        ],
     )
 
 
@@ -126,17 +129,35 @@ def test_low_and_missing_scores_go():
 
 def test_annotators_must_agree():
     rows = [
-        {"votes": '{"awe": 4, "joy": 1}', "agreeing": 4, "agreement": 0.8},
-        {"votes": '{"awe": 5}', "agreeing": 5, "agreement": 1.0},
-        {"votes": '{"awe": 2, "joy": 2}', "agreeing": 2, "agreement": 0.5, "label": None},
-        {"votes": '{"awe": 3}', "agreeing": 3, "agreement": 1.0},
+        {"votes": '{"awe": 4, "joy": 1}', "agreeing": 4, "votes_total": 5},
+        {"votes": '{"awe": 5}', "agreeing": 5, "votes_total": 5},
+        {"votes": '{"awe": 2, "joy": 2}', "agreeing": 2, "votes_total": 4, "label": None},
+        {"votes": '{"awe": 3}', "agreeing": 3, "votes_total": 3},
+        {"votes": "{}"},
     ]
     kept, dropped = run(Agreement(use="agreement", min_votes=4), *rows)
     assert kept == ["reddit:0", "reddit:1"]
-    assert [d[2] for d in dropped] == ["no_majority", "too_few_votes"]
+    assert [d[2:] for d in dropped] == [
+        ("no_majority", "2 of 4 for awe, 2 for joy"),
+        ("too_few_votes", "3 of 3 for awe"),
+        ("too_few_votes", "nobody voted"),
+    ]
     kept, dropped = run(Agreement(use="agreement", rule="unanimous", min_votes=3), *rows)
     assert kept == ["reddit:1", "reddit:3"]
-    assert [d[2] for d in dropped] == ["not_unanimous", "not_unanimous"]
+    assert [d[2] for d in dropped] == ["not_unanimous", "not_unanimous", "too_few_votes"]
+
+
+def test_a_text_of_the_wrong_length_is_left_out_where_the_image_may_stand_alone():
+    options = Words(use="words", min=3, max=4, otherwise="image-only")
+    rows = [{"n_words": 3}, {}, {"n_words": 9}, {"media_status": "gone"}]
+    kept, dropped = FILTERS["words"](table(*rows), options)
+    assert kept.select(["post_id", "text", "n_words", "language", "text_lost"]).to_pylist() == [
+        {"post_id": "reddit:0", "text": "a title", "n_words": 3, "language": "en", "text_lost": None},
+        {"post_id": "reddit:1", "text": "", "n_words": 0, "language": "und", "text_lost": "too_few_words"},
+        {"post_id": "reddit:2", "text": "", "n_words": 0, "language": "und", "text_lost": "too_many_words"},
+    ]
+    assert (kept.schema, dropped["post_id"].to_pylist()) == (ROWS, ["reddit:3"])
+    assert dropped.select(["reason", "detail"]).to_pylist() == [{"reason": "too_few_words", "detail": "2"}]
 
 
 def test_the_ledger_is_a_waterfall_that_adds_up():

@@ -1,0 +1,47 @@
+"""The words that set each class of a release apart."""
+
+from __future__ import annotations
+
+from curation.report.charts import bar, colour
+from curation.report.distributions import CLASSES
+from curation.report.markup import Html, h
+from curation.report.release import Manifest
+from curation.report.scan import Figures
+from curation.report.vocabulary import PRIOR
+
+#: Words in a list.
+WORDS = 12
+
+
+def section(manifest: Manifest, figures: Figures) -> Html | None:
+    """Return each class's most distinctive words."""
+    cards = []
+    found = figures.vocabulary.distinctive(WORDS)[:CLASSES]
+    widest = max((words[0].z for words in found if words), default=1)
+    for number_, (name, words) in enumerate(zip(manifest.classes, found, strict=False)):
+        rows = [
+            h(
+                "tr",
+                h("th", h("bdi", one.word), scope="row"),
+                h("td", bar([(one.z, colour(number_))], widest, f"z = {one.z:.1f}"), cls="wide"),
+                *(h("td", text, cls="n") for text in (f"{one.z:.1f}", f"{one.here:,}", f"{one.elsewhere:,}")),
+            )
+            for one in words
+        ]
+        head = ("Word", "", "z", "Here", "Else")
+        cells = (h("th", text, scope="col", cls="n" if i > 1 else None) for i, text in enumerate(head))
+        table = h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim")
+        body = table if rows else h("p", "No word sets it apart.", cls="quiet")
+        cards.append(
+            h("figure", h("figcaption", h("i", cls=f"dot {colour(number_)}"), name), body, cls="panel")
+        )
+    if not any(found):
+        return None
+    explained = (
+        "Log-odds of a word in the class against all other classes, with an informative Dirichlet prior "
+        f"({PRIOR} words, spread as in the whole release), over its standard deviation: z. “Here” and “Else” "
+        "count the word in the class and elsewhere. Words with z ≥ 1.96 are shown, the highest first. "
+        "Method: Monroe, Colaresi & Quinn (2008), “Fightin’ Words”, Political Analysis 16(4), 372–403."
+    )
+    grid = h("div", *cards, cls="charts narrow")
+    return h("section", h("h2", "Words that set a class apart"), h("p", explained), grid, id="words")
