@@ -40,7 +40,7 @@ class Predictor:
 
     @classmethod
     def load(cls, path: str | Path, *, weights: str | None = None) -> Predictor:
-        """Read a checkpoint. `weights`: the image network's, where they are no longer where they were in training.
+        """Read a checkpoint. `weights`: the image network's, where they have moved since training.
 
         Raises `BaselineError` for a file that is no checkpoint, or weights that aren't those of its training.
         """
@@ -56,13 +56,13 @@ class Predictor:
         backbone = load_backbone(source.name, weights or source.weights, side=source.side)
         if backbone.digest != source.digest:
             raise BaselineError(
-                f"the weights {weights or source.weights or 'published for ' + source.name!r} have the digest "
-                f"{backbone.digest}, those of training {source.digest}: pass the same file with --weights"
+                f"the weights {weights or source.weights or source.name!r} have the digest {backbone.digest}, "
+                f"those of training {source.digest}: pass the same file with --weights"
             )
         return cls(checkpoint, backbone)
 
     def __call__(self, image: str | Path | None = None, text: str | None = None) -> dict[str, float]:
-        """Return the probability of each class. Raises `BaselineError` where the model has nothing to go by."""
+        """Return the probability of each class. Raises `BaselineError` where there is nothing to go by."""
         import torch
 
         from baselines.batch import Batch

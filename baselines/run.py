@@ -11,7 +11,7 @@ for each model and seed. A run that was killed goes on where it stopped; images 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from baselines.errors import BaselineError
-from baselines.settings import MODELS, Model, Settings, TextSettings
+from baselines.settings import MODELS, TEXT, Model, Settings, TextSettings
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class Options:
     cache: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the library's)")] = None
     """Where the `datasets` library keeps what it has read."""
 
-    neural: Settings = field(default_factory=Settings)
+    neural: Settings = Settings()
     """Settings of the neural models."""
 
-    text: TextSettings = field(default_factory=TextSettings)
+    text: TextSettings = TEXT
     """Settings of the text-based model, fastText."""
 
 

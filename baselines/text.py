@@ -65,8 +65,8 @@ def read_vectors(path: Path, wanted: set[str]) -> Vectors:
                     width = len(parts) - 1
                 if len(parts) - 1 != width or not width:
                     raise BaselineError(
-                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0]!r}, where the "
-                        f"lines before have {width}; every line is a word and its vector, spaces between"
+                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0]!r}, and "
+                        f"{width} in the lines before; every line is a word and its vector, spaces between"
                     )
                 if parts[0] in wanted:
                     rows.setdefault(parts[0], np.array(parts[1:], dtype=np.float32))
@@ -103,7 +103,7 @@ def vocabulary(
 
     It holds the words of `train`, but for those with neither a vector nor a second occurrence (they train the
     row of unknown words), and of `others` (validation, test) those with a vector. Without `vectors` the rows
-    begin as N(0, 0.1) of `width`.
+    begin as N(0, 0.5²) of `width`: about GloVe's own spread.
     """
     counts = Counter(token for text in train for token in tokenise(text))
     elsewhere = {token for text in others for token in tokenise(text)}
@@ -111,7 +111,7 @@ def vocabulary(
     words = sorted(w for w, n in counts.items() if n > 1 or w in known)
     words += sorted(w for w in elsewhere - counts.keys() if w in known)
     width = vectors.width if vectors else width
-    spread = float(np.std(list(known.values()))) if known else 0.1
+    spread = float(np.std(list(known.values()))) if known else 0.5
     start = np.random.default_rng(0).normal(0, spread, (len(words) + 2, width)).astype(np.float32)
     start[PADDING] = 0
     for i, word in enumerate(words, 2):

@@ -212,7 +212,8 @@ class Store:
         kept_marks = ",".join("?" * len(reasons_kept))
         with self._transaction() as db:
             return db.execute(
-                f"update media set status = 'pending' where retry = 1 and status in ('failed', 'gone', 'refused') "
+                "update media set status = 'pending' "
+                "where retry = 1 and status in ('failed', 'gone', 'refused') "
                 f"and coalesce(reason, '') not in ({kept_marks}) and post_id in "
                 f"(select post_id from posts where community in ({communities_marks}))",
                 (*reasons_kept, *communities),

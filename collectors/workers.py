@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Self
 
+from collectors.errors import AffectoryError
 from collectors.images import ImagePolicy, keep
 from collectors.record import Outcome
 
@@ -63,7 +64,10 @@ class Workers:
             worker.process.join()
 
     async def keep(self, data: bytes, url: str) -> Outcome:
-        """Do the work on an image in a worker. One that kills its worker twice is a failure of its own."""
+        """Do the work on an image in a worker. One that kills its worker twice is a failure of its own.
+
+        Raises `WorkersError` where a worker ends before it has begun.
+        """
         killed = 0
         async with self._room:
             while killed < 2:
@@ -81,6 +85,10 @@ class Workers:
         return min(self._workers, key=lambda worker: len(worker.waiting))
 
 
+class WorkersError(AffectoryError):
+    """The processes that decode images can't start: no image of the crawl could be kept."""
+
+
 class _Died(Exception):
     """A worker has ended with this image before it, `at_work` on it or on the one before."""
 
@@ -93,7 +101,7 @@ class _Worker:
     """One process, its socket, and the images that it was given, in order."""
 
     def __init__(self, work: Work, folder: Path, run_id: int, policy: ImagePolicy) -> None:
-        self.dead = False
+        self.dead = self.begun = False
         self.waiting: deque[asyncio.Future[Outcome]] = deque()
         self._sending = asyncio.Lock()
         self._received = bytearray()
@@ -104,7 +112,11 @@ class _Worker:
             self.process = _CONTEXT.Process(
                 target=_serve, args=(end, work, folder, run_id, policy), daemon=True
             )
-            self.process.start()
+            try:
+                self.process.start()
+            except OSError as error:  # no memory or no processes left
+                self._socket.close()
+                raise _cannot_start(error.strerror or str(error)) from None
         self._loop.add_reader(self._socket, self._receive)
 
     async def keep(self, data: bytes, url: str) -> Outcome:
@@ -141,6 +153,9 @@ class _Worker:
                 return
             outcome = pickle.loads(self._received[_LENGTH.size : end])  # by our own `_serve`
             del self._received[:end]
+            if not self.begun:
+                self.begun = True  # its first message says no more
+                continue
             answer = self.waiting.popleft()
             if answer.done():  # cancelled
                 continue
@@ -154,9 +169,13 @@ class _Worker:
         self._loop.remove_reader(self._socket)
         for place, answer in enumerate(self.waiting):
             if not answer.done():
-                answer.set_exception(_Died(at_work=place == 0))
+                answer.set_exception(_Died(at_work=place == 0) if self.begun else self._stillborn())
         self.waiting.clear()
         self._hang_up()
+
+    def _stillborn(self) -> WorkersError:
+        self.process.join(1)  # it has hung up, so it ends
+        return _cannot_start(f"exit code {self.process.exitcode}; its own words stand above")
 
     def _hang_up(self) -> None:
         if not self._sending.locked():  # else the one who sends is told by the socket first
@@ -167,6 +186,13 @@ class _Worker:
         if not self.dead:
             self._loop.remove_reader(self._socket)
         self._socket.close()
+
+
+def _cannot_start(why: str) -> WorkersError:
+    return WorkersError(
+        f"the process that decodes images can't start ({why}): free some memory and run again, or if it "
+        "stays so, install anew with `uv sync --reinstall`"
+    )
 
 
 def _message(content: object) -> bytes:
@@ -181,6 +207,7 @@ def _serve(end: Connection, work: Work, folder: Path, run_id: int, policy: Image
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
     outcome: Outcome | Exception
+    end.send(None)  # begun
     while True:
         try:
             data, url = end.recv()

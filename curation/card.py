@@ -82,7 +82,7 @@ from datasets import load_dataset
 release = load_dataset("datasets/NAME")                       # the newest version
 ids = load_dataset("datasets/NAME", "ids")                    # no text, no pixels
 stream = load_dataset("datasets/NAME", streaming=True)["train"]
-tensors = release["train"].select_columns(["label", "score"]).with_format("torch")
+tensors = release["train"].select_columns(["label", "n_words"]).with_format("torch")
 ```
 
 The files are plain Parquet: `pandas.read_parquet` reads them, and so does any engine that speaks SQL. To

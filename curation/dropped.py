@@ -68,5 +68,5 @@ def _thumbnail(path: Path) -> bytes | None:
         return None
     small.thumbnail((SIDE, SIDE))
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=80)
+    small.save(out, "JPEG", quality=80, comment=b"")
     return out.getvalue()

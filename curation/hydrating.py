@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from collectors.errors import AffectoryError
 from collectors.store import Store
 from curation import card, collecting, manifest, split, versions
+from curation.filter_options import Filter, HasImage, Removed, Words
 from curation.manifest import Manifest
 from curation.publish import Draft, Label, publish
 from curation.read import plan
-from curation.recipe import Filter, HasImage, Recipe, Removed, Words
+from curation.recipe import Recipe
 from curation.release import Built, gather, workplace
 from curation.shards import Engine
 from curation.splits import twins

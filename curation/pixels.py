@@ -92,7 +92,7 @@ def _encode(image: Image.Image, options: Images) -> bytes:
         flat = image.convert("RGB")
     flat.thumbnail((options.side, options.side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = io.BytesIO()
-    flat.save(out, "JPEG", quality=options.quality)
+    flat.save(out, "JPEG", quality=options.quality, comment=b"")  # not the source's: names, places
     return out.getvalue()
 
 

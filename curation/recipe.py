@@ -12,21 +12,18 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from collectors.errors import AffectoryError, first_fault
 from collectors.local.source import Local
+from curation.filter_options import Filter, Part
 
 
 class RecipeError(AffectoryError):
     """A recipe that can't be used."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Part):
+class Source(Part):
     """Where the posts come from: a crawl store, and which of its communities."""
 
     store: str = "data/reddit"
@@ -34,13 +31,13 @@ class Source(_Part):
     local: Local | None = None
 
 
-class Text(_Part):
+class Text(Part):
     """What the text of a post is: its title, or title and body, a newline between them."""
 
     parts: tuple[Literal["title", "body"], ...] = ("title",)
 
 
-class Images(_Part):
+class Images(Part):
     """Which images of a post become rows, and what is published of them.
 
     `which`: the first that is stored, every one, or none. `format`: the bytes as collected, or a JPEG
@@ -53,81 +50,7 @@ class Images(_Part):
     quality: Annotated[int, Field(ge=1, le=100)] = 92
 
 
-class Removed(_Part):
-    """Drop posts that their source marks as removed or deleted, or that their own lists contradict."""
-
-    use: Literal["removed"]
-
-
-class HasImage(_Part):
-    """Drop posts without an image: none linked, or none of the linked ones stored.
-
-    With `linked_is_enough` a post stays that linked an image, fetched or not.
-    """
-
-    use: Literal["image"]
-    linked_is_enough: bool = False
-
-
-class HasText(_Part):
-    """Drop posts without a word."""
-
-    use: Literal["text"]
-
-
-class Size(_Part):
-    """Drop images with a side below `min_side` pixels."""
-
-    use: Literal["size"]
-    min_side: Annotated[int, Field(ge=1)] = 32
-
-
-class Animated(_Part):
-    """What to do with animated images: drop them (`first-frame` keeps all and is the default without it)."""
-
-    use: Literal["animated"]
-
-
-class Language(_Part):
-    """Keep posts in these languages, as `engine` sees them, from a score on."""
-
-    use: Literal["language"]
-    keep: tuple[str, ...] = ("en",)
-    engine: Literal["fasttext", "langdetect"] = "fasttext"
-    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
-
-
-class Words(_Part):
-    """Keep posts of `min` to `max` words; `otherwise` drop them, or keep their images alone."""
-
-    use: Literal["words"]
-    min: Annotated[int, Field(ge=0)] = 0
-    max: Annotated[int, Field(ge=1)] | None = None
-    otherwise: Literal["drop", "image-only"] = "drop"
-
-
-class Score(_Part):
-    """Keep posts with at least this score."""
-
-    use: Literal["score"]
-    min: int
-
-
-class Agreement(_Part):
-    """Keep posts whose annotators agree: on a majority, or all of them, of at least `min_votes`."""
-
-    use: Literal["agreement"]
-    rule: Literal["majority", "unanimous"] = "majority"
-    min_votes: Annotated[int, Field(ge=1)] = 1
-
-
-Filter = Annotated[
-    Removed | HasImage | HasText | Size | Animated | Language | Words | Score | Agreement,
-    Field(discriminator="use"),
-]
-
-
-class Duplicates(_Part):
+class Duplicates(Part):
     """Which posts count as duplicates of each other, and what becomes of them.
 
     `images`: the same bytes (`exact`), or difference hashes within `distance` bits (`near`).
@@ -141,7 +64,7 @@ class Duplicates(_Part):
     policy: Literal["keep-all", "keep-best", "drop-conflicts"] = "keep-all"
 
 
-class Split(_Part):
+class Split(Part):
     """How posts are split.
 
     `leakage`: with `group` duplicates never straddle splits; `paper` is the paper's rule as it stands.
@@ -163,28 +86,28 @@ class Split(_Part):
         return self
 
 
-class Multilabel(_Part):
+class Multilabel(Part):
     """The labels of which several may hold for a post, and the paper's counts of them."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     expected: dict[str, int] = Field(default_factory=dict)
 
 
-class Labelled(_Part):
+class Labelled(Part):
     """The percentages of the training posts that count as labelled, for learning from few labels."""
 
     percent: tuple[Annotated[int, Field(ge=1, le=99)], ...]
     seed: int = 0
 
 
-class Publish(_Part):
+class Publish(Part):
     """What of a post is published. Without `images` or `text` the columns stand empty."""
 
     images: bool = True
     text: bool = True
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for.
 
     `expected` are the paper's counts by label, `expected_image_only` how many of them are images alone.

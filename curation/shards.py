@@ -14,8 +14,9 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
+from curation.filter_options import Language
 from curation.read import Shard, open_readonly, read
-from curation.recipe import Language, Recipe
+from curation.recipe import Recipe
 from curation.stage import DROPPED, with_column
 
 T = TypeVar("T")

@@ -20,20 +20,22 @@ def labelled(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> dict[str, 
 
     The label comes from the annotators' majority, else from the source's own label, else from the community.
     """
-    found: dict[str, list[Any]] = {"label": [], "agreeing": [], "votes_total": [], "agreement": []}
-    names = ("votes", "votes_total", "label", "community")
-    for votes, asked, own, community in zip(*(columns[name] for name in names), strict=True):
-        leading: tuple[Any, ...] = (community if own is None else own, None, None, None)
+    of, n = recipe.labels.get, len(columns["votes"])
+    own = zip(columns["label"], columns["community"], strict=True)
+    labels: list[str | None] = [of(community if label is None else label) for label, community in own]
+    empty: list[Any] = [None] * n
+    found = {"label": labels, "agreeing": empty, "votes_total": empty.copy(), "agreement": empty.copy()}
+    for row, votes in enumerate(columns["votes"]):
         if votes != "{}":
-            leading = _leading(json.loads(votes), asked)
-        for name, value in zip(found, (recipe.labels.get(leading[0]), *leading[1:]), strict=True):
-            found[name].append(value)
+            emotion, *counted = _leading(json.loads(votes), columns["votes_total"][row])
+            for name, value in zip(found, (of(emotion), *counted), strict=True):
+                found[name][row] = value
     return found
 
 
-def _leading(votes: Mapping[str, int], asked: int | None) -> tuple[str | None, int, int, float]:
-    """Return the majority's emotion (None: there is none), its votes, of how many, and their share."""
+def _leading(votes: Mapping[str, int], asked: int | None) -> tuple[str, int, int, float]:
+    """Return the majority's emotion ("": there is none), its votes, of how many, and their share."""
     (emotion, most), *others = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
     total = sum(votes.values()) if asked is None else asked
     tied = bool(others) and others[0][1] == most
-    return None if tied or 2 * most <= total else emotion, most, total, most / max(1, total)
+    return "" if tied or 2 * most <= total else emotion, most, total, most / max(1, total)

@@ -6,7 +6,7 @@ import json
 
 import pyarrow as pa
 
-from curation.recipe import Agreement
+from curation.filter_options import Agreement
 from curation.stage import separate
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.recipe import Animated
+from curation.filter_options import Animated
 from curation.stage import separate
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.recipe import HasImage
+from curation.filter_options import HasImage
 from curation.stage import separate
 
 #: The reason under which a row goes whose image has this status in the store.

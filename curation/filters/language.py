@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from curation.filter_options import Language
 from curation.language import keep as is_kept
-from curation.recipe import Language
 from curation.stage import separate
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.recipe import Removed
+from curation.filter_options import Removed
 from curation.stage import separate
-
 
 #: What a collector, not the source, leaves a post out for: a photo of Flickr under pairs of both signs.
 CONFLICT = "conflicting_pairs"

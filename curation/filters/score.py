@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from curation.recipe import Score
+from curation.filter_options import Score
 from curation.stage import separate
 
 

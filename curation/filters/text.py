@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.recipe import HasText
+from curation.filter_options import HasText
 from curation.stage import separate
 
 

@@ -86,9 +86,8 @@ def _agreements(figures: Figures) -> Html | None:
     chart = histogram(
         series, [colour(i) for i in range(len(series))], tips, marks, "Posts by the annotators' agreement"
     )
-    note = (
-        f"The share of the annotators asked who agree to the label; {percent(every[100], every.total())} all."
-    )
+    whole = percent(every[100], every.total())
+    note = f"The share of those asked who agree to the label. All agree on {whole} of the posts."
     return _card("Agreement of the annotators", chart, note)
 
 

@@ -43,7 +43,7 @@ def _address(image: Image.Image) -> str:
     encoded = b""
     for quality in _QUALITIES:
         out = io.BytesIO()
-        image.save(out, "JPEG", quality=quality, optimize=True)
+        image.save(out, "JPEG", quality=quality, optimize=True, comment=b"")
         encoded = out.getvalue()
         if len(encoded) <= MOST_BYTES:
             break

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from collectors.images import ImagePolicy, keep, sniff
-from tests.collectors.pictures import ORIENTED, ROOT, URL, encoded, files, kept, moving, needs_avif, picture, shown
+from tests.collectors.pictures import (
+    ORIENTED,
+    ROOT,
+    URL,
+    encoded,
+    files,
+    kept,
+    moving,
+    needs_avif,
+    picture,
+    shown,
+)
 
 # -- what is kept as it came ----------------------------------------------------------------------
 
@@ -136,6 +147,14 @@ def test_a_turned_photograph_stands_upright(folder, mode):
         left, right = upright.getpixel((10, 50)), upright.getpixel((65, 50))
         assert left[2] > 200 > 50 > left[0] and right[0] > 200 > 50 > right[2]
         assert upright.getexif().get(0x112) is None
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "GIF"])
+def test_a_smaller_copy_says_nothing_but_the_picture(folder, image_format):
+    data = encoded(picture(), image_format, comment=b"taken at home")
+    assert b"taken at home" in data
+    _, smaller = kept(folder, data, max_side=128)
+    assert b"taken at home" not in smaller
 
 
 def test_a_small_image_is_not_touched(folder):

@@ -15,7 +15,18 @@ from PIL import Image, ImageFile
 from collectors.images import ImagePolicy, keep
 from collectors.sandbox.imgur import removed_png
 from collectors.sandbox.misbehave import PIXEL, bomb, corrupt
-from tests.collectors.pictures import ORIENTED, ORIGINALS, ROOT, URL, encoded, files, kept, needs_avif, picture, shown
+from tests.collectors.pictures import (
+    ORIENTED,
+    ORIGINALS,
+    ROOT,
+    URL,
+    encoded,
+    files,
+    kept,
+    needs_avif,
+    picture,
+    shown,
+)
 
 # -- what is no image -----------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Worker processes: they die with their parent, and one image's death is no other's."""
 
 import asyncio
+import importlib
 import io
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from collectors.images import ImagePolicy
-from collectors.workers import Workers
+from collectors.workers import Workers, WorkersError
 
 ROOT = Path(__file__).parents[2]
 URL = "https://i.redd.it/a.png"
@@ -27,16 +28,17 @@ class Deadly(bytes):
         return os._exit, (1,)
 
 
+class Missing:
+    """Work whose module is not there in the process that is to do it."""
+
+    def __reduce__(self):
+        return importlib.import_module, ("a_decoder_that_is_not_installed",)
+
+
 def png(shade=0):
     out = io.BytesIO()
     Image.new("L", (8, 8), shade).save(out, "PNG")
     return out.getvalue()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "media" / "tmp").mkdir(parents=True)
-    return tmp_path
 
 
 def keep_all(folder, images, processes=2, **policy):
@@ -71,6 +73,21 @@ def test_an_image_that_kills_its_worker_takes_no_other_with_it(folder):
         assert outcome.detail == "killed twice: out of memory?"
 
 
+def test_workers_that_cannot_start_are_one_error_and_no_crashed_images(folder):
+    async def go():
+        with Workers(2, folder, 1, ImagePolicy(), Missing()) as workers:
+            tasks = [asyncio.create_task(workers.keep(png(shade), URL)) for shade in range(8)]
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(go())
+    assert {str(error) for error in found} == {
+        "the process that decodes images can't start (exit code 1; its own words stand above): free some "
+        "memory and run again, or if it stays so, install anew with `uv sync --reinstall`"
+    }
+    assert {type(error) for error in found} == {WorkersError}
+    assert multiprocessing.active_children() == []
+
+
 def test_the_pool_works_on_after_a_death(folder):
     async def go():
         with Workers(1, folder, 1, ImagePolicy()) as workers:
@@ -103,7 +120,7 @@ PARENT = """
 import asyncio, signal, sys
 from pathlib import Path
 from collectors.images import ImagePolicy
-from collectors.workers import Workers
+from collectors.workers import Workers, WorkersError
 
 async def go():
     with Workers(2, Path(sys.argv[1]), 1, ImagePolicy()) as workers:

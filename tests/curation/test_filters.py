@@ -2,9 +2,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curation.filter_options import (
+    Agreement,
+    Animated,
+    HasImage,
+    HasText,
+    Language,
+    Removed,
+    Score,
+    Size,
+    Words,
+)
 from curation.filters import FILTERS
 from curation.ledger import ledger
-from curation.recipe import Agreement, Animated, HasImage, HasText, Language, Removed, Score, Size, Words
 from curation.stage import DROPPED, ROWS
 
 ROW = {

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import os
 import random
@@ -14,6 +15,8 @@ import datasets
 import pandas
 import pyarrow.parquet as pq
 import pytest
+import torch
+from PIL import Image
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
@@ -70,6 +73,12 @@ def test_a_release_streams_becomes_tensors_and_reads_as_plain_parquet(tmp_path, 
     assert [row["post_id"] for row in stream] == sorted(
         p for p, s in split_of(folder).items() if s == {"test"}
     )
+    release = datasets.load_dataset(str(folder.parent), cache_dir=str(tmp_path / "cache"))
+    example = 'tensors = release["train"].select_columns(["label", "n_words"]).with_format("torch")'
+    assert example in (folder.parent / "README.md").read_text()
+    tensors = release["train"].select_columns(["label", "n_words"]).with_format("torch")
+    assert torch.equal(tensors[:2]["label"], torch.tensor([1, 0]))
+    assert torch.equal(tensors[:2]["n_words"], torch.tensor([7, 7]))
     frame = pandas.read_parquet(next(folder.glob("test-*.parquet")))
     assert list(frame.columns) == columns.names()
     assert frame["image"][0]["path"] == "reddit-00000-0.jpg"
@@ -170,6 +179,22 @@ def test_jpegs_of_one_side_are_encoded_anew(tmp_path, store):
     cache = str(tmp_path / "cache")
     loaded = datasets.load_dataset(str(done.folder.parent), cache_dir=cache)["test"]
     assert {row["image"].size for row in loaded} == {(48, 32)}
+
+
+def test_an_image_encoded_anew_and_its_thumbnails_carry_no_comment(tmp_path):
+    store = make_store(tmp_path / "store", POSTS, pictures=False)
+    with Store.open(store) as opened:
+        for one in POSTS:
+            image = Image.open(io.BytesIO(Picture(int(one.post_id[7:])).bytes()))
+            out = io.BytesIO()
+            image.save(out, "JPEG", comment=b"taken at home")
+            put_image(opened, one.media[0].url, out.getvalue())
+    text = '[images]\nformat = "jpeg"\nside = 48\n[[filters]]\nuse = "score"\nmin = 950\n'
+    folder = built(tmp_path, store, text).folder
+    made = [r["image"]["bytes"] for p in folder.glob("t*-*.parquet") for r in pq.read_table(p).to_pylist()]
+    dropped = pq.read_table(next(folder.glob("dropped-*.parquet")))["thumbnail"].to_pylist()
+    assert (len(made) > 30, len(dropped) > 5) == (True, True)
+    assert [data for data in [*made, *dropped] if b"taken at home" in data] == []
 
 
 def test_duplicates_are_grouped_and_never_straddle_a_split(tmp_path):

@@ -8,13 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from curation import splits
-from curation.splits import (
-    top_score,
-    twins,
-    unanimous,
-)
-
-# --- what holds for any posts
+from curation.splits import top_score, twins, unanimous
 
 
 @st.composite
@@ -149,3 +143,21 @@ def test_what_is_held_out_of_a_class_scores_as_well_as_what_trains_with_it(crowd
         lows = [min((s for s, where in order if where == number), default=99) for number in (2, 1)]
         highs = [max((s for s, where in order if where == number), default=-99) for number in (1, 0)]
         assert lows[0] >= highs[0] and lows[1] >= highs[1]
+
+
+@settings(deadline=None, max_examples=50)
+@over(crowds(), anyhow, st.integers(1, 60))
+def test_images_alone_are_never_held_out_and_change_nothing_for_the_pairs(crowd, how, n):
+    ids, labels, score, groups = crowd
+    votes = [abs(one or 0) for one in score]
+    before = unanimous(ids, labels, votes, votes, groups, leakage=how).splits.tolist()
+    after = unanimous(
+        [*ids, *(f"alone {i}" for i in range(n))],
+        [*labels, *[labels[0]] * n],
+        [*votes, *[9] * n],
+        [*votes, *[9] * n],
+        [*groups, *range(9000, 9000 + n)],
+        pairs=[True] * len(ids) + [False] * n,
+        leakage=how,
+    ).splits.tolist()
+    assert after == before + [0] * n
