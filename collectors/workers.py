@@ -207,17 +207,17 @@ def _serve(end: Connection, work: Work, folder: Path, run_id: int, policy: Image
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
     outcome: Outcome | Exception
-    end.send(None)  # begun
-    while True:
-        try:
+    try:
+        end.send(None)  # begun
+        while True:
             data, url = end.recv()
             try:
                 outcome = work(data, url, folder, run_id, policy)
             except Exception as error:  # a full disk: the parent's to report
                 outcome = error
             end.send(outcome)
-        except (EOFError, OSError):
-            return
+    except (EOFError, OSError):
+        return
 
 
 def _die_with(sentinel: int) -> None:

@@ -47,12 +47,13 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
     """Run the command with these arguments; return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
     try:
-        from curation.hydrating import collect, hydrate  # pyarrow: not for --help
+        from curation.hydrating import check_room, collect, hydrate  # pyarrow: not for --help
 
-        if not options.store_only:
-            collect(options.folder, options.version, options.store, options.sandbox_url)
         folder = options.folder
         out = options.out or folder.with_name(f"{folder.name}-full")
+        check_room(folder, options.version, out)
+        if not options.store_only:
+            collect(folder, options.version, options.store, options.sandbox_url)
         print(hydrate(folder, store=options.store, out=out, version=options.version))
     except AffectoryError as error:
         print(f"error: {error}", file=sys.stderr)

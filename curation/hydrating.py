@@ -54,14 +54,18 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
     collecting.collect(ids_of(found, described).to_pylist(), store, sandbox_url)
 
 
+def check_room(folder: Path, version: str | None, out: Path) -> None:
+    """Raise `AffectoryError` where a rebuild of this version stands in `out` already."""
+    there = out / versions.find(folder, version).name
+    if there.exists():
+        raise AffectoryError(f"{str(there)!r} stands already: remove it, or name another --out")
+
+
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
-    """Rebuild the full release of an ids release in `out`. Raises `AffectoryError`."""
+    """Rebuild the full release of an ids release in `out`, where none may stand. Raises `AffectoryError`."""
     began = time.monotonic()
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
-    if (out / described.version).exists():
-        there = str(out / described.version)
-        raise AffectoryError(f"{there!r} stands already: remove it, or name another --out")
     recipe = Recipe.model_validate(described.recipe)
     ids = ids_of(found, described)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})

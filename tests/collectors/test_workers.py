@@ -88,6 +88,23 @@ def test_workers_that_cannot_start_are_one_error_and_no_crashed_images(folder):
     assert multiprocessing.active_children() == []
 
 
+def test_workers_that_are_sent_home_before_they_begin_say_nothing():
+    program = (
+        "import asyncio\n"
+        "from pathlib import Path\n"
+        "from collectors.images import ImagePolicy\n"
+        "from collectors.workers import Workers\n"
+        "async def go():\n"
+        "    with Workers(2, Path('.'), 1, ImagePolicy()):\n"
+        "        pass\n"
+        "asyncio.run(go())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_the_pool_works_on_after_a_death(folder):
     async def go():
         with Workers(1, folder, 1, ImagePolicy()) as workers:
