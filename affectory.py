@@ -8,6 +8,8 @@ affectory build NAME                  python -m curation.build
 affectory report NAME                 python -m curation.report
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
+affectory run NAME                    python -m baselines.run
+affectory predict CHECKPOINT          python -m baselines.predict
 affectory sandbox                     python -m collectors.sandbox
 """
 
@@ -38,6 +40,8 @@ MODULES = {
     "report": ("curation.report.__main__", "Draw a release's report again."),
     "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
     "purge": ("curation.purge", "Drop posts that their source has deleted since, as a new version."),
+    "run": ("baselines.run", "Train the fusion baselines on a release, beside the paper's figures."),
+    "predict": ("baselines.predict", "Ask a trained model about one post."),
     "sandbox": (
         "collectors.sandbox.__main__",
         "Serve a stand-in for Reddit, imgur, the archives and Flickr.",
@@ -46,7 +50,7 @@ MODULES = {
 
 
 def demo(arguments: Sequence[str], prog: str) -> int:
-    """Collect four subreddits of the sandbox, build a release of them, and load it."""
+    """Collect four subreddits of the sandbox, build a release of them, and train six models on it."""
     if arguments:
         print(f"usage: {prog}\n\n{demo.__doc__}")
         return 0 if arguments[0] in ("-h", "--help") else 2
@@ -66,18 +70,17 @@ def demo(arguments: Sequence[str], prog: str) -> int:
         store,
     ]
     build = ["build", "reddit-emotion", "--datasets", recipes, "--store", store, "--out", out]
-    for step in (collect, build):
+    # No weights are downloaded: a network as it is before any training tells the sandbox's pictures apart.
+    network = ["--backbone", "resnet18", "--weights", "random", "--side", "64"]
+    folders = [f"--{name}={DEMO / name}" for name in ("features", "cache")]
+    run = ["run", "reddit-emotion", "--datasets", out, *network, *folders, "--out", str(DEMO / "results")]
+    for step in (collect, build, run):
         print(f"$ affectory {' '.join(step)}", flush=True)
         if code := main(step):
             return code
         print()
-    release = DEMO / "datasets" / "reddit-emotion"
-    print(f'>>> release = datasets.load_dataset("{release}")')
-    from datasets import load_dataset
-
-    for name, split in load_dataset(str(release), cache_dir=str(DEMO / "cache")).items():
-        print(f"{name:<11} {split.num_rows:,} rows, the first: {split[0]['title']!r}")
-    print("\nThe posts are generated. For real ones: affectory collect reddit --help")
+    print("The posts are generated, and the image network's weights are random: these are no one's figures.")
+    print("For real posts: affectory collect reddit --help; for real weights: affectory run --help")
     return 0
 
 

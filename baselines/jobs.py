@@ -91,6 +91,8 @@ def _with_text(part: Part) -> tuple[list[str], list[int]]:
 
 def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None) -> Iterator[Done]:
     """Run jobs and yield each as it ends: on a GPU one after the other, on a CPU in `processes`."""
+    if not jobs:
+        return
     if device.type != "cpu":
         yield from (work(job, device) for job in jobs)
         return

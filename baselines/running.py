@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 
@@ -105,6 +106,11 @@ def features(
     backbone = load_backbone(options.backbone, options.weights, side=options.side)
     everything = release.everything()
     found = extract(image_refs(release, everything), backbone, options.features, device)
+    if len(found) > 1 and not np.ptp(found, axis=0).any():
+        raise BaselineError(
+            f"{options.backbone} with {backbone.digest} weights gives the same features for every image: "
+            "take weights that were trained, or another network (resnet18 works with random ones)"
+        )
     source = Source(options.backbone, options.weights, options.side, backbone.digest, backbone.dim)
     return inputs.extracted(release, found), source
 

@@ -22,7 +22,7 @@ PADDING, UNKNOWN = 0, 1
 _MARKS = (
     (re.compile(r"https?://\S+|www\.\S+"), " <url> "),
     (re.compile(r"(?<!\w)@\w+"), " <user> "),
-    (re.compile(r"(?<!\w)[-+]?[.\d]*\d+[:,.\d]*(?!\w)"), " <number> "),
+    (re.compile(r"(?<!\w)[-+]?\.*\d[:,.\d]*(?!\w)"), " <number> "),
     (re.compile("[’‘`´]"), "'"),
 )
 _TOKEN = re.compile(r"<[a-z]+>|\w+(?:'\w+)*|[^\w\s]")

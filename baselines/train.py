@@ -46,7 +46,7 @@ class Fitted:
     epoch: int
     accuracy: float
     likelihood: float  # mean log-likelihood, nats
-    problem: str | None = None  # why it was given up; the state is then that of the last good epoch
+    problem: str | None = None  # why it was given up; the state is then empty
 
 
 def fit(
