@@ -115,7 +115,8 @@ def save_backbone(backbone: Backbone, path: Path) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    save_file({key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}, temporary)
+    state = {key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}
+    save_file(state, temporary, {"preprocessing": backbone.preprocessing})
     temporary.replace(path)
 
 

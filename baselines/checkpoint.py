@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines import models
+from baselines.backbones import Backbone, load_backbone
 from baselines.errors import BaselineError
 from baselines.settings import Settings, TextSettings
 from baselines.subwords import Subwords
@@ -34,6 +35,25 @@ class Source:
     side: int | None
     digest: str
     features: int
+
+    def load(self, weights: str | None = None) -> Backbone:
+        """Return the network for images. `weights`: where they are, if they have moved since training.
+
+        Raises `BaselineError` where they can't be had, or aren't those of training.
+        """
+        given = weights or self.weights
+        backbone = load_backbone(self.name, given, side=self.side)
+        if backbone.digest != self.digest:
+            raise BaselineError(
+                f"the weights {given or self.name!r} have the digest {backbone.digest}, "
+                f"those of training {self.digest}: pass the same file with --weights"
+            )
+        return backbone
+
+    def seen_from(self, folder: Path) -> Source:
+        """Return the same for a checkpoint in `folder`: a fine-tuned network moves along with it."""
+        beside = folder / Path(self.weights or "").name
+        return replace(self, weights=str(beside)) if self.weights and beside.exists() else self
 
 
 @dataclass(frozen=True)
@@ -102,11 +122,11 @@ def _packed(one: Checkpoint) -> dict[str, Any]:
     return found
 
 
-def _unpacked(found: dict[str, Any]) -> Checkpoint:
+def _unpacked(found: dict[str, Any], folder: Path) -> Checkpoint:
     kind = TextSettings if found["model"] == "text" else Settings
     found["settings"] = None if found["settings"] is None else kind(**found["settings"])
-    found["source"] = None if found["source"] is None else Source(**found["source"])
-    found["parts"] = tuple(_unpacked(part) for part in found["parts"])
+    found["source"] = None if found["source"] is None else Source(**found["source"]).seen_from(folder)
+    found["parts"] = tuple(_unpacked(part, folder) for part in found["parts"])
     found["classes"], found["words"] = tuple(found["classes"]), tuple(found["words"])
     return Checkpoint(**found)
 
@@ -119,7 +139,7 @@ def read(path: Path) -> Checkpoint:
             raise BaselineError(
                 f"the checkpoint {str(path)!r} has version {found['version']}, this program reads {VERSION}"
             )
-        return _unpacked(found["checkpoint"])
+        return _unpacked(found["checkpoint"], path.parent)
     except OSError as error:
         raise BaselineError(
             f"the checkpoint {str(path)!r} can't be read: {error.strerror}; python -m baselines.run NAME "

@@ -7,11 +7,12 @@ accuracy with one modality at test.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from baselines.paper import Paper, Printed
-from baselines.results import Figure, Mode, Results, Row, Scores
+from baselines.results import Dataset, Figure, Mode, Results, Row, Scores
 
 #: The columns of Table 4 and of Table 5.
 METRICS = ("accuracy", "f1_macro", "f1_micro")
@@ -107,9 +108,20 @@ def _marks(results: Results, row: Row) -> tuple[int, ...]:
     return tuple(sorted({known.index(told) + 1 for told in row.differs}))
 
 
+def tested(dataset: Dataset) -> dict[str, int]:
+    """Return the test posts by class; with folds those are the posts of all splits, each once."""
+    if not dataset.folds:
+        return dataset.counts.get("test", {})
+    sums: Counter[str] = Counter()
+    for counts in dataset.counts.values():
+        sums.update(counts)
+    return dict(sums)
+
+
 def majority(results: Results) -> tuple[str, float] | None:
     """Return the class with most training posts, and its share of the test posts."""
-    train, test = (results.dataset.counts.get(split, {}) for split in ("train", "test"))
+    test = tested(results.dataset)
+    train = test if results.dataset.folds else results.dataset.counts.get("train", {})
     if not train or not sum(test.values()):
         return None
     name = max(train, key=train.__getitem__)

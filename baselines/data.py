@@ -6,7 +6,6 @@ release.parts["train"].texts[0], release.classes[release.parts["train"].labels[0
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,10 +80,7 @@ class Release:
 def load(
     name: str, folder: Path = Path("datasets"), *, version: str | None = None, cache: Path | None = None
 ) -> Release:
-    """Load a release that `python -m curation.build` has built.
-
-    Raises `BaselineError` where there is none, or where it can't be trained on: a split without a class.
-    """
+    """Load a release that `python -m curation.build` has built; `BaselineError` where there is none."""
     where = folder / name
     if not (where / "README.md").is_file():
         raise BaselineError(_not_built(name, folder))
@@ -99,9 +95,7 @@ def load(
     rows = load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
     classes = tuple(rows["train"].features["label"].names)
     parts = {split: _part(rows[split], number) for number, split in enumerate(SPLITS)}
-    release = Release(name, version, classes, parts, rows)
-    _check(release)
-    return release
+    return Release(name, version, classes, parts, rows)
 
 
 def _not_built(name: str, folder: Path) -> str:
@@ -143,20 +137,23 @@ def _has_pixels(rows: Any) -> bool:
     return bool(image.null_count < len(image))
 
 
-def _check(release: Release) -> None:
+def checked(release: Release, way_out: str = "or deal anew with --folds") -> Release:
+    """Return the release. Raises `BaselineError` where a split lacks a class: it can't be scored there."""
     for split, counts in release.counts().items():
         missing = [name for name, n in counts.items() if not n]
         if missing:
             raise BaselineError(
                 f"{release.name} {release.version}: {split} has no labelled post of {', '.join(missing)}; "
-                "every class must be in every split (see the recipe's [split]), or deal anew with --folds"
+                f"every class must be in every split (see the recipe's [split]), {way_out}"
             )
+    return release
 
 
-def folds(release: Release, number: int, seed: int = 0) -> Iterator[Release]:
-    """Deal a release's rows to folds; yield it once with each as test, the next one as validation.
+def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
+    """Deal a release's rows to folds; return it once with each as test, the next one as validation.
 
-    Duplicate groups stay together, and each class is dealt evenly.
+    Duplicate groups stay together, and each class is dealt evenly. Raises `BaselineError` where a class has
+    too few groups for so many folds.
     """
     everything = release.everything()
     names, group = np.unique(everything.groups, return_inverse=True)
@@ -170,10 +167,11 @@ def folds(release: Release, number: int, seed: int = 0) -> Iterator[Release]:
         fold[mine] = (np.arange(len(mine)) + dealt) % number
         dealt += len(mine)
     of_row = fold[group]
+    found = []
     for k in range(number):
         following = (k + 1) % number
         chosen = {"test": of_row == k, "validation": of_row == following}
         chosen["train"] = ~(chosen["test"] | chosen["validation"])
         dealt_anew = replace(release, parts={split: everything.take(chosen[split]) for split in SPLITS})
-        _check(dealt_anew)
-        yield dealt_anew
+        found.append(checked(dealt_anew, f"so take fewer folds than {number}"))
+    return found

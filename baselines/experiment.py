@@ -15,6 +15,7 @@ from torch import Tensor
 from baselines import evaluate, fitting, inputs
 from baselines.checkpoint import Checkpoint, Source
 from baselines.data import Part, Release
+from baselines.finetune_fitting import Finetuning
 from baselines.fitting import Ask
 from baselines.inputs import Images, Inputs
 from baselines.results import PREDICTIONS, Pair, Row, Scores, Stopped
@@ -40,6 +41,13 @@ class Setup:
     folder: Path
     choose: Choose
     tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, stood: None
+    finetuning: Finetuning | None = None
+
+    def images_of(self, one: Checkpoint, release: Release) -> Images:
+        """Return the features of a release's test images as a network reads them."""
+        if self.finetuning is None or one.image_source() is None:
+            return self.images
+        return self.finetuning.images(one, release)
 
 
 @dataclass
@@ -54,12 +62,18 @@ class Fold:
     words: Inputs = field(repr=False)
 
 
-def fold(release: Release, number: int | None, setup: Setup) -> Fold:
-    """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
+def train(release: Release, number: int | None, setup: Setup) -> tuple[Ask, dict[str, list[Checkpoint]]]:
+    """Train the models on one fold."""
     made = inputs.prepare(release, setup.images, setup.vectors, setup.width)
     settings = setup.choose(made, number)
     ask = Ask(made, settings, setup.seeds, setup.folder, setup.source, setup.device, number)
-    networks = fitting.train_all(ask, lambda one, stood: setup.tell(number, one, stood))
+    train_all = setup.finetuning.train_all if setup.finetuning else fitting.train_all
+    return ask, train_all(ask, lambda one, stood: setup.tell(number, one, stood))
+
+
+def fold(release: Release, number: int | None, setup: Setup) -> Fold:
+    """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
+    ask, networks = train(release, number, setup)
     if "late" in setup.models:
         networks["late"] = fitting.late(ask, networks["image"], networks["text"])
     test = release.parts["test"]
@@ -71,10 +85,10 @@ def fold(release: Release, number: int | None, setup: Setup) -> Fold:
                 continue
             if tokens is None or model in ("text", "late"):
                 tokens = one.tokens(test.texts.tolist()).numpy()
-            batch = inputs.batch(test, setup.images, tokens)
+            batch = inputs.batch(test, setup.images_of(one, release), tokens)
             for mode in evaluate.modes(model):
                 found[model, one.seed, mode] = evaluate.probabilities(one.network(), batch, mode)
-    return Fold(number, test, settings, networks, found, made)
+    return Fold(number, test, ask.settings, networks, found, ask.inputs)
 
 
 def needed(models: Sequence[str]) -> list[str]:
@@ -103,7 +117,7 @@ def _row(
         model=model,
         title=_title(model, folds[0].settings),
         modes=by_mode,
-        settings=_settings(model, folds),
+        settings=_settings(model, folds, setup.finetuning),
         tuned=tuned,
         seconds=sum(one.seconds for one in networks),
         backbone=source.name if source else None,
@@ -119,13 +133,17 @@ def _title(model: str, settings: Chosen) -> str:
     return TITLES[model] + pooled
 
 
-def _settings(model: str, folds: Sequence[Fold]) -> dict[str, str | int | float | bool | None]:
+def _settings(
+    model: str, folds: Sequence[Fold], finetuning: Finetuning | None
+) -> dict[str, str | int | float | bool | None]:
     """Return a model's settings; those that differ between folds are listed, fold by fold."""
     every = [asdict(fold.settings[model]) for fold in folds if model in fold.settings]
     found = {}
     for name, value in every[0].items() if every else ():
         values = [one[name] for one in every]
         found[name] = value if values.count(value) == len(values) else ", ".join(map(str, values))
+    if finetuning and model != "text":  # its rates, epochs, … stand in place of the frozen ones
+        found |= {"finetune": True} | asdict(finetuning.settings)
     return found
 
 
@@ -178,7 +196,7 @@ def predictions(folds: Sequence[Fold], classes: Sequence[str]) -> pa.Table:
                 pa.ListArray.from_arrays(starts, flat),
             ]
             tables.append(pa.Table.from_arrays(columns, schema=PREDICTIONS))
-    return pa.concat_tables(tables)
+    return pa.concat_tables([PREDICTIONS.empty_table(), *tables])
 
 
 def chosen(models: Sequence[str], neural: Settings, text: TextSettings, made: Inputs) -> Chosen:

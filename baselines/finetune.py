@@ -24,9 +24,10 @@ from baselines.backbones import Backbone, state_digest
 from baselines.batch import Batch
 from baselines.data import Part, Release
 from baselines.errors import BaselineError
-from baselines.finetune_steps import Best, FinetuneSettings, Posts, Steps, Unfrozen
+from baselines.finetune_steps import Best, Posts, Steps, Unfrozen
 from baselines.models.parts import Classifier
 from baselines.pixels import image_refs
+from baselines.settings import FinetuneSettings
 
 __all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
 
@@ -72,7 +73,9 @@ def fit_unfrozen(
     Raises `BaselineError` where Accelerate is not installed, an image can't be decoded, or not one post fits
     the device's memory. A loss that is no number ends the training: see `Finetuned.problem`.
     """
-    model = Unfrozen(copy.deepcopy(backbone.module), copy.deepcopy(head), backbone.dim)
+    # `extract` leaves a network so; of another format the rounding differs, and the end with it.
+    network = copy.deepcopy(backbone.module).to(memory_format=torch.channels_last)
+    model = Unfrozen(network, copy.deepcopy(head), backbone.dim)
     mark = _mark(model, train, validation, settings, seed, backbone)
     imageless = any(image is None for image in train.images)
     steps = Steps(model, backbone, settings, seed, torch.device(device), imageless=imageless)

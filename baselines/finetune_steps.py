@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,25 +18,8 @@ from baselines.errors import BaselineError
 from baselines.image_progress import say
 from baselines.models.parts import Classifier
 from baselines.pixels import ImageRef, pixel_batches
-from baselines.train import _Negatives as Negatives
-
-
-@dataclass(frozen=True, slots=True)
-class FinetuneSettings:
-    """How a backbone and its head are trained together.
-
-    `lr` is the head's (Duong et al. 2017, section 4.2: .01), `backbone_lr` the backbone's; `batch` counts the
-    posts of a step on all devices together; `patience` the epochs without a better validation likelihood.
-    """
-
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    lr: float = 0.01
-    backbone_lr: float = 0.001
-    momentum: float = 0.9  # SGD's
-    weight_decay: float = 1e-4
-    batch: int = 32
-    epochs: int = 20
-    patience: int = 3
+from baselines.settings import FinetuneSettings
+from baselines.train import Negatives
 
 
 class Posts(NamedTuple):
@@ -212,13 +195,28 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(*(field.to(device) for field in batch))
 
 
-def _accelerator(device: torch.device, imageless: bool) -> Any:
+def in_main_process(device: torch.device) -> bool:
+    """Return whether this process writes and prints, of those that train together on such devices.
+
+    Raises `BaselineError` where Accelerate is not installed.
+    """
+    state = _accelerate()
+    if device.index is not None:
+        torch.cuda.set_device(device)  # where Accelerate is given one process, it takes this one
+    return bool(state.PartialState(cpu=device.type == "cpu").is_main_process)
+
+
+def _accelerate() -> Any:
     try:
-        accelerate: Any = importlib.import_module("accelerate")  # an extra, and not typed
+        return importlib.import_module("accelerate")  # an extra, and not typed
     except ImportError as error:
         raise BaselineError(
             "--finetune needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"
         ) from error
+
+
+def _accelerator(device: torch.device, imageless: bool) -> Any:
+    accelerate = _accelerate()
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
     unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=imageless)
     return accelerate.Accelerator(

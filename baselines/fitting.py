@@ -51,7 +51,7 @@ def train_all(ask: Ask, tell: Tell = lambda one, stood: None) -> dict[str, list[
     }
     for model in ask.settings:
         for seed in ask.seeds:
-            one = _standing(ask.path(model, seed))
+            one = standing(ask.path(model, seed))
             if one is not None and one.fingerprint == marks[model, seed]:
                 found[model][seed] = one
                 tell(one, True)
@@ -69,7 +69,8 @@ def train_all(ask: Ask, tell: Tell = lambda one, stood: None) -> dict[str, list[
     return {model: [by_seed[seed] for seed in ask.seeds] for model, by_seed in found.items()}
 
 
-def _standing(path: Path) -> Checkpoint | None:
+def standing(path: Path) -> Checkpoint | None:
+    """Return the checkpoint at a path, or None."""
     try:
         return read(path) if path.exists() else None
     except BaselineError:

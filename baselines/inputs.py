@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines import subwords
+from baselines.backbones import Backbone
 from baselines.batch import Batch
 from baselines.data import SPLITS, Part, Release
+from baselines.errors import BaselineError
+from baselines.features import extract, image_refs
 from baselines.settings import TextSettings
 from baselines.subwords import Subwords
 from baselines.text import Vectors, Vocabulary, read_vectors, tokenise, vocabulary
@@ -41,11 +44,23 @@ def no_images(release: Release) -> Images:
     return Images(1, {s: np.zeros((release.rows[s].num_rows, 1), np.float16) for s in SPLITS})
 
 
-def extracted(release: Release, features: NDArray[np.float16]) -> Images:
-    """Put the features of `release.everything()`'s images, in order, where their rows are."""
+def frozen(release: Release, backbone: Backbone, cache: Path, device: torch.device) -> Images:
+    """Return the features of a release's images. Raises `BaselineError`, as `extract` does, or for a network
+    to which all of them are one."""
+    everything = release.everything()
+    found = extract(image_refs(release, everything), backbone, cache, device)
+    if len(found) > 1 and not np.ptp(found, axis=0).any():
+        raise BaselineError(
+            f"{backbone.name} with {backbone.digest} weights gives the same features for every image: "
+            "take weights that were trained, or another network (resnet18 works with random ones)"
+        )
+    return extracted(release, everything, found)
+
+
+def extracted(release: Release, part: Part, features: NDArray[np.float16]) -> Images:
+    """Put the features of a part's images, in order, where their rows are."""
     width = features.shape[1]
     by_split = {s: np.zeros((release.rows[s].num_rows, width), np.float16) for s in SPLITS}
-    part = release.everything()
     where = part.where[part.digests != ""]
     for number, split in enumerate(SPLITS):
         mine = where[:, 0] == number

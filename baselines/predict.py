@@ -44,22 +44,13 @@ class Predictor:
 
         Raises `BaselineError` for a file that is no checkpoint, or weights that aren't those of its training.
         """
-        from baselines.backbones import load_backbone
         from baselines.checkpoint import read
 
         checkpoint = read(Path(path))
         if checkpoint.problem:
             raise BaselineError(f"{str(path)!r} was given up in training: {checkpoint.problem}")
         source = checkpoint.image_source()
-        if source is None:
-            return cls(checkpoint, None)
-        backbone = load_backbone(source.name, weights or source.weights, side=source.side)
-        if backbone.digest != source.digest:
-            raise BaselineError(
-                f"the weights {weights or source.weights or source.name!r} have the digest {backbone.digest}, "
-                f"those of training {source.digest}: pass the same file with --weights"
-            )
-        return cls(checkpoint, backbone)
+        return cls(checkpoint, source.load(weights) if source else None)
 
     def __call__(self, image: str | Path | None = None, text: str | None = None) -> dict[str, float]:
         """Return the probability of each class. Raises `BaselineError` where there is nothing to go by."""
@@ -73,7 +64,7 @@ class Predictor:
         if not seen and not told:
             wants = [name for name, reads in (("image", self._backbone), ("text", reads_text)) if reads]
             raise BaselineError(
-                f"a {self.checkpoint.model} model needs {' or '.join(wants)}: pass --{wants[0]}"
+                f"the {self.checkpoint.model} model needs {' or '.join(wants)}: pass --{wants[0]}"
             )
         pixels = self._features(image) if image is not None and seen else torch.zeros(1, self._width())
         batch = Batch(

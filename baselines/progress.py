@@ -49,6 +49,13 @@ class Progress:
         elif done == total:
             print(f"{model}: {total} candidates tried on validation", file=sys.stderr)
 
+    def finetuned(self, model: str, seed: int, epoch: int) -> None:
+        """Say that an epoch is over."""
+        if self._live:
+            self._bars.update(self._tasks[model], said=f"seed {seed}: epoch {epoch}")
+        else:
+            print(f"{model} seed {seed}: epoch {epoch} is over", file=sys.stderr, flush=True)
+
     def fitted(self, fold: int | None, one: Checkpoint, stood: bool) -> None:
         """Say that a network is there."""
         where = "" if fold is None else f"fold {fold} "

@@ -28,14 +28,13 @@ def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
             continue
         network = one.network()
         assert isinstance(network, models.JointFusion)
-        batch = inputs.batch(part, setup.images, one.tokens(part.texts.tolist()).numpy())
+        images = setup.images_of(one, fold.words.release)
+        batch = inputs.batch(part, images, one.tokens(part.texts.tolist()).numpy())
         with torch.no_grad():
             image, text = network.vectors(batch)
         points = _pca(torch.cat([image, text]).double().numpy())
-        halves = np.split(points, 2)
-        images, texts = ([(float(x), float(y)) for x, y in half] for half in halves)
-        labels = tuple(part.labels.tolist())
-        found.append(Projection(model, "PCA", tuple(images), tuple(texts), labels))
+        of_images, of_texts = (tuple((float(x), float(y)) for x, y in half) for half in np.split(points, 2))
+        found.append(Projection(model, "PCA", of_images, of_texts, tuple(part.labels.tolist())))
     return tuple(found)
 
 

@@ -3,9 +3,11 @@
     python -m baselines.run reddit-emotion
     python -m baselines.run reddit-emotion-text --models text --tune
     python -m baselines.run met-meme --backbone mobilenet_v2 --weights W.pth --vectors glove.txt --folds 5
+    accelerate launch -m baselines.run reddit-emotion --finetune
 
-Results go to results/NAME/VERSION: table.md, results.html, results.json, predictions.parquet and a checkpoint
-for each model and seed. A run that was killed goes on where it stopped; images are looked at once.
+Results go to results/NAME/VERSION (VERSION-finetuned with --finetune): table.md, results.html, results.json,
+predictions.parquet and a checkpoint for each model and seed. A run that was killed goes on where it stopped;
+images are looked at once.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from baselines.errors import BaselineError
-from baselines.settings import MODELS, TEXT, Model, Settings, TextSettings
+from baselines.settings import MODELS, TEXT, FinetuneSettings, Model, Settings, TextSettings
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Options:
     """Search learning rates, weight decay and n-grams on validation first."""
 
     finetune: Annotated[bool, FlagCreatePairsOff] = False
-    """Train the image network too (needs the extra `finetune`, and better a GPU)."""
+    """Train the network for images too (needs the extra `finetune`, and better a GPU)."""
 
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest there is."""
@@ -89,6 +91,9 @@ class Options:
     text: TextSettings = TEXT
     """Settings of the text-based model, fastText."""
 
+    finetuning: FinetuneSettings = FinetuneSettings()
+    """Settings of --finetune: they stand in place of --neural's of the same name."""
+
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.run") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
@@ -109,6 +114,11 @@ def _check(options: Options) -> None:
         raise BaselineError(f"--seeds {options.seeds} is below 1")
     if options.folds is not None and options.folds < 3:
         raise BaselineError(f"--folds {options.folds}: one is test, one validation, so take 3 or more")
+    if options.tune and options.finetune:
+        raise BaselineError(
+            "--tune searches settings for features that are computed once: leave it out with --finetune, "
+            "whose settings are --finetuning.lr and its like"
+        )
     if not options.models:
         raise BaselineError(f"--models names none; there are {', '.join(MODELS)}")
 

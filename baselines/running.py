@@ -7,20 +7,23 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 import pyarrow.parquet as pq
 import torch
 
 from baselines import data, experiment, inputs, page, paper, tables, tune
+from baselines.backbones import Backbone, load_backbone
 from baselines.checkpoint import Source
 from baselines.data import Release
 from baselines.errors import BaselineError
 from baselines.experiment import Chosen, Fold, Setup
-from baselines.inputs import Images, Inputs
+from baselines.finetune_fitting import Finetuning
+from baselines.finetune_steps import in_main_process
+from baselines.inputs import Inputs
 from baselines.progress import Progress
 from baselines.projection import projections
 from baselines.results import SCHEMA, Dataset, LeftOut, Results, Row
@@ -32,40 +35,93 @@ TOOLS = ("affectory", "datasets", "numpy", "torch", "torchvision", "transformers
 
 
 def run(options: Options, command: str) -> int:
-    """Train, score, write and print. Returns the exit code: 1 where a seed had to be given up."""
+    """Train, score, write and print. Returns the exit code: 1 where a seed had to be given up.
+
+    Of the processes of `accelerate launch` only the main one scores, writes and prints.
+    """
     device = pick_device(options.device)
+    if not options.finetune or in_main_process(device):
+        return _run(options, command, device, is_main=True)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        return _run(options, command, device, is_main=False)
+
+
+def _run(options: Options, command: str, device: torch.device, *, is_main: bool) -> int:
     release = data.load(options.name, options.datasets, version=options.version, cache=options.cache)
+    dealt = data.folds(release, options.folds) if options.folds else [data.checked(release)]
     models, left_out = trainable(release, options.models)
     for one in left_out:
         print(f"left out: {one.model}: {one.reason}")
     if not models:
         raise BaselineError(f"none of {', '.join(options.models)} can be trained on {options.name}")
-    version = release.version + (f"-folds{options.folds}" if options.folds else "")
-    folder = options.out / options.name / version
-    folder.mkdir(parents=True, exist_ok=True)
-    images, source = features(release, models, options, device)
+    folder = _folder(options, release)
     with Progress(models, options.seeds, options.folds or 1) as progress:
-        setup = Setup(
-            models=models,
-            seeds=tuple(range(options.seeds)),
-            images=images,
-            vectors=options.vectors,
-            width=options.width,
-            source=source,
-            device=device,
-            folder=folder / "checkpoints",
-            choose=_chooser(options, models, folder, device, progress),
-            tell=progress.fitted,
-        )
-        dealt = data.folds(release, options.folds) if options.folds else [release]
-        folds = [
-            experiment.fold(one, number if options.folds else None, setup) for number, one in enumerate(dealt)
-        ]
+        setup = _setup(options, release, models, folder, device, progress, is_main=is_main)
+        each = [(one, number if options.folds else None) for number, one in enumerate(dealt)]
+        if not is_main:
+            for split, number in each:
+                experiment.train(split, number, setup)
+            return 0
+        folds = [experiment.fold(split, number, setup) for split, number in each]
     results = _results(release, folds, setup, options, command, left_out)
     _write(folder, release, results, folds)
     tables.show(results)
     print(f"\npage      {folder / 'results.html'}\ntable     {folder / 'table.md'}")
     return 1 if any(row.stopped for row in results.rows) else 0
+
+
+def _folder(options: Options, release: Release) -> Path:
+    """Return the folder of the results: what was fine-tuned, for hours maybe, is not overwritten."""
+    version = release.version + ("-finetuned" if options.finetune else "")
+    folder = options.out / options.name / (version + (f"-folds{options.folds}" if options.folds else ""))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _setup(
+    options: Options,
+    release: Release,
+    models: tuple[str, ...],
+    folder: Path,
+    device: torch.device,
+    progress: Progress,
+    *,
+    is_main: bool,
+) -> Setup:
+    backbone = _backbone(options, models)
+    images, source, finetuning = inputs.no_images(release), None, None
+    if backbone:
+        images = inputs.frozen(release, backbone, options.features, device)
+        source = Source(options.backbone, options.weights, options.side, backbone.digest, backbone.dim)
+    if options.finetune and backbone:
+        finetuning = Finetuning(
+            backbone, options.finetuning, options.features, device, is_main, progress.finetuned
+        )
+    return Setup(
+        models=models,
+        seeds=tuple(range(options.seeds)),
+        images=images,
+        vectors=options.vectors,
+        width=options.width,
+        source=source,
+        device=device,
+        folder=folder / "checkpoints",
+        choose=_chooser(options, models, folder, device, progress),
+        tell=progress.fitted,
+        finetuning=finetuning,
+    )
+
+
+def _backbone(options: Options, models: Sequence[str]) -> Backbone | None:
+    """Return the network for images, where a model reads them."""
+    if not set(models) <= {"text"}:
+        return load_backbone(options.backbone, options.weights, side=options.side)
+    if options.finetune:
+        raise BaselineError(
+            f"--finetune trains the network for images, and none of {', '.join(models)} reads images: "
+            "leave it out, or name another model"
+        )
+    return None
 
 
 def pick_device(name: str) -> torch.device:
@@ -92,27 +148,6 @@ def trainable(release: Release, models: Sequence[str]) -> tuple[tuple[str, ...],
     }
     kept = tuple(model for model in dict.fromkeys(models) if model not in left_out)
     return kept, tuple(LeftOut(model, reason) for model, reason in left_out.items())
-
-
-def features(
-    release: Release, models: Sequence[str], options: Options, device: torch.device
-) -> tuple[Images, Source | None]:
-    """Return the release's image features, where a model reads them."""
-    if set(models) <= {"text"}:
-        return inputs.no_images(release), None
-    from baselines.backbones import load_backbone
-    from baselines.features import extract, image_refs
-
-    backbone = load_backbone(options.backbone, options.weights, side=options.side)
-    everything = release.everything()
-    found = extract(image_refs(release, everything), backbone, options.features, device)
-    if len(found) > 1 and not np.ptp(found, axis=0).any():
-        raise BaselineError(
-            f"{options.backbone} with {backbone.digest} weights gives the same features for every image: "
-            "take weights that were trained, or another network (resnet18 works with random ones)"
-        )
-    source = Source(options.backbone, options.weights, options.side, backbone.digest, backbone.dim)
-    return inputs.extracted(release, found), source
 
 
 def _chooser(
@@ -166,6 +201,7 @@ def _beside(row: Row, known: paper.Paper, dataset: Dataset) -> Row:
         dataset=dataset.name,
         counts=dataset.counts,
         folds=dataset.folds,
+        finetuned=bool(row.settings.get("finetune")),
     )
     return msgspec.structs.replace(row, differs=differs)
 

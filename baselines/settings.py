@@ -49,6 +49,24 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class FinetuneSettings:
+    """How a network for images is trained together with the model that reads it, its head.
+
+    `lr` is the head's (Duong et al. 2017, section 4.2: .01), `backbone_lr` the network's; `batch` counts the
+    posts of a step on all devices together; `patience` the epochs without a better validation likelihood.
+    """
+
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.01
+    backbone_lr: float = 0.001
+    momentum: float = 0.9  # SGD's
+    weight_decay: float = 1e-4
+    batch: int = 32
+    epochs: int = 20
+    patience: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class TextSettings:
     """The settings of fastText under its own names, and its defaults for supervised training.
 

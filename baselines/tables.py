@@ -77,7 +77,7 @@ _PAIRS = "Paired bootstrap over the test posts: the first row's accuracy less th
 def caption(results: Results) -> str:
     """Return the run in a line: 325 test posts, 5 seeds."""
     seeds = max((c.seeds(row) for row in results.rows), default=0)
-    tests = sum(results.dataset.counts.get("test", {}).values())
+    tests = sum(c.tested(results.dataset).values())
     folds = results.dataset.folds
     told = [f"{tests:,} test posts", f"{seeds} seed{'s' * (seeds != 1)}"]
     return ", ".join([*told, f"{folds} folds"] if folds else told)

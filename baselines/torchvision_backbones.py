@@ -10,7 +10,7 @@ from urllib.error import URLError
 
 import torch
 import torchvision.models as zoo
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.transforms._presets import ImageClassification
@@ -30,8 +30,12 @@ def names() -> list[str]:
 def load(name: str, weights: str | Path | None, side: int | None, seed: int) -> Network:
     """Load a network. Arguments and errors as of `load_backbone`."""
     published = zoo.get_model_weights(name)
-    # A file tells nothing of its training: most are of torchvision's first recipe.
-    chosen = published.DEFAULT if weights is None else next(iter(published))
+    chosen = published.DEFAULT
+    if weights is not None:
+        # Few files tell how their images were prepared (`save_backbone`'s do); most are of the first recipe.
+        told = _preprocessing(Path(weights))
+        same = (one for one in published if _in_words(_transform(one, side)) == told)
+        chosen = next(same, next(iter(published)))
     transform = _transform(chosen, side)
     module = seeded(lambda: _without_head(name), seed)
     if weights is None:
@@ -113,6 +117,17 @@ def _from_file(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise BaselineError(f"{path} holds no state dict: save one with torch.save(model.state_dict(), PATH)")
     return {key.removeprefix("module."): tensor for key, tensor in state.items()}  # DataParallel's prefix
+
+
+def _preprocessing(path: Path) -> str | None:
+    """Return what a file says of the preprocessing, if it is one of ours."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("preprocessing")
+    except (SafetensorError, OSError):
+        return None  # reading its weights tells what is wrong
 
 
 def _transform(chosen: Any, side: int | None) -> ImageClassification:

@@ -60,7 +60,7 @@ def fit(
     """Train a model for each seed. The same seed gives the same network on one device, alone or with others
     up to rounding and dropout's draws. A seed whose loss is no number stops; the others go on.
     """
-    stack = Stack([_new(name, data, settings, seed).to(device) for seed in seeds])
+    stack = Stack([new(name, data, settings, seed).to(device) for seed in seeds])
     data = data.to(device)
     values = stack.parameters()
     # The words' gradients are sparse, which knows neither momentum nor decay.
@@ -72,10 +72,12 @@ def fit(
             "weight_decay": settings.weight_decay,
         },
     ]
-    optimiser = torch.optim.SGD([group for group in groups if group["params"]], lr=settings.lr)
+    optimiser = torch.optim.SGD(
+        [group for group in groups if group["params"]], lr=settings.lr * stack.first.pace
+    )
     drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
     torch.manual_seed(seeds[0])
-    negatives = _Negatives(data.train, stack.first.negatives_per_post)
+    negatives = Negatives(data.train, stack.first.negatives_per_post)
     best: list[Fitted | None] = [None] * len(seeds)
     waited, problems = [0] * len(seeds), [""] * len(seeds)
     for epoch in range(1, settings.epochs + 1):
@@ -113,7 +115,8 @@ def _ended(best: Fitted | None, seed: int, problem: str) -> Fitted:
     return best if not problem else Fitted(seed, {}, best.epoch, best.accuracy, best.likelihood, problem)
 
 
-def _new(name: str, data: Data, settings: Settings, seed: int) -> models.Classifier:
+def new(name: str, data: Data, settings: Settings, seed: int) -> models.Classifier:
+    """Return a model before any training; its scale is that of the training posts' features."""
     torch.manual_seed(seed)
     image = data.train.image
     model = models.make(name, image.shape[1], data.vectors, data.classes, settings)
@@ -138,7 +141,7 @@ def trimmed(tokens: Tensor) -> Tensor:
     return tokens[..., : max(1, longest)]
 
 
-class _Negatives:
+class Negatives:
     """Draws, for each post of a step, texts of posts of other classes."""
 
     def __init__(self, train: Batch, number: int) -> None:

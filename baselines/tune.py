@@ -8,6 +8,7 @@ for the same inputs and candidates.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import product
@@ -18,6 +19,7 @@ import msgspec
 import torch
 
 from baselines import jobs
+from baselines.errors import BaselineError
 from baselines.inputs import Inputs
 from baselines.settings import Settings, TextSettings
 
@@ -34,8 +36,8 @@ class Candidate(msgspec.Struct, frozen=True):
     """A choice of settings and how it did on validation."""
 
     settings: dict[str, str | int | float | bool | None]
-    likelihood: float  # mean log-likelihood, nats
-    accuracy: float
+    likelihood: float | None  # mean log-likelihood, nats; None: its loss was no number
+    accuracy: float | None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -82,23 +84,32 @@ def search(
         results: dict[str, list[Candidate]] = {job.model: [] for job in waiting}
         for done in jobs.run(waiting, device):
             model, fitted = done.job.model, done.fitted[0]
-            results[model].append(Candidate(asdict(done.job.settings), fitted.likelihood, fitted.accuracy))
+            scores = (None, None) if fitted.problem else (fitted.likelihood, fitted.accuracy)
+            results[model].append(Candidate(asdict(done.job.settings), *scores))
             tell(model, len(results[model]), len(grids[model]))
     for model, tried in results.items():
-        best = sorted(tried, key=lambda one: (_loss(model, one), str(one.settings)))
-        known[model] = Found(digests[model], tuple(best))
+        ranked = sorted(tried, key=lambda one: (_loss(model, one), str(one.settings)))
+        known[model] = Found(digests[model], tuple(ranked))
     folder.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(known, order="sorted"), indent=1))
     temporary.replace(path)
     for model, settings in base.items():
-        best_of_all: dict[str, Any] = known[model].candidates[0].settings
-        chosen[model] = replace(settings, **best_of_all)
+        best = known[model].candidates[0]
+        if best.likelihood is None:
+            raise BaselineError(f"{model}: no candidate of the search came to a number: look at its features")
+        found: dict[str, Any] = best.settings
+        chosen[model] = replace(settings, **found)
     return chosen
 
 
 def _loss(model: str, one: Candidate) -> tuple[float, float]:
-    """Rank the neural models by likelihood; fastText, which is sure of itself where it errs, by accuracy."""
+    """Rank the neural models by likelihood; fastText, which is sure of itself where it errs, by accuracy.
+
+    A candidate that came to no number is the last.
+    """
+    if one.likelihood is None or one.accuracy is None:
+        return math.inf, math.inf
     return (-one.accuracy, -one.likelihood) if model == "text" else (-one.likelihood, -one.accuracy)
 
 

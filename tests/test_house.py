@@ -23,6 +23,8 @@ COMMANDS = (
     "curation.report",
     "curation.hydrate",
     "curation.purge",
+    "baselines.run",
+    "baselines.predict",
 )
 
 ENTRIES = (
@@ -33,6 +35,8 @@ ENTRIES = (
     "curation.report.__main__",
     "curation.hydrate",
     "curation.purge",
+    "baselines.run",
+    "baselines.predict",
 )
 
 #: What each package may import of ours besides itself.
@@ -102,7 +106,7 @@ def test_every_option_that_a_document_names_exists():
         lines = [
             line
             for line in document.read_text().splitlines()
-            if "python -m c" in line or line.startswith("| `--")
+            if re.search(r"-m (c|baselines)", line) or line.startswith("| `--")
         ]
         for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines))):
             assert option in known, f"{document.name}: {option}"

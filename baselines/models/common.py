@@ -28,6 +28,7 @@ class CommonSpaceFusion(JointFusion):
         super().__init__(features, vectors, classes, settings)
         self.negatives_per_post = settings.negatives
         self.weight = settings.weight
+        self.pace = 1 / settings.weight  # its loss is λ times joint fusion's, and more
 
     def loss(self, batch: Batch, negatives: Tensor) -> Tensor:
         image, text = self.vectors(batch)

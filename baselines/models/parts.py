@@ -21,6 +21,9 @@ class Classifier(nn.Module):
     #: What the image's features go through first.
     scale: Standardise
 
+    #: What the learning rate is multiplied by: one rate then fits models whose losses are of other sizes.
+    pace = 1.0
+
     #: Texts of other classes that `loss` wants for each post.
     negatives_per_post = 0
 

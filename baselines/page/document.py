@@ -49,7 +49,7 @@ def render(folder: Path, posts: Posts) -> str:
     paper = figures(results.dataset.name)
     kinds = answers.kinds(answers.read(folder, results))
     shown = posts([one.key for found in kinds.values() for one in found[: answers.MOST]])
-    tests = sum(results.dataset.counts.get("test", {}).values())
+    tests = sum(comparison.tested(results.dataset).values())
     sections = [
         scores.header(results, paper),
         scores.table4(results, paper),

@@ -137,17 +137,21 @@ def differences(
     dataset: str,
     counts: Mapping[str, Mapping[str, int]],
     folds: int | None = None,
+    finetuned: bool = False,
 ) -> tuple[str, ...]:
     """Return what a row of ours does otherwise than the paper, as plain sentences; none for a reproduction.
 
     `backbone`, `weights` and `vectors` are those of a `results.Row`: None where the model doesn't read that
     modality, "random" where it does without a file. `counts` and `folds` are those of `results.Dataset`.
+    `finetuned`: the network for images was trained too.
     """
     told = []
     if backbone is not None and backbone != paper.backbone:
         told.append(f"images: {backbone} where the paper has {paper.backbone}")
     if weights == "random":
         told.append(f"images: random weights where the paper has {paper.weights}'s")
+    if finetuned:
+        told.append("images: a network that was fine-tuned, of which the paper reports no figure")
     ours = (vectors or "").lower()
     if vectors is not None and not (paper.vectors_file and ours.startswith(paper.vectors_file.lower())):
         told.append(f"words: {vectors} where the paper has {paper.vectors}")

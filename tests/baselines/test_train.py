@@ -105,7 +105,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(seeds):
 
 def test_a_seed_whose_loss_is_no_number_stops_alone(monkeypatch):
     expected = fit("joint", data(), PLAIN, (0, 1, 2), CPU)
-    made = train._new
+    made = train.new
 
     def poisoned(name, given_, settings, seed):
         model = made(name, given_, settings, seed)
@@ -113,7 +113,7 @@ def test_a_seed_whose_loss_is_no_number_stops_alone(monkeypatch):
             torch.nn.init.constant_(model.project.weight, math.nan)
         return model
 
-    monkeypatch.setattr(train, "_new", poisoned)
+    monkeypatch.setattr(train, "new", poisoned)
     found = fit("joint", data(), PLAIN, (0, 1, 2), CPU)
     assert found[1].problem == "its loss was no number in epoch 1: try a smaller learning rate"
     assert (found[1].seed, found[1].state, found[1].likelihood) == (1, {}, -math.inf)
@@ -139,7 +139,7 @@ def test_negatives_are_texts_of_other_classes(draws):
     assume(len(label[told].unique()) > 1)
     tokens = torch.arange(1, n + 1).unsqueeze(-1)  # the text of post i is the word i + 1
     present = torch.stack([torch.ones(n, dtype=torch.bool), told], -1)
-    negatives = train._Negatives(Batch(torch.zeros(n, 1), tokens, present, label), 3)
+    negatives = train.Negatives(Batch(torch.zeros(n, 1), tokens, present, label), 3)
     rows = torch.arange(n).repeat(2, 1)
     seed = draws.draw(st.integers(0, 99))
     found = negatives.draw(
@@ -156,7 +156,7 @@ def test_every_text_of_another_class_is_drawn_as_often_and_anew_each_step():
     present = torch.ones(6, 2, dtype=torch.bool)
     present[1, 1] = False
     part = Batch(torch.zeros(6, 1), torch.arange(1, 7).unsqueeze(-1), present, label)
-    negatives, drawer = train._Negatives(part, 3), torch.Generator().manual_seed(0)
+    negatives, drawer = train.Negatives(part, 3), torch.Generator().manual_seed(0)
     rows = torch.zeros(1, 1000, dtype=torch.int64)  # the first post, of class 2
     first, second = (negatives.draw(rows, [drawer]).flatten() for _ in range(2))
     counts = torch.bincount(first, minlength=7)
@@ -166,7 +166,7 @@ def test_every_text_of_another_class_is_drawn_as_often_and_anew_each_step():
 
 
 def test_models_without_negatives_draw_none():
-    negatives = train._Negatives(batch(6, 0), 0)
+    negatives = train.Negatives(batch(6, 0), 0)
     assert negatives.draw(torch.zeros(2, 5, dtype=torch.int64), []).shape == (2, 5, 0, 1)
 
 

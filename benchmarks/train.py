@@ -1,0 +1,151 @@
+"""Training from cached features: all six models, and beside the plain way.
+
+    uv run python -m benchmarks.train
+
+`all`    six models, five seeds each, with early stopping, on a made-up set of Reddit's size: 2,600 training
+         posts, 2048-d features, titles as long as Reddit's
+`plain`  the four neural models for a fixed number of epochs: ours, and one loop over a `DataLoader` for each
+         model and seed, with the library's own dropout and embedding
+
+Run it on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+import tyro
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from baselines import fitting, inputs, jobs, models, train
+from baselines.batch import Batch
+from baselines.data import SPLITS, Part, Release
+from baselines.experiment import chosen
+from baselines.fitting import Ask
+from baselines.models.parts import Dropout
+from baselines.settings import MODELS, NEURAL, TEXT, Settings
+from benchmarks.machine import machine
+
+SIZES = {"train": 2600, "validation": 327, "test": 325}
+CLASSES = ("joy", "fear", "anger", "disgust")
+CPU = torch.device("cpu")
+
+
+def made_up(width: int = 2048) -> inputs.Inputs:
+    """Return posts whose features and words tell a little of their class."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 0.06, (len(CLASSES), width))
+    parts, features = {}, {}
+    for number, split in enumerate(SPLITS):
+        n = SIZES[split]
+        labels = rng.integers(0, len(CLASSES), n)
+        features[split] = (rng.normal(0, 1, (n, width)) + centres[labels]).astype(np.float16)
+        lengths = rng.integers(3, 20, n)
+        texts = [
+            " ".join([f"c{label}w{rng.integers(40)}", *(f"w{i}" for i in rng.zipf(1.3, k) % 6000)])
+            for label, k in zip(labels, lengths, strict=True)
+        ]
+        ids = np.array([f"{split}{i}" for i in range(n)])
+        where = np.column_stack([np.full(n, number), np.arange(n)])
+        parts[split] = Part(
+            ids, np.zeros(n, np.int16), np.array(texts, object), labels, ids.astype(object), ids, where
+        )
+    release = Release("made-up", "0.0.0", CLASSES, parts, rows=None)
+    return inputs.prepare(release, inputs.Images(width, features), None, 200)
+
+
+def everything(made: inputs.Inputs, seeds: int) -> None:
+    """Print the seconds of all six models."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = chosen(MODELS, Settings(), TEXT, made)
+        ask = Ask(made, settings, tuple(range(seeds)), Path(folder), None, CPU)
+        began = time.perf_counter()
+        found = fitting.train_all(ask)
+        found["late"] = fitting.late(ask, found["image"], found["text"])
+        seconds = time.perf_counter() - began
+    for model in MODELS:
+        own = sum(one.seconds for one in found[model])
+        epochs = ", ".join(str(one.epoch) for one in found[model])
+        print(f"{model:<8}{own:>8.1f} s of one core   best epochs {epochs}")
+    print(f"six models, {seeds} seeds: {seconds:.1f} s", flush=True)
+
+
+def ours(made: inputs.Inputs, seeds: int, settings: Settings) -> None:
+    """Train the neural models for `settings.epochs`, seeds side by side."""
+    with jobs.stored(made) as path:
+        asked = [jobs.Job(name, name, path, settings, tuple(range(seeds))) for name in NEURAL]
+        for _ in jobs.run(asked, CPU):
+            pass
+
+
+def plain(made: inputs.Inputs, seeds: int, settings: Settings) -> None:
+    """Train the same with a loop over a `DataLoader` for each model and seed, on all cores."""
+    batches, vectors = made.batches, torch.from_numpy(made.words.start)
+    for name in NEURAL:
+        for seed in range(seeds):
+            torch.manual_seed(seed)
+            model = models.make(name, batches["train"].image.shape[1], vectors, len(CLASSES), settings)
+            model.scale.measure(batches["train"].image)
+            for module in model.modules():
+                for child, value in module.named_children():
+                    if isinstance(value, Dropout):
+                        setattr(module, child, nn.Dropout(settings.dropout))
+            optimiser = torch.optim.SGD(model.parameters(), lr=settings.lr * model.pace)
+            negatives = train.Negatives(batches["train"], model.negatives_per_post)
+            rows = torch.arange(len(batches["train"].label))
+            loader = DataLoader(TensorDataset(*batches["train"], rows), settings.batch, shuffle=True)
+            drawer = torch.Generator().manual_seed(seed)
+            for _ in range(settings.epochs):
+                model.train()
+                for *fields, chosen_rows in loader:
+                    drawn = negatives.draw(chosen_rows[None], [drawer])[0]
+                    loss = model.loss(Batch(*fields), drawn)
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+                model.eval()
+                with torch.no_grad():
+                    for fields in DataLoader(TensorDataset(*batches["validation"]), settings.batch):
+                        model(Batch(*fields))
+
+
+def timed(work: Callable[[], None]) -> float:
+    """Return the seconds of a piece of work."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main(seeds: int = 5, compared: int = 2, epochs: int = 10, turns: int = 3) -> None:
+    """Measure training.
+
+    Args:
+        seeds: Seeds of `all`.
+        compared: Seeds of `plain`.
+        epochs: Epochs of `plain`.
+        turns: How often the two of `plain` take turns.
+    """
+    print(machine(), f"torch {torch.__version__}, {os.cpu_count()} cores")
+    made = made_up()
+    everything(made, seeds)
+    settings = replace(Settings(), epochs=epochs, patience=epochs)
+    pairs = []
+    for _ in range(turns):
+        mine = timed(lambda: ours(made, compared, settings))
+        theirs = timed(lambda: plain(made, compared, settings))
+        pairs.append(theirs / mine)
+        print(f"ours {mine:.1f} s, plain {theirs:.1f} s: {pairs[-1]:.1f} times", flush=True)
+    print(f"median: {median(pairs):.1f} times")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
