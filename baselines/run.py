@@ -119,6 +119,8 @@ def _check(options: Options) -> None:
             "--tune searches settings for features that are computed once: leave it out with --finetune, "
             "whose settings are --finetuning.lr and its like"
         )
+    if options.vectors is not None and not options.vectors.is_file():
+        raise BaselineError(f"--vectors {str(options.vectors)!r}: there is no such file")
     if not options.models:
         raise BaselineError(f"--models names none; there are {', '.join(MODELS)}")
 
