@@ -170,6 +170,8 @@ def test_a_whole_pickled_model_is_refused(tmp_path):
 
 def test_weights_that_cannot_be_fetched_say_where_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    # urlopen keeps its first opener, proxies and all: it must not outlive this test.
+    monkeypatch.setattr("urllib.request._opener", None)
     for proxy in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(BaselineError) as caught:

@@ -78,7 +78,7 @@ def test_a_dataset_of_no_paper_has_no_columns_for_one():
     text = markdown(run_fixture.results(dataset=MEMES))
     assert "| Model | Accuracy % | F1 macro | F1 micro |\n" in text
     assert "- No paper with these models reports on met-meme.\n" in text
-    assert "325 test posts, 5 seeds, 5 folds\n" in text
+    assert "3,267 test posts, 5 seeds, 5 folds\n" in text
 
 
 def test_a_single_seed_has_no_interval_and_a_row_of_none_has_no_figure():
