@@ -258,7 +258,7 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
         (["--version", "9.9.9"], "has no version '9.9.9': it has 1.0.0"),
         (["--backbone", "mobilnet_v2"], "mobilenet_v2"),
         (["--weights", "no/such.pth"], "no/such.pth"),
-        (["--vectors", "no/such.txt"], "error: the vectors 'no/such.txt' can't be read: No such file"),
+        (["--vectors", "no/such.txt"], "error: --vectors 'no/such.txt': there is no such file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(home, capsys, more, told):
