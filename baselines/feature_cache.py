@@ -140,7 +140,9 @@ class FeatureCache:
             if held.issuperset(path.read_text().split()):
                 path.unlink()  # first, so that no .txt stands without its .npy
                 path.with_suffix(".npy").unlink(missing_ok=True)
-        for left in self.folder.glob("*.tmp"):  # of a killed run: only the holder of the lock writes
+        # What a killed run left, between a file and its list too: only the holder of the lock writes.
+        unlisted = [p for p in self.folder.glob("p*-*.npy") if not p.with_suffix(".txt").exists()]
+        for left in (*unlisted, *self.folder.glob("*.tmp")):
             left.unlink(missing_ok=True)
 
 

@@ -155,6 +155,14 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
     ]
 
 
+def test_a_file_whose_list_was_never_written_is_removed(tmp_path):
+    extract([ref(1)], backbone(), tmp_path)
+    (folder,) = tmp_path.iterdir()
+    (folder / "part-0123456789abcdef.npy").write_bytes(b"half a file")
+    extract([ref(1), ref(2)], backbone(), tmp_path)
+    assert list(folder.glob("part-*")) == []
+
+
 def extract_in_a_process(cache, counts):
     net = backbone()
     found = extract([ref(n) for n in range(60)], net, Path(cache), batch=2)
