@@ -117,3 +117,9 @@ def test_no_lock_file_and_no_large_file_is_tracked():
         pytest.skip("no git checkout")
     assert [name for name in TRACKED if name.endswith(("uv.lock", "package-lock.json"))] == []
     assert [name for name in TRACKED if (ROOT / name).exists() and (ROOT / name).stat().st_size > 2**20] == []
+
+
+def test_the_installed_command_is_the_checkouts_own(tmp_path):
+    program = "import affectory; print(affectory.__file__)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == str(ROOT / "affectory.py")
