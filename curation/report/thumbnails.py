@@ -26,14 +26,15 @@ def thumbnail(data: bytes) -> str | None:
 
 def _small(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (2 * SIDE, 2 * SIDE))
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-            upright.thumbnail((2 * SIDE, 2 * SIDE))
-            layer = upright.convert("RGBA")
-            ground = Image.new("RGBA", layer.size, "white")
-            upright = Image.alpha_composite(ground, layer)
-        small = upright.convert("RGB")
+        shrink = max(1.0, max(image.size) / (2 * SIDE))
+        image.draft("RGB", (int(image.width / shrink), int(image.height / shrink)))
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            image.thumbnail((2 * SIDE, 2 * SIDE))
+            layer = image.convert("RGBA")
+            small = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+        else:
+            small = image.convert("RGB")
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         return small
 
