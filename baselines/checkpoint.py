@@ -23,7 +23,7 @@ from baselines.settings import Settings, TextSettings
 from baselines.subwords import Subwords
 from baselines.text import Vocabulary
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

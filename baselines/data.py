@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Release:
-    """A release that was loaded. `rows` is the library's own `DatasetDict`."""
+    """A release that was loaded. `rows` holds the library's own `Dataset` of each split."""
 
     name: str
     version: str
@@ -94,6 +94,8 @@ def load(
         raise BaselineError(f"{where} has no version {version!r}: it has {', '.join(versions)}")
     rows = load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
     classes = tuple(rows["train"].features["label"].names)
+    # A split that nothing was dealt to has no file, and the loader doesn't know it.
+    rows = {split: rows[split] if split in rows else rows["train"].select([]) for split in SPLITS}
     parts = {split: _part(rows[split], number) for number, split in enumerate(SPLITS)}
     return Release(name, version, classes, parts, rows)
 

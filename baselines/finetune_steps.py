@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from baselines.backbones import Backbone
-from baselines.batch import IMAGE, Batch
+from baselines.batch import IMAGE, TEXT, Batch
 from baselines.errors import BaselineError
 from baselines.image_progress import say
 from baselines.models.parts import Classifier
 from baselines.pixels import ImageRef, pixel_batches
 from baselines.settings import FinetuneSettings
-from baselines.train import Negatives
+from baselines.train import negatives
 
 
 class Posts(NamedTuple):
@@ -102,23 +102,21 @@ class Steps:
         steps = [rows for rows in _cut(order, self.settings.batch) if len(rows) >= world]
         mine = [rows[rank::world] for rows in steps]
         torch.manual_seed(1_000_003 * self.seed + self.epoch + rank)  # dropout
-        negatives = Negatives(train.batch, self.model.head.negatives_per_post)
         self.epoch += 1
         self.model.train()
         pixels = pixel_batches(train.images, self.backbone, [rows.tolist() for rows in mine])
         for whole, rows, some in zip(steps, mine, pixels, strict=True):
-            drawn = negatives.draw(rows.unsqueeze(0), [drawer]).squeeze(0)
             # The processes' gradients are averaged: each weighs as much as it has posts.
-            loss = self._step(_rows(train.batch, rows, some), drawn, len(rows) * world / len(whole))
+            loss = self._step(_rows(train.batch, rows, some), drawer, len(rows) * world / len(whole))
             if not math.isfinite(loss):
                 self.problem = f"its loss was no number in epoch {self.epoch}: try a smaller learning rate"
                 break
 
-    def _step(self, batch: Batch, negatives: Tensor, weight: float) -> float:
+    def _step(self, batch: Batch, drawer: torch.Generator, weight: float) -> float:
         """Take one step and return the loss; once it does not fit the device's memory, in slices."""
         while True:
             try:
-                loss = self._slice_by_slice(batch, negatives, weight)
+                loss = self._slice_by_slice(batch, drawer, weight)
                 self.optimiser.step()
                 return float(self._accelerator.reduce(loss, "mean"))
             except torch.OutOfMemoryError as error:
@@ -130,16 +128,19 @@ class Steps:
                 self._slices *= 2
                 say(f"{self.device} is out of memory: going on with {math.ceil(size / 2)} posts at once")
 
-    def _slice_by_slice(self, batch: Batch, negatives: Tensor, weight: float) -> Tensor:
+    def _slice_by_slice(self, batch: Batch, drawer: torch.Generator, weight: float) -> Tensor:
+        """Compute the step's gradients; a post's texts of other classes come from its slice."""
         self.optimiser.zero_grad()
         n = len(batch.label)
         size = math.ceil(n / self._slices)
         total = torch.zeros((), device=self.device)
         for at in range(0, n, size):
             part = _to(Batch(*(field[at : at + size] for field in batch)), self.device)
+            with_text = part.present[:, TEXT]
+            drawn = negatives(part.label[None], with_text[None], self.model.head.negatives_per_post, [drawer])
             last = at + size >= n  # gradients travel between processes once a step
             with nullcontext() if last else self._accelerator.no_sync(self._loss):
-                loss = self._loss(part, negatives[at : at + size].to(self.device)) * (len(part.label) / n)
+                loss = self._loss(part, drawn[0]) * (len(part.label) / n)
                 self._accelerator.backward(loss * weight)
             total += loss.detach()
         return total

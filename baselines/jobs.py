@@ -103,8 +103,7 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
         for seeds in ([job.seeds] if job.model == "text" else [(seed,) for seed in job.seeds])
     ]
     context = multiprocessing.get_context("forkserver")
-    # An optimiser's first step imports torch._dynamo, which takes seconds: once, not in every process.
-    context.set_forkserver_preload(["baselines.jobs", "torch._dynamo"])
+    context.set_forkserver_preload(["baselines.jobs"])
     number = min(processes or os.cpu_count() or 1, len(dealt))
     with ProcessPoolExecutor(number, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         waiting: list[Future[Done]] = [pool.submit(work, job, torch.device("cpu")) for job in dealt]

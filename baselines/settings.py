@@ -33,11 +33,11 @@ class Settings:
     likelihood on validation), momentum and weight decay (of all but the words).
     """
 
-    lr: float = 0.05
+    lr: float = 0.2
     momentum: float = 0.0
-    batch: int = 32
+    batch: int = 64
     epochs: int = 100
-    patience: int = 10
+    patience: int = 5
     weight_decay: float = 0.0
     hidden: int = 100
     dropout: float = 0.25

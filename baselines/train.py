@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +17,11 @@ from torch import Tensor
 from baselines import models
 from baselines.batch import PADDING, TEXT, Batch
 from baselines.settings import Settings
+from baselines.sgd import Sgd
 from baselines.stack import Stack
+
+#: What the mean log-likelihood of validation must gain, in nats, for an epoch to count as a better one.
+BETTER = 0.001
 
 #: Rows of which logits are computed at once.
 CHUNK = 4096
@@ -62,22 +66,17 @@ def fit(
     """
     stack = Stack([new(name, data, settings, seed).to(device) for seed in seeds])
     data = data.to(device)
-    values = stack.parameters()
+    values, rate = stack.parameters(), settings.lr * stack.first.pace
     # The words' gradients are sparse, which knows neither momentum nor decay.
-    groups: list[dict[str, Any]] = [
-        {"params": [value for name, value in values.items() if "lookup" in name]},
-        {
-            "params": [value for name, value in values.items() if "lookup" not in name],
-            "momentum": settings.momentum,
-            "weight_decay": settings.weight_decay,
-        },
-    ]
-    optimiser = torch.optim.SGD(
-        [group for group in groups if group["params"]], lr=settings.lr * stack.first.pace
+    words = Sgd([value for name, value in values.items() if "lookup" in name], lr=rate)
+    others = Sgd(
+        [value for name, value in values.items() if "lookup" not in name],
+        lr=rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
     )
     drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
     torch.manual_seed(seeds[0])
-    negatives = Negatives(data.train, stack.first.negatives_per_post)
     best: list[Fitted | None] = [None] * len(seeds)
     waited, problems = [0] * len(seeds), [""] * len(seeds)
     for epoch in range(1, settings.epochs + 1):
@@ -85,11 +84,12 @@ def fit(
         orders = torch.stack([torch.randperm(len(data.train.label), generator=g) for g in drawers])
         for start in range(0, orders.shape[1], settings.batch):
             rows = orders[:, start : start + settings.batch].to(device)
-            drawn = negatives.draw(rows, drawers)
-            loss = stack.losses(take(data.train, rows), drawn)
-            optimiser.zero_grad()
+            posts = take(data.train, rows)
+            drawn = negatives(posts.label, posts.present[..., TEXT], stack.first.negatives_per_post, drawers)
+            loss = stack.losses(posts, drawn)
             loss.sum().backward()
-            optimiser.step()
+            words.step()
+            others.step()
         stack.train(False)
         accuracies, likelihoods = _score(stack, data.validation)
         for i, seed in enumerate(seeds):
@@ -98,7 +98,7 @@ def fit(
             known = best[i]
             if not math.isfinite(likelihoods[i]):
                 problems[i] = f"its loss was no number in epoch {epoch}: try a smaller learning rate"
-            elif known is None or likelihoods[i] > known.likelihood:
+            elif known is None or likelihoods[i] > known.likelihood + BETTER:
                 best[i] = Fitted(seed, stack.state(i), epoch, accuracies[i], likelihoods[i])
                 waited[i] = 0
             else:
@@ -116,13 +116,10 @@ def _ended(best: Fitted | None, seed: int, problem: str) -> Fitted:
 
 
 def new(name: str, data: Data, settings: Settings, seed: int) -> models.Classifier:
-    """Return a model before any training; its scale is that of the training posts' features."""
+    """Return a model before any training, with the scale and the centre of the training posts."""
     torch.manual_seed(seed)
-    image = data.train.image
-    model = models.make(name, image.shape[1], data.vectors, data.classes, settings)
-    there = data.train.present[:, 0]
-    if there.any():
-        model.scale.measure(image[there])
+    model = models.make(name, data.train.image.shape[1], data.vectors, data.classes, settings)
+    model.measure(data.train)
     return model
 
 
@@ -131,7 +128,7 @@ def take(batch: Batch, rows: Tensor) -> Batch:
 
     No more padding is kept than they need.
     """
-    found = Batch(*(part[rows] for part in batch))
+    found = Batch(*(part.index_select(0, rows.flatten()).unflatten(0, rows.shape) for part in batch))
     return found._replace(tokens=trimmed(found.tokens))
 
 
@@ -141,29 +138,18 @@ def trimmed(tokens: Tensor) -> Tensor:
     return tokens[..., : max(1, longest)]
 
 
-class Negatives:
-    """Draws, for each post of a step, texts of posts of other classes."""
+def negatives(label: Tensor, with_text: Tensor, number: int, drawers: Sequence[torch.Generator]) -> Tensor:
+    """Draw, for each post of a step, posts of it whose texts are of other classes.
 
-    def __init__(self, train: Batch, number: int) -> None:
-        self._tokens, self._label, self._number = train.tokens, train.label, number
-        with_text = train.present[:, TEXT].nonzero().squeeze(-1)
-        # By class, so that "of another class" is "not in this stretch".
-        self._ordered = with_text[torch.argsort(train.label[with_text], stable=True)]
-        sizes = torch.bincount(train.label[with_text], minlength=int(train.label.max()) + 1)
-        self._sizes = sizes
-        self._starts = torch.cumsum(sizes, 0) - sizes
-
-    def draw(self, rows: Tensor, drawers: Sequence[torch.Generator]) -> Tensor:
-        """Return int64[S, B, g, L] tokens for the posts int64[S, B]."""
-        if not self._number:
-            return rows.new_zeros((*rows.shape, 0, 1))
-        shape = (rows.shape[1], self._number)
-        share = torch.stack([torch.rand(shape, generator=g) for g in drawers]).to(rows.device)
-        label = self._label[rows].unsqueeze(-1)
-        others = len(self._ordered) - self._sizes[label]
-        place = (share * others).long().clamp(max=len(self._ordered) - 1)
-        place = place + torch.where(place >= self._starts[label], self._sizes[label], 0)
-        return trimmed(self._tokens[self._ordered[place.clamp(max=len(self._ordered) - 1)]])
+    `label`: int64[S, B]. `with_text`: bool[S, B]. Returns places in the step, int64[S, B, number]; -1 where
+    there is none to draw.
+    """
+    other = (label.unsqueeze(-1) != label.unsqueeze(-2)) & with_text.unsqueeze(-2)
+    upto = other.cumsum(-1)
+    most = upto[..., -1:]
+    share = torch.stack([torch.rand((label.shape[1], number), generator=g) for g in drawers])
+    nth = (share.to(label.device) * most).long() + 1
+    return torch.searchsorted(upto, nth).where(most > 0, -1)
 
 
 def _score(stack: Stack, batch: Batch) -> tuple[list[float], list[float]]:

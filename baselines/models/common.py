@@ -14,8 +14,9 @@ class CommonSpaceFusion(JointFusion):
     """Joint fusion in a space that image and text share, for posts that lack one of them.
 
     Duong et al. 2017, section 3.3.4, equation 14: λ · NLL + the loss of `losses.common_space`, with g texts
-    of other classes for each post, drawn anew each step; g = 3 (Reddit) or 4 (Flickr), λ = 3. A post without
-    image or text has no such distance and adds its NLL alone.
+    of other classes for each post, drawn anew each step; g = 3 (Reddit) or 4 (Flickr), λ = 3. Ours: they are
+    drawn among the posts of the step, whose vectors are there already. A post without image or text, or in a
+    step without a text of another class, has no such distance and adds its NLL alone.
     """
 
     def __init__(
@@ -33,5 +34,6 @@ class CommonSpaceFusion(JointFusion):
     def loss(self, batch: Batch, negatives: Tensor) -> Tensor:
         image, text = self.vectors(batch)
         likelihood = nn.functional.cross_entropy(self.fuse(image, text, batch.present), batch.label)
-        apart = losses.common_space(image, text, self.text(negatives))
-        return self.weight * likelihood + (apart * batch.present.all(-1)).mean()
+        apart = losses.common_space(image, text, text[negatives.clamp(min=0)])
+        has_distance = batch.present.all(-1) & (negatives >= 0).all(-1)
+        return self.weight * likelihood + (apart * has_distance).mean()

@@ -32,9 +32,9 @@ def posts(n=6, seed=0, present=None):
 
 
 def negatives(n, g, seed=0):
-    """The words of g other texts for each post, int64[n, g, 3]."""
-    drawn = np.random.default_rng(seed).integers(1, WORDS, (n, g, 3))
-    drawn[0, 0, 1:] = 0  # a text of one word
+    """g other posts for each of n, int64[n, g]; the first has none."""
+    drawn = (np.arange(n)[:, None] + np.random.default_rng(seed).integers(1, n, (n, g))) % n
+    drawn[0] = -1
     return torch.from_numpy(drawn)
 
 
@@ -46,6 +46,8 @@ def network(name, settings, seed=0):
     model = make(name, FEATURES, words, CLASSES, settings).double().eval()
     model.scale.mean.copy_(torch.randn(FEATURES))
     model.scale.scale.copy_(torch.rand(FEATURES) + 0.5)
+    if name != "image":
+        model.text.centre.copy_(torch.randn(WIDTH))
     return model
 
 
@@ -61,9 +63,10 @@ def pooled(vectors, how, width):
 
 
 def text(values, tokens, settings):
-    """ψ(s) of section 3.2."""
+    """ψ(s) of section 3.2, counted from its centre."""
     rows = [values["text.lookup.weight"][token] for token in tokens if token]
-    return pooled(rows, settings.pooling, values["text.lookup.weight"].shape[1])
+    shift = values["text.centre"] if rows else 0
+    return pooled(rows, settings.pooling, values["text.lookup.weight"].shape[1]) - shift
 
 
 def image(values, features):
@@ -119,13 +122,13 @@ def apart(gamma, psi, others):
 
 
 def common_loss(values, batch, drawn, settings):
-    """Equation 14, the mean over the posts: λ · NLL, and equation 13 for posts with both."""
+    """Equation 14, the mean over the posts: λ · NLL, and equation 13 for posts with both and others."""
     likelihoods = nll(logits("common", values, batch, settings), batch.label.tolist())
     total = 0.0
     for row, likelihood in enumerate(likelihoods):
         total += settings.weight * likelihood
-        if batch.present[row].all():
-            others = [text(values, tokens, settings) for tokens in drawn[row].numpy()]
+        if batch.present[row].all() and (drawn[row] >= 0).all():
+            others = [text(values, batch.tokens[other].numpy(), settings) for other in drawn[row]]
             gamma = projected(values, batch.image[row].numpy())
             total += apart(gamma, text(values, batch.tokens[row].numpy(), settings), others)
     return total / len(likelihoods)

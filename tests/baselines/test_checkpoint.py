@@ -63,9 +63,9 @@ class Evil:
         (b"", "is no checkpoint of ours: EOFError"),
         ({"state_dict": {}}, "is no checkpoint of ours: KeyError"),
         ([1, 2], "is no checkpoint of ours: TypeError"),
-        ({"version": 1, "checkpoint": {"model": "joint"}}, "is no checkpoint of ours: KeyError"),
-        ({"version": 99}, "has version 99, this program reads 1"),
-        ({"version": 1, "checkpoint": Evil()}, "is no checkpoint of ours: UnpicklingError"),
+        ({"version": 2, "checkpoint": {"model": "joint"}}, "is no checkpoint of ours: KeyError"),
+        ({"version": 99}, "has version 99, this program reads 2"),
+        ({"version": 2, "checkpoint": Evil()}, "is no checkpoint of ours: UnpicklingError"),
     ],
 )
 def test_other_files_are_refused_in_one_line(content, told, tmp_path, capsys):

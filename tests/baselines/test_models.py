@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from baselines.batch import Batch
 from baselines.models import LateFusion, TextBased
-from baselines.models.parts import Dropout, Standardise, TextEncoder, pool
+from baselines.models.parts import Standardise, TextEncoder, dropout, highest_place, pool
 from baselines.settings import NEURAL, Settings
 from tests.baselines import reference
 
@@ -115,11 +115,35 @@ def test_words_are_pooled_without_the_padding():
     assert mean.tolist() == [[-2.0, -1.0], [-1.0, -4.0], [0.0, 0.0]]
 
 
-def test_texts_of_more_dimensions_are_pooled_alike():
-    encoder = TextEncoder(torch.randn(9, 4)).eval()
-    tokens = reference.negatives(3, 2)
-    flat = encoder(tokens.reshape(6, 3)).reshape(3, 2, 4)
-    assert torch.equal(encoder(tokens), flat)
+def test_texts_are_counted_from_the_centre_of_the_training_texts():
+    words = torch.tensor([[0.0, 0.0], [-3.0, 2.0], [-1.0, -4.0]])
+    encoder = TextEncoder(words, "max")
+    encoder.measure(torch.tensor([[1, 2], [2, 0]]))
+    assert encoder.training
+    assert encoder.centre.tolist() == [-1.0, -1.0]
+    assert encoder.eval()(torch.tensor([[1, 2], [2, 2], [0, 0]])).tolist() == [[0, 3], [0, -3], [0, 0]]
+
+
+@given(st.integers(1, 70), st.sampled_from((torch.float32, torch.float64)), st.integers(0, 99))
+def test_the_place_of_the_maximum_is_that_of_the_library(length, dtype, seed):
+    vectors = torch.randn(2, length, 5, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+    vectors[:, length // 2 :] = torch.finfo(dtype).min * (length > 1)
+    assert torch.equal(highest_place(vectors), vectors.max(-2, keepdim=True).indices)
+
+
+def test_only_the_highest_word_of_a_component_is_trained():
+    encoder = TextEncoder(torch.tensor([[0.0, 0.0], [-3.0, 2.0], [-1.0, -4.0]])).eval()
+    encoder(torch.tensor([[1, 2, 2, 0]])).sum().backward()
+    assert encoder.lookup.weight.grad.tolist() == [[0, 0], [0, 1], [1, 0]]
+
+
+def test_what_dropout_takes_is_neither_the_maximum_nor_trained():
+    torch.manual_seed(0)
+    encoder = TextEncoder(torch.tensor([[0.0] * 400, [1.0] * 400, [-1.0] * 400]), dropout=0.5)
+    found = encoder(torch.tensor([[1, 2]]))
+    assert sorted(found.unique().tolist()) == [0, 2]  # 1 kept and doubled; else a 0, above -1
+    found.sum().backward()
+    assert torch.equal(encoder.lookup.weight.grad[1], found[0].detach())
 
 
 @pytest.mark.parametrize("how", ["max", "mean"])
@@ -156,16 +180,16 @@ def test_a_feature_that_never_changes_stays_finite():
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5])
 def test_dropout_keeps_its_share_and_the_expectation(p):
     torch.manual_seed(0)
-    drop = Dropout(p)
-    out = drop(torch.ones(400, 1001))  # 1001 is no multiple of 8
+    out = dropout(torch.zeros(400, 1001), p)  # 1001 is no multiple of 8
     assert (out != 0).double().mean().item() == pytest.approx(1 - p, abs=0.004)
     assert out.double().mean().item() == pytest.approx(1, abs=0.006)
     assert out[out != 0].unique().tolist() == [pytest.approx(1 / (1 - p), rel=0.005)]
 
 
-def test_dropout_draws_anew_and_rests_in_evaluation():
+@pytest.mark.parametrize("pooling", ["max", "mean"])
+def test_dropout_draws_anew_and_rests_in_evaluation(pooling):
     torch.manual_seed(0)
-    drop, ones = Dropout(0.25), torch.ones(64)
-    assert not torch.equal(drop(ones), drop(ones))
-    assert torch.equal(drop.eval()(ones), ones)
-    assert torch.equal(Dropout(0)(ones), ones)
+    encoder, tokens = TextEncoder(torch.randn(3, 64), pooling), torch.tensor([[1, 2]])
+    assert not torch.equal(encoder(tokens), encoder(tokens))
+    assert torch.equal(encoder.eval()(tokens), encoder(tokens))
+    assert torch.equal(dropout(torch.zeros(64), 0), torch.ones(64))

@@ -70,7 +70,7 @@ def test_each_network_of_a_stack_has_dropout_of_its_own():
     stack = Stack([reference.network("joint", settings, 0) for _ in range(2)])
     stack.train(True)
     batch = reference.posts(40)
-    losses = stack.losses(stacked([batch, batch]), batch.tokens.new_zeros(2, 40, 0, 1))
+    losses = stack.losses(stacked([batch, batch]), batch.tokens.new_zeros(2, 40, 0))
     assert losses[0].item() != losses[1].item()
 
 
