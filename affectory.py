@@ -6,6 +6,7 @@ affectory collect flickr --votes …    python -m collectors.flickr
 affectory collect local NAME …        python -m collectors.local
 affectory build NAME                  python -m curation.build
 affectory report NAME                 python -m curation.report
+affectory ids FOLDER                  python -m curation.ids
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
 affectory run NAME                    python -m baselines.run
@@ -38,6 +39,7 @@ MODULES = {
     ),
     "build": ("curation.build", "Build a dataset's release from a crawl store."),
     "report": ("curation.report.__main__", "Draw a release's report again."),
+    "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
     "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
     "purge": ("curation.purge", "Drop posts that their source has deleted since, as a new version."),
     "run": ("baselines.run", "Train the fusion baselines on a release, beside the paper's figures."),

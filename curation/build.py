@@ -19,6 +19,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from collectors.errors import AffectoryError
+from curation.command import finish
 
 
 @dataclass(frozen=True)
@@ -53,23 +54,21 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
-    try:
-        if options.workers < 1:
-            raise AffectoryError(f"--workers {options.workers} is below 1")
-        from curation.release import build
+    return finish(lambda: _build(options))
 
-        built = build(
-            options.datasets / options.name / "recipe.toml",
-            store=options.store,
-            out=options.out or options.datasets,
-            version=options.version,
-            workers=options.workers,
-        )
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(built)
-    return 0
+
+def _build(options: Options) -> object:
+    if options.workers < 1:
+        raise AffectoryError(f"--workers {options.workers} is below 1")
+    from curation.release import build  # pyarrow: not for --help
+
+    return build(
+        options.datasets / options.name / "recipe.toml",
+        store=options.store,
+        out=options.out or options.datasets,
+        version=options.version,
+        workers=options.workers,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The dataset's card: `datasets/<name>/README.md`, with which the folder is a Hub dataset repository.
 
-Its YAML lists each version's files exactly, the newest version as the default, and an `ids` config of the
-newest without text and pixels. The words on what the dataset is come from the tracked `card.md`.
+Its YAML lists each version's files that are there, the newest version as the default, and an `ids` config of
+the newest without text and pixels. Where only the ids are there, they are the default and the card says so.
+The words on what the dataset is come from the tracked `card.md`.
 """
 
 from __future__ import annotations
@@ -12,87 +13,144 @@ from pathlib import Path
 
 from curation import versions
 from curation.manifest import Manifest, read
-from curation.recipe import Recipe
+from curation.workplace import put
 
 
-def write(folder: Path, recipe: Recipe, words: Path) -> Path:
-    """Write the card for all versions that stand in `folder`, unless it stands already; return its path."""
+def write(folder: Path, words: Path) -> Path:
+    """Write the card for all versions that stand in `folder`, unless it stands already; return its path.
+
+    A folder made elsewhere than beside its `words` gets a copy of them, for the cards to come.
+    """
+    if words.exists() and words.parent.resolve() != folder.resolve():
+        put(folder / "card.md", words.read_text(encoding="utf-8"))
     there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
-    text = _front_matter(recipe, there) + _body(there[0], words)
+    text = _front_matter(folder, there) + _body(folder, there[0])
     path = folder / "README.md"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        temporary = folder / ".README.md.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        put(path, text)
     return path
 
 
-def _front_matter(recipe: Recipe, there: Sequence[Manifest]) -> str:
+def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
+    newest = there[0]
     lines = [
         "---",
-        f"pretty_name: {json.dumps(recipe.title)}",
+        f"pretty_name: {json.dumps(newest.title)}",
         "license: other",
         "license_name: each-post-its-own",
     ]
-    kinds = (["image-classification"] if recipe.images.which != "none" else []) + ["text-classification"]
+    kinds = (["image-classification"] if _images(newest) != "none" else []) + ["text-classification"]
     lines += ["task_categories:", *(f"- {kind}" for kind in kinds), "configs:"]
-    for number, manifest in enumerate(there):
-        lines += _config(manifest.version, manifest, ids=False, default=number == 0)
-    lines += _config("ids", there[0], ids=True, default=False)
+    configs = [_config(folder, manifest.version, manifest, ids=False) for manifest in there]
+    configs.append(_config(folder, "ids", newest, ids=True))
+    for number, (name, *files) in enumerate(config for config in configs if config):
+        lines += [name, *(["  default: true"] if number == 0 else []), *files]
     return "\n".join([*lines, "---", ""])
 
 
-def _config(name: str, manifest: Manifest, *, ids: bool, default: bool) -> list[str]:
-    lines = [f'- config_name: "{name}"', *(["  default: true"] if default else []), "  data_files:"]
+def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[str]:
+    """Return a config's lines, its name first; none where none of its files is there."""
+    lines = []
     for split in manifest.counts:
-        paths = [f.path for f in manifest.files if f.split == split and f.path.startswith("ids-") == ids]
-        lines += [f"  - split: {split}", "    path:"]
-        lines += [f'    - "{manifest.version}/{path}"' for path in paths]
-    return lines
+        if paths := _there(folder, manifest, ids=ids, split=split):
+            lines += [f"  - split: {split}", "    path:", *(f'    - "{path}"' for path in paths)]
+    return [f'- config_name: "{name}"', "  data_files:", *lines] if lines else []
 
 
-def _body(manifest: Manifest, words: Path) -> str:
-    told = words.read_text(encoding="utf-8").strip() if words.exists() else ""
+def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
+    """Return the files of a split that are there, as paths within the folder."""
+    files = [f.path for f in manifest.files if f.split == split and f.path.startswith("ids-") == ids]
+    return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
+
+
+def _images(manifest: Manifest) -> str:
+    """Return which images of a post are rows: "first", "all" or "none"."""
+    return str(manifest.recipe["images"]["which"])
+
+
+def _body(folder: Path, manifest: Manifest) -> str:
+    words = folder / "card.md"
+    full = any(_there(folder, manifest, ids=False, split=split) for split in manifest.counts)
     parts = [
         f"# {manifest.title}",
         f"{manifest.summary} Version {manifest.version}.",
-        told,
+        words.read_text(encoding="utf-8").strip() if words.exists() else "",
         "## Use",
-        _USE.replace("NAME", manifest.name),
+        _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
         "## What is in it",
         _counts(manifest),
         "\n".join(f"- {note}" for note in manifest.notes),
         "## How it was built",
-        f"From a crawl store by the recipe in `recipe.toml` ({manifest.paper or 'no paper'}). The manifest "
-        "of each version names recipe, input and the sha256 of every file. What became of each row:",
+        f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). The `manifest.json` of each "
+        "version holds it, the input's digest and the sha256 of every file. What became of each row:",
         f"```\n{manifest.ledger}\n```",
         _leakage(manifest),
         "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
-        "with its reason.",
+        "with its reason." * full,
         "## Licence and attribution",
-        _LICENCE,
+        _LICENCE + (_PASS_ON if full else ""),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _use(manifest: Manifest) -> str:
+    pictures = _images(manifest) != "none" and manifest.recipe["publish"]["images"]
+    columns = '["image", "label"]' if pictures else '["label", "n_words"]'
+    said = _USE.replace("COLUMNS", columns).replace("VERSION", manifest.version)
+    return said.replace("NAME", manifest.name)
 
 
 _USE = """\
 ```python
 from datasets import load_dataset
 
-release = load_dataset("datasets/NAME")                       # the newest version
-ids = load_dataset("datasets/NAME", "ids")                    # no text, no pixels
-stream = load_dataset("datasets/NAME", streaming=True)["train"]
-tensors = release["train"].select_columns(["label", "n_words"]).with_format("torch")
+folder = "datasets/NAME"  # where this folder stands, or USER/NAME on the Hub
+release = load_dataset(folder)  # the newest version
+ids = load_dataset(folder, "ids")  # no text, no pixels
+stream = load_dataset(folder, streaming=True)["train"]
+# Choose the columns that a model reads: a point in time, as `created_at`, has no tensor.
+tensors = release["train"].select_columns(COLUMNS).with_format("torch")
 ```
 
-The files are plain Parquet: `pandas.read_parquet` reads them, and so does any engine that speaks SQL. To
-publish the folder: `hf upload USER/NAME datasets/NAME --repo-type dataset`."""
+The files are plain Parquet, for pandas:
+
+```python
+from pathlib import Path
+
+import pandas
+
+files = sorted(Path(folder, "VERSION").glob("train-*.parquet"))
+frame = pandas.concat([pandas.read_parquet(file) for file in files])
+```
+
+and for engines that speak SQL, such as DuckDB:
+
+```sql
+select community, count(*) from 'datasets/NAME/VERSION/train-*.parquet' group by community;
+```
+
+To publish it: `hf upload USER/NAME FOLDER --repo-type dataset`."""
+
+_USE_IDS = """\
+```python
+from datasets import load_dataset
+
+folder = "datasets/NAME"  # where this folder stands, or USER/NAME on the Hub
+ids = load_dataset(folder)
+```
+
+Only the ids are here: labels, splits and where each post stands, no text and no pixels.
+`python -m curation.hydrate FOLDER` fetches the posts anew and writes the full release beside this folder."""
 
 _LICENCE = """\
 Each post belongs to its author. `licence` holds what the source states (null: nothing), `attribution` and
-`permalink` say where it comes from. Authors' names are not in the data. Where a post may not be passed on,
-publish the `ids` config alone: `python -m curation.hydrate` fetches the rest anew for whoever needs it, and
-`python -m curation.purge` drops what its source has deleted since."""
+`permalink` say where it comes from. Authors' names are not in the data."""
+
+_PASS_ON = """\
+ Where a post may not be passed on,
+publish the ids alone: `python -m curation.ids FOLDER` writes them to a folder of their own, and
+`python -m curation.hydrate` fetches the rest anew for whoever needs it. `python -m curation.purge` drops
+what its source has deleted since."""
 
 
 def _counts(manifest: Manifest) -> str:

@@ -1,6 +1,7 @@
 """`croissant.json`: the release described in MLCommons' Croissant format (http://mlcommons.org/croissant/1.0).
 
-One record set a Parquet file. Addresses are relative, so that the folder is valid wherever it stands.
+One record set a Parquet file. Addresses are relative, so that the folder is valid wherever it stands; for
+the same reason there is no `url` of the dataset.
 """
 
 from __future__ import annotations
@@ -75,8 +76,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         "description": manifest.summary,
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": manifest.version,
-        "license": "https://spdx.org/licenses/LicenseRef-each-post-its-own.html",
-        "url": f"https://github.com/affectory/{manifest.name}",
+        "license": {"@type": "sc:CreativeWork", "name": "each post's own: see the column `licence`"},
         "citeAs": manifest.paper or manifest.title,
         "distribution": [_file(file) for file in files],
         "recordSet": [_record_set(file, manifest) for file in files],

@@ -1,7 +1,7 @@
 """`dropped-….parquet`: every dropped row with its stage, its reason and the value that caused it.
 
 A small picture stands beside some of them, for the report. Of posts that their source has removed
-neither title nor picture is kept.
+neither title, link nor picture is kept.
 """
 
 from __future__ import annotations
@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import defaultdict
+from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
 from collectors.store import media_path
 from curation.parquet import Written, name_by_digest
-from curation.stage import DROPPED
 
 #: Pictures a reason gets, and their longer side in pixels.
 PICTURES, SIDE = 40, 160
 
 REMOVED = "removed_by_source"
+
+#: What may not outlive a post at its source. Reddit's links hold the title.
+_OWN = ("title", "permalink", "image_sha256", "thumbnail")
 
 
 def write(dropped: pa.Table, out: Path, store: Path) -> Written:
@@ -30,17 +34,30 @@ def write(dropped: pa.Table, out: Path, store: Path) -> Written:
     dropped = dropped.sort_by(
         [("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")]
     )
-    reasons = dropped["reason"].to_pylist()
-    titles = [
-        None if reason == REMOVED else title
-        for reason, title in zip(reasons, dropped["title"].to_pylist(), strict=True)
-    ]
-    table = dropped.set_column(DROPPED.get_field_index("title"), "title", pa.array(titles, pa.string()))
-    table = table.drop_columns(["image_mime"])
+    table = dropped.drop_columns(["image_mime"])
     table = table.append_column("thumbnail", pa.array(_thumbnails(dropped, store), pa.binary()))
+    return write_table(without_own(table, pc.equal(table["reason"], REMOVED)), out)
+
+
+def write_table(table: pa.Table, out: Path) -> Written:
+    """Write the file of dropped rows as it stands in a release."""
     temporary = out / "dropped.tmp"
     pq.write_table(table, temporary, compression="zstd", row_group_size=10_000)
     return name_by_digest(temporary, "dropped", "dropped", len(table))
+
+
+def shows_own(table: pa.Table) -> pa.ChunkedArray:
+    """Say of each dropped row whether it holds anything that may not outlive the post."""
+    return reduce(pc.or_, [table[name].is_valid() for name in _OWN])
+
+
+def without_own(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+    """Return the table without what may not outlive the posts of these rows (bool[n])."""
+    for name in _OWN:
+        field = table.schema.field(name)
+        values = pc.if_else(rows, pa.scalar(None, field.type), table[name])
+        table = table.set_column(table.schema.get_field_index(name), field, values)
+    return table
 
 
 def _thumbnails(dropped: pa.Table, store: Path) -> list[bytes | None]:

@@ -6,6 +6,8 @@ number of steps, is one group.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -99,3 +101,18 @@ def names(table: pa.Table, groups: Labels) -> list[str | None]:
     counts = np.bincount(groups, minlength=len(table))
     post_ids = table["post_id"].to_pylist()
     return [post_ids[g] if counts[g] > 1 else None for g in groups]
+
+
+def from_names(found: Sequence[str | None]) -> Labels:
+    """Return the groups that `names` has named: each row labelled with the first row of its group."""
+    first: dict[str, int] = {}
+    return np.array(
+        [row if name is None else first.setdefault(name, row) for row, name in enumerate(found)], np.int64
+    )
+
+
+def counts(groups: Labels) -> dict[str, int]:
+    """Return how many groups have several rows, how many rows those are, and the largest group's size."""
+    _, sizes = np.unique(groups, return_counts=True)
+    shared = sizes[sizes > 1]
+    return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}

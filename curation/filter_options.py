@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from collectors.errors import known_keys
 
 
 class Part(BaseModel):
     """A table of a recipe: what isn't known is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_only_known_keys(cls, said: Any) -> Any:
+        return known_keys(cls, said)
 
 
 class Removed(Part):
@@ -52,9 +67,24 @@ class Language(Part):
     """Keep posts in these languages, as `engine` sees them, from a score on."""
 
     use: Literal["language"]
-    keep: tuple[str, ...] = ("en",)
     engine: Literal["fasttext", "langdetect"] = "fasttext"
+    keep: Annotated[tuple[str, ...], Field(min_length=1)] = ("en",)
     min_score: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @field_validator("keep")
+    @classmethod
+    def _are_codes_of_the_engine(cls, keep: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        from curation.language import codes  # NumPy
+
+        engine = info.data.get("engine")
+        known = codes(engine) if engine else keep  # a wrong engine is a fault of its own
+        for code in keep:
+            if code not in known:
+                raise ValueError(
+                    f"{code!r} is no code of {engine}'s {len(known)}; they are of two or three letters "
+                    "(ISO 639), as 'en', 'de', 'ru'"
+                )
+        return keep
 
 
 class Words(Part):
@@ -64,6 +94,12 @@ class Words(Part):
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=1)] | None = None
     otherwise: Literal["drop", "image-only"] = "drop"
+
+    @model_validator(mode="after")
+    def _lets_some_through(self) -> Words:
+        if self.max is not None and self.min > self.max:
+            raise ValueError(f"min = {self.min} is above max = {self.max}: give a max of {self.min} or more")
+        return self
 
 
 class Score(Part):
@@ -81,7 +117,14 @@ class Agreement(Part):
     min_votes: Annotated[int, Field(ge=1)] = 1
 
 
-Filter = Annotated[
-    Removed | HasImage | HasText | Size | Animated | Language | Words | Score | Agreement,
-    Field(discriminator="use"),
-]
+_Filters = Removed | HasImage | HasText | Size | Animated | Language | Words | Score | Agreement
+
+
+def _says_its_use(said: Any) -> Any:
+    if isinstance(said, dict) and "use" not in said:
+        uses = (get_args(one.model_fields["use"].annotation)[0] for one in get_args(_Filters))
+        raise ValueError(f"it lacks `use`, the filter's name: {', '.join(map(repr, uses))}")
+    return said
+
+
+Filter = Annotated[_Filters, Field(discriminator="use"), BeforeValidator(_says_its_use)]

@@ -17,7 +17,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from collectors.errors import AffectoryError
+from curation.command import finish
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.hydrate") -> int:
     """Run the command with these arguments; return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
-    try:
-        from curation.hydrating import check_room, collect, hydrate  # pyarrow: not for --help
+    return finish(lambda: _hydrate(options))
 
-        folder = options.folder
-        out = options.out or folder.with_name(f"{folder.name}-full")
-        check_room(folder, options.version, out)
-        if not options.store_only:
-            collect(folder, options.version, options.store, options.sandbox_url)
-        print(hydrate(folder, store=options.store, out=out, version=options.version))
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+def _hydrate(options: Options) -> object:
+    from curation.hydrating import check_room, collect, hydrate  # pyarrow: not for --help
+    from curation.versions import beside
+
+    folder = options.folder
+    out = options.out or beside(folder, "-full")
+    check_room(folder, options.version, out)
+    if not options.store_only:
+        collect(folder, options.version, options.store, options.sandbox_url)
+    return hydrate(folder, store=options.store, out=out, version=options.version)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ import pyarrow.parquet as pq
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
-from curation import card, collecting, manifest, split, versions
+from curation import card, collecting, duplicates, manifest, split, versions
 from curation.filter_options import Filter, HasImage, Removed, Words
 from curation.manifest import Manifest
 from curation.publish import Draft, Label, publish
 from curation.read import plan
 from curation.recipe import Recipe
-from curation.release import Built, gather, workplace
+from curation.release import Built, gather
 from curation.shards import Engine
 from curation.splits import twins
 from curation.stage import DROPPED, separate
+from curation.workplace import workplace
 
 _IDS = [*collecting.COLUMNS, "image_index", "label", "duplicate_group", "image_sha256"]
 
@@ -69,18 +71,28 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     recipe = Recipe.model_validate(described.recipe)
     ids = ids_of(found, described)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
-    with Store.open(store, create=False) as source, Engine(workers) as engine:
-        pieces = plan(source, again)
-        with workplace(out) as place:
-            rows, lost = gather(again, source.folder, engine, pieces, place / "scratch")
-            draft = _matched(rows, lost, ids, described)
-            publish(
-                draft, recipe, source.folder, engine, Label(described.version, described.input_digest), place
-            )
-            (place / "release").rename(out / described.version)
-    card.write(out, recipe, folder / "card.md")
+    label = Label(described.version, described.input_digest)
+    with Store.open(store, create=False) as source, workplace(out) as place, Engine(workers) as engine:
+        rows, lost = gather(again, source.folder, engine, plan(source, again), place / "scratch")
+        draft = _matched(rows, lost, ids, described)
+        _check(draft, store)
+        publish(draft, recipe, source.folder, engine, label, place)
+        (place / "release").rename(out / described.version)
+    card.write(out, folder / "card.md")
     built = manifest.read(out / described.version / "manifest.json")
     return Built(out / described.version, built, False, time.monotonic() - began)
+
+
+def _check(draft: Draft, store: Path) -> None:
+    """Raise `AffectoryError` where none of the posts is left, as with a store of others."""
+    if len(draft.rows):
+        return
+    reasons = Counter(draft.lost["reason"].to_pylist())
+    why = ", ".join(f"{reason}: {n:,}" for reason, n in reasons.most_common())
+    raise AffectoryError(
+        f"the store {str(store)!r} gives none of the posts that the ids name ({why}): name their --store, or "
+        "leave out --store-only to collect them"
+    )
 
 
 def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Filter, ...]:
@@ -113,7 +125,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     missing = _missing([one for key, one in wanted.items() if key not in there], described)
     rows = _with_labels(rows, named, described)
     splits = np.array([one["split"] for one in named], np.int8)
-    groups = _groups([one["duplicate_group"] for one in named])
+    groups = duplicates.from_names([one["duplicate_group"] for one in named])
     count = twins(splits, rows["post_id"], groups)
     assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
     stages = ["removed", "image", "words", "pixels", "hydrate"]
@@ -149,12 +161,4 @@ def _missing(rows: list[dict[str, object]], described: Manifest) -> pa.Table:
             for row in rows
         ],
         schema=DROPPED,
-    )
-
-
-def _groups(names: list[str | None]) -> np.ndarray:
-    """Label each row with the first row of its named group."""
-    first: dict[str, int] = {}
-    return np.array(
-        [row if name is None else first.setdefault(name, row) for row, name in enumerate(names)], np.int64
     )

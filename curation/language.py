@@ -77,6 +77,15 @@ def identify(
     raise LanguageError(f"there is no language engine {engine!r}; use 'fasttext' or 'langdetect'")
 
 
+def codes(engine: Engine) -> frozenset[str]:
+    """Return the codes by which `keep` may ask for a language; langdetect's "zh-cn" by "zh" too."""
+    if engine == "fasttext":
+        found = {label[_PREFIX:] for label in _model().getLabels("strict")[0]}
+    else:
+        found = set(_profiles().get_lang_list())
+    return frozenset(found | {code.partition("-")[0] for code in found})
+
+
 def keep(
     codes: Sequence[str],
     scores: NDArray[np.floating[Any]],

@@ -46,14 +46,13 @@ class Manifest:
     labelled: Sequence[str] = ()
     manifest_version: int = MANIFEST_VERSION
 
-    def write(self, path: Path) -> None:
-        """Write the manifest as JSON."""
+    def text(self) -> str:
+        """Return the manifest as it is written, as JSON."""
         said = asdict(self)
         for key in ("multilabel", "labelled"):  # of releases that have them
             if not said[key]:
                 del said[key]
-        text = json.dumps(said, indent=1, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
 
 def read(path: Path) -> Manifest:

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 from collectors.store import media_path
 from curation import columns
-from curation.stage import ROWS
 
 #: No file holds more; about what the Hub's viewer likes.
 MAX_ROWS, MAX_BYTES = 250_000, 400_000_000
@@ -70,9 +69,7 @@ class Writing:
 
 
 def cut(sizes: np.ndarray) -> list[tuple[int, int]]:
-    """Cut rows of these sizes (bytes) into files: each file's first row and the one behind its last."""
-    if not len(sizes):
-        return [(0, 0)]
+    """Cut rows of these sizes (bytes) into files: the first row of each, and the one behind its last."""
     by_bytes = np.concatenate([[0], np.cumsum(sizes)[:-1]]) // MAX_BYTES
     number = by_bytes * (len(sizes) // MAX_ROWS + 1) + np.arange(len(sizes)) // MAX_ROWS
     edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(sizes)]
@@ -151,13 +148,8 @@ def _batches(part: Part, writing: Writing, schema: pa.Schema, group: int) -> Ite
             for start in range(0, full, group):
                 yield published(whole.slice(start, group), writing, schema)
             waiting, held = [whole.slice(full)], held - full
-    rest = pa.concat_tables(waiting) if waiting else _nothing(part.added.schema)
-    if len(rest) or not len(part.rows):
-        yield published(rest, writing, schema)
-
-
-def _nothing(added: pa.Schema) -> pa.Table:
-    return pa.schema([*ROWS, *added]).empty_table()
+    if held:
+        yield published(pa.concat_tables(waiting), writing, schema)
 
 
 def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:

@@ -74,7 +74,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         files=files,
         counts=_counts(rows, assigned.splits, recipe.classes),
         ledger=book,
-        duplicates=_duplicate_counts(draft.groups),
+        duplicates=duplicates.counts(draft.groups),
         twins=assigned.twins,
         leakage=recipe.split.leakage,
         expected=recipe.expected,
@@ -87,10 +87,11 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
 
 
 def describe(described: Manifest, out: Path) -> None:
-    """Write what goes with a release's Parquet files."""
-    described.write(out / "manifest.json")
+    """Write what goes with a release's Parquet files, the manifest last: what has one is whole."""
+    text = described.text()
     croissant.write(out, described)
-    report.write(out)
+    report.write(out, text)
+    (out / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def _added(draft: Draft, recipe: Recipe) -> pa.Table:
@@ -104,12 +105,14 @@ def _added(draft: Draft, recipe: Recipe) -> pa.Table:
 
 
 def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
-    """Deal the rows of each split to files."""
+    """Deal the rows of each split to files; one without rows gets none, for it could not be loaded."""
     shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
     sizes = rows["image_size"].fill_null(0).to_numpy()
     parts = []
     for number, name in enumerate(split.NAMES):
         mine = np.flatnonzero(splits == number)
+        if not len(mine):
+            continue
         for prefix, ids in (("", False), ("ids-", True)):
             cuts = parquet.cut(sizes[mine] if not ids else np.zeros(len(mine), np.int64))
             for i, (start, end) in enumerate(cuts):
@@ -136,12 +139,6 @@ def _images_alone(rows: pa.Table, unit: str) -> list[str]:
         return []
     why = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in sorted(reasons.items()))
     return [f"{reasons.total():,} {unit} stay as images alone, their texts left out ({why})"]
-
-
-def _duplicate_counts(groups: np.ndarray) -> dict[str, int]:
-    _, sizes = np.unique(groups, return_counts=True)
-    shared = sizes[sizes > 1]
-    return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}
 
 
 def _tools() -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from collectors.errors import AffectoryError
+from curation.command import finish
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,18 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:
     """Run the command with these arguments; return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
-    try:
-        from curation.purging import purge  # pyarrow: not for --help
+    return finish(lambda: _purge(options))
 
-        print(
-            purge(
-                options.datasets / options.name,
-                store=options.store,
-                version=options.version,
-                remove_earlier=options.remove_earlier,
-            )
-        )
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+def _purge(options: Options) -> str:
+    from curation.purging import purge  # pyarrow: not for --help
+
+    return purge(
+        options.datasets / options.name,
+        store=options.store,
+        version=options.version,
+        remove_earlier=options.remove_earlier,
+    )
 
 
 if __name__ == "__main__":

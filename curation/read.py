@@ -62,6 +62,18 @@ def plan(store: Store, recipe: Recipe) -> list[Shard]:
     return shards
 
 
+def unasked(store: Store, recipe: Recipe) -> list[str]:
+    """Return a note on what the store holds and the labels leave out, where these say what is read."""
+    if recipe.source.communities:
+        return []
+    counted = store.db.execute("select community, count(*) from posts group by 1 order by 1").fetchall()
+    others = [f"{name!r} ({n:,})" for name, n in counted if name not in recipe.communities]
+    if not others:
+        return []
+    more = f" and {len(others) - 8:,} more" * (len(others) > 8)
+    return [f"the store also holds posts of {', '.join(others[:8])}{more}, which the recipe doesn't ask for"]
+
+
 _POSTS = (
     "post_id, source, community, title, body, score, votes, votes_total, label, permalink, licence, "
     "licence_url, over_18, removed, created_at"
@@ -93,21 +105,24 @@ def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
 
 
 def digest(shard: Shard, folder: Path, recipe: Recipe) -> str:
-    """Return a digest of all that a shard's rows are made from."""
+    """Return a digest of all that a shard's rows are made from; other communities' posts change nothing."""
     marks = ",".join("?" * len(recipe.communities))
     between = (shard.first, shard.last)
     sha256 = hashlib.sha256()
     db = open_readonly(folder)
     try:
-        posts = (
+        posts = db.execute(
             f"select {_posts_columns(recipe)} from posts where post_id between ? and ? "
-            f"and +community in ({marks}) order by 1"
+            f"and +community in ({marks}) order by 1",
+            (*between, *recipe.communities),
         )
-        media = f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2"
-        for query, values in ((posts, (*between, *recipe.communities)), (media, between)):
-            found = db.execute(query, values)
-            while rows := found.fetchmany(1000):
-                sha256.update(repr(rows).encode())
+        own: set[str] = set()
+        while rows := posts.fetchmany(1000):
+            sha256.update(repr(rows).encode())
+            own.update(row[0] for row in rows)
+        media = db.execute(f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2", between)
+        while rows := media.fetchmany(1000):
+            sha256.update("".join(repr(row) for row in rows if row[0] in own).encode())
     finally:
         db.close()
     return sha256.hexdigest()

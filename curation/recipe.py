@@ -190,6 +190,11 @@ def load(path: Path) -> Recipe:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"there is no recipe {str(path)!r}; those there are: {_known(path)}") from None
+    except OSError as error:
+        raise RecipeError(
+            f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
+            "--datasets"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{str(path)!r} is no TOML: {error}") from None
     try:

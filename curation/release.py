@@ -1,37 +1,32 @@
 """A build from end to end: from a recipe and a crawl store to a release that loads in one line.
 
-Everything is made in `datasets/<name>/.building/` and gets its name by one rename when it is whole; the
-card follows. A build that was killed leaves that folder, and the next one removes it.
+Everything is made in a folder of its own (`curation.workplace`) and gets its name by one rename when it is
+whole; the card follows.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from collectors.errors import AffectoryError
 from collectors.store import Store
 from curation import card, duplicates, manifest, shards, split, versions
 from curation.labels import UNLABELLED
 from curation.manifest import Manifest
 from curation.pixels import lost_digests
 from curation.publish import Draft, Label, publish
-from curation.read import Shard, digest, plan
+from curation.read import Shard, digest, plan, unasked
 from curation.recipe import Recipe, RecipeError, load
 from curation.shards import Engine
 from curation.stage import DROPPED, separate
-
-BUILDING = ".building"
+from curation.workplace import workplace
 
 #: What the stages over all rows read of the shards.
 _COLUMNS = (
@@ -43,12 +38,13 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build did, as it is printed."""
+    """What a build did, as it is printed. `notes` are on the store, those of the manifest on the release."""
 
     folder: Path
     manifest: Manifest
     stood: bool
     seconds: float
+    notes: Sequence[str] = ()
 
     def __str__(self) -> str:
         m = self.manifest
@@ -62,11 +58,17 @@ class Built:
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
             if holding := m.multilabel.get("counts", {}).get(name):
                 lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
-        lines += ["", *(f"note    {note}" for note in m.notes)]
+        lines += ["", *(f"note    {note}" for note in (*m.notes, *self.notes))]
         lines.append(f"release {self.folder}")
         lines.append(f"report  {self.folder / 'report.html'}")
-        lines.append(f'load    datasets.load_dataset("{self.folder.parent}")   ({self.seconds:.0f} s)')
+        lines.append(f"load    {self._load()}   ({self.seconds:.0f} s)")
         return "\n".join(lines)
+
+    def _load(self) -> str:
+        """Return the call that loads this release: the card gives the newest version by default."""
+        folder, version = self.folder.parent, self.manifest.version
+        named = "" if version == versions.built(folder)[0] else f', "{version}"'
+        return f'datasets.load_dataset("{folder}"{named})'
 
 
 def build(
@@ -80,59 +82,35 @@ def build(
     """Build a release; return what was built. Raises `AffectoryError`; earlier releases stay as they are."""
     began = time.monotonic()
     recipe = load(recipe_path)
+    folder = out / recipe.name
     with (
         Store.open(store or Path(recipe.source.store), create=False) as source,
-        Engine(workers) as engine,
+        workplace(folder) as place,
+        Engine(workers) as engine,  # ends before its workplace goes
     ):
         pieces = plan(source, recipe)
         sha256 = hashlib.sha256()
         for piece in engine.map(digest, pieces, source.folder, recipe):
             sha256.update(piece.encode())
-        folder = out / recipe.name
         version, stands = versions.choose(folder, version, recipe.digest(), sha256.hexdigest())
         if not stands:
             label = Label(version, sha256.hexdigest())
-            with workplace(folder) as place:
-                _make(recipe, source, engine, pieces, label, place)
-                (place / "release").rename(folder / version)
-        card.write(folder, recipe, recipe_path.with_name("card.md"))
+            lost = _make(recipe, source.folder, engine, pieces, label, place)
+            (place / "release").rename(folder / version)
+            if lost:  # after the rename: a build killed before it would have told no one which they are
+                source.refetch(lost)
+        card.write(folder, recipe_path.with_name("card.md"))
+        notes = unasked(source, recipe)
     described = manifest.read(folder / version / "manifest.json")
-    return Built(folder / version, described, stands, time.monotonic() - began)
-
-
-@contextmanager
-def workplace(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to build in, that no other build uses; remove it in the end.
-
-    Raises `AffectoryError` where another build is at work, or the disk is full.
-    """
-    place = folder / BUILDING
-    place.mkdir(parents=True, exist_ok=True)
-    with (folder / BUILDING / "lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AffectoryError(f"another build of {folder.name} is at work: wait for it") from None
-        try:
-            for leftover in ("scratch", "release"):
-                shutil.rmtree(place / leftover, ignore_errors=True)
-                (place / leftover).mkdir()
-            yield place
-        except OSError as error:
-            raise AffectoryError(
-                f"the release can't be written to {str(folder)!r}: {error.strerror or error}; free some "
-                "space or name another --out; releases that stand are untouched"
-            ) from error
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+    return Built(folder / version, described, stands, time.monotonic() - began, notes)
 
 
 def _make(
-    recipe: Recipe, store: Store, engine: Engine, pieces: Sequence[Shard], label: Label, place: Path
-) -> None:
-    """Build the release in `place/release`."""
-    rows, lost = gather(recipe, store.folder, engine, pieces, place / "scratch")
-    notes = _refetch(store, lost)
+    recipe: Recipe, store: Path, engine: Engine, pieces: Sequence[Shard], label: Label, place: Path
+) -> Sequence[str]:
+    """Build the release in `place/release`; return the digests of images that are missing or damaged."""
+    rows, lost = gather(recipe, store, engine, pieces, place / "scratch")
+    damaged = lost_digests(lost)
     rows, unlabelled = _labelled(rows, keep_none=recipe.split.rule == "given")
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
@@ -140,20 +118,24 @@ def _make(
     draft = Draft(
         rows,
         groups,
-        split.assign(rows, groups, recipe.split),
+        split.assign(rows, groups, recipe.split, recipe.classes),
         pa.concat_tables([lost, unlabelled, doubled]),
         [*(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
-        notes,
+        _notes(damaged),
     )
-    publish(draft, recipe, store.folder, engine, label, place)
+    publish(draft, recipe, store, engine, label, place)
+    return damaged
 
 
 def gather(
     recipe: Recipe, store: Path, engine: Engine, pieces: Sequence[Shard], scratch: Path
 ) -> tuple[pa.Table, pa.Table]:
     """Run the per-row stages; return the rows kept, and those dropped."""
-    for done in engine.map(shards.process, pieces, store, recipe, scratch):
-        _tell(f"{done.number + 1} of {len(pieces)} shards")
+    try:
+        for done in engine.map(shards.process, pieces, store, recipe, scratch):
+            _tell(f"{done.number + 1} of {len(pieces)} shards")
+    finally:
+        _tell("")
     return _load(scratch, len(pieces))
 
 
@@ -169,14 +151,12 @@ def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
     return rows, lost
 
 
-def _refetch(store: Store, lost: pa.Table) -> list[str]:
-    """Tell the collector which images are missing or damaged; return the note that says so."""
-    digests = lost_digests(lost)
-    if not digests:
+def _notes(damaged: Sequence[str]) -> list[str]:
+    """Return the note on images that were dropped for being missing or damaged."""
+    if not damaged:
         return []
-    store.refetch(digests)
     return [
-        f"{len(digests):,} damaged or missing images were dropped: collect again, and they are fetched anew"
+        f"{len(damaged):,} damaged or missing images were dropped: collect again, and they are fetched anew"
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,9 @@ class Assigned:
     notes: tuple[str, ...]
 
 
-def assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Assigned:
+def assign(rows: pa.Table, groups: NDArray[np.int64], options: Split, classes: Sequence[str]) -> Assigned:
     """Split the rows by the recipe's rule. Raises `splits.SplitError` for classes too small to split."""
+    _check(rows, options, classes)
     ids, labels = rows["post_id"], rows["label"]
     test, validation, leakage = options.test, options.validation, options.leakage
     if options.rule == "top-score":
@@ -57,6 +59,22 @@ def assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Assigne
     found = splits.twins(result.splits, ids, groups)
     notes = (*result.notes, *_without_classes(result.splits, labels))
     return Assigned(result.splits, {"test": found.test, "validation": found.validation}, notes)
+
+
+def _check(rows: pa.Table, options: Split, classes: Sequence[str]) -> None:
+    """Raise `splits.SplitError` where there is nothing to split: no post at all, or too few of a class.
+
+    The classes of a published split may be of any size.
+    """
+    if options.rule == "given":
+        if not len(rows):
+            raise splits.SplitError("no post is left to release: collect more, or relax the filters")
+        return
+    posts = rows.select(["post_id", "label"]).group_by(["post_id", "label"]).aggregate([])
+    counted = Counter(posts["label"].to_pylist())
+    counts = {name: counted[name] for name in sorted(classes)}
+    if min(counts.values()) < splits.MIN_POSTS:
+        raise splits.SmallClass(counts, splits.MIN_POSTS)
 
 
 def _without_classes(assigned: NDArray[np.int8], labels: pa.ChunkedArray) -> list[str]:

@@ -46,6 +46,12 @@ def find(folder: Path, version: str | None) -> Path:
     return folder / (version or there[0])
 
 
+def beside(folder: Path, suffix: str) -> Path:
+    """Return the folder beside a dataset's that has its name and a suffix; "." has a name where it stands."""
+    named = folder if folder.name.strip(".") else folder.resolve()
+    return named.with_name(named.name + suffix)
+
+
 def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> tuple[str, bool]:
     """Return the version to build, and whether it stands already, of the same recipe and input.
 

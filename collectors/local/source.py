@@ -16,10 +16,11 @@ import re
 import string
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from collectors.errors import InputError, first_fault
+from collectors.errors import InputError, first_fault, known_keys
 
 #: Tables by the end of their name; delimited ones with what stands between two values.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -38,7 +39,7 @@ class Local(BaseModel):
     where there are several.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     tables: tuple[str, ...] = Field(min_length=1)
     join: tuple[str, ...] = ()
@@ -53,6 +54,11 @@ class Local(BaseModel):
     unlabelled: tuple[str, ...] = ()
     image: str | None = None
     split: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_only_known_keys(cls, said: Any) -> Any:
+        return known_keys(cls, said)
 
     @field_validator("tables", "join")
     @classmethod

@@ -15,8 +15,11 @@ from pathlib import Path
 __all__ = ["write"]
 
 
-def write(folder: Path) -> Path:
-    """Write `report.html` into a release's folder; return its path. Raises `ReportError`."""
+def write(folder: Path, manifest: str | None = None) -> Path:
+    """Write `report.html` into a release's folder; return its path. Raises `ReportError`.
+
+    `manifest` is the text of a manifest that isn't written yet (default: the folder's manifest.json).
+    """
     from curation.report.page import write as write_page  # pyarrow and Pillow: not for --help
 
-    return write_page(folder)
+    return write_page(folder, manifest)

@@ -15,8 +15,10 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from collectors.errors import AffectoryError, InputError
+from collectors.errors import InputError
+from curation.command import finish
 from curation.report import write
+from curation.workplace import writable
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,14 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = tyro.cli(Options, prog=prog, args=given)
-    try:
-        path = write(find(options.datasets, options.name, options.version))
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    return 0
+    return finish(lambda: _report(options))
+
+
+def _report(options: Options) -> str:
+    folder = find(options.datasets, options.name, options.version)
+    with writable(folder, "report"):
+        path = write(folder)
+    return f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)"
 
 
 def find(datasets: Path, name: str, version: str | None = None) -> Path:

@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.report.markup import clip
-from curation.report.picks import Lowest, hashes
+from curation.report.picks import Lowest, Place, hashes
 from curation.report.release import Release, batches
 from curation.report.shown import LONGEST, Post, fetch_rows
 from curation.report.thumbnails import thumbnail
@@ -33,13 +35,20 @@ COLUMNS = (
 #: The stage that dropped a post, and its reason.
 Reason = tuple[str, str]
 
+#: Whose detail names the post that was kept.
+DUPLICATE = ("duplicates", "duplicate")
+
 
 @dataclass
 class Dropped:
-    """Rows by stage and reason, and examples with the value that caused each drop."""
+    """Rows by stage and reason, and examples with the value that caused each drop.
+
+    `kept` is where the posts stand, by their ids, that were kept instead of duplicates among the examples.
+    """
 
     counts: Counter[Reason] = field(default_factory=Counter)
     examples: dict[Reason, list[tuple[Post, str]]] = field(default_factory=dict)
+    kept: dict[str, Place] = field(default_factory=dict)
 
 
 def look(release: Release) -> Dropped:
@@ -64,8 +73,27 @@ def look(release: Release) -> Dropped:
         found.examples[reason] = []
         for file, row in picks[reason].places:
             values = fetch_rows(release.dropped[file], COLUMNS, [row])[row]
-            found.examples[reason].append(_example(values))
+            found.examples[reason].append(_example(values, release.manifest.pictured))
+    found.kept = _kept(release, found.examples.get(DUPLICATE, []))
     return found
+
+
+def kept_instead(detail: str) -> str:
+    """Return the post that was kept, of a duplicate's detail: "of reddit:278gwr"."""
+    return detail.removeprefix("of ")
+
+
+def _kept(release: Release, examples: list[tuple[Post, str]]) -> dict[str, Place]:
+    """Look up the posts that were kept; one that has gone since isn't found."""
+    wanted = pa.array({kept_instead(detail) for _, detail in examples}, pa.string())
+    places: dict[str, Place] = {}
+    for number, (_, path) in enumerate(release.data if len(wanted) else ()):
+        first = 0
+        for batch in batches(path, ("post_id",)):
+            for row in np.flatnonzero(np.asarray(pc.is_in(batch["post_id"], wanted))).tolist():
+                places.setdefault(batch["post_id"][row].as_py(), (number, first + row))
+            first += batch.num_rows
+    return places
 
 
 def _order(release: Release, counts: Counter[Reason]) -> list[Reason]:
@@ -74,7 +102,7 @@ def _order(release: Release, counts: Counter[Reason]) -> list[Reason]:
     return [one for one in dict.fromkeys(named) if one in counts] + sorted(set(counts) - set(named))
 
 
-def _example(values: dict[str, object]) -> tuple[Post, str]:
+def _example(values: dict[str, object], pictured: bool) -> tuple[Post, str]:
     data, score = values["thumbnail"], values["score"]
     picture = thumbnail(data) if isinstance(data, bytes) and data else None
     post = Post(
@@ -85,7 +113,7 @@ def _example(values: dict[str, object]) -> tuple[Post, str]:
         community=str(values["community"] or ""),
         permalink=str(values["permalink"] or ""),
         picture=picture,
-        missing="" if picture else "no image",
+        missing="" if picture or not pictured else "no image",
         veiled=bool(values["over_18"]),
     )
     return post, clip(str(values["detail"] or ""), 120)

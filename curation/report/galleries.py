@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Mapping, Sequence
 
+from curation.report.cards import card
 from curation.report.charts import colour
-from curation.report.dropped import EXAMPLES, Dropped
+from curation.report.dropped import DUPLICATE, EXAMPLES, Dropped, kept_instead
 from curation.report.flow import words_of
-from curation.report.markup import Html, clip, count, h, number, percent
-from curation.report.overview import SPLIT_NAMES
+from curation.report.markup import Html, count, h, join, number, percent
 from curation.report.picks import Place
 from curation.report.release import Manifest
 from curation.report.scan import Figures
@@ -17,62 +17,6 @@ from curation.report.shown import Post
 from curation.report.twins import Group, Twins
 
 Posts = Mapping[Place, Post]
-
-
-def card(post: Post, classes: Sequence[str], reason: str = "", facts: Sequence[str] = ()) -> Html:
-    """Return a post as a card."""
-    shade = colour(classes.index(post.label)) if post.label in classes else "none"
-    tags = [h("span", h("i", cls=f"dot {shade}"), post.label or "no label")]
-    if post.split:
-        tags.append(h("span", SPLIT_NAMES[post.split], cls=f"split {post.split}"))
-    known = list(facts) or ([f"{number(post.score)} points"] if post.score is not None else [])
-    text = (
-        h("p", post.text, cls="text", dir="auto")
-        if post.text.strip()
-        else h("p", "no text", cls="text quiet")
-    )
-    return h(
-        "article",
-        _picture(post),
-        text,
-        h("p", reason, cls="reason", dir="auto") if reason else None,
-        h("p", *tags, cls="tags"),
-        h("p", *(f"{fact} · " for fact in known), _source(post), cls="facts"),
-        h("p", *_credit(post.credit), cls="facts credit", dir="auto") if post.credit else None,
-        cls="card",
-    )
-
-
-def _credit(text: str) -> list[object]:
-    """Return a credit with its addresses as links that show the host alone."""
-    parts: list[object] = []
-    for number_, part in enumerate(re.split(r"(https?://[^\s();,]+)", text)):
-        if number_ % 2:
-            host = part.split("/")[2]
-            part = h("a", host, href=part, rel="noopener noreferrer nofollow", target="_blank")
-        parts.append(part)
-    return parts
-
-
-def _picture(post: Post) -> Html:
-    if post.picture is None:
-        return h("div", post.missing, cls="frame empty")
-    alt = f"Image of post {post.post_id}"
-    image = h("img", src=post.picture, alt="" if post.veiled else alt, decoding="async")
-    if not post.veiled:
-        return h("div", image, cls="frame")
-    label = f"Image marked 18+, of post {post.post_id}: show or blur it"
-    cover = h("span", "18+", cls="cover", aria_hidden="true")
-    return h("button", image, cover, cls="frame veil", type="button", aria_pressed="false", aria_label=label)
-
-
-def _source(post: Post) -> Html:
-    name = clip(post.post_id, 40)
-    if re.match(r"https?://[^\s/]", post.permalink):
-        link = h("a", name, href=post.permalink, rel="noopener noreferrer nofollow", target="_blank")
-        told = post.community not in ("", post.label)  # a subreddit, not the emotion that stands above
-        return h("span", link, f" · {clip(post.community, 30)}" if told else "")
-    return h("span", name)
 
 
 def _cards(posts: Posts, places: Sequence[Place], classes: Sequence[str]) -> Html:
@@ -96,11 +40,13 @@ def duplicates(manifest: Manifest, figures: Figures, twins: Twins, posts: Posts)
     )
     found = (
         f"{count(twins.groups, 'group')} of duplicates hold {count(twins.rows, 'row')}; the largest holds "
-        f"{number(twins.largest)}. {number(twins.straddling)} straddle splits, {number(twins.conflicting)} "
-        f"mix labels. {count(held, 'validation post')} {'has' if held == 1 else 'have'} a twin in training."
+        f"{number(twins.largest)}. {_verb(twins.straddling, 'straddle')} splits, "
+        f"{_verb(twins.conflicting, 'mix', 'mixes')} labels. {count(held, 'validation post')} "
+        f"{'has' if held == 1 else 'have'} a twin in training."
         if twins.groups
         else "No two posts of this release are known as duplicates."
     )
+    lost = sum(step.rows for step in manifest.ledger.steps if step.stage == "duplicates")
     return h(
         "section",
         h("h2", "Duplicates and leakage"),
@@ -110,11 +56,25 @@ def duplicates(manifest: Manifest, figures: Figures, twins: Twins, posts: Posts)
             f" (leakage = “{manifest.leakage}”). {meaning}",
             cls="verdict " + ("bad" if leaks else "ok"),
         ),
-        h("p", found, f" Searched: {searched}." if searched else None),
+        h("p", found, _lost(lost, manifest.ledger.unit), f" Searched: {searched}." if searched else None),
         h("div", *(_group(group, posts, manifest.classes) for group in twins.shown), cls="groups"),
         _more(len(twins.shown), twins.groups),
         id="duplicates",
     )
+
+
+def _verb(number_: int, several: str, one: str | None = None) -> str:
+    """Return a number with its verb: 1 straddles, 2 straddle."""
+    return f"{number(number_)} {(one or several + 's') if number_ == 1 else several}"
+
+
+def _lost(rows: int, unit: str) -> Html | None:
+    """Return how many duplicates the recipe dropped."""
+    if not rows:
+        return None
+    how = "was dropped as a duplicate" if rows == 1 else "were dropped as duplicates"
+    told = f" {count(rows, unit.removesuffix('s'))} {how} ("
+    return join([told, h("a", "shown below", href="#dropped"), ")."])
 
 
 def _group(group: Group, posts: Posts, classes: Sequence[str]) -> Html:
@@ -201,14 +161,34 @@ def _facts(kind: str, post: Post) -> list[str]:
     return [count(post.n_words or 0, "word")]
 
 
-def dropped(manifest: Manifest, found: Dropped) -> Html | None:
+def _beside(post: Post, detail: str, kept: Post | None, classes: Sequence[str]) -> Html:
+    """Return a dropped duplicate, with the post that was kept instead where it is still there."""
+    veiled = post.veiled or (kept is not None and kept.veiled)
+    cards = [card(dataclasses.replace(post, veiled=veiled), classes, reason=detail)]
+    if kept is not None:
+        cards.append(card(dataclasses.replace(kept, veiled=veiled), classes))
+    title = h("figcaption", "dropped" if kept is None else "dropped, and the one kept")
+    return h("figure", title, h("div", *cards, cls="cards"), cls="group")
+
+
+def dropped(manifest: Manifest, found: Dropped, posts: Posts) -> Html | None:
     """Return examples of what was left out, reason by reason, with the value that caused each drop."""
     blocks = []
     for (stage, reason), examples in found.examples.items():
         n = found.counts[stage, reason]
         summary = h("summary", words_of(reason), h("small", f"{stage} · {min(n, EXAMPLES)} of {number(n)}"))
-        cards = [card(post, manifest.classes, reason=detail or words_of(reason)) for post, detail in examples]
-        blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
+        if (stage, reason) == DUPLICATE:
+            kept = [found.kept.get(kept_instead(detail)) for _, detail in examples]
+            shown = [
+                _beside(post, detail, posts[place] if place else None, manifest.classes)
+                for (post, detail), place in zip(examples, kept, strict=True)
+            ]
+        else:
+            shown = [
+                card(post, manifest.classes, reason=detail or words_of(reason)) for post, detail in examples
+            ]
+        row = h("div", *shown, cls="groups" if (stage, reason) == DUPLICATE else "cards")
+        blocks.append(h("details", summary, row, open=True))
     if not blocks:
         return None
     hidden = len(found.counts) - len(found.examples)

@@ -154,9 +154,9 @@ def _beside(ours: int, paper: int | None) -> list[Html]:
     if paper is None:
         return [h("td", "–", cls="n"), h("td", "–", cls="n")]
     difference = ours - paper
-    sign = "+" if difference > 0 else ""
-    text = f"{sign}{number(difference)}" if difference else "±0"
-    share = f" ({percent(abs(difference), paper)})" if difference and paper else ""
+    sign = "+" if difference > 0 else "\u2212"
+    text = f"{sign}{number(abs(difference))}" if difference else "±0"
+    share = f" ({sign}{percent(abs(difference), paper)})" if difference and paper else ""
     return [cell(paper), h("td", text, h("small", share), cls="n")]
 
 

@@ -22,7 +22,7 @@ def section(manifest: Manifest, figures: Figures) -> Html | None:
         rows = [
             h(
                 "tr",
-                h("th", h("bdi", one.word), scope="row"),
+                h("th", h("bdi", one.word, title=one.word), scope="row"),
                 h("td", bar([(one.z, colour(number_))], widest, f"z = {one.z:.1f}"), cls="wide"),
                 *(h("td", text, cls="n") for text in (f"{one.z:.1f}", f"{one.here:,}", f"{one.elsewhere:,}")),
             )

@@ -18,9 +18,9 @@ from curation.report.release import Manifest, Release, open_release
 from curation.report.scan import Figures, scan
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, manifest: str | None = None) -> Path:
     """Write `report.html` into a release's folder; return its path. Raises `ReportError`."""
-    page = render(open_release(folder))
+    page = render(open_release(folder, manifest))
     path, temporary = folder / "report.html", folder / "report.html.tmp"
     try:
         temporary.write_text(page, encoding="utf-8", newline="\n")
@@ -35,11 +35,11 @@ def render(release: Release) -> str:
     """Return the page of a release."""
     manifest, figures = release.manifest, scan(release)
     pairs = twins.find(figures.members)
-    places = {place for group in pairs.shown for place in group.places}
+    lost = dropped.look(release)
+    places = {place for group in pairs.shown for place in group.places} | set(lost.kept.values())
     for picked in [*figures.random, *figures.borderline.values()]:
         places.update(picked.places)
     posts = shown.fetch(release, places, pairs.flagged)
-    lost = dropped.look(release)
     sections = [
         flow.checked(flow.checks(manifest, figures, pairs, lost)),
         overview.classes(manifest, figures),
@@ -49,7 +49,7 @@ def render(release: Release) -> str:
         galleries.duplicates(manifest, figures, pairs, posts),
         galleries.random(manifest, figures, posts),
         galleries.borderline(manifest, figures, posts),
-        galleries.dropped(manifest, lost),
+        galleries.dropped(manifest, lost, posts),
         _colophon(manifest),
     ]
     return _document(manifest, [overview.header(manifest, figures, pairs), *sections], figures)

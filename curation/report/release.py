@@ -114,6 +114,12 @@ class Manifest(_Part):
         return any(UNLABELLED in by_label for by_label in self.counts.values())
 
     @property
+    def pictured(self) -> bool:
+        """Whether the release publishes images at all."""
+        images, publish = self.recipe.get("images") or {}, self.recipe.get("publish") or {}
+        return images.get("which") != "none" and publish.get("images") is not False
+
+    @property
     def expected_image_only(self) -> dict[str, int]:
         """The paper's counts by label of posts that are images alone."""
         return self.recipe.get("expected_image_only") or {}
@@ -134,11 +140,11 @@ class Release:
     dropped: tuple[Path, ...]
 
 
-def open_release(folder: Path) -> Release:
-    """Read the manifest and find the files that it lists; raise `ReportError`."""
+def open_release(folder: Path, text: str | None = None) -> Release:
+    """Read the manifest (its text, or the folder's) and find the files that it lists; raise `ReportError`."""
     path = folder / "manifest.json"
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes() if text is None else text)
     except FileNotFoundError:
         raise ReportError(f"{str(folder)!r} is no release: it has no manifest.json") from None
     except ValidationError as error:

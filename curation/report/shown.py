@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from curation.attribution import attribution
 from curation.report.markup import clip
 from curation.report.picks import Place
 from curation.report.release import Release, batches, open_file
@@ -28,6 +29,7 @@ COLUMNS = (
     "n_words",
     "has_image",
     "duplicate_group",
+    "source",
     "community",
     "permalink",
     "licence",
@@ -41,7 +43,10 @@ LONGEST = 220
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post as its card shows it. `picture` is a data address; `missing` says why there is none."""
+    """A post as its card shows it. `picture` is a data address; `missing` says why there is none.
+
+    `credit` is what must be said of the post besides its id and community, which every card has.
+    """
 
     post_id: str
     text: str
@@ -67,7 +72,7 @@ def fetch(release: Release, places: Collection[Place], flagged_groups: Collectio
         wanted = sorted({row for file, row in places if file == place})
         for row, values in _rows(path, COLUMNS, wanted):
             number = -1 if values["label"] is None else values["label"]  # the last is "no label"
-            post = _post(values, release.manifest.classes[number], split)
+            post = _post(values, release.manifest.classes[number], split, release.manifest.pictured)
             veiled = post.veiled or values["duplicate_group"] in flagged_groups
             found[place, row] = dataclasses.replace(post, veiled=veiled)
     return found
@@ -100,14 +105,10 @@ def _rows(path: Path, columns: tuple[str, ...], wanted: list[int]) -> list[tuple
     return found
 
 
-def _post(values: dict[str, Any], label: str, split: str) -> Post:
+def _post(values: dict[str, Any], label: str, split: str, pictured: bool) -> Post:
     data = (values["image"] or {}).get("bytes")
     picture = thumbnail(data) if data else None
-    missing = "" if picture else "unreadable image" if data else "no image"
-    if values["has_image"] and not data:
-        missing = "image not published"
-    attribution, licence = values["attribution"] or "", values["licence"] or ""
-    credit = attribution if licence in attribution else " · ".join(filter(None, (attribution, licence)))
+    missing = "" if picture or not pictured else "unreadable image" if data else "no image"
     return Post(
         post_id=values["post_id"],
         text=clip(values["text"] or values["title"] or "", LONGEST),
@@ -120,8 +121,17 @@ def _post(values: dict[str, Any], label: str, split: str) -> Post:
         n_words=values["n_words"],
         community=values["community"] or "",
         permalink=values["permalink"] or "",
-        credit=clip(credit, 300),
+        credit=clip(_credit(values), 300),
         picture=picture,
         missing=missing,
         veiled=bool(values["over_18"]),
     )
+
+
+def _credit(values: dict[str, Any]) -> str:
+    attributed, licence = values["attribution"] or "", values["licence"] or ""
+    plain = attribution(
+        values["source"] or "", values["post_id"], values["community"] or "", None, None, None
+    )
+    said = "" if attributed == plain else attributed
+    return said if licence in said else " · ".join(filter(None, (said, licence)))

@@ -37,9 +37,10 @@ from curation.splits.column import given
 from curation.splits.errors import SmallClass, SplitError, Straddling, UnknownSplit
 from curation.splits.leaks import Twins, twins
 from curation.splits.ranked import random, top_score, unanimous
-from curation.splits.units import SPLITS, TEST, TRAIN, VALIDATION, Leakage, Result
+from curation.splits.units import MIN_POSTS, SPLITS, TEST, TRAIN, VALIDATION, Leakage, Result
 
 __all__ = [
+    "MIN_POSTS",
     "SPLITS",
     "TEST",
     "TRAIN",

@@ -290,7 +290,11 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
             ('["posts.csv"]', '["a/posts.csv", "b/posts.csv"]'),
             "RECIPE: source.local: two tables are called 'posts', and posts go by their names: rename one",
         ),
-        (("title =", "titel ="), "RECIPE: source.local: titel = 'text': there is no such key"),
+        (
+            ("title =", "titel ="),
+            "RECIPE: source.local: titel = 'text': there is no such key; there are tables, join, encoding, "
+            "delimiter, quoted, id, title, body, label, labels, unlabelled, image, split",
+        ),
         (
             ("{name}.jpg", "name.jpg"),
             "RECIPE: source.local: image = 'pictures/name.jpg': the pattern names no column, so that all "

@@ -4,6 +4,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 
+import pyarrow.parquet as pq
 from PIL import Image
 
 from collectors.record import Media, Outcome, Post
@@ -97,3 +98,22 @@ def write_recipe(folder, text="", name="test"):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(RECIPE.format(name=name) + text)
     return path
+
+
+def rows_of(folder, prefix=""):
+    """Return a release's rows by post id and image, each with its split."""
+    found = {}
+    for split in ("train", "validation", "test"):
+        for path in folder.glob(f"{prefix}{split}-*.parquet"):
+            for row in pq.read_table(path).to_pylist():
+                found[row["post_id"], row["image_index"]] = row | {"split": split}
+    return found
+
+
+def dropped_rows(folder):
+    return pq.read_table(next(folder.glob("dropped-*.parquet"))).to_pylist()
+
+
+def dropped_of(folder):
+    rows = dropped_rows(folder)
+    return [(r["post_id"], r["stage"], r["reason"], r["detail"], r["title"]) for r in rows]

@@ -9,7 +9,8 @@ from collectors.flickr.__main__ import main as collect
 from collectors.sandbox.own_lists import fetch_lists
 from curation.hydrate import main as hydrate
 from curation.release import build
-from tests.curation.test_living import dropped_of, ids_alone, rows_of
+from tests.curation.stores import dropped_of, rows_of
+from tests.curation.test_living import ids_alone
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,99 +1,102 @@
-"""Releases that follow their sources: purge and hydrate."""
+"""Releases of which the ids alone are passed on, and full releases made of them again."""
 
-import json
-import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import datasets
-import pyarrow.parquet as pq
 import pytest
 
 from collectors.errors import AffectoryError
 from collectors.reddit.__main__ import main as collect
 from collectors.store import Store
 from curation.hydrate import main as hydrate
+from curation.ids import main as write_ids
 from curation.purge import main as purge
 from curation.release import build
-from tests.curation.stores import make_store, post, write_recipe
+from tests.curation.stores import dropped_of, make_store, post, rows_of, write_recipe
 
 ROOT = Path(__file__).parents[2]
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
 
-def rows_of(folder, prefix=""):
-    """Return a release's rows by post id and image, each with its split."""
-    found = {}
-    for split in ("train", "validation", "test"):
-        for path in folder.glob(f"{prefix}{split}-*.parquet"):
-            for row in pq.read_table(path).to_pylist():
-                found[row["post_id"], row["image_index"]] = row | {"split": split}
-    return found
-
-
-def dropped_of(folder):
-    rows = pq.read_table(next(folder.glob("dropped-*.parquet"))).to_pylist()
-    return [(r["post_id"], r["stage"], r["reason"], r["detail"], r["title"]) for r in rows]
-
-
-def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsys, tmp_path):
+def test_of_ids_alone_nothing_is_purged(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
-    recipe = write_recipe(tmp_path / "datasets")
-    old = build(recipe, store=store, out=tmp_path / "datasets").folder
-    arguments = ["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]
-    assert purge(arguments) == 0
-    assert capsys.readouterr().out == "test 1.0.0: its source has deleted none of its posts; nothing to do\n"
-    with Store.open(store) as opened:
-        opened.add([replace(POSTS[3], removed="deleted"), replace(POSTS[40], removed="moderator")])
-    assert purge(arguments) == 0
+    full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    ids_alone(full.parent, tmp_path / "received")
+    assert purge(["received", "--datasets", str(tmp_path), "--store", str(store)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: '{tmp_path / 'received' / '1.0.0' / 'train-'}")
+    assert line.endswith("is missing: purge the full release, and write its ids again")
+
+
+def ids_alone(folder, target):
+    """Write of a dataset what may be passed on: card, manifest and ids."""
+    assert write_ids([str(folder), "--out", str(target)]) == 0
+    return target
+
+
+def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    assert write_ids([str(full.parent)]) == 0
+    received = tmp_path / "datasets" / "test-ids"
     assert capsys.readouterr().out == (
-        "test 1.0.1: 2 posts went (1 deleted, 1 moderator)\n"
-        f"release {tmp_path / 'datasets' / 'test' / '1.0.1'}\n"
-        "note    earlier versions still hold them: 1.0.0; --remove-earlier deletes those\n"
+        "test 1.0.0: 60 ids, no text, no pixels\n"
+        f"ids     {received}\n"
+        f"publish hf upload USER/test {received} --repo-type dataset\n"
     )
-    new = tmp_path / "datasets" / "test" / "1.0.1"
-    before, after = rows_of(old), rows_of(new)
-    assert before.keys() - after.keys() == {("reddit:00003", 0), ("reddit:00040", 0)}
-    assert all(before[key] == after[key] for key in after)
-    assert rows_of(new, "ids-").keys() == after.keys()
-    assert dropped_of(new) == [
-        ("reddit:00003", "purge", "removed_by_source", "deleted", None),
-        ("reddit:00040", "purge", "removed_by_source", "moderator", None),
-    ]
-    manifest = json.loads((new / "manifest.json").read_text())
-    assert (manifest["ledger"]["collected"], manifest["ledger"]["kept"]) == (60, 58)
-    assert sum(n for split in manifest["counts"].values() for n in split.values()) == 58
-    loaded = datasets.load_dataset(str(new.parent), cache_dir=str(tmp_path / "cache"))
-    assert sum(len(split) for split in loaded.values()) == 58
+    files = sorted(str(p.relative_to(received)) for p in received.rglob("*") if p.is_file())
+    ids = sorted(f"1.0.0/{p.name}" for p in full.glob("ids-*.parquet"))
+    assert files == [*ids, "1.0.0/manifest.json", "README.md"]
+    cache = str(tmp_path / "cache")
+    for config in ("ids", None):
+        loaded = datasets.load_dataset(str(received), config, cache_dir=cache)
+        sizes = {name: len(split) for name, split in loaded.items()}
+        assert sizes == {"train": 48, "validation": 6, "test": 6}
+        assert {"text", "image"} & set(loaded["test"].column_names) == set()
+    card = (received / "README.md").read_text()
+    assert "report.html" not in card and "pandas" not in card
+    assert "`python -m curation.hydrate FOLDER` fetches the posts anew" in card
 
 
-def test_earlier_versions_go_on_request(tmp_path):
+def test_ids_of_the_folder_one_stands_in_go_beside_it_and_older_ones_are_named(capsys, tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
     with Store.open(store) as opened:
         opened.add([replace(POSTS[3], removed="deleted")])
-    folder = tmp_path / "datasets" / "test"
-    purge(["test", "--datasets", str(folder.parent), "--store", str(store), "--remove-earlier"])
-    assert sorted(p.name for p in folder.iterdir()) == ["1.0.1", "README.md", "recipe.toml"]
+    assert purge(["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]) == 0
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path / "datasets" / "test")
+    assert write_ids([".", "--version", "1.0.0"]) == 0
+    assert "note" not in capsys.readouterr().out
+    assert write_ids(["."]) == 0
+    received = tmp_path / "datasets" / "test-ids"
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"ids     {received}",
+        f"publish hf upload USER/test {received} --repo-type dataset",
+        "note    it holds other versions too: 1.0.0; remove those with posts deleted since",
+    ]
+    assert hydrate(["../test-ids", "--store", str(store), "--store-only"]) == 0
+    monkeypatch.chdir(received)
+    assert hydrate([".", "--store", str(store), "--store-only"]) == 2
+    assert "test-ids-full/1.0.1' stands already" in capsys.readouterr().err
 
 
-def test_a_dataset_that_is_not_built_is_one_line(capsys, tmp_path):
-    write_recipe(tmp_path / "datasets")
-    assert purge(["test", "--datasets", str(tmp_path / "datasets")]) == 2
-    assert capsys.readouterr().err == (
-        f"error: 'test' is not built in {str(tmp_path / 'datasets')!r}: affectory build test\n"
-    )
-
-
-def ids_alone(folder, target):
-    """Copy of a dataset what may be passed on: card, manifest and ids."""
-    version = next(p for p in folder.iterdir() if p.is_dir())
-    (target / version.name).mkdir(parents=True)
-    shutil.copy(folder / "README.md", target)
-    for path in [version / "manifest.json", *version.glob("ids-*.parquet")]:
-        shutil.copy(path, target / version.name)
-    return target
+def test_ids_that_stand_or_miss_are_one_line(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    received = ids_alone(full.parent, tmp_path / "received")
+    assert write_ids([str(full.parent), "--out", str(received)]) == 2
+    assert write_ids([str(tmp_path / "nothing")]) == 2
+    next(full.glob("ids-*.parquet")).unlink()
+    assert write_ids([str(full.parent), "--out", str(tmp_path / "other")]) == 2
+    stands, nothing, missing = capsys.readouterr().err.splitlines()
+    there = str(received / "1.0.0")
+    assert stands == f"error: {there!r} stands already: remove it, or name another --out"
+    assert nothing.startswith("error: 'nothing' is not built in ")
+    assert missing.endswith("is missing, though the manifest lists it: build again")
+    assert not (tmp_path / "other").exists()
 
 
 def test_hydrating_gives_back_the_release_that_the_ids_came_from(capsys, tmp_path):

@@ -50,7 +50,30 @@ def test_a_digest_says_whether_a_recipe_says_the_same(tmp_path):
             "split.rule = 'best': Input should be 'top-score', 'unanimous', 'random' or 'given'",
         ),
         ("[split]\ntest = 0.5\nvalidation = 0.5\n", "test + validation is 1: leave some for training"),
-        ("[images]\nsize = 5\n", "images.size = 5: there is no such key"),
+        (
+            '[[filters]]\nusee = "removed"\n',
+            "filters.0 = {'usee': 'removed'}: it lacks `use`, the filter's name: 'removed', 'image', 'text', "
+            "'size', 'animated', 'language', 'words', 'score', 'agreement'",
+        ),
+        (
+            "[images]\nsize = 5\n",
+            "images.size = 5: there is no such key; there are which, format, side, quality",
+        ),
+        (
+            '[[filters]]\nuse = "words"\nmni = 3\nlong = 5\n',
+            "filters.0.words.mni = 3: there is no such key; there are use, min, max, otherwise (and 1 more)",
+        ),
+        ("[splitt]\ntest = 0.2\n", "splitt = {'test': 0.2}: there is no such key; there are name, title, "),
+        (
+            '[[filters]]\nuse = "language"\nkeep = ["en", "english"]\n',
+            "filters.0.language.keep = ['en', 'english']: 'english' is no code of fasttext's 176; they are "
+            "of two or three letters (ISO 639), as 'en', 'de', 'ru'",
+        ),
+        (
+            '[[filters]]\nuse = "language"\nengine = "langdetect"\nkeep = ["nds"]\n',
+            "filters.0.language.keep = ['nds']: 'nds' is no code of langdetect's 56; they are of two or "
+            "three letters (ISO 639), as 'en', 'de', 'ru'",
+        ),
         ("[duplicates]\ndistance = 9\n", "duplicates.distance = 9: Input should be less than or equal to 3"),
         ('[text]\nparts = ["headline"]\n', "text.parts.0 = 'headline': Input should be 'title' or 'body'"),
     ],
@@ -62,6 +85,12 @@ def test_a_fault_names_file_key_value_and_what_is_allowed(tmp_path, text, messag
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("engine", "code"), [("fasttext", "yue"), ("langdetect", "zh")])
+def test_every_code_of_the_engine_may_be_kept(tmp_path, engine, code):
+    text = f'[[filters]]\nuse = "language"\nkeep = ["{code}"]\nengine = "{engine}"\n'
+    assert load(write_recipe(tmp_path, text)).filters[0].keep == (code,)
 
 
 def test_a_recipe_that_is_not_there_lists_those_that_are(tmp_path):

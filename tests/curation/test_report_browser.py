@@ -174,6 +174,17 @@ def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab,
 
 
 @needs_chromium
+@pytest.mark.parametrize("width", [1400, 400])
+def test_no_word_that_sets_a_class_apart_is_broken_in_two(tab, page, width):
+    tab.open(page, width)
+    heights = tab.value("[...document.querySelectorAll('#words bdi')].map((e) => e.offsetHeight)")
+    longest = tab.value(
+        "Math.max(...[...document.querySelectorAll('#words bdi')].map((e) => e.textContent.length))"
+    )
+    assert longest >= 8 and max(heights) < 30
+
+
+@needs_chromium
 def test_only_links_to_posts_point_outside(tab, page):
     tab.open(page)
     outside = tab.value(

@@ -1,0 +1,80 @@
+"""Write what may be passed on of a release to a folder of its own: its card, its manifest and its ids.
+
+    python -m curation.ids datasets/reddit-emotion
+
+No text, no picture and no dropped post is in it. `python -m curation.hydrate` makes a full release of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, arg
+
+from collectors.errors import AffectoryError
+from curation.command import finish
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write a release's ids, which may be passed on, to a folder of their own."""
+
+    folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
+    """The dataset's folder: datasets/NAME."""
+
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-ids)")] = None
+    """The folder that gets card, manifest and ids."""
+
+    version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
+    """The version whose ids are written."""
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.ids") -> int:
+    """Run the command with these arguments; return its exit code."""
+    options = tyro.cli(Options, prog=prog, args=arguments)
+    return finish(lambda: write(options.folder, options.out, options.version))
+
+
+def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
+    """Write a version's ids to `out` (default: beside `folder`), where it may not stand; return words on it.
+
+    Raises `AffectoryError`.
+    """
+    from curation import card, manifest, versions  # pyarrow: not for --help
+    from curation.workplace import workplace
+
+    out = out or versions.beside(folder, "-ids")
+    found = versions.find(folder, version)
+    described = manifest.read(found / "manifest.json")
+    if (out / described.version).exists():
+        raise AffectoryError(
+            f"{str(out / described.version)!r} stands already: remove it, or name another --out"
+        )
+    files = [file for file in described.files if file.path.startswith("ids-")]
+    missing = [file.path for file in files if not (found / file.path).is_file()]
+    if missing:
+        raise AffectoryError(
+            f"{str(found / missing[0])!r} is missing, though the manifest lists it: build again"
+        )
+    with workplace(out) as place:
+        for path in ["manifest.json", *(file.path for file in files)]:
+            shutil.copyfile(found / path, place / "release" / path)
+        (place / "release").rename(out / described.version)
+    card.write(out, folder / "card.md")
+    rows = sum(file.rows for file in files)
+    lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no pixels", f"ids     {out}"]
+    lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
+    if others := [name for name in versions.built(out) if name != described.version]:
+        lines.append(
+            f"note    it holds other versions too: {', '.join(others)}; remove those with posts deleted since"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Where a release is made: a folder of its own within the dataset's, and what the system refuses there.
+
+datasets/<name>/.building/lock            locked while a build lives
+datasets/<name>/.building/<new>/release   what gets its name by one rename when it is whole
+datasets/<name>/.building/<new>/scratch   what its stages hand to each other
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from collectors.errors import AffectoryError
+
+BUILDING = ".building"
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """Give a folder with an empty `release` and `scratch`, that no other build uses; remove it in the end.
+
+    Its name is new each time, so that what a killed build's processes still write can't get into it; the
+    folders of such builds are removed. Raises `AffectoryError` where another build is at work, or `folder`
+    can't be written.
+    """
+    building = folder / BUILDING
+    with writable(folder):
+        try:
+            building.mkdir(parents=True, exist_ok=True)
+            with _locked(building):
+                try:
+                    yield _new_place(building)
+                finally:
+                    shutil.rmtree(building, ignore_errors=True)
+        finally:
+            for empty in (building, folder):  # made for nothing
+                with suppress(OSError):
+                    empty.rmdir()
+
+
+@contextmanager
+def _locked(building: Path) -> Iterator[None]:
+    with (building / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(lock.fileno()).st_nlink:  # removed by its owner: another build may have a new one
+                raise BlockingIOError
+        except BlockingIOError:
+            raise AffectoryError(f"another build of {building.parent.name} is at work: wait for it") from None
+        yield
+
+
+def _new_place(building: Path) -> Path:
+    """Remove what killed builds have left; return a folder of a name that none of them had."""
+    for leftover in building.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix="", dir=building))
+    for name in ("scratch", "release"):
+        (place / name).mkdir()
+    return place
+
+
+@contextmanager
+def writable(folder: Path, what: str = "release") -> Iterator[None]:
+    """Turn what the system refuses while `what` is written to `folder` into an `AffectoryError`."""
+    try:
+        yield
+    except OSError as error:
+        raise AffectoryError(
+            f"the {what} can't be written to {str(folder)!r}: {_why(error)}; free some space "
+            "or name a folder that can be written; releases that stand are untouched"
+        ) from error
+
+
+def _why(error: OSError) -> str:
+    return (
+        os.strerror(error.errno) if error.errno else str(error)
+    )  # pyarrow's own words have another's in them
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file under a temporary name and rename it; raise `AffectoryError` with nothing of it left."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with writable(path.parent):
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

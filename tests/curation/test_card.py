@@ -1,0 +1,86 @@
+"""A release's card: what it lists, and that its code runs as it stands there."""
+
+import json
+import re
+
+import datasets
+import pandas
+import pytest
+import torch
+
+from curation import columns
+from curation.release import build
+from tests.curation.stores import make_store, post, write_recipe
+
+POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), POSTS)
+
+
+def run(card, monkeypatch, cache):
+    """Run the card's Python as a reader would; return the names that it makes."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", card.read_text(), flags=re.S):
+        exec(code, names)
+    return names
+
+
+def test_the_cards_code_gives_splits_ids_a_stream_tensors_and_a_frame(tmp_path, store, monkeypatch):
+    done = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
+    monkeypatch.chdir(tmp_path)
+    names = run(done.folder.parent / "README.md", monkeypatch, tmp_path / "cache")
+    assert {name: len(split) for name, split in names["release"].items()} == {
+        "train": 48,
+        "validation": 6,
+        "test": 6,
+    }
+    assert names["ids"]["test"].column_names == columns.names(ids=True)
+    assert next(iter(names["stream"]))["post_id"] == "reddit:00012"
+    row = names["tensors"][0]
+    assert (row["image"].shape, row["image"].dtype) == ((3, 64, 96), torch.uint8)
+    assert [int(row["label"]) for row in names["tensors"].select(range(2))] == [1, 0]
+    assert (len(names["frame"]), list(names["frame"].columns)) == (48, columns.names())
+
+
+def test_a_time_has_no_tensor_as_the_card_says(tmp_path, store):
+    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    release = datasets.load_dataset(str(folder.parent), cache_dir=str(tmp_path / "cache"))
+    with pytest.raises(TypeError):
+        release["train"].with_format("torch")[0]
+    assert release["train"].remove_columns("created_at").with_format("torch")[0]["n_words"] == 7
+
+
+def test_the_cards_code_of_a_release_without_pictures_runs(tmp_path, store, monkeypatch):
+    text = '[images]\nwhich = "none"\n'
+    done = build(write_recipe(tmp_path / "datasets", text), store=store, out=tmp_path / "datasets")
+    monkeypatch.chdir(tmp_path)
+    names = run(done.folder.parent / "README.md", monkeypatch, tmp_path / "cache")
+    assert {key: int(value) for key, value in names["tensors"][0].items()} == {"label": 1, "n_words": 7}
+    assert isinstance(names["frame"], pandas.DataFrame)
+
+
+def test_the_sql_of_the_card_names_files_that_are_there(tmp_path, store):
+    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    (pattern,) = re.findall(r"from '([^']+)'", (folder.parent / "README.md").read_text())
+    assert pattern == "datasets/test/1.0.0/train-*.parquet"
+    assert len(list(tmp_path.glob(pattern))) == 1
+
+
+def test_what_has_a_manifest_is_whole(tmp_path, store):
+    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert len(written) == 10
+    assert max(written.values()) == written["manifest.json"]
+
+
+def test_croissant_names_no_address_that_was_made_up(tmp_path, store):
+    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    described = json.loads((folder / "croissant.json").read_text())
+    del described["@context"]
+    addresses = re.findall(r"https?://[^\"]+", json.dumps(described))
+    assert addresses == ["http://mlcommons.org/croissant/1.0"]
+    assert described["license"]["name"] == "each post's own: see the column `licence`"

@@ -1,0 +1,172 @@
+"""Purged releases: what their source has deleted since is in them no more."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+
+from collectors.store import Store
+from curation.purge import main as purge
+from curation.release import build
+from tests.curation.stores import dropped_of, dropped_rows, make_store, post, rows_of, write_recipe
+
+POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
+
+
+def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    recipe = write_recipe(tmp_path / "datasets")
+    old = build(recipe, store=store, out=tmp_path / "datasets").folder
+    arguments = ["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]
+    assert purge(arguments) == 0
+    assert capsys.readouterr().out == "test 1.0.0: its source has deleted none of its posts; nothing to do\n"
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[3], removed="deleted"), replace(POSTS[40], removed="moderator")])
+    assert purge(arguments) == 0
+    assert capsys.readouterr().out == (
+        "test 1.0.1: 2 posts went (1 deleted, 1 moderator)\n"
+        f"release {tmp_path / 'datasets' / 'test' / '1.0.1'}\n"
+        "note    earlier versions still hold them: 1.0.0; --remove-earlier deletes those\n"
+    )
+    new = tmp_path / "datasets" / "test" / "1.0.1"
+    before, after = rows_of(old), rows_of(new)
+    assert before.keys() - after.keys() == {("reddit:00003", 0), ("reddit:00040", 0)}
+    assert all(before[key] == after[key] for key in after)
+    assert rows_of(new, "ids-").keys() == after.keys()
+    assert dropped_of(new) == [
+        ("reddit:00003", "purge", "removed_by_source", "deleted", None),
+        ("reddit:00040", "purge", "removed_by_source", "moderator", None),
+    ]
+    manifest = json.loads((new / "manifest.json").read_text())
+    assert manifest["notes"] == ["since version 1.0.0: 2 posts went (1 deleted, 1 moderator)"]
+    assert (manifest["ledger"]["collected"], manifest["ledger"]["kept"]) == (60, 58)
+    assert sum(n for split in manifest["counts"].values() for n in split.values()) == 58
+    loaded = datasets.load_dataset(str(new.parent), cache_dir=str(tmp_path / "cache"))
+    assert sum(len(split) for split in loaded.values()) == 58
+
+
+def purged(tmp_path, store, removed, capsys):
+    """Mark posts as deleted, purge, and return what was printed first and the new release's folder."""
+    with Store.open(store) as opened:
+        opened.add([replace(one, removed="deleted") for one in removed])
+    assert purge(["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    return printed[0], Path(printed[1].removeprefix("release "))
+
+
+def test_a_purge_takes_title_link_and_picture_of_posts_that_had_been_dropped(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    recipe = write_recipe(tmp_path / "datasets", '[[filters]]\nuse = "score"\nmin = 960\n')
+    old = build(recipe, store=store, out=tmp_path / "datasets").folder
+    (before,) = [row for row in dropped_rows(old) if row["post_id"] == "reddit:00050"]
+    assert None not in (before["title"], before["permalink"], before["image_sha256"], before["thumbnail"])
+    said, new = purged(tmp_path, store, [POSTS[50]], capsys)
+    assert said == "test 1.0.1: 0 posts went; of 1 dropped post, title, link and picture went"
+    empty = dict.fromkeys(["title", "permalink", "image_sha256", "thumbnail"])
+    assert dropped_rows(new) == [row | empty if row == before else row for row in dropped_rows(old)]
+    page = (new / "report.html").read_text()
+    assert POSTS[50].permalink not in page
+    assert page.count('<li class="bad">') == 0
+    said, _ = purged(tmp_path, store, [POSTS[3], POSTS[51]], capsys)
+    assert said == "test 1.0.2: 1 post went (1 deleted); of 1 dropped post, title, link and picture went"
+    said, last = purged(tmp_path, store, [POSTS[5]], capsys)
+    assert said == "test 1.0.3: 1 post went (1 deleted)"
+    steps = json.loads((last / "manifest.json").read_text())["ledger"]["steps"]
+    assert steps[-1] == {"stage": "purge", "reason": "removed_by_source", "rows": 2}
+    assert (last / "report.html").read_text().count('<li class="bad">') == 0
+
+
+def test_a_post_removed_before_the_build_leaves_no_link_nor_picture(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[3], removed="deleted")])
+    recipe = write_recipe(tmp_path / "datasets", '[[filters]]\nuse = "removed"\n')
+    (row,) = dropped_rows(build(recipe, store=store, out=tmp_path / "datasets").folder)
+    shown = [row[name] for name in ("reason", "title", "permalink", "image_sha256", "thumbnail")]
+    assert shown == ["removed_by_source", None, None, None, None]
+    assert purge(["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]) == 0
+    assert "has deleted none of its posts; nothing to do" in capsys.readouterr().out
+
+
+def test_a_purge_counts_duplicates_and_twins_anew(capsys, tmp_path):
+    titles = dict.fromkeys((0, 1, 2), "a title of three") | dict.fromkeys((3, 20), "a title of two")
+    titles |= dict.fromkeys((4, 5), "another title of two")
+    posts = [post(i, "happy" if i % 2 else "creepy", title=titles.get(i)) for i in range(60)]
+    store = make_store(tmp_path / "store", posts)
+    recipe = write_recipe(tmp_path / "datasets", '[split]\nleakage = "paper"\n')
+    old = build(recipe, store=store, out=tmp_path / "datasets").manifest
+    assert (old.duplicates, old.twins) == (
+        {"groups": 3, "rows": 7, "largest": 3},
+        {"test": 1, "validation": 0},
+    )
+    _, new = purged(tmp_path, store, [posts[0], posts[20]], capsys)
+    manifest = json.loads((new / "manifest.json").read_text())
+    assert manifest["duplicates"] == {"groups": 2, "rows": 4, "largest": 2}
+    assert manifest["twins"] == {"test": 0, "validation": 0}
+    groups = {key[0]: row["duplicate_group"] for key, row in rows_of(new).items()}
+    assert {post_id: name for post_id, name in groups.items() if name} == {
+        "reddit:00001": "reddit:00001",
+        "reddit:00002": "reddit:00001",
+        "reddit:00004": "reddit:00004",
+        "reddit:00005": "reddit:00004",
+    }
+    assert groups == {key[0]: row["duplicate_group"] for key, row in rows_of(new, "ids-").items()}
+    assert (new / "report.html").read_text().count('<li class="bad">') == 0
+
+
+def test_a_purge_of_all_posts_writes_nothing(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
+    with Store.open(store) as opened:
+        opened.add([replace(one, removed="deleted") for one in POSTS])
+    folder = tmp_path / "datasets" / "test"
+    assert purge(["test", "--datasets", str(folder.parent), "--store", str(store)]) == 2
+    assert capsys.readouterr().err == (
+        "error: all posts of test 1.0.0 are deleted at their source: nothing is left to release; "
+        f"remove {str(folder)!r}\n"
+    )
+    assert sorted(p.name for p in folder.iterdir()) == ["1.0.0", "README.md", "recipe.toml"]
+
+
+def test_a_split_that_a_purge_empties_is_listed_no_more_and_the_others_load(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
+    _, new = purged(tmp_path, store, POSTS[:6], capsys)
+    assert list(new.glob("*test-*")) == []
+    loaded = datasets.load_dataset(str(new.parent), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(split) for name, split in loaded.items()} == {"train": 48, "validation": 6}
+
+
+def test_a_release_built_elsewhere_is_purged_without_its_recipes_folder(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    recipe = write_recipe(tmp_path / "recipes", f'[source]\nstore = "{store}"\n')
+    recipe.with_name("card.md").write_text("Words on the dataset.\n")
+    built = build(recipe, out=tmp_path / "elsewhere").folder
+    shutil.rmtree(tmp_path / "recipes")
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[3], removed="deleted")])
+    assert purge(["test", "--datasets", str(tmp_path / "elsewhere")]) == 0
+    assert "test 1.0.1: 1 post went (1 deleted)" in capsys.readouterr().out
+    card = (built.parent / "README.md").read_text()
+    assert "\n\nWords on the dataset.\n\n" in card
+    assert "recipe.toml" not in card
+
+
+def test_earlier_versions_go_on_request(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[3], removed="deleted")])
+    folder = tmp_path / "datasets" / "test"
+    purge(["test", "--datasets", str(folder.parent), "--store", str(store), "--remove-earlier"])
+    assert sorted(p.name for p in folder.iterdir()) == ["1.0.1", "README.md", "recipe.toml"]
+
+
+def test_a_dataset_that_is_not_built_is_one_line(capsys, tmp_path):
+    write_recipe(tmp_path / "datasets")
+    assert purge(["test", "--datasets", str(tmp_path / "datasets")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: 'test' is not built in {str(tmp_path / 'datasets')!r}: affectory build test\n"
+    )
