@@ -13,13 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
 
 from baselines.batch import Batch
 from baselines.inputs import only
@@ -53,6 +46,15 @@ def probabilities(model: nn.Module, batch: Batch, mode: Mode, rows: int = 4096) 
 
 def scores(by_seed: Sequence[Tensor], label: Tensor, classes: Sequence[str]) -> Scores:
     """Score each seed's probabilities float[n, C] against int64[n] labels."""
+    # It takes seconds: it imports torchvision and SciPy's signals.
+    from torchmetrics.functional.classification import (
+        multiclass_accuracy,
+        multiclass_confusion_matrix,
+        multiclass_f1_score,
+        multiclass_precision,
+        multiclass_recall,
+    )
+
     number = len(classes)
     found: dict[str, list[float]] = {"accuracy": [], "macro": [], "micro": [], "weighted": []}
     per_class: list[NDArray[np.float64]] = []

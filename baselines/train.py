@@ -144,6 +144,8 @@ def negatives(label: Tensor, with_text: Tensor, number: int, drawers: Sequence[t
     `label`: int64[S, B]. `with_text`: bool[S, B]. Returns places in the step, int64[S, B, number]; -1 where
     there is none to draw.
     """
+    if not number:
+        return label.new_zeros((*label.shape, 0))
     other = (label.unsqueeze(-1) != label.unsqueeze(-2)) & with_text.unsqueeze(-2)
     upto = other.cumsum(-1)
     most = upto[..., -1:]

@@ -2,10 +2,10 @@
 
     uv run python -m benchmarks.train
 
-`all`    six models, five seeds each, with early stopping, on a made-up set of Reddit's size: 2,600 training
+`ours`   six models, five seeds each, with early stopping, on a made-up set of Reddit's size: 2,600 training
          posts, 2048-d features, titles as long as Reddit's
-`plain`  the four neural models for a fixed number of epochs: ours, and one loop over a `DataLoader` for each
-         model and seed, with the library's own dropout and embedding
+`plain`  the four neural models for as many epochs each, one loop over a `DataLoader` for each model and seed,
+         with the library's own dropout and embedding
 
 Run it on a machine that does nothing else.
 """
@@ -15,8 +15,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,7 +25,7 @@ import tyro
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from baselines import fitting, inputs, jobs, losses, models
+from baselines import fitting, inputs, losses, models
 from baselines.batch import PADDING, Batch
 from baselines.data import SPLITS, Part, Release
 from baselines.experiment import chosen
@@ -65,28 +63,21 @@ def made_up(width: int = 2048) -> inputs.Inputs:
     return inputs.prepare(release, inputs.Images(width, features), None, 200)
 
 
-def everything(made: inputs.Inputs, seeds: int) -> None:
-    """Print the seconds of all six models."""
+def ours(made: inputs.Inputs, seeds: int) -> tuple[float, dict[str, list[int]]]:
+    """Train all six models; return the seconds, and the epochs that each network took."""
+    settings = chosen(MODELS, Settings(), TEXT_SETTINGS, made)
     with tempfile.TemporaryDirectory() as folder:
-        settings = chosen(MODELS, Settings(), TEXT_SETTINGS, made)
         ask = Ask(made, settings, tuple(range(seeds)), Path(folder), None, CPU)
         began = time.perf_counter()
         found = fitting.train_all(ask)
         found["late"] = fitting.late(ask, found["image"], found["text"])
         seconds = time.perf_counter() - began
+    last = Settings().patience, Settings().epochs
+    epochs = {name: [min(one.epoch + last[0], last[1]) for one in found[name]] for name in NEURAL}
     for model in MODELS:
         own = sum(one.seconds for one in found[model])
-        epochs = ", ".join(str(one.epoch) for one in found[model])
-        print(f"{model:<8}{own:>8.1f} s of one core   best epochs {epochs}")
-    print(f"six models, {seeds} seeds: {seconds:.1f} s", flush=True)
-
-
-def ours(made: inputs.Inputs, seeds: int, settings: Settings) -> None:
-    """Train the neural models for `settings.epochs`, seeds side by side."""
-    with jobs.stored(made) as path:
-        asked = [jobs.Job(name, name, path, settings, tuple(range(seeds))) for name in NEURAL]
-        for _ in jobs.run(asked, CPU):
-            pass
+        print(f"{model:<8}{own:>8.1f} s of one core   epochs {', '.join(map(str, epochs.get(model, [])))}")
+    return seconds, epochs
 
 
 class PlainText(nn.Module):
@@ -116,11 +107,12 @@ def plain_loss(model: Any, batch: Batch, train: Batch, negatives: int) -> torch.
     return model.weight * likelihood + apart.mean()
 
 
-def plain(made: inputs.Inputs, seeds: int, settings: Settings) -> None:
-    """Train the same with a loop over a `DataLoader` for each model and seed, on all cores."""
+def plain(made: inputs.Inputs, epochs: dict[str, list[int]]) -> float:
+    """Train the same with a loop over a `DataLoader` for each model and seed, on all cores; give seconds."""
     batches, vectors = made.batches, torch.from_numpy(made.words.start)
+    settings, began = Settings(), time.perf_counter()
     for name in NEURAL:
-        for seed in range(seeds):
+        for seed, number in enumerate(epochs[name]):
             torch.manual_seed(seed)
             model: Any = models.make(name, batches["train"].image.shape[1], vectors, len(CLASSES), settings)
             model.measure(batches["train"])
@@ -128,7 +120,7 @@ def plain(made: inputs.Inputs, seeds: int, settings: Settings) -> None:
                 model.text = PlainText(vectors, settings)
             optimiser = torch.optim.SGD(model.parameters(), lr=settings.lr * model.pace)
             loader = DataLoader(TensorDataset(*batches["train"]), settings.batch, shuffle=True)
-            for _ in range(settings.epochs):
+            for _ in range(number):
                 model.train()
                 for fields in loader:
                     loss = plain_loss(model, Batch(*fields), batches["train"], model.negatives_per_post)
@@ -139,35 +131,28 @@ def plain(made: inputs.Inputs, seeds: int, settings: Settings) -> None:
                 with torch.no_grad():
                     for fields in DataLoader(TensorDataset(*batches["validation"]), settings.batch):
                         model(Batch(*fields))
-
-
-def timed(work: Callable[[], None]) -> float:
-    """Return the seconds of a piece of work."""
-    began = time.perf_counter()
-    work()
     return time.perf_counter() - began
 
 
-def main(seeds: int = 5, compared: int = 5, epochs: int = 10, turns: int = 3) -> None:
+def main(seeds: int = 5, turns: int = 3) -> None:
     """Measure training.
 
     Args:
-        seeds: Seeds of `all`.
-        compared: Seeds of `plain`.
-        epochs: Epochs of `plain`.
-        turns: How often the two of `plain` take turns.
+        seeds: Seeds of each model.
+        turns: How often the two take turns; 0 measures ours alone, once.
     """
     print(machine(), f"torch {torch.__version__}, {os.cpu_count()} cores")
     made = made_up()
-    everything(made, seeds)
-    settings = replace(Settings(), epochs=epochs, patience=epochs)
-    pairs = []
-    for _ in range(turns):
-        mine = timed(lambda: ours(made, compared, settings))
-        theirs = timed(lambda: plain(made, compared, settings))
-        pairs.append(theirs / mine)
-        print(f"ours {mine:.1f} s, plain {theirs:.1f} s: {pairs[-1]:.1f} times", flush=True)
-    print(f"median: {median(pairs):.1f} times")
+    ratios = []
+    for _ in range(max(1, turns)):
+        mine, epochs = ours(made, seeds)
+        print(f"six models, {seeds} seeds: {mine:.1f} s", flush=True)
+        if turns:
+            theirs = plain(made, epochs)
+            ratios.append(theirs / mine)
+            print(f"four of them the plain way: {theirs:.1f} s, {ratios[-1]:.1f} times", flush=True)
+    if ratios:
+        print(f"median: {median(ratios):.1f} times")
 
 
 if __name__ == "__main__":
