@@ -29,8 +29,9 @@ class Settings:
     """Duong et al. 2017, section 4.2: SGD, h = 100, dropout .25, g = 3 (Reddit; Flickr: 4), λ = 3.
 
     The paper's learning rate is .01, on features as they come from Inception; ours is for features of a
-    smaller norm (`models.parts.Standardise`). Ours too: batch, epochs, patience (epochs without a better
-    likelihood on validation), momentum and weight decay (of all but the words).
+    smaller norm and texts around 0 (`models.parts`: Standardise, TextEncoder). Ours too: batch, epochs,
+    patience (epochs without a better likelihood on validation), momentum and weight decay (of all but the
+    words).
     """
 
     lr: float = 0.2

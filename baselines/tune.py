@@ -25,7 +25,7 @@ from baselines.settings import Settings, TextSettings
 
 #: Learning rates and weight decays of the neural models. Small sets want small steps and much decay: there
 #: the best epoch of a larger rate is over before it is seen.
-RATES, DECAYS = (0.01, 0.05), (0.0, 0.003, 0.01, 0.03, 0.1)
+RATES, DECAYS = (0.05, 0.2), (0.0, 0.003, 0.01, 0.03, 0.1)
 
 #: fastText's n-grams (wordNgrams, minn, maxn), and its rates with epochs.
 NGRAMS = ((1, 3, 6), (2, 2, 5))

@@ -29,13 +29,20 @@ REMOVED = "removed_by_source"
 _OWN = ("title", "permalink", "image_sha256", "thumbnail")
 
 
-def write(dropped: pa.Table, out: Path, store: Path) -> Written:
-    """Write the dropped rows, in the order of post id, image and stage."""
+def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, texts: bool = True) -> Written:
+    """Write the dropped rows, in the order of post id, image and stage.
+
+    Without `pictures` or `texts`, which the recipe doesn't publish, their columns hold nothing.
+    """
     dropped = dropped.sort_by(
         [("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")]
     )
     table = dropped.drop_columns(["image_mime"])
-    table = table.append_column("thumbnail", pa.array(_thumbnails(dropped, store), pa.binary()))
+    thumbnails = _thumbnails(dropped, store) if pictures else [None] * len(dropped)
+    table = table.append_column("thumbnail", pa.array(thumbnails, pa.binary()))
+    for name in () if texts else ("title", "permalink"):
+        field = table.schema.field(name)
+        table = table.set_column(table.schema.get_field_index(name), field, pa.nulls(len(table), field.type))
     return write_table(without_own(table, pc.equal(table["reason"], REMOVED)), out)
 
 

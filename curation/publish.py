@@ -60,7 +60,8 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         added.column_names[1:],
     )
     files = list(engine.map(parquet.write, _parts(rows, assigned.splits, added), writing))
-    files.append(dropped.write(draft.lost, out, store))
+    texts = recipe.publish.text
+    files.append(dropped.write(draft.lost, out, store, pictures=with_images, texts=texts))
     described = Manifest(
         name=recipe.name,
         version=label.version,

@@ -190,6 +190,18 @@ def test_an_image_encoded_anew_and_its_thumbnails_carry_no_comment(tmp_path):
     assert [data for data in [*made, *dropped] if b"taken at home" in data] == []
 
 
+@pytest.mark.parametrize(("kept", "gone"), [("text", "images"), ("images", "text")])
+def test_what_is_not_published_is_not_among_the_dropped_either(tmp_path, store, kept, gone):
+    dearest = f'[[filters]]\nuse = "score"\nmin = 950\n[publish]\n{gone} = false\n'
+    folder = built(tmp_path, store, dearest).folder
+    dropped = pq.read_table(next(folder.glob("dropped-*.parquet"))).to_pylist()
+    held = {"text": {d["title"] for d in dropped}, "images": {d["thumbnail"] for d in dropped}}
+    assert held[gone] == {None}
+    assert len(held[kept]) > 5
+    if gone == "text":
+        assert {d["permalink"] for d in dropped} == {None}
+
+
 def test_duplicates_are_grouped_and_never_straddle_a_split(tmp_path):
     store = make_store(tmp_path / "store", POSTS, pictures=False)
     with Store.open(store) as opened:
