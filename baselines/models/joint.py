@@ -42,8 +42,8 @@ class JointFusion(Classifier):
         """Pool γ̃ and ψ and classify what comes out."""
         both = torch.stack([image, text], -2)
         real = present.unsqueeze(-1)
-        if self.missing == "zero":
-            both, real = both * real, torch.ones_like(real)
+        if self.missing == "zero":  # the paper's, which doesn't count ψ from its centre
+            both, real = torch.where(real, both, -self.text.centre), torch.ones_like(real)
         return self.classify(pool(both, real, -2, self.fusion))
 
     def forward(self, batch: Batch) -> Tensor:

@@ -98,7 +98,8 @@ def logits(name, values, batch, settings):
         else:
             pair = [projected(values, features), psi]
             if settings.missing == "zero":
-                there = [vector * is_there for vector, is_there in zip(pair, (seen, told), strict=True)]
+                zero = -values["text.centre"]  # as the paper counts, without a centre
+                there = [one if is_there else zero for one, is_there in zip(pair, (seen, told), strict=True)]
             else:
                 there = [vector for vector, is_there in zip(pair, (seen, told), strict=True) if is_there]
             both = pooled(there, settings.fusion, len(psi))
