@@ -46,6 +46,7 @@ class Plan:
     processes: int = 2
     imgur_client_id: str | None = None
     find_another: Mapping[str, FindAnother] = field(default_factory=dict)
+    hopeless: Sequence[str] = ()  # reasons for which a rerun under these options would fail again
     shown_as: str = "r/{}"  # how a community is shown
 
 
@@ -148,7 +149,8 @@ async def _collect(
 
 def _hopeless(plan: Plan, client: Client) -> list[str]:
     """Reasons for which a rerun under these options would fail again."""
-    return ([] if plan.imgur_client_id else [NEEDS_CLIENT_ID]) + (["noai"] if client.honour_noai else [])
+    imgur = [] if plan.imgur_client_id else [NEEDS_CLIENT_ID]
+    return [*plan.hopeless, *imgur, *(["noai"] if client.honour_noai else [])]
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

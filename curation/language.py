@@ -80,7 +80,8 @@ def identify(
 def codes(engine: Engine) -> frozenset[str]:
     """Return the codes by which `keep` may ask for a language; langdetect's "zh-cn" by "zh" too."""
     if engine == "fasttext":
-        found = {label[_PREFIX:] for label in _model().getLabels("strict")[0]}
+        # Every label is a guess at some odds; the smaller package named fasttext has no list of them.
+        found = {label[_PREFIX:] for _, label in _model().predict("a\n", 1000, -1.0, "strict")}
     else:
         found = set(_profiles().get_lang_list())
     return frozenset(found | {code.partition("-")[0] for code in found})

@@ -205,7 +205,7 @@ async def collect(options: Options, asked: Asked, sandbox: str | None, command: 
     """Run the crawl that the options describe; return its `Summary`."""
     from collectors.clients import client_for
     from collectors.crawl import Plan, crawl
-    from collectors.flickr.api import OtherSize
+    from collectors.flickr.api import NEEDS_KEY, OtherSize
     from collectors.flickr.sources import make_source
     from collectors.images import ImagePolicy
 
@@ -216,7 +216,8 @@ async def collect(options: Options, asked: Asked, sandbox: str | None, command: 
         media=options.media,
         images=ImagePolicy(max_side=options.max_side),
         processes=options.workers,
-        find_another={"flickr_photo": OtherSize(asked.key)} if asked.key is not None else {},
+        find_another={"flickr_photo": OtherSize(asked.key)},
+        hopeless=() if asked.key is not None else (NEEDS_KEY,),
         shown_as="{}",
     )
     return await crawl(plan, client_for(sandbox, options.honour_noai), make_source(asked))

@@ -55,6 +55,11 @@ class BadKey(FlickrError):
     reason = "bad_key"
 
 
+def refused(error: BadKey) -> BadKey:
+    """Return a refused key's error as the user is to read it."""
+    return BadKey(f"FLICKR_API_KEY is refused: {error}; see https://www.flickr.com/services/api/keys/")
+
+
 class Unavailable(FlickrError):
     """Flickr can't answer now."""
 

@@ -27,6 +27,7 @@ from collectors.flickr.answers import (
     Photo,
     Private,
     Unavailable,
+    refused,
 )
 from collectors.flickr.urls import target_of
 from collectors.quota import Quota
@@ -46,6 +47,10 @@ PER_PAGE, REACH = 500, 4000
 LARGEST = 1024
 
 _EXTRAS = "description,license,date_upload,tags,media"
+
+
+#: Why an image has no other file yet: a run with a key asks again.
+NEEDS_KEY = "gone_needs_flickr_key"
 
 
 class Down(Unavailable):
@@ -107,10 +112,15 @@ def quota(folder: Path) -> Quota:
 class OtherSize:
     """Finds another file of a photo, by `flickr.photos.getSizes`, when the one that was linked is gone."""
 
-    key: str = field(repr=False)
+    key: str | None = field(repr=False)
 
     async def __call__(self, client: Client, url: str) -> str:
-        """Return the address of the largest size of up to 1,024 pixels but `url`. Raises `FetchError`."""
+        """Return the address of the largest size of up to 1,024 pixels but `url`.
+
+        Raises `FetchError`, and `BadKey` where the key is refused: it ends the crawl.
+        """
+        if self.key is None:
+            raise FetchError(NEEDS_KEY, detail="set FLICKR_API_KEY", retry=True)
         target = target_of(url)
         if target is None:
             raise FetchError("bad_url", detail=url)
@@ -119,7 +129,7 @@ class OtherSize:
         except (NotFound, Private) as error:
             raise FetchError(error.reason, detail=str(error), gone=True) from None
         except BadKey as error:
-            raise FetchError("unauthorized", detail=str(error), retry=True) from None
+            raise refused(error) from None
         except Malformed as error:
             raise FetchError("malformed_answer", detail=str(error), retry=True) from None
         except FlickrError as error:

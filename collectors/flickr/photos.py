@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from collectors.errors import SourceError
-from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private
+from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private, refused
 from collectors.flickr.api import Down, FlickrApi
 from collectors.flickr.listed import CONFLICT, Listed, listed_of
 from collectors.flickr.lists import Lists
@@ -115,11 +115,6 @@ class Photos:
             [Rejection(error.reason, str(error)) for error in errors],
             doing=f"asking Flickr: {done:,} of {total:,} photos, {left} left",
         )
-
-
-def refused(error: BadKey) -> BadKey:
-    """Return a refused key's error as the user is to read it."""
-    return BadKey(f"FLICKR_API_KEY is refused: {error}; see https://www.flickr.com/services/api/keys/")
 
 
 async def _asked(api: FlickrApi, listed: Listed, key: bytes) -> Post | FlickrError:

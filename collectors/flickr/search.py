@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from collectors.errors import SourceError
-from collectors.flickr.answers import BadKey, FlickrError, Found
+from collectors.flickr.answers import BadKey, FlickrError, Found, refused
 from collectors.flickr.api import PER_PAGE, Down, FlickrApi
 from collectors.flickr.listed import CONFLICT, Listed, listed_of
 from collectors.flickr.lists import Lists
-from collectors.flickr.photos import PATIENCE, refused
+from collectors.flickr.photos import PATIENCE
 from collectors.flickr.post import listed_anew, post_of
 from collectors.flickr.vso import Pair
 from collectors.pages import Failure, Page

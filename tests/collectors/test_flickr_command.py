@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import flickr as crash
+from collectors.clients import client_for
 from collectors.crawl import Plan, crawl
 from collectors.flickr.__main__ import main
+from collectors.flickr.api import OtherSize
 from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists
 from collectors.flickr.sources import Asked, make_source
@@ -91,6 +93,41 @@ def test_without_text_the_images_alone_are_fetched_and_a_later_run_adds_the_text
         after = rows(tmp_path / "s", "select url, sha256, fetched_at from media where status = 'stored'")
     assert set(before) <= set(after)
     assert rows(tmp_path / "s", "select count(*) from posts where title != ''")[0][0] > 40
+
+
+def test_an_image_that_is_gone_waits_for_a_key(capsys, tmp_path):
+    fates = [photo.fate for photo in FlickrCorpus(0, 200).photos.values()]
+    waiting = "select count(*) from media where reason = 'gone_needs_flickr_key' and status = 'failed'"
+    with running(posts=200) as base:
+        lists = fetch_lists(base, tmp_path / "lists")
+        arguments = ["--votes", *lists, "--sandbox-url", base, "--store", tmp_path / "s"]
+        run(capsys, *arguments, "--no-text")
+        assert rows(tmp_path / "s", waiting)[0][0] == len(fates) - fates.count("public")
+        before = crash.requests_by_path(base)
+        run(capsys, *arguments, "--no-text")  # no key yet: not tried again
+        assert crash.requests_by_path(base) == before
+        run(capsys, *arguments)
+    stored = rows(tmp_path / "s", "select count(*) from media where status = 'stored'")[0][0]
+    assert stored == fates.count("public") + fates.count("replaced")
+    assert rows(tmp_path / "s", waiting)[0][0] == 0
+
+
+def test_a_key_that_is_refused_while_images_are_fetched_ends_the_crawl(capsys, tmp_path):
+    with running(posts=200) as base:
+        lists = fetch_lists(base, tmp_path / "lists")
+        arguments = ["--votes", *lists, "--sandbox-url", base, "--store", tmp_path / "s"]
+        run(capsys, *arguments, "--no-text")
+        plan = Plan(
+            tmp_path / "s",
+            "test",
+            read_votes(lists).communities,
+            find_another={"flickr_photo": OtherSize("wrong")},
+        )
+        asked = Asked(read_votes(lists), key=None)
+        summary = asyncio.run(crawl(plan, client_for(base, False), make_source(asked)))
+        assert 1 <= sum(calls(base).values()) <= 16  # those that were under way at once
+    assert summary.exit_code == 1  # the posts were known, and what had been fetched stays
+    assert str(summary.trouble).startswith("FLICKR_API_KEY is refused: Flickr says 'Invalid API Key")
 
 
 def test_a_table_that_comes_later_adds_its_votes_without_a_call(capsys, tmp_path):
