@@ -75,16 +75,25 @@ def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArr
             if post_ids[row] != kept:
                 keep[row], details[row] = False, f"of {kept}"
     elif options.policy == "drop-conflicts":
-        reason, labels = "conflicting_labels", table["label"].to_pylist()
+        reason, labels = "conflicting_labels", _labels(table)
         found: dict[int, set[str]] = {}
         for row in np.flatnonzero(shared):
-            if labels[row] is not None:
-                found.setdefault(groups[row], set()).add(labels[row])
+            if label := labels[row]:
+                found.setdefault(groups[row], set()).add(label)
         for row in np.flatnonzero(shared):
             if len(found.get(groups[row], ())) > 1:
                 keep[row], details[row] = False, ", ".join(sorted(found[groups[row]]))
     _, dropped = separate(table, keep, "duplicates", reason, details)
     return keep, dropped
+
+
+def _labels(table: pa.Table) -> list[str]:
+    """Return what each row is labelled, one label or several; "" where it isn't."""
+    found = []
+    for label, several in zip(table["label"].to_pylist(), table["labels"].to_pylist(), strict=True):
+        every = ([] if label is None else [label]) + (several or [])
+        found.append(" + ".join(every))
+    return found
 
 
 def _best(table: pa.Table, groups: Labels) -> dict[int, int]:

@@ -79,6 +79,7 @@ class Photos:
         running, ended = set[asyncio.Task[Post | FlickrError]](), set[asyncio.Task[Post | FlickrError]]()
         began, done, in_a_row, unanswered = time.monotonic(), 0, 0, 0
         stop: FlickrError | None = None
+        last: FlickrError | None = None
         try:
             while True:
                 at_once = 0 if stop else AT_ONCE if done else 1
@@ -90,6 +91,7 @@ class Photos:
                 posts, errors = _sorted([task.result() for task in ended])
                 done, unanswered = done + len(ended), unanswered + len(errors)
                 in_a_row = 0 if posts else in_a_row + len(errors)
+                last = errors[-1] if errors else last
                 stop = stop or _reason_to_stop(errors, in_a_row)
                 yield self._page(posts, errors, done, time.monotonic() - began)
         finally:
@@ -101,7 +103,7 @@ class Photos:
         if unanswered:
             missing = len(self._waiting) - done + unanswered
             problem = f"no answer yet for {missing:,} of {len(self._waiting):,} photos"
-            problem += f", the last time with: {stop}" if stop else ""
+            problem += f", the last time with: {last}"
             again = "run the same command again to ask for those alone"
             yield Failure("flickr", SourceError(f"{problem}; {again}"))
 

@@ -42,8 +42,8 @@ class Tables:
     @classmethod
     def open(cls, name: str, folder: Path, source: Local) -> Tables:
         """Open a dataset's tables. Raises `InputError`: a table or a column isn't there, or no text."""
-        tables = [open_table(folder / t, source) for t in source.tables]
-        others = [open_table(folder / t, source) for t in source.join]
+        tables = [open_table(folder, t, source) for t in source.tables]
+        others = [open_table(folder, t, source) for t in source.join]
         for table, label in zip(tables, source.tables, strict=True):
             _check(table, source.columns(label), others)
         opened = cls(name, source, tables, {})

@@ -11,7 +11,6 @@ image = "images/{file_name}"
 
 from __future__ import annotations
 
-import codecs
 import re
 import string
 import tomllib
@@ -74,7 +73,7 @@ class Local(BaseModel):
     @classmethod
     def _is_an_encoding(cls, name: str | None) -> str | None:
         try:
-            codecs.lookup(name or "utf-8")
+            "".encode(name or "utf-8")  # base64 is a codec too, and of no text
         except LookupError:
             raise ValueError("there is no such encoding; write it as utf-8, gb18030, cp1252, …") from None
         return name

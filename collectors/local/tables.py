@@ -47,10 +47,16 @@ class Table:
             yield from _delimited(self, names)
 
 
-def open_table(path: Path, source: Local) -> Table:
+def open_table(folder: Path, name: str, source: Local) -> Table:
     """Look at a table: its encoding and its columns. Raises `InputError` where it can't be read."""
     from collectors.local.encoding import encoding_of
 
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"the table {str(path)!r} leads out of the folder, to {str(path.resolve())!r}, and nothing "
+            "there is read: put a copy in its place"
+        )
     if not path.is_file():
         beside = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
         raise InputError(

@@ -279,6 +279,16 @@ def test_an_api_that_never_answers_is_left_alone_after_twenty_photos(tmp_path):
     )
 
 
+def test_one_photo_without_an_answer_is_told_with_its_reason(tmp_path):
+    with running(posts=200, faults=["flickr_down=1"], strikes=99) as base:
+        lists = Lists(["awe"])
+        lists.add(Listed("1", None, {"awe": 4}, 5))
+        summary = simulated(tmp_path / "s", base, lists)
+    assert "no answer yet for 1 of 1 photos, the last time with: Flickr says 'Sorry, the Flickr" in str(
+        summary
+    )
+
+
 def test_a_refused_key_is_used_once(tmp_path, sandbox):
     lists = read_votes(fetch_lists(sandbox, tmp_path / "lists"))
     before = calls(sandbox)

@@ -305,6 +305,11 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
             "RECIPE: source.local: encoding = 'gb-18031': there is no such encoding; write it as utf-8, "
             "gb18030, cp1252, …",
         ),
+        (
+            ('id = "name"', 'id = "name"\nencoding = "base64"'),
+            "RECIPE: source.local: encoding = 'base64': there is no such encoding; write it as utf-8, "
+            "gb18030, cp1252, …",
+        ),
         (("[source.local]", "[source]"), "'RECIPE' has no [source.local]: add it, as docs/local.md shows"),
     ],
 )
@@ -315,6 +320,17 @@ def test_a_recipe_that_does_not_fit_says_what_does(place, capsys, change, messag
     told = told.replace("RECIPE", str(place / "datasets" / "mine" / "recipe.toml"))
     assert capsys.readouterr().err == f"error: {told}\n"
     assert not (place / "store").exists()
+
+
+def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(place, capsys):
+    table = place / "folder" / "posts.csv"
+    elsewhere = table.rename(place / "elsewhere.csv")
+    table.symlink_to(elsewhere)
+    assert collect(place) == 2
+    assert capsys.readouterr().err == (
+        f"error: the table '{table}' leads out of the folder, to '{elsewhere.resolve()}', and nothing there "
+        "is read: put a copy in its place\n"
+    )
 
 
 def test_what_is_not_there_is_told_in_a_line(place, capsys):

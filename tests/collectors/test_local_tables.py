@@ -18,7 +18,7 @@ def source(**more):
 
 
 def rows(path, columns=("id", "text"), **more):
-    return list(open_table(path, source(**more)).rows(columns))
+    return list(open_table(path.parent, path.name, source(**more)).rows(columns))
 
 
 def test_every_kind_of_table_gives_the_same_rows(tmp_path):
@@ -121,10 +121,10 @@ def test_a_text_is_read_in_the_encoding_that_is_named(tmp_path_factory, text, en
 def test_a_table_that_is_not_there_names_those_that_are(tmp_path):
     (tmp_path / "train.csv").write_text("id\n")
     with pytest.raises(InputError, match=r"there is no table '.*training\.csv'; the folder has train\.csv"):
-        open_table(tmp_path / "training.csv", source())
+        open_table(tmp_path, "training.csv", source())
 
 
 def test_a_parquet_file_that_is_none_says_so(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(InputError, match=r"a\.parquet' is no Parquet file: "):
-        open_table(tmp_path / "a.parquet", source())
+        open_table(tmp_path, "a.parquet", source())

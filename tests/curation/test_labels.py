@@ -198,6 +198,17 @@ def test_a_purge_counts_labels_and_posts_without_anew(tmp_path):
         assert by_label == {name: held[name] for name in NAMES}
 
 
+def test_copies_that_agree_in_the_label_alone_conflict(tmp_path):
+    copies = [
+        one(90, body="", title="the same words twice", label="happy", labels=("shaming",)),
+        one(91, body="", title="the same words twice", label="happy", labels=("violence",)),
+    ]
+    text = TEXT + '[duplicates]\nimages = "off"\npolicy = "drop-conflicts"\n'
+    done = built(tmp_path, make_store(tmp_path / "store", [*POSTS, *copies]), text)
+    dropped = [s for s in done.manifest.ledger.steps if s.reason == "conflicting_labels"]
+    assert [s.rows for s in dropped] == [2]
+
+
 def test_without_a_published_split_posts_without_a_label_are_dropped(tmp_path):
     text = LOCAL + '[images]\nwhich = "none"\n[split]\nrule = "random"\n'
     done = built(tmp_path, make_store(tmp_path / "store", POSTS), text)
