@@ -36,6 +36,28 @@ class Lists:
         """Note a row that gives no photo."""
         self.rejected.append(Rejection(reason, f"{path.name}, line {number}: {why}"))
 
+    def lines(self, path: Path) -> Iterator[tuple[int, str]]:
+        """Yield the lines of a text file with their numbers from 1; one that is no UTF-8 is rejected.
+
+        Raises `InputError` for a file that can't be read, or has no line of UTF-8.
+        """
+        good, fault = 0, ""
+        try:
+            with path.open("rb") as file:
+                for number, raw in enumerate(file, 1):
+                    try:
+                        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                    except UnicodeDecodeError as error:
+                        fault = f"byte {error.start + 1} of the line, 0x{raw[error.start]:02x}, is no UTF-8"
+                        self.reject("bad_row", path, number, fault)
+                        continue
+                    good += 1
+                    yield number, line.rstrip("\r\n")
+        except OSError as error:
+            raise InputError(f"{str(path)!r} can't be read: {error.strerror}") from None
+        if fault and not good:
+            raise InputError(f"{str(path)!r} is no UTF-8 text: convert it")
+
     def cut(self, limit: int) -> None:
         """Keep the first `limit` photos of each list."""
         kept: Counter[str] = Counter()
@@ -44,18 +66,6 @@ class Lists:
             if kept[listed.community] > limit:
                 del self.photos[photo_id]
                 self.skipped[f"outside_the_first_{limit}"] += 1
-
-
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file with their numbers from 1. Raises `InputError`."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                yield number, line.rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is no UTF-8 text (byte {error.start:,}): convert it") from None
-    except OSError as error:
-        raise InputError(f"{str(path)!r} can't be read: {error.strerror}") from None
 
 
 def files(flag: str, paths: Sequence[Path], kinds: tuple[str, ...]) -> list[Path]:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.flickr.listed import Listed
-from collectors.flickr.lists import Lists, lines, named_after
+from collectors.flickr.lists import Lists, named_after
 from collectors.flickr.urls import target_of
 
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
@@ -31,7 +31,7 @@ def read_votes(paths: Sequence[Path]) -> Lists:
         emotion = named_after(path)
         if emotion not in lists.communities:
             lists.communities.append(emotion)
-        for number, line in lines(path):
+        for number, line in lists.lines(path):
             if line.strip():
                 _row(lists, path, number, line, emotion)
     return lists

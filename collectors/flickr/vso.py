@@ -17,7 +17,7 @@ from pathlib import Path
 
 from collectors.errors import InputError
 from collectors.flickr.listed import CONFLICT, Listed
-from collectors.flickr.lists import Lists, lines
+from collectors.flickr.lists import Lists
 from collectors.flickr.urls import target_of
 from collectors.record import Rejection
 
@@ -48,7 +48,7 @@ class Pair:
 def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
     """Read the list of pairs; what is none is rejected. Raises `InputError` where it holds no pair."""
     lists, pairs = Lists(list(SENTIMENTS)), dict[str, Pair]()
-    for number, line in lines(path):
+    for number, line in lists.lines(path):
         found = _PAIR.match(line.strip())
         if found is not None and float(found[2]) != 0:
             pairs.setdefault(found[1].lower(), Pair(found[1].lower(), float(found[2])))
@@ -69,7 +69,7 @@ def read_photos(paths: Sequence[Path], pairs: Sequence[Pair], lists: Lists) -> L
     """Add the photos that a user's lists give for the pairs. Raises `InputError`."""
     by_name = {pair.name: pair for pair in pairs}
     for path in paths:
-        for number, line in lines(path):
+        for number, line in lists.lines(path):
             if line.strip() and not line.startswith("#"):
                 _photo(lists, path, number, line, by_name)
     for photo_id, listed in list(lists.photos.items()):

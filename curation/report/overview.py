@@ -17,7 +17,7 @@ SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 #: In the head of a table.
 _SHORT = {"train": "Train", "validation": "Valid.", "test": "Test"}
-_PAPER = ("Paper", "Ours − paper")
+_PAPER = ("Publ.", "Diff.")
 
 
 def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
@@ -91,7 +91,7 @@ def classes(manifest: Manifest, figures: Figures) -> Html:
 
 
 def _source(manifest: Manifest) -> str:
-    return f"the paper’s count ({manifest.paper})" if manifest.paper else "the paper’s count"
+    return f"the published count ({manifest.paper})" if manifest.paper else "the published count"
 
 
 def _kinds(manifest: Manifest, figures: Figures) -> list[Html]:

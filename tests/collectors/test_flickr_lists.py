@@ -69,10 +69,22 @@ def test_a_bad_row_is_named_by_its_line_and_the_others_are_read(tmp_path):
     assert lists.rejected[1].detail == "fear_1.csv, line 4: 'one' is no number of votes"
 
 
+def test_a_line_that_is_no_utf_8_is_named_and_the_others_are_read(tmp_path):
+    path = tmp_path / "fear_1.csv"
+    rows = [f"0,{FILE.format(i)},1,4".encode() for i in range(1, 4)]
+    rows[1] = b"caf\xe9" + rows[1]
+    path.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(rows))
+    lists = read_votes([path])
+    assert list(lists.photos) == ["1", "3"]
+    assert [(one.reason, one.detail) for one in lists.rejected] == [
+        ("bad_row", "fear_1.csv, line 2: byte 4 of the line, 0xe9, is no UTF-8")
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("awe.csv", b"\xff\xfe0,1", "is no UTF-8 text (byte 0): convert it"),
+        ("awe.csv", b"\xff\xfe0,1", "is no UTF-8 text: convert it"),
         ("8_awe.csv", b"", "is not named after an emotion, as amusement_….csv is: rename it"),
     ],
 )
