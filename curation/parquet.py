@@ -164,6 +164,8 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         "has_image": has_image,
         "has_text": [n > 0 for n in n_words],
     }
+    if "image" not in schema.names or not writing.with_text:
+        made["permalink"] = [_without_title(link) for link in rows["permalink"].to_pylist()]
     if "labels" in schema.names:
         made["labels"] = _numbered(rows["labels"].to_pylist(), writing.multilabel)
     if "image" in schema.names:
@@ -177,6 +179,11 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _without_title(link: str | None) -> str | None:
+    """Return a link as short as it leads to the post: Reddit's …/comments/1abcd/what_the_title_says/."""
+    return link and re.sub(r"(reddit\.com/)(?:r/\w+/)?(comments/\w+/).*", r"\1\2", link)
 
 
 def _numbered(labels: Sequence[list[str] | None], names: Sequence[str]) -> list[list[int] | None]:

@@ -159,6 +159,27 @@ def test_text_only_and_image_only_posts_are_first_class(tmp_path):
     assert (image_only["has_image"], image_only["has_text"]) == (True, False)
 
 
+def test_ids_do_not_tell_the_title_by_their_links(tmp_path):
+    link = "https://www.reddit.com/r/happy/comments/{}/this_is_the_title/"
+    posts = [
+        post(
+            i,
+            "happy" if i % 2 else "creepy",
+            permalink=link.format(f"{i:05}") if i < 60 else "https://a.b/c/",
+        )
+        for i in range(61)
+    ]
+    store = make_store(tmp_path / "store", posts)
+    folder = built(tmp_path, store).folder
+    links = {prefix: {} for prefix in ("ids-", "t", "v")}
+    for prefix, found in links.items():
+        for path in folder.glob(f"{prefix}*.parquet"):
+            found |= {row["post_id"]: row["permalink"] for row in pq.read_table(path).to_pylist()}
+    assert links["ids-"]["reddit:00007"] == "https://www.reddit.com/comments/00007/"
+    assert links["ids-"]["reddit:00060"] == "https://a.b/c/"
+    assert (links["t"] | links["v"])["reddit:00007"] == link.format("00007")
+
+
 def test_all_images_of_a_post_become_rows_of_one_split(tmp_path):
     posts = [post(i, "happy" if i % 2 else "creepy", images=1 + i % 3) for i in range(40)]
     done = built(tmp_path, make_store(tmp_path / "store", posts), '[images]\nwhich = "all"\n')
