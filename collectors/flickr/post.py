@@ -79,6 +79,9 @@ def answered(post: Post) -> bool:
     return post.licence is not None or post.removed is not None
 
 
+_BREAKS = ("br", "p", "div", "li")
+
+
 class _Text(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -88,7 +91,11 @@ class _Text(HTMLParser):
         self.parts.append(data)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("br", "p", "div", "li"):
+        if tag in _BREAKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _BREAKS and tag != "br":  # <br/> is both
             self.parts.append("\n")
 
 

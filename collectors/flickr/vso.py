@@ -80,9 +80,11 @@ def read_photos(paths: Sequence[Path], pairs: Sequence[Pair], lists: Lists) -> L
 
 
 def _photo(lists: Lists, path: Path, number: int, line: str, pairs: Mapping[str, Pair]) -> None:
-    fields = re.split(r"[\s,;]+", line.strip())
+    # "beautiful flower<tab>https://…" or "beautiful_flower https://…"
+    cut = r"[\t,;]\s*" if re.search(r"[\t,;]", line.strip()) else r"\s+"
+    fields = re.split(cut, line.strip())
     name, shown = (path.stem, fields[0]) if len(fields) == 1 else (fields[0], fields[1])
-    pair = pairs.get(name.lower().replace(" ", "_"))
+    pair = pairs.get(name.strip().lower().replace(" ", "_"))
     if pair is None:
         return lists.reject("unknown_pair", path, number, f"{name[:60]!r} is no pair of the list")
     target = target_of(shown)

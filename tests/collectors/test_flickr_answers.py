@@ -134,6 +134,7 @@ def test_a_search_gives_whole_photos_and_counts_what_is_none():
         ),
         ("Tom &amp; Jerry &quot;at&quot; home&#039;s", 'Tom & Jerry "at" home\'s'),
         ("one<br />two<br/>three", "one\ntwo\nthree"),
+        ("<p>one</p>two", "one\ntwo"),
         ("I <3 you & 1 < 2", "I <3 you & 1 < 2"),
         ("a \xa0 b\t c \n\n\n\n d", "a b c\n\nd"),
         ("", ""),

@@ -81,6 +81,14 @@ def test_a_line_that_is_no_utf_8_is_named_and_the_others_are_read(tmp_path):
     ]
 
 
+def test_a_pair_may_be_written_with_a_space_where_a_tab_or_comma_parts_it_from_the_photo(tmp_path):
+    pairs, _ = read_pairs(table(tmp_path, "list.txt", *PAIRS.splitlines()))
+    rows = table(tmp_path, "rows.tsv", "beautiful flower\t11", "Beautiful Flower, 12", "beautiful_flower  13")
+    lists = read_photos([rows], pairs, Lists(["positive", "negative"]))
+    assert list(lists.photos) == ["11", "12", "13"]
+    assert lists.rejected == []
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
