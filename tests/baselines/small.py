@@ -28,8 +28,8 @@ def card(folder):
     ):
         lines += [f'- config_name: "{version.name}"', *(["  default: true"] if number == 0 else [])]
         lines += ["  data_files:"]
-        for split in ("train", "validation", "test"):
-            [path] = version.glob(f"{split}-*.parquet")
+        for path in sorted(version.glob("t*.parquet")) + sorted(version.glob("validation-*.parquet")):
+            split = path.name.partition("-")[0]
             lines += [f"  - split: {split}", "    path:", f'    - "{version.name}/{path.name}"']
     (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
     return folder

@@ -161,6 +161,17 @@ def test_a_class_missing_from_a_split_is_named():
     )
 
 
+def test_a_split_that_has_no_file_is_an_empty_one(tmp_path):
+    rows = [{"post_id": f"a:{i}", "label": i % 2, "text": "some words"} for i in range(4)]
+    small.release(tmp_path / "tiny", {"train": rows, "validation": rows})
+    loaded = load("tiny", tmp_path, cache=tmp_path / "cache")
+    assert len(loaded.parts["test"]) == 0
+    with pytest.raises(
+        BaselineError, match=r"tiny 1\.0\.0: test has no labelled post of joy, fear; every class"
+    ):
+        checked(loaded)
+
+
 def test_more_folds_than_a_class_has_posts_are_refused():
     with pytest.raises(BaselineError) as error:
         folds(in_memory([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2], range(11)), 4)
