@@ -1,6 +1,6 @@
 """How fast a dataset on disk becomes a release, and what it costs in memory.
 
-    uv run python -m benchmarks.local                          (300,000 rows, VSO's size: half an hour)
+    uv run python -m benchmarks.local                          (300,000 rows, VSO's size: ten minutes)
     uv run python -m benchmarks.local --rows 20000
 
 A table of texts of 5 to 150 words and as many small JPEGs, all different, through `collectors.local`, the
