@@ -9,6 +9,7 @@ from PIL import Image
 
 from collectors.record import Media, Outcome, Post
 from collectors.store import Store
+from curation.release import build
 
 LABELS = {"happy": "joy", "creepy": "fear"}
 
@@ -117,3 +118,14 @@ def dropped_rows(folder):
 def dropped_of(folder):
     rows = dropped_rows(folder)
     return [(r["post_id"], r["stage"], r["reason"], r["detail"], r["title"]) for r in rows]
+
+
+def contents(folder):
+    """Digest every file of a dataset's folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def built(tmp_path, store, text="", **options):
+    """Build a release of a store by the test's recipe and some more of it."""
+    return build(write_recipe(tmp_path / "recipes", text), store=store, out=tmp_path / "out", **options)

@@ -7,15 +7,9 @@ import pytest
 
 from collectors.errors import AffectoryError
 from collectors.store import Store
-from curation.release import build
-from tests.curation.stores import make_store, post, write_recipe
-from tests.curation.test_release import contents
+from tests.curation.stores import built, contents, make_store, post
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
-
-
-def built(tmp_path, store, text="", **options):
-    return build(write_recipe(tmp_path / "recipes", text), store=store, out=tmp_path / "out", **options)
 
 
 def load_line(done):

@@ -1,0 +1,61 @@
+"""Same bytes for the same store and recipe, and a new version for others."""
+
+import random
+
+import datasets
+import pytest
+
+from collectors.errors import AffectoryError
+from curation.release import build
+from tests.curation.stores import built, contents, make_store, post, write_recipe
+
+POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return make_store(tmp_path_factory.mktemp("store"), POSTS)
+
+
+def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_workers(tmp_path, store):
+    shuffled = list(POSTS)
+    random.Random(1).shuffle(shuffled)
+    other = make_store(tmp_path / "other", shuffled)
+    first = contents(build(write_recipe(tmp_path / "a"), store=store, out=tmp_path / "a").folder)
+    second = contents(build(write_recipe(tmp_path / "b"), store=other, out=tmp_path / "b", workers=2).folder)
+    assert first == second
+    assert len(first) == 10
+
+
+def test_a_second_build_of_the_same_changes_nothing(tmp_path, store):
+    folder = built(tmp_path, store).folder
+    before = {p: p.stat().st_mtime_ns for p in folder.parent.rglob("*")}
+    assert built(tmp_path, store).stood
+    assert {p: p.stat().st_mtime_ns for p in folder.parent.rglob("*")} == before
+
+
+def test_a_changed_recipe_raises_the_version_and_the_old_one_still_loads(tmp_path, store):
+    built(tmp_path, store)
+    done = built(tmp_path, store, "[split]\ntest = 0.2\n")
+    assert done.manifest.version == "1.1.0"
+    cache = str(tmp_path / "cache")
+    newest = datasets.load_dataset(str(done.folder.parent), cache_dir=cache)
+    old = datasets.load_dataset(str(done.folder.parent), "1.0.0", cache_dir=cache)
+    assert (len(newest["test"]), len(old["test"])) == (12, 6)
+
+
+def test_a_grown_store_raises_the_patch_version(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    built(tmp_path, store)
+    make_store(store, [post(99)])
+    assert built(tmp_path, store).manifest.version == "1.0.1"
+
+
+def test_a_version_that_stands_is_not_built_of_something_else(tmp_path, store):
+    built(tmp_path, store, version="2.0.0")
+    with pytest.raises(
+        AffectoryError, match=r"test 2\.0\.0 stands already, and the recipe differs .* --version 2\.1\.0"
+    ):
+        built(tmp_path, store, "[split]\ntest = 0.2\n", version="2.0.0")
+    with pytest.raises(AffectoryError, match=r"'two' is no version: write it as 1\.0\.0"):
+        built(tmp_path, store, version="two")
