@@ -6,7 +6,7 @@ number of steps, is one group.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -75,25 +75,32 @@ def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArr
             if post_ids[row] != kept:
                 keep[row], details[row] = False, f"of {kept}"
     elif options.policy == "drop-conflicts":
-        reason, labels = "conflicting_labels", _labels(table)
-        found: dict[int, set[str]] = {}
+        reason, conflicts = "conflicting_labels", _conflicts(table, groups, np.flatnonzero(shared))
         for row in np.flatnonzero(shared):
-            if label := labels[row]:
-                found.setdefault(groups[row], set()).add(label)
-        for row in np.flatnonzero(shared):
-            if len(found.get(groups[row], ())) > 1:
-                keep[row], details[row] = False, ", ".join(sorted(found[groups[row]]))
+            if told := conflicts.get(groups[row]):
+                keep[row], details[row] = False, told
     _, dropped = separate(table, keep, "duplicates", reason, details)
     return keep, dropped
 
 
-def _labels(table: pa.Table) -> list[str]:
-    """Return what each row is labelled, one label or several; "" where it isn't."""
-    found = []
-    for label, several in zip(table["label"].to_pylist(), table["labels"].to_pylist(), strict=True):
-        every = ([] if label is None else [label]) + (several or [])
-        found.append(" + ".join(every))
-    return found
+def _conflicts(table: pa.Table, groups: Labels, rows: Iterable[int]) -> dict[int, str]:
+    """Return what is said of each group of `rows` whose rows differ in their label or their labels.
+
+    A row that wasn't annotated contradicts none.
+    """
+    one, several = table["label"].to_pylist(), table["labels"].to_pylist()
+    found: dict[int, tuple[set[str], set[str], set[str]]] = {}
+    for row in rows:
+        labels, sets, told = found.setdefault(groups[row], (set(), set(), set()))
+        label, holds = one[row], several[row]
+        labels |= set() if label is None else {label}
+        sets |= set() if holds is None else {" + ".join(holds)}
+        told.add(" + ".join([*([] if label is None else [label]), *(holds or ())]))
+    return {
+        group: ", ".join(sorted(told - {""}))
+        for group, (labels, sets, told) in found.items()
+        if len(labels) > 1 or len(sets) > 1
+    }
 
 
 def _best(table: pa.Table, groups: Labels) -> dict[int, int]:

@@ -209,6 +209,17 @@ def test_copies_that_agree_in_the_label_alone_conflict(tmp_path):
     assert [s.rows for s in dropped] == [2]
 
 
+@pytest.mark.parametrize(("label", "labels"), [("happy", None), (None, ("shaming",))])
+def test_a_copy_that_was_not_annotated_contradicts_none(tmp_path, label, labels):
+    copies = [
+        one(90, body="", title="the same words twice", label="happy", labels=("shaming",)),
+        one(91, body="", title="the same words twice", label=label, labels=labels),
+    ]
+    text = TEXT + '[duplicates]\nimages = "off"\npolicy = "drop-conflicts"\n'
+    done = built(tmp_path, make_store(tmp_path / "store", [*POSTS, *copies]), text)
+    assert "conflicting_labels" not in [step.reason for step in done.manifest.ledger.steps]
+
+
 def test_without_a_published_split_posts_without_a_label_are_dropped(tmp_path):
     text = LOCAL + '[images]\nwhich = "none"\n[split]\nrule = "random"\n'
     done = built(tmp_path, make_store(tmp_path / "store", POSTS), text)
