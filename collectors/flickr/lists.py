@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from collectors.errors import InputError
 from collectors.flickr.listed import Listed
 from collectors.record import Rejection
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Lists:
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Yield the lines of a text file with their numbers from 1; one that is no UTF-8 is rejected.
 
-        Raises `InputError` for a file that can't be read, or has no line of UTF-8.
+        Raises `InputError` for a file that can't be read, is UTF-16, or has no line of UTF-8.
         """
         good, fault = 0, ""
         try:
@@ -48,6 +51,8 @@ class Lists:
                     try:
                         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                     except UnicodeDecodeError as error:
+                        if number == 1 and raw.startswith(_UTF_16):  # its other lines may pass for UTF-8
+                            raise InputError(f"{str(path)!r} is UTF-16 text, not UTF-8: convert it") from None
                         fault = f"byte {error.start + 1} of the line, 0x{raw[error.start]:02x}, is no UTF-8"
                         self.reject("bad_row", path, number, fault)
                         continue

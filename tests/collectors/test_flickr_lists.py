@@ -92,7 +92,8 @@ def test_a_pair_may_be_written_with_a_space_where_a_tab_or_comma_parts_it_from_t
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("awe.csv", b"\xff\xfe0,1", "is no UTF-8 text: convert it"),
+        ("awe.csv", b"\xe90,1", "is no UTF-8 text: convert it"),
+        ("awe.csv", "\ufeff0,1\n2,3\n".encode("utf-16-le"), "is UTF-16 text, not UTF-8: convert it"),
         ("8_awe.csv", b"", "is not named after an emotion, as amusement_….csv is: rename it"),
     ],
 )
