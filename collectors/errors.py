@@ -43,6 +43,8 @@ def first_fault(error: ValidationError) -> str:
         key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
         return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
     told = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "tuple_type":  # "Input should be a valid tuple": TOML has none
+        told = "this is to be a list: put it in [ ]"
     return f"{key}{value}: {told}{more}" if key else f"{told}{more}"
 
 

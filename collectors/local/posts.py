@@ -9,12 +9,14 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from collectors.errors import InputError
-from collectors.local.source import TABLE, Local, image_columns
+from collectors.local.source import DELIMITERS, TABLE, Local, image_columns
 from collectors.local.tables import Row, Table, open_table
 from collectors.record import Media, Post, Rejection
 
 #: How a column of a label says that it holds, and that it doesn't.
 YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+
+_NAME = ": name one of them in [source.local]"
 
 
 def image_url(name: str, path: str) -> str:
@@ -143,16 +145,20 @@ def _check(table: Table, wanted: Sequence[str], others: Sequence[Table]) -> None
     """Raise `InputError` for a column that neither a table nor the joined ones have."""
     id_column = wanted[0]
     for one in (table, *others):
+        if not one.columns:
+            raise InputError(f"{str(one.path)!r} has no column at all: is it the right file?")
         if id_column not in one.columns:
-            raise InputError(f"{str(one.path)!r} has no column {id_column!r} for id; {_has(one)}")
+            raise InputError(f"{str(one.path)!r} has no column {id_column!r} for id; {_has(one)}{_NAME}")
         if twice := [name for name in wanted if one.columns.count(name) > 1]:
             raise InputError(f"{str(one.path)!r} has two columns {twice[0]!r}: rename one")
     there = {name for one in (table, *others) for name in one.columns}
     if missing := [name for name in wanted if name not in there]:
         tables = " or ".join(repr(str(one.path)) for one in (table, *others))
         has = "; ".join(_has(one) for one in (table, *others))
-        raise InputError(f"no column {missing[0]!r} in {tables}; {has}: name one of them in [source.local]")
+        raise InputError(f"no column {missing[0]!r} in {tables}; {has}{_NAME}")
 
 
 def _has(table: Table) -> str:
-    return f"{table.path.name} has {', '.join(map(repr, table.columns)) or 'none'}"
+    delimited = table.path.suffix.lower() in DELIMITERS
+    aside = f" (is {table.delimiter!r} its delimiter?)" if delimited and len(table.columns) == 1 else ""
+    return f"{table.path.name} has {', '.join(map(repr, table.columns))}{aside}"

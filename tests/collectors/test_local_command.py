@@ -270,7 +270,17 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
         ),
         (
             ('id = "name"', 'id = "file"'),
-            "'FOLDER/posts.csv' has no column 'file' for id; posts.csv has 'name', 'text', 'mood'",
+            "'FOLDER/posts.csv' has no column 'file' for id; posts.csv has 'name', 'text', 'mood': "
+            "name one of them in [source.local]",
+        ),
+        (
+            ('id = "name"', 'id = "name"\ndelimiter = ";"'),
+            "'FOLDER/posts.csv' has no column 'name' for id; posts.csv has 'name,text,mood' "
+            "(is ';' its delimiter?): name one of them in [source.local]",
+        ),
+        (
+            ('["posts.csv"]', '"posts.csv"'),
+            "RECIPE: source.local: tables = 'posts.csv': this is to be a list: put it in [ ]",
         ),
         (
             ('["posts.csv"]', '["rows.csv"]'),
@@ -320,6 +330,13 @@ def test_a_recipe_that_does_not_fit_says_what_does(place, capsys, change, messag
     told = told.replace("RECIPE", str(place / "datasets" / "mine" / "recipe.toml"))
     assert capsys.readouterr().err == f"error: {told}\n"
     assert not (place / "store").exists()
+
+
+def test_an_empty_table_is_told_of(place, capsys):
+    table = place / "folder" / "posts.csv"
+    table.write_text("")
+    assert collect(place) == 2
+    assert capsys.readouterr().err == f"error: '{table}' has no column at all: is it the right file?\n"
 
 
 def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(place, capsys):
