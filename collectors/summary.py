@@ -69,10 +69,11 @@ class Summary:
 
     def _next(self) -> str:
         waiting = sum(n for (status, _), n in self.media.items() if status == "pending")
-        if self.interrupted:
-            return "run the same command again: it goes on where this one stopped"
-        if self.trouble or (waiting and self.fetched.total()):
-            return "run the same command again: it goes on where this one stopped"
+        again = "run the same command again: it goes on where this one stopped"
+        if self.trouble and not self.interrupted:  # a refused key, a full disk
+            return f"mend that, then {again}"
+        if self.interrupted or (waiting and self.fetched.total()):
+            return again
         if waiting:
             return f"{waiting:,} images wait: run again with --media"
         return ""

@@ -299,6 +299,9 @@ def test_a_refused_key_is_used_once(tmp_path, sandbox):
         "FLICKR_API_KEY is refused: Flickr says 'Invalid API Key (Key has invalid format)' (code 100); see "
         "https://www.flickr.com/services/api/keys/"
     )
+    assert str(summary).splitlines()[-1] == (
+        "next    mend that, then run the same command again: it goes on where this one stopped"
+    )
 
 
 @pytest.mark.parametrize(
