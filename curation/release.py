@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from curation.publish import Draft, Label, publish
 from curation.read import Shard, digest, plan, unasked
 from curation.recipe import Recipe, RecipeError, load
 from curation.shards import Engine
+from curation.splits import SmallClass, SplitError
 from curation.stage import DROPPED, separate
 from curation.workplace import workplace
 
@@ -115,11 +117,16 @@ def _make(
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
+    dropped = pa.concat_tables([lost, unlabelled, doubled])
+    try:
+        assigned = split.assign(rows, groups, recipe.split, recipe.classes)
+    except SmallClass as error:
+        raise SplitError(f"{error}{_drops(dropped)}") from None
     draft = Draft(
         rows,
         groups,
-        split.assign(rows, groups, recipe.split, recipe.classes),
-        pa.concat_tables([lost, unlabelled, doubled]),
+        assigned,
+        dropped,
         [*(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
         _notes(damaged),
     )
@@ -149,6 +156,15 @@ def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
     rows = rows.append_column("shard", pa.array(shard)).append_column("row", pa.array(within))
     lost = shards.load([scratch / f"dropped-{n:06}.arrow" for n in range(number)], DROPPED.names)
     return rows, lost
+
+
+def _drops(dropped: pa.Table) -> str:
+    """Return what is said of the drops of a build that left too few posts, most frequent first."""
+    counted = Counter(dropped["reason"].to_pylist())
+    told = ", ".join(
+        f"{reason} {n:,}" for reason, n in sorted(counted.items(), key=lambda one: (-one[1], one))
+    )
+    return f"; dropped were: {told}" if told else ""
 
 
 def _notes(damaged: Sequence[str]) -> list[str]:
