@@ -163,6 +163,16 @@ class Recipe(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _says_what_becomes_of_several_labels(self) -> Recipe:
+        columns = self.source.local.labels if self.source.local else ()
+        if columns and self.multilabel is None:
+            raise ValueError(
+                f"source.local.labels are columns of several labels ({', '.join(map(repr, columns))}), "
+                "and [multilabel] is missing: add it with names"
+            )
+        return self
+
     @property
     def classes(self) -> list[str]:
         """The labels in the order of their first mention: the ClassLabel's names."""

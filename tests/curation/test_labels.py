@@ -13,7 +13,7 @@ from collectors.store import Store
 from curation import columns
 from curation.hydrating import collect, hydrate
 from curation.purging import purge
-from curation.recipe import RecipeError
+from curation.recipe import RecipeError, load
 from curation.release import build
 from tests.curation.stores import make_store, post, write_recipe
 
@@ -246,6 +246,16 @@ def test_a_label_that_the_recipe_does_not_know_is_named(tmp_path, more, message)
     with pytest.raises(RecipeError) as caught:
         built(tmp_path, place)
     assert str(caught.value) == message
+
+
+def test_columns_of_several_labels_are_not_left_out_in_silence(tmp_path):
+    text = LOCAL + 'labels = ["shaming", "violence"]\n'
+    with pytest.raises(RecipeError) as caught:
+        load(write_recipe(tmp_path, text))
+    assert str(caught.value).endswith(
+        "source.local.labels are columns of several labels ('shaming', 'violence'), and [multilabel] is "
+        "missing: add it with names"
+    )
 
 
 @pytest.mark.parametrize(
