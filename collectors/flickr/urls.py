@@ -11,6 +11,7 @@ _STATIC_HOST = re.compile(r"(?:[a-z0-9]+\.)?(?:static\.flickr|staticflickr)\.com
 _PAGE_HOST = re.compile(r"(?:(?:www|m|secure)\.)?flickr\.com")
 # /8383/8674…_abc_z.jpg; c2.staticflickr.com puts the farm before it: /9/8383/8674…_abc_z.jpg
 _FILE = re.compile(r"/(?:\d+/)?(\d+)/((\d{1,20})_[0-9a-f]+(?:_[a-z0-9]+)?\.(?:jpg|gif|png))")
+_ID = re.compile(r"id=(\d{1,20})", re.ASCII)
 _PAGE = re.compile(r"/photos/[^/]+/(\d{1,20})(?:/.*)?")
 
 
@@ -40,6 +41,9 @@ def target_of(text: str) -> Target | None:
         return Target(file[3], f"https://live.staticflickr.com/{file[1]}/{file[2]}")
     if _PAGE_HOST.fullmatch(host) and (page := _PAGE.fullmatch(parts.path)):
         return Target(page[1], None)
+    # A post's own permalink: https://www.flickr.com/photo.gne?id=53248070597
+    if _PAGE_HOST.fullmatch(host) and parts.path == "/photo.gne" and (named := _ID.fullmatch(parts.query)):
+        return Target(named[1], None)
     return None
 
 

@@ -169,6 +169,7 @@ def test_no_description_raises(markup):
         ),
         ("https://www.flickr.com/photos/a-user/8674318733/in/album-72157/", "8674318733", None),
         (" 8674318733 ", "8674318733", None),
+        ("https://www.flickr.com/photo.gne?id=8674318733", "8674318733", None),
     ],
 )
 def test_a_photo_is_known_by_its_file_its_page_and_its_id(text, photo_id, url):
