@@ -113,7 +113,7 @@ def _check(options: Options) -> None:
     if options.seeds < 1:
         raise BaselineError(f"--seeds {options.seeds} is below 1")
     if options.folds is not None and options.folds < 3:
-        raise BaselineError(f"--folds {options.folds}: one is test, one validation, so take 3 or more")
+        raise BaselineError(f"--folds {options.folds}: take 3 or more, each the test set once")
     if options.tune and options.finetune:
         raise BaselineError(
             "--tune searches settings for features that are computed once: leave it out with --finetune, "
