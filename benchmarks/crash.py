@@ -64,8 +64,8 @@ def contents(store: Path) -> dict[str, list[tuple[object, ...]]]:
     """Return what a store holds, without the times at which it came there."""
     with sqlite3.connect(store / "crawl.sqlite") as db:
         posts = db.execute(
-            "select post_id, community, title, body, author, created_at, score, num_comments, permalink, "
-            "over_18, removed, votes, label, licence, tags, media_key from posts order by 1"
+            "select post_id, community, title, body, author, created_at, taken, score, num_comments, "
+            "permalink, over_18, removed, votes, label, licence, tags, media_key from posts order by 1"
         ).fetchall()
         media = db.execute(
             "select post_id, position, url, kind, status, reason, sha256, mime, width, height, frames, "

@@ -64,7 +64,8 @@ class Post:
     """One post of a source.
 
     `post_id` is "<source>:<the source's own id>" ("reddit:3svmej", "flickr:53509656752");
-    `created_at` and `collected_at` are Unix times in seconds (UTC); `votes` maps a label to the
+    `created_at` and `collected_at` are Unix times in seconds (UTC); `taken` is when a photo was taken,
+    by its camera's clock ("2012-08-06 15:04:02", "2012-08" or "2012"); `votes` maps a label to the
     number of annotators that chose it; `removed` is the source's own word for why the post is no
     longer public ("moderator", "deleted", …), or None. `label` is the source's own label where it has
     one; `labels` are those of a multi-label source that hold (None: it wasn't annotated); `split` is
@@ -78,6 +79,7 @@ class Post:
     body: str = ""
     author: str | None = None
     created_at: int | None = None
+    taken: str | None = None
     score: int | None = None
     num_comments: int | None = None
     votes: Mapping[str, int] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import sqlite3
 from collectors.errors import StoreError
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 2
+STORE_VERSION = 3
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
 APPLICATION_ID = 0x41464354
@@ -21,6 +21,7 @@ create table posts (
     body         text not null,
     author       text,                -- a keyed hash, never a name
     created_at   integer,             -- Unix seconds, UTC
+    taken        text,                -- of a photo, by its camera's clock: 2012-08-06 15:04:02
     score        integer,
     num_comments integer,
     votes        text not null,       -- JSON: label -> count
@@ -97,6 +98,7 @@ _MIGRATIONS = {
         "alter table posts add column split text",
         "alter table posts add column tags text not null default '[]'",
     ),
+    2: ("alter table posts add column taken text",),
 }
 
 

@@ -25,6 +25,7 @@ from collectors.resolve import valid_text
 
 _ID = re.compile(r"[0-9]{1,20}")
 _WORD = re.compile(r"[0-9A-Za-z]{1,64}")
+_MOMENT = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 #: Codes of a failure: https://www.flickr.com/services/api/flickr.photos.getSizes.html; 0 and 201 are in no
 #: list. 99, "Insufficient permissions", is about the method: no photo is taken for private by it.
@@ -76,8 +77,9 @@ class Malformed(FlickrError):
 class Photo:
     """What Flickr says of a photo. Texts as Flickr has them: `title` plain, `description` in HTML.
 
-    `owner` is the account's id; `uploaded` is in Unix seconds; `safety` is 0 safe, 1 moderate, 2 restricted,
-    or None where the answer doesn't say.
+    `owner` is the account's id; `uploaded` is in Unix seconds; `taken` is by the camera's clock, as
+    "2012-08-06 15:04:02", or as much of it as is known: "2012-08", "2012", None; `safety` is 0 safe,
+    1 moderate, 2 restricted, or None where the answer doesn't say.
     """
 
     photo_id: str
@@ -89,6 +91,7 @@ class Photo:
     description: str = ""
     tags: tuple[str, ...] = ()
     uploaded: int | None = None
+    taken: str | None = None
     safety: int | None = None
     comments: int | None = None
     is_video: bool = False
@@ -158,6 +161,7 @@ def parse_photo(raw: Any) -> Photo:
         description=_text(raw.get("description")),
         tags=_tags(raw.get("tags")),
         uploaded=_whole(uploaded),
+        taken=_taken(raw),
         safety=_whole(raw.get("safety_level")),
         comments=_whole(_text(raw.get("comments"))),
         is_video=raw.get("media") == "video",
@@ -236,6 +240,22 @@ def _tags(value: Any) -> tuple[str, ...]:
     tags = _many(value.get("tag")) if isinstance(value, Mapping) else []
     written = (_text(tag.get("raw")) or _text(tag) for tag in tags)
     return tuple(dict.fromkeys(one for one in written if one))
+
+
+def _taken(raw: Mapping[str, Any]) -> str | None:
+    """Return when a photo was taken, no more exactly than is known.
+
+    Granularities: 0 to the second, 4 the month, 6 the year, 8 about that year, others may come
+    (https://www.flickr.com/services/api/misc.dates.html). Where nothing is known, it is when it was posted.
+    """
+    # <dates posted="1224547791" taken="1912-01-01 00:00:00" takengranularity="8" takenunknown="0" … />
+    # A search: {"datetaken": "2006-08-19 10:48:54", "datetakengranularity": "0", "datetakenunknown": "0", …}
+    dates = raw.get("dates")
+    said = {f"date{name}": value for name, value in dates.items()} if isinstance(dates, Mapping) else raw
+    taken, granularity = _text(said.get("datetaken")), _whole(said.get("datetakengranularity")) or 0
+    if _whole(said.get("datetakenunknown")) == 1 or not _MOMENT.fullmatch(taken):
+        return None
+    return taken[:4] if granularity >= 6 else taken[:7] if granularity >= 4 else taken
 
 
 def _matching(raw: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:

@@ -46,7 +46,7 @@ PER_PAGE, REACH = 500, 4000
 #: The largest long side in pixels that is taken in the place of an image that is gone.
 LARGEST = 1024
 
-_EXTRAS = "description,license,date_upload,tags,media"
+_EXTRAS = "description,license,date_upload,date_taken,tags,media"
 
 
 #: Why an image has no other file yet: a run with a key asks again.

@@ -27,6 +27,7 @@ def post_of(photo: Photo, listed: Listed, key: bytes) -> Post:
         body=plain_text(photo.description),
         author=author_hash(f"flickr:{photo.owner}", key) if photo.owner else None,
         created_at=photo.uploaded,
+        taken=photo.taken,
         num_comments=photo.comments,
         tags=photo.tags,
         licence=name,

@@ -74,6 +74,7 @@ def _photo(sandbox: Sandbox, request: web.Request) -> FlickrPhoto:
 
 def _info(sandbox: Sandbox, request: web.Request) -> Json:
     photo = _photo(sandbox, request)
+    taken, granularity, unknown = photo.taken
     tags = [
         {"id": f"{photo.id}-{n}", "author": photo.owner, "raw": tag, "_content": tag.replace(" ", "")}
         for n, tag in enumerate(photo.tags)
@@ -88,7 +89,13 @@ def _info(sandbox: Sandbox, request: web.Request) -> Json:
             "owner": {"nsid": photo.owner, "username": photo.owner_name, "realname": photo.owner_name},
             "title": {"_content": photo.title},
             "description": {"_content": photo.description},
-            "dates": {"posted": str(photo.uploaded), "taken": "2012-08-06 15:04:02"},
+            "dates": {
+                "posted": str(photo.uploaded),
+                "taken": taken,
+                "takengranularity": str(granularity),
+                "takenunknown": str(unknown),
+                "lastupdate": str(photo.uploaded + 6),
+            },
             "comments": {"_content": str(len(photo.title) % 7)},
             "tags": {"tag": tags},
             "urls": {"url": [{"type": "photopage", "_content": _page(photo)}]},
@@ -137,6 +144,9 @@ def _search(sandbox: Sandbox, request: web.Request) -> Json:
             "license": str(photo.licence),
             "description": {"_content": photo.description},
             "dateupload": str(photo.uploaded),
+            "datetaken": photo.taken[0],
+            "datetakengranularity": str(photo.taken[1]),
+            "datetakenunknown": str(photo.taken[2]),
             "tags": " ".join(tag.replace(" ", "") for tag in photo.tags),
             "media": "photo",
         }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 from typing import Literal
 
@@ -55,7 +56,11 @@ _HEX = "0123456789abcdef"
 
 @dataclass(frozen=True, slots=True)
 class FlickrPhoto:
-    """A photo. `votes`: emotion -> (disagree, agree). `listed_secret` is that of the tables' addresses."""
+    """A photo. `votes`: emotion -> (disagree, agree). `listed_secret` is that of the tables' addresses.
+
+    `taken`: when, to which granularity (0 to the second, 4 a month, 6 a year, 8 about a year), and whether
+    that is unknown (0 or 1), as Flickr says these.
+    """
 
     id: str
     server: str
@@ -68,6 +73,7 @@ class FlickrPhoto:
     tags: tuple[str, ...]
     licence: int
     uploaded: int
+    taken: tuple[str, int, int]
     safety: int
     emotion: str
     pair: str
@@ -111,7 +117,8 @@ def _make(seed: int, index: int) -> FlickrPhoto:
         description=description,
         tags=_tags(emotion, adjective, thing, rng),
         licence=rng.choices([0, *range(1, 17)], weights=[60, *[2] * 16])[0],
-        uploaded=rng.randrange(1_200_000_000, 1_450_000_000),
+        uploaded=(uploaded := rng.randrange(1_200_000_000, 1_450_000_000)),
+        taken=_taken(uploaded, stable.stream("flickr-taken", seed, index)),
         safety=rng.choices((0, 1, 2), weights=(96, 3, 1))[0],
         emotion=emotion,
         pair=f"{adjective}_{thing}",
@@ -119,6 +126,15 @@ def _make(seed: int, index: int) -> FlickrPhoto:
         fate=fate,
         picture=Picture(photo_id, f"flickr/{seed}/{index}", _CUES[emotion], width, height),
     )
+
+
+def _taken(uploaded: int, rng: Random) -> tuple[str, int, int]:
+    """Return when a photo was taken: some time before it was posted, of a few just the month or year."""
+    if rng.random() < 0.1:  # unknown: when it was posted
+        return f"{datetime.fromtimestamp(uploaded, UTC):%Y-%m-%d %H:%M:%S}", 0, 1
+    granularity = rng.choices((0, 4, 6, 8), weights=(90, 4, 4, 2))[0]
+    form = {0: "%Y-%m-%d %H:%M:%S", 4: "%Y-%m-01 00:00:00"}.get(granularity, "%Y-01-01 00:00:00")
+    return datetime.fromtimestamp(uploaded - rng.randrange(30_000_000), UTC).strftime(form), granularity, 0
 
 
 def _tags(emotion: str, adjective: str, thing: str, rng: Random) -> tuple[str, ...]:

@@ -15,11 +15,14 @@ from collectors.flickr.post import answered, bare, gone, listed_anew, plain_text
 from collectors.flickr.urls import target_of
 from collectors.record import Media
 
-PHOTO = Photo("53248070597", "65535", "91aed2326c", "1@N00", 4, "A title", "Words", ("a",), 1_600_000_000, 0)
+PHOTO = Photo(
+    "53248070597", "65535", "91aed2326c", "1@N00", 4, "A title", "Words", ("a",), 1_600_000_000, safety=0
+)
 
 XML = b"""<?xml version="1.0" encoding="utf-8" ?>
 <rsp stat="ok"><photo id="53248070597" secret="91aed2326c" server="65535" license="4" safety_level="2"
 dateuploaded="1600000000" media="photo"><owner nsid="1@N00" username="A name" />
+<dates posted="1600000000" taken="2012-08-06 15:04:02" takengranularity="0" takenunknown="0" lastupdate="1" />
 <title>G &amp; C</title><description>&lt;b&gt;Two&lt;/b&gt; words</description><comments>3</comments>
 <tags><tag raw="New York">newyork</tag></tags></photo></rsp>"""
 
@@ -33,6 +36,7 @@ JSON = json.dumps(
             "license": 4,
             "safety_level": 2,
             "dateuploaded": "1600000000",
+            "dates": {"taken": "2012-08-06 15:04:02", "takengranularity": 0, "takenunknown": "0"},
             "owner": {"nsid": "1@N00", "username": "A name"},
             "title": {"_content": "G & C"},
             "description": {"_content": "<b>Two</b> words"},
@@ -55,6 +59,7 @@ def test_a_photo_is_the_same_in_xml_and_in_json(body):
         description="<b>Two</b> words",
         tags=("New York",),
         uploaded=1_600_000_000,
+        taken="2012-08-06 15:04:02",
         safety=2,
         comments=3,
     )
@@ -115,13 +120,34 @@ def test_no_bytes_raise_anything_but_flickrs_errors(body):
 
 def test_a_search_gives_whole_photos_and_counts_what_is_none():
     entry = {"id": "1", "owner": "1@N00", "secret": "a1", "server": "2", "license": "0", "dateupload": "1600"}
+    entry |= {"datetaken": "2006-08-01 00:00:00", "datetakengranularity": "4", "datetakenunknown": "0"}
     entry |= {"title": "A cat", "description": {"_content": "Two cats"}, "tags": "cat newyork"}
     page = {"stat": "ok", "photos": {"page": 1, "pages": 3, "photo": [entry, {"id": "2"}]}}
     found = answers.found(answers.decode(json.dumps(page).encode()))
     assert (found.pages, found.unreadable, len(found.photos)) == (3, 1, 1)
     assert found.photos[0] == Photo(
-        "1", "2", "a1", "1@N00", 0, "A cat", "Two cats", ("cat", "newyork"), 1600, None
+        "1", "2", "a1", "1@N00", 0, "A cat", "Two cats", ("cat", "newyork"), 1600, "2006-08"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "granularity", "unknown", "taken"),
+    [
+        ("2012-08-06 15:04:02", "0", "0", "2012-08-06 15:04:02"),
+        ("2012-08-01 00:00:00", "4", "0", "2012-08"),
+        ("2012-01-01 00:00:00", "6", "0", "2012"),
+        ("1912-01-01 00:00:00", "8", "0", "1912"),  # "circa 1912"
+        ("1912-01-01 00:00:00", "10", "0", "1912"),
+        ("0000-01-01 00:00:00", "6", "0", None),
+        ("2015-08-28 14:30:15", "0", "1", None),
+        ("yesterday", "0", "0", None),
+        ("", "", "", None),
+    ],
+)
+def test_when_a_photo_was_taken_is_no_more_exact_than_flickr_knows(said, granularity, unknown, taken):
+    raw = json.loads(JSON)
+    raw["photo"]["dates"] = {"taken": said, "takengranularity": granularity, "takenunknown": unknown}
+    assert answers.photo(raw).taken == taken
 
 
 @pytest.mark.parametrize(
@@ -202,6 +228,7 @@ def test_a_photo_becomes_a_post_with_its_licence_and_the_votes():
     assert (post.votes, post.votes_total, post.label) == ({"awe": 4, "fear": 1}, 5, None)
     assert (post.licence, post.licence_url) == ("CC BY 2.0", "https://creativecommons.org/licenses/by/2.0/")
     assert post.permalink == "https://www.flickr.com/photo.gne?id=53248070597"
+    assert post_of(replace(PHOTO, taken="2012-08"), listed, b"key").taken == "2012-08"
     assert post.media == (Media("https://live.staticflickr.com/65535/1_a_z.jpg", 0, "flickr_photo"),)
     assert answered(post)
 

@@ -67,6 +67,23 @@ def test_the_sandboxs_votes_become_posts_and_a_second_run_asks_nothing(capsys, t
     assert stored == fates.count("public") + fates.count("replaced")
 
 
+def test_the_store_holds_when_a_photo_was_taken_asked_for_or_searched(capsys, tmp_path, sandbox):
+    fetch_lists(sandbox, tmp_path / "lists")
+    run(capsys, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "asked")
+    pairs = ["--vso", tmp_path / "lists" / "pairs.txt"]
+    run(capsys, *pairs, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "searched")
+    asked = dict(rows(tmp_path / "asked", "select post_id, taken from posts"))
+    assert [asked[f"flickr:{n}"] for n in (2102000034, 2561000187, 6794001598, 4652000884, 2051000017)] == [
+        "2010-03-22 12:11:35",
+        "2014-04",
+        "2011",
+        "2010",  # "about 2010"
+        None,
+    ]
+    searched = dict(rows(tmp_path / "searched", "select post_id, taken from posts"))
+    assert {post_id: asked[post_id] for post_id in searched} == searched
+
+
 def test_an_image_that_is_gone_is_fetched_in_another_size(capsys, tmp_path, sandbox):
     run(capsys, "--sandbox-url", sandbox, "--store", tmp_path / "s")
     replaced = [p for p in FlickrCorpus(0, 600).photos.values() if p.fate == "replaced"]

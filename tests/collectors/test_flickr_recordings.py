@@ -98,13 +98,20 @@ def test_a_recorded_photo_becomes_a_post_without_its_owners_name():
         "CC BY 2.0",
         "https://creativecommons.org/licenses/by/2.0/",
     )
-    assert (post.created_at, post.over_18, post.num_comments) == (1667800511, False, 0)
+    assert (post.created_at, post.taken) == (1667800511, "2022-08-06 15:04:02")
+    assert (post.over_18, post.num_comments) == (False, 0)
     assert [medium.url for medium in post.media] == [
         "https://live.staticflickr.com/65535/52483149404_9dd172d218.jpg"
     ]
     assert post.author == author_hash("flickr:31029865@N06", b"key")
     assert "31029865" not in repr(post)
     assert "Johnson" not in repr(post)
+
+
+def test_recorded_photos_were_taken_when_flickr_knows():
+    ids = ["52483149404", "2959326615", "20967567081"]
+    # The second is of "about 1912"; of the third nothing is known but when it was posted.
+    assert [photo(one).taken for one in ids] == ["2022-08-06 15:04:02", "1912", None]
 
 
 def test_no_recorded_description_keeps_a_tag_or_an_entity():

@@ -227,7 +227,7 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
         db.execute("pragma user_version = 7")
     db.close()
     with pytest.raises(
-        StoreError, match=r"has version 7, newer than this program reads \(2\): upgrade affectory"
+        StoreError, match=r"has version 7, newer than this program reads \(3\): upgrade affectory"
     ):
         Store.open(tmp_path)
 
@@ -236,14 +236,31 @@ def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
     with Store.open(tmp_path) as store:
         store.add([POST])
         before = store.db.execute("select post_id, title, votes from posts").fetchall()
-        for column in ("labels", "split", "tags"):
+        for column in ("labels", "split", "tags", "taken"):
             store.db.execute(f"alter table posts drop column {column}")
         store.db.execute("pragma user_version = 1")
     with Store.open(tmp_path) as store:
         assert store.db.execute("select post_id, title, votes from posts").fetchall() == before
-        assert store.db.execute("select labels, split, tags from posts").fetchall() == [(None, None, "[]")]
-        assert store.db.execute("pragma user_version").fetchone() == (2,)
+        assert store.db.execute("select labels, split, tags, taken from posts").fetchall() == [
+            (None, None, "[]", None)
+        ]
+        assert store.db.execute("pragma user_version").fetchone() == (3,)
         assert store.add([POST])["known"] == 1
+
+
+def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
+    post = replace(POST, labels=("shaming",), split="train", tags=("a",))
+    with Store.open(tmp_path) as store:
+        store.add([post])
+        before = store.db.execute("select labels, split, tags from posts").fetchall()
+        store.db.execute("alter table posts drop column taken")
+        store.db.execute("pragma user_version = 2")
+    with Store.open(tmp_path) as store:
+        assert store.db.execute("select labels, split, tags from posts").fetchall() == before
+        assert store.db.execute("pragma user_version").fetchone() == (3,)
+        assert store.add([post])["known"] == 1
+        store.add([replace(post, taken="2012-08-06 15:04:02")])
+        assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
 
 
 def test_a_multi_label_post_keeps_its_labels_split_and_tags(tmp_path):
