@@ -17,7 +17,15 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from collectors.errors import InputError, first_fault, known_keys
 
@@ -77,6 +85,15 @@ class Local(BaseModel):
         except LookupError:
             raise ValueError("there is no such encoding; write it as utf-8, gb18030, cp1252, …") from None
         return name
+
+    @field_validator("labels")
+    @classmethod
+    def _stand_beside_a_label(cls, names: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        if names and others.data.get("label") is None:
+            raise ValueError(
+                "label is missing, the column of one class a post, by which a release is split: add it"
+            )
+        return names
 
     @field_validator("image")
     @classmethod

@@ -320,6 +320,11 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
             "RECIPE: source.local: encoding = 'base64': there is no such encoding; write it as utf-8, "
             "gb18030, cp1252, …",
         ),
+        (
+            ('label = "mood"', 'labels = ["calm", "merry"]'),
+            "RECIPE: source.local: labels = ['calm', 'merry']: label is missing, the column of one class a "
+            "post, by which a release is split: add it",
+        ),
         (("[source.local]", "[source]"), "'RECIPE' has no [source.local]: add it, as docs/local.md shows"),
     ],
 )

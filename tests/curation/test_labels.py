@@ -249,12 +249,21 @@ def test_a_label_that_the_recipe_does_not_know_is_named(tmp_path, more, message)
 
 
 def test_columns_of_several_labels_are_not_left_out_in_silence(tmp_path):
-    text = LOCAL + 'labels = ["shaming", "violence"]\n'
+    text = LOCAL + 'label = "bad"\nlabels = ["shaming", "violence"]\n'
     with pytest.raises(RecipeError) as caught:
         load(write_recipe(tmp_path, text))
     assert str(caught.value).endswith(
         "source.local.labels are columns of several labels ('shaming', 'violence'), and [multilabel] is "
         "missing: add it with names"
+    )
+
+
+def test_columns_of_several_labels_without_the_one_to_split_by_are_refused(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        load(write_recipe(tmp_path, LOCAL + 'labels = ["shaming"]\n[multilabel]\nnames = ["shaming"]\n'))
+    assert str(caught.value).endswith(
+        "recipe.toml: source.local.labels = ['shaming']: label is missing, the column of one class a post, "
+        "by which a release is split: add it"
     )
 
 
