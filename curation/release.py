@@ -121,7 +121,10 @@ def _make(
     try:
         assigned = split.assign(rows, groups, recipe.split, recipe.classes)
     except SmallClass as error:
-        raise SplitError(f"{error}{_drops(dropped)}") from None
+        # A published split takes classes of any size: they are too small to draw a validation set from.
+        given = recipe.split.rule == "given"
+        way = ", or draw no validation set from them: validation = 0 under [split]" if given else ""
+        raise SplitError(f"{error}{way}{_drops(dropped)}") from None
     draft = Draft(
         rows,
         groups,

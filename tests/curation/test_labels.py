@@ -248,6 +248,22 @@ def test_a_label_that_the_recipe_does_not_know_is_named(tmp_path, more, message)
     assert str(caught.value) == message
 
 
+def test_a_class_too_small_to_draw_validation_from_names_the_way_out(tmp_path):
+    text = LOCAL + '[images]\nwhich = "none"\n[split]\nrule = "given"\ngiven = { training = "train" }\n'
+    few = [one(i, label="happy" if i < 30 else "creepy") for i in range(35)]
+    store = make_store(tmp_path / "store", [*few, one(90, "test", label="happy")])
+    with pytest.raises(AffectoryError) as caught:
+        built(tmp_path, store, text)
+    assert str(caught.value) == (
+        "too few posts of 'fear' to split, 10 are needed (posts: fear 5, joy 30): collect more, relax the "
+        "filters, or take the label out of the recipe, or draw no validation set from them: validation = 0 "
+        "under [split]"
+    )
+    done = built(tmp_path, store, text + "validation = 0\n")
+    counts = {name: sum(by_label.values()) for name, by_label in done.manifest.counts.items()}
+    assert counts == {"train": 35, "validation": 0, "test": 1}
+
+
 def test_columns_of_several_labels_are_not_left_out_in_silence(tmp_path):
     text = LOCAL + 'label = "bad"\nlabels = ["shaming", "violence"]\n'
     with pytest.raises(RecipeError) as caught:
