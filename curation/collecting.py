@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,12 @@ from collectors.errors import AffectoryError
 
 #: Of a row of the ids: what the lists are made of.
 COLUMNS = ("post_id", "source", "community", "votes", "agreement", "image_url")
+
+NO_KEY = (
+    "FLICKR_API_KEY is not set, and the photos come from Flickr's API: ask for a key at "
+    "https://www.flickr.com/services/api/misc.api_keys.html and export it; or use what the store holds with "
+    "--store-only"
+)
 
 Row = Mapping[str, Any]
 
@@ -32,6 +39,8 @@ def collect(rows: Sequence[Row], store: Path, sandbox_url: str | None) -> None:
                 f"posts of {source!r} can't be collected by their ids: bring a store that holds them and run "
                 "this command again with --store-only"
             )
+        if source == "flickr" and not sandbox_url and not os.environ.get("FLICKR_API_KEY", "").strip():
+            raise AffectoryError(NO_KEY)  # the collector's own words name flags that hydrating hasn't
         with tempfile.TemporaryDirectory() as scratch:
             command = [sys.executable, "-m", *_COLLECTORS[source](own, Path(scratch)), "--store", str(store)]
             command += ["--sandbox-url", sandbox_url] if sandbox_url else []
