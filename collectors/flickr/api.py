@@ -3,16 +3,17 @@
     GET https://api.flickr.com/services/rest/?method=flickr.photos.getInfo&photo_id=53248070597&format=json&…
 
 A key is good for 3,600 calls an hour. It stands in the address of every call: what is said of a failure is
-cleared of it here, before anything else sees it.
+cleared of it here, before anything else sees it. Answers are read as they came: a short key, as "ok", may be
+a word of theirs.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlencode
 
 from collectors.answers import FetchError
@@ -49,6 +50,8 @@ LARGEST = 1024
 _EXTRAS = "description,license,date_upload,date_taken,tags,media"
 
 
+_Read = TypeVar("_Read")
+
 #: Why an image has no other file yet: a run with a key asks again.
 NEEDS_KEY = "gone_needs_flickr_key"
 
@@ -66,11 +69,11 @@ class FlickrApi:
 
     async def photo(self, photo_id: str) -> Photo:
         """Return what Flickr says of a photo. Raises `FlickrError`."""
-        return answers.photo(await self._call("flickr.photos.getInfo", {"photo_id": photo_id}))
+        return await self._call("flickr.photos.getInfo", {"photo_id": photo_id}, answers.photo)
 
     async def sizes(self, photo_id: str) -> list[answers.Size]:
         """Return the sizes in which a photo is to be had. Raises `FlickrError`."""
-        return answers.sizes(await self._call("flickr.photos.getSizes", {"photo_id": photo_id}))
+        return await self._call("flickr.photos.getSizes", {"photo_id": photo_id}, answers.sizes)
 
     async def search(self, text: str, page: int, per_page: int, licences: Sequence[int]) -> Found:
         """Return a page (from 1) of public, safe photos with these words. Raises `FlickrError`."""
@@ -78,29 +81,37 @@ class FlickrApi:
         asked |= {"sort": "relevance", "safe_search": "1", "extras": _EXTRAS}
         if licences:
             asked["license"] = ",".join(map(str, licences))
-        return answers.found(await self._call("flickr.photos.search", asked))
+        return await self._call("flickr.photos.search", asked, answers.found)
 
-    async def _call(self, method: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+    async def _call(
+        self, method: str, asked: Mapping[str, str], read: Callable[[Mapping[str, Any]], _Read]
+    ) -> _Read:
         query = {"method": method, **asked, "format": "json", "nojsoncallback": "1", "api_key": self.key}
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = await self.client.get(f"{REST}?{urlencode(query)}")
-                return answers.decode(answer.body.replace(self.key.encode(), b""))
+                return read(answers.decode(answer.body))
             except FetchError as error:
                 raise self._named(error) from None
-            except Unavailable:
-                if attempt == ATTEMPTS:
-                    raise
+            except FlickrError as error:
+                if not isinstance(error, Unavailable) or attempt == ATTEMPTS:
+                    raise type(error)(self._cleared(str(error))) from None
             await self.client.clock.sleep(random.uniform(0, 2**attempt))
         raise AssertionError("the last attempt returns or raises")
 
     def _named(self, error: FetchError) -> FlickrError:
         """Return a failed request as the error that it is to us."""
-        said = f"no answer from Flickr's API ({error})"
-        said = said.replace(self.key, "").replace(quote_plus(self.key), "")
+        said = self._cleared(f"no answer from Flickr's API ({error})")
         if error.reason in ("host_down", "rate_limited", "unauthorized", "forbidden"):
             return Down(said)
         return Unavailable(said) if error.retry else Malformed(said)
+
+    def _cleared(self, said: str) -> str:
+        """Return what is said of a failure without the key, or its beginning where a value was cut short."""
+        for key in (self.key, quote_plus(self.key)):
+            for length in range(len(key), min(8, len(key)) - 1, -1):
+                said = said.replace(key[:length], "")
+        return said
 
 
 def quota(folder: Path) -> Quota:
