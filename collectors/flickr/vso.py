@@ -86,7 +86,10 @@ def _photo(lists: Lists, path: Path, number: int, line: str, pairs: Mapping[str,
     name, shown = (path.stem, fields[0]) if len(fields) == 1 else (fields[0], fields[1])
     pair = pairs.get(name.strip().lower().replace(" ", "_"))
     if pair is None:
-        return lists.reject("unknown_pair", path, number, f"{name[:60]!r} is no pair of the list")
+        why = f"{name[:60]!r} is no pair of the list"
+        if len(fields) > 2 and cut == r"\s+":  # beautiful flower 123
+            why += "; put a tab, comma or semicolon between pair and photo"
+        return lists.reject("unknown_pair", path, number, why)
     target = target_of(shown)
     if target is None:
         return lists.reject("no_flickr_photo", path, number, f"{shown[:80]!r} is no Flickr photo")

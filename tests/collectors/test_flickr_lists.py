@@ -160,6 +160,7 @@ def test_photos_come_in_rows_with_their_pair_or_in_files_of_its_name(tmp_path):
     rows = tmp_path / "rows.tsv"
     rows.write_text(
         f"# pair, photo\nbeautiful_flower\t{FILE.format(1)}\nsad_goodbye,2\nugly_duck 3\nsad_goodbye x\n"
+        "beautiful flower 123\n"
     )
     named = tmp_path / "beautiful_flower.txt"
     named.write_text("https://www.flickr.com/photos/someone/4/\n1\n2\n")
@@ -172,5 +173,10 @@ def test_photos_come_in_rows_with_their_pair_or_in_files_of_its_name(tmp_path):
     assert [(one.reason, one.detail) for one in lists.rejected] == [
         ("unknown_pair", "rows.tsv, line 4: 'ugly_duck' is no pair of the list"),
         ("no_flickr_photo", "rows.tsv, line 5: 'x' is no Flickr photo"),
+        (
+            "unknown_pair",
+            "rows.tsv, line 6: 'beautiful' is no pair of the list; put a tab, comma or semicolon between "
+            "pair and photo",
+        ),
         ("conflicting_pairs", "2: beautiful_flower, sad_goodbye"),
     ]
