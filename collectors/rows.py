@@ -139,9 +139,12 @@ def _insert_medium(
         )
 
 
-def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> None:
-    """Write what became of an address."""
-    db.execute(
+def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> bool:
+    """Write what became of an address; return whether a file of it is named by any row now.
+
+    None is where its posts were dropped while it was fetched.
+    """
+    settled = db.execute(
         "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, robots = ?, "
         "sha256 = ?, mime = ?, width = ?, height = ?, frames = ?, bytes = ?, "
         "attempts = attempts + 1, fetched_at = ?, claimed_by = null "
@@ -162,7 +165,9 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> None:
             int(time.time()),
             url,
         ),
-    )
+    ).rowcount
+    named = "select 1 from media where sha256 = ? limit 1"
+    return settled > 0 or db.execute(named, (outcome.sha256,)).fetchone() is not None
 
 
 def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:

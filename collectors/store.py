@@ -247,9 +247,11 @@ class Store:
         return [Task(*row) for row in found]
 
     def settle(self, url: str, outcome: Outcome) -> None:
-        """Write what became of an address, for every post that links to it."""
+        """Write what became of an address, for every post that links to it; a file that none has goes."""
         with self._transaction() as db:
-            rows.settle(db, url, outcome)
+            named = rows.settle(db, url, outcome)
+            if not named and outcome.sha256 is not None and outcome.mime is not None:
+                self.media_path(outcome.sha256, outcome.mime).unlink(missing_ok=True)
 
     def refetch(self, digests: Sequence[str]) -> int:
         """Make images pending again whose files were found missing or changed; return how many."""

@@ -98,6 +98,24 @@ def test_a_post_removed_since_keeps_what_was_known_of_it_and_is_not_fetched(tmp_
         ]
 
 
+def test_an_image_of_a_post_that_was_dropped_while_it_was_fetched_leaves_no_file(tmp_path):
+    other = replace(POST, post_id="reddit:other", media=(Media("https://i.redd.it/copy.jpg", 0, "image"),))
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([POST, other])
+        store.claim(run, ["creepy"], host="i.redd.it", n=5)
+        file = store.media_path("ab" * 32, "image/jpeg")
+        file.parent.mkdir()
+        file.write_bytes(b"ab")
+        store.add([replace(POST, removed="deleted")])
+        store.settle(IMAGE.url, STORED)
+        assert not file.exists()
+        assert media_rows(store)[0][4:] == ("failed", "post_removed", None)
+        file.write_bytes(b"ab")
+        store.settle("https://i.redd.it/copy.jpg", STORED)
+        store.settle(IMAGE.url, STORED)  # the same picture, which another post shows
+        assert file.exists()
+
+
 def test_an_album_gives_way_to_its_images_and_what_stood_behind_it_moves_up(tmp_path):
     album = Media(url="https://i.imgur.com/nuE98.jpg", position=0, kind="imgur_album")
     behind = Media(url="https://i.redd.it/z.jpg", position=1, kind="image")
