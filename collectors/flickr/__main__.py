@@ -146,6 +146,11 @@ def check(options: Options) -> str | None:
     searching = options.vso is not None and not options.photos
     if options.licence and not searching:
         raise InputError("--licence goes with a search: --vso without --photos")
+    from collectors.flickr.licences import LICENCES
+
+    if unknown := [number for number in options.licence if number not in LICENCES]:
+        there = ", ".join(f"{number} {name}" for number, (name, _) in LICENCES.items())
+        raise InputError(f"--licence {unknown[0]} is none of Flickr's; there are {there}")
     if searching and not options.text:
         raise InputError("--no-text needs lists of photos: a search is a call of Flickr's API")
     for flag, value in (

@@ -28,6 +28,11 @@ class Lists:
     rejected: list[Rejection] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def good(self) -> int:
+        """How many rows gave a photo so far, also one listed before."""
+        return len(self.photos) + self.skipped.total()
+
     def add(self, listed: Listed) -> None:
         """Add a photo, or what another list says of one that is there."""
         known = self.photos.get(listed.photo_id)
@@ -38,6 +43,10 @@ class Lists:
     def reject(self, reason: str, path: Path, number: int, why: str) -> None:
         """Note a row that gives no photo."""
         self.rejected.append(Rejection(reason, f"{path.name}, line {number}: {why}"))
+
+    def reject_empty(self, path: Path) -> None:
+        """Note a file without a row."""
+        self.rejected.append(Rejection("empty_list", f"{path.name} holds no row"))
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Yield the lines of a text file with their numbers from 1; one that is no UTF-8 is rejected.

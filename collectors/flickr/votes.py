@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from collectors.errors import InputError
 from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists, named_after
 from collectors.flickr.urls import target_of
@@ -25,15 +26,25 @@ _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def read_votes(paths: Sequence[Path]) -> Lists:
-    """Read vote tables, one emotion a file. A bad row is rejected with its line. Raises `InputError`."""
+    """Read vote tables, one emotion a file. A bad row is rejected with its line, and so is an empty table.
+
+    Raises `InputError`, also for a table with rows of which none is good, and where all tables are empty.
+    """
     lists = Lists()
     for path in paths:
         emotion = named_after(path)
         if emotion not in lists.communities:
             lists.communities.append(emotion)
+        good, bad = lists.good, len(lists.rejected)
         for number, line in lists.lines(path):
             if line.strip():
                 _row(lists, path, number, line, emotion)
+        if lists.good == good and len(lists.rejected) > bad:
+            raise InputError(f"no row of --votes {str(path)!r} gives a photo: {lists.rejected[bad].detail}")
+        if lists.good == good:
+            lists.reject_empty(path)
+    if not lists.photos:
+        raise InputError(f"--votes {', '.join(repr(str(path)) for path in paths)}: no table holds a row")
     return lists
 
 

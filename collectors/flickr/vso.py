@@ -66,16 +66,23 @@ def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
 
 
 def read_photos(paths: Sequence[Path], pairs: Sequence[Pair], lists: Lists) -> Lists:
-    """Add the photos that a user's lists give for the pairs. Raises `InputError`."""
+    """Add the photos that a user's lists give for the pairs. Raises `InputError` where they give none."""
     by_name = {pair.name: pair for pair in pairs}
+    before = len(lists.rejected)
     for path in paths:
+        seen = lists.good + len(lists.rejected)
         for number, line in lists.lines(path):
             if line.strip() and not line.startswith("#"):
                 _photo(lists, path, number, line, by_name)
+        if lists.good + len(lists.rejected) == seen:
+            lists.reject_empty(path)
     for photo_id, listed in list(lists.photos.items()):
         if listed.sentiment == CONFLICT:
             del lists.photos[photo_id]
             lists.rejected.append(Rejection(CONFLICT, f"{photo_id}: {', '.join(listed.pairs)}"))
+    if not lists.photos:
+        why = lists.rejected[before]
+        raise InputError(f"no row of --photos gives a photo: {why.detail} ({why.reason.replace('_', ' ')})")
     return lists
 
 

@@ -218,6 +218,17 @@ def test_bad_rows_are_shown_with_their_line_and_counted(capsys, tmp_path, sandbo
     ]
 
 
+def test_an_empty_table_is_told_and_counted_beside_others(capsys, tmp_path, sandbox):
+    (tmp_path / "awe_1.csv").write_text("0,http://farm9.static.flickr.com/8383/1_a_z.jpg,1,4\n")
+    (tmp_path / "fear_1.csv").write_text("")
+    options = ["--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    code, out, err = run(capsys, "--votes", tmp_path, *options)
+    assert (code, out.splitlines()[0]) == (0, "posts   asked 2 = 1 new + 1 empty list")
+    assert err == "warning: fear_1.csv holds no row: left out (empty list)\n"
+    code, out, err = run(capsys, "--votes", tmp_path / "fear_1.csv", *options)
+    assert (code, out, err) == (2, "", f"error: --votes '{tmp_path}/fear_1.csv': no table holds a row\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -241,6 +252,10 @@ def test_bad_rows_are_shown_with_their_line_and_counted(capsys, tmp_path, sandbo
         ),
         (["--votes", "a.csv", "--limit", "0"], "--limit 0 is below 1"),
         (["--votes", "a.csv", "--licence", "4"], "--licence goes with a search: --vso without --photos"),
+        (
+            ["--vso", "a.txt", "--licence", "4", "99"],
+            "--licence 99 is none of Flickr's; there are 0 All Rights Reserved, 1 CC BY-NC-SA 2.0, ",
+        ),
         (
             ["--sandbox-url", "http://127.0.0.1:1"],
             "--sandbox-url 'http://127.0.0.1:1' is no sandbox with lists: ",

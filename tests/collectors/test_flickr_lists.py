@@ -69,6 +69,46 @@ def test_a_bad_row_is_named_by_its_line_and_the_others_are_read(tmp_path):
     assert lists.rejected[1].detail == "fear_1.csv, line 4: 'one' is no number of votes"
 
 
+def test_an_empty_table_among_others_is_counted_and_the_others_are_read(tmp_path):
+    lists = read_votes(
+        [table(tmp_path, "awe.csv", ""), table(tmp_path, "fear.csv", f"0,{FILE.format(1)},1,4")]
+    )
+    assert (lists.communities, list(lists.photos)) == (["awe", "fear"], ["1"])
+    assert [(one.reason, one.detail) for one in lists.rejected] == [("empty_list", "awe.csv holds no row")]
+    with pytest.raises(InputError) as caught:
+        read_votes([tmp_path / "awe.csv"])
+    assert str(caught.value) == f"--votes '{tmp_path}/awe.csv': no table holds a row"
+
+
+def test_a_table_without_a_good_row_is_refused_also_among_others(tmp_path):
+    good = table(tmp_path, "fear.csv", f"0,{FILE.format(1)},1,4")
+    bad = table(tmp_path, "awe.csv", "1,http://x.example/1.jpg,1,4", "2,3")
+    with pytest.raises(InputError) as caught:
+        read_votes([good, bad])
+    assert str(caught.value) == (
+        f"no row of --votes '{bad}' gives a photo: awe.csv, line 1: 'http://x.example/1.jpg' is no Flickr "
+        "photo"
+    )
+    again = table(tmp_path, "fear_2.csv", f"0,{FILE.format(1)},2,3")
+    assert read_votes([good, again]).skipped == {"rows_of_a_photo_listed_before": 1}
+
+
+def test_lists_that_give_the_pairs_no_photo_are_refused(tmp_path):
+    pairs = [Pair("beautiful_flower", 1.77), Pair("sad_goodbye", -1.76)]
+    rows = table(tmp_path, "rows.tsv", "ugly_duck\t3")
+    with pytest.raises(InputError) as caught:
+        read_photos([rows], pairs, Lists(["positive", "negative"]))
+    assert str(caught.value) == (
+        "no row of --photos gives a photo: rows.tsv, line 1: 'ugly_duck' is no pair of the list "
+        "(unknown pair)"
+    )
+    empty = table(tmp_path, "beautiful_flower.txt", "# nothing yet")
+    named = table(tmp_path, "sad_goodbye.txt", "4")
+    lists = read_photos([rows, empty, named], pairs, Lists(["positive", "negative"]))
+    assert list(lists.photos) == ["4"]
+    assert [one.reason for one in lists.rejected] == ["unknown_pair", "empty_list"]
+
+
 def test_a_line_that_is_no_utf_8_is_named_and_the_others_are_read(tmp_path):
     path = tmp_path / "fear_1.csv"
     rows = [f"0,{FILE.format(i)},1,4".encode() for i in range(1, 4)]
