@@ -66,6 +66,7 @@ class FlickrApi:
 
     client: Client
     key: str = field(repr=False)
+    _answered: bool = False
 
     async def photo(self, photo_id: str) -> Photo:
         """Return what Flickr says of a photo. Raises `FlickrError`."""
@@ -90,6 +91,7 @@ class FlickrApi:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = await self.client.get(f"{REST}?{urlencode(query)}")
+                self._answered = True
                 return read(answers.decode(answer.body))
             except FetchError as error:
                 raise self._named(error) from None
@@ -102,7 +104,9 @@ class FlickrApi:
     def _named(self, error: FetchError) -> FlickrError:
         """Return a failed request as the error that it is to us."""
         said = self._cleared(f"no answer from Flickr's API ({error})")
-        if error.reason in ("host_down", "rate_limited", "unauthorized", "forbidden"):
+        # A name that is unknown from the first call on: there is no network, and no use in waiting for one.
+        no_network = error.reason == "dns_error" and not self._answered
+        if no_network or error.reason in ("host_down", "rate_limited", "unauthorized", "forbidden"):
             return Down(said)
         return Unavailable(said) if error.retry else Malformed(said)
 

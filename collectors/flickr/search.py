@@ -38,7 +38,8 @@ class Search:
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Give what each search finds, page by page. Raises `BadKey`."""
-        yield Page(self.lists.communities[0], "flickr:pairs", rejected=self.lists.rejected)
+        began = f"searching: {len(self.pairs):,} pairs"
+        yield Page(self.lists.communities[0], "flickr:pairs", rejected=self.lists.rejected, doing=began)
         failed, in_a_row = 0, 0
         trouble: FlickrError | None = None
         for number, pair in enumerate(self.pairs, 1):

@@ -15,6 +15,7 @@ from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists
 from collectors.flickr.sources import Asked, make_source
 from collectors.flickr.votes import read_votes
+from collectors.flickr.vso import Pair
 from collectors.sandbox import running
 from collectors.sandbox.flickr_corpus import FlickrCorpus
 from collectors.sandbox.own_lists import fetch_lists
@@ -308,6 +309,24 @@ def test_an_api_that_never_answers_is_left_alone_after_twenty_photos(tmp_path):
     assert (summary.exit_code, summary.by_community["awe"]) == (2, 0)
     assert "no answer yet for 200 of 200 photos, the last time with: Flickr says 'Sorry, the Flickr" in str(
         summary
+    )
+
+
+@pytest.mark.parametrize("pairs", [(), (Pair("sad_dog", -1.0), Pair("calm_sea", 1.0))])
+def test_without_a_network_the_first_call_is_the_last(tmp_path, pairs):
+    lists = Lists(["negative"])
+    for number in range(25):
+        lists.add(Listed(str(number), pairs=("sad_dog",), sentiment="negative"))
+    meter = crash.Meter("https://no-such-host.invalid", crash.SimulatedClock())
+    plan = Plan(tmp_path / "s", "test", lists.communities, media=False, shown_as="{}")
+    asked = Asked(lists, pairs, key=KEY, quota=None)
+    summary = asyncio.run(crawl(plan, meter.client(), make_source(asked)))
+    assert len(meter.times) == 4  # attempts at one call
+    assert summary.exit_code == 2
+    (failure,) = summary.failures
+    left = "2 pairs are not searched to their end" if pairs else "no answer yet for 25 of 25 photos"
+    assert str(failure.error).startswith(
+        f"{left}, the last time with: no answer from Flickr's API (dns_error: "
     )
 
 
