@@ -140,7 +140,7 @@ def work(job: Job, device: torch.device) -> Done:
 
 @lru_cache(maxsize=1)
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(path, weights_only=True)
+    found: dict[str, Any] = torch.load(path, weights_only=True, mmap=True)
     return found
 
 

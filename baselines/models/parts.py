@@ -55,6 +55,8 @@ NORM = 4.0
 class Standardise(nn.Module):
     """Features at mean 0, all of one variance, of norm 4 over the training posts: float[B, D] -> float[B, D].
 
+    Features may come as float16; what comes out is float32.
+
     Ours, not the paper's: a linear layer behind it can express the same. But image and text then learn at one
     pace, whatever the network and its width; else the image, of a norm of 30 and more, has overfitted before
     the words have moved.
@@ -70,6 +72,7 @@ class Standardise(nn.Module):
 
     def measure(self, features: Tensor) -> None:
         """Take mean and scale from the training posts' features, float[n, D]."""
+        features = features.to(self.mean.dtype)
         self.mean.copy_(features.mean(0))
         self.scale.copy_(NORM / features.shape[1] ** 0.5 / (features.std(0, correction=0) + 1e-6))
 
