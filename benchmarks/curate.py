@@ -30,7 +30,7 @@ from typing import Literal
 import tyro
 from PIL import Image
 
-from benchmarks.machine import machine
+from benchmarks._measure import machine
 from collectors.record import Media, Outcome, Post
 from collectors.sandbox.pictures import render
 from collectors.sandbox.words import title

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import tyro
 
+from benchmarks._measure import machine
 from benchmarks.crash import contents, requests_by_path, stored_paths
-from benchmarks.machine import machine
 from collectors.clients import client_for
 from collectors.crawl import Plan, crawl
 from collectors.fetch import Client

@@ -21,8 +21,7 @@ from pathlib import Path
 import tyro
 from PIL import Image
 
-from benchmarks._measure import Finished, run, show
-from benchmarks.machine import machine
+from benchmarks._measure import Finished, machine, run, show
 from collectors.sandbox.words import title
 
 RECIPE = """\

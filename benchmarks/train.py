@@ -34,7 +34,7 @@ from baselines.fitting import Ask
 from baselines.models.parts import pool
 from baselines.settings import MODELS, NEURAL, Settings, TextSettings
 from baselines.settings import TEXT as TEXT_SETTINGS
-from benchmarks.machine import machine
+from benchmarks._measure import machine
 
 SIZES = {"train": 2600, "validation": 327, "test": 325}
 CLASSES = ("joy", "fear", "anger", "disgust")
