@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from baselines.backbones import Backbone, state_digest
+from baselines.backbones import RANDOM, Backbone, state_digest
 from baselines.batch import Batch
 from baselines.data import Part, Release
 from baselines.errors import BaselineError
@@ -75,7 +75,8 @@ def fit_unfrozen(
     """
     # `extract` leaves a network so; of another format the rounding differs, and the end with it.
     network = copy.deepcopy(backbone.module).to(memory_format=torch.channels_last)
-    model = Unfrozen(network, copy.deepcopy(head), backbone.dim)
+    norms_learn = backbone.digest == RANDOM
+    model = Unfrozen(network, copy.deepcopy(head), backbone.dim, norms_learn=norms_learn)
     mark = _mark(model, train, validation, settings, seed, backbone)
     imageless = any(image is None for image in train.images)
     steps = Steps(model, backbone, settings, seed, torch.device(device), imageless=imageless)

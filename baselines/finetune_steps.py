@@ -30,11 +30,25 @@ class Posts(NamedTuple):
 
 
 class Unfrozen(nn.Module):
-    """A backbone and a head as one network: the mean loss of posts with pixels, a scalar."""
+    """A backbone and a head as one network: the mean loss of posts with pixels, a scalar.
 
-    def __init__(self, backbone: nn.Module, head: Classifier, dim: int) -> None:
+    Batch norms are trained but for their statistics, which stay those of the backbone's own training
+    (`norms_learn`: unless it had none). Statistics of a few posts are noise, another for each process and
+    slice of a step; and a file whose norms were folded into the convolutions would be another network.
+    """
+
+    def __init__(self, backbone: nn.Module, head: Classifier, dim: int, *, norms_learn: bool = False) -> None:
         super().__init__()
         self.backbone, self.head, self.dim = backbone, head, dim
+        self.norms_learn = norms_learn
+
+    def train(self, mode: bool = True) -> Unfrozen:
+        """Switch dropout on or off, and the statistics of batch norms where they learn."""
+        super().train(mode)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d) and not self.norms_learn:
+                module.eval()
+        return self
 
     def featured(self, batch: Batch) -> Batch:
         """Return the batch with features, float[B, dim], for pixels; zeros where there is no image."""

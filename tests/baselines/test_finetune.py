@@ -132,6 +132,21 @@ def test_posts_without_an_image_are_trained_on_their_text():
     fit_unfrozen(tiny(), joint_head(), only_text, posts(8, 100), SETTINGS, seed=0)
 
 
+def test_batch_norms_keep_their_statistics_and_train_the_rest():
+    start = tiny()
+    start.module[1].running_mean.fill_(0.25)
+    norm = fit_unfrozen(start, image_head(), posts(24), posts(8, 100), SETTINGS, seed=0).backbone.module[1]
+    assert norm.running_mean.tolist() == [0.25] * 4
+    assert norm.running_var.tolist() == [1.0] * 4
+    assert norm.weight.tolist() != [1.0] * 4
+
+
+def test_the_batch_norms_of_a_random_network_learn_their_statistics():
+    start = replace(tiny(), digest="random")
+    norm = fit_unfrozen(start, image_head(), posts(24), posts(8, 100), SETTINGS, seed=0).backbone.module[1]
+    assert norm.running_var.tolist() != [1.0] * 4
+
+
 def test_missing_images_are_not_run_and_have_features_of_zero():
     model = Unfrozen(tiny().module, joint_head(), 4)
     batch = posts(3).batch._replace(image=torch.full((3, 3, 8, 8), torch.nan))
