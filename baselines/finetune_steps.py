@@ -240,9 +240,10 @@ def _accelerator(device: torch.device, imageless: bool) -> Any:
 
 
 def _optimiser(model: Unfrozen, settings: FinetuneSettings) -> torch.optim.Optimizer:
+    pace = model.head.pace if settings.optimiser == "sgd" else 1.0  # AdamW doesn't feel a loss's size
     groups = [
-        {"params": list(model.backbone.parameters()), "lr": settings.backbone_lr},
-        {"params": list(model.head.parameters()), "lr": settings.lr},
+        {"params": list(model.backbone.parameters()), "lr": settings.backbone_lr * pace},
+        {"params": list(model.head.parameters()), "lr": settings.lr * pace},
     ]
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)

@@ -17,7 +17,7 @@ from baselines.batch import Batch
 from baselines.errors import BaselineError
 from baselines.features import ImageRef, extract
 from baselines.finetune import FinetuneSettings, Posts, fit_unfrozen
-from baselines.finetune_steps import Unfrozen
+from baselines.finetune_steps import Steps, Unfrozen
 from baselines.models import ImageBased, make
 from baselines.settings import Settings
 
@@ -130,6 +130,14 @@ def test_posts_without_an_image_are_trained_on_their_text():
     assert tuned.problem is None
     only_text = posts(8, imageless=range(8))
     fit_unfrozen(tiny(), joint_head(), only_text, posts(8, 100), SETTINGS, seed=0)
+
+
+@pytest.mark.parametrize(("optimiser", "rates"), [("sgd", [0.1 / 3, 0.1 / 3]), ("adamw", [0.1, 0.1])])
+def test_the_common_spaces_larger_loss_has_smaller_rates(optimiser, rates):
+    model = Unfrozen(tiny().module, joint_head("common"), 4)
+    settings = replace(SETTINGS, optimiser=optimiser)
+    steps = Steps(model, tiny(), settings, 0, torch.device("cpu"), imageless=False)
+    assert [group["lr"] for group in steps.optimiser.param_groups] == pytest.approx(rates)
 
 
 def test_batch_norms_keep_their_statistics_and_train_the_rest():
