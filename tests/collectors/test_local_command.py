@@ -1,71 +1,22 @@
-import io
+"""`python -m collectors.local`: from a table and a folder of images to a store, again, and after a kill."""
+
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from collectors.images import ImagePolicy
-from collectors.local.__main__ import main
 from collectors.local.images import look
 from collectors.local.posts import image_path, image_url
+from tests.collectors.local_folder import RECIPE, collect, jpeg, printed, query, recipe
 from tests.conftest import SHARED
 
 ROOT = Path(__file__).parents[2]
-
-RECIPE = """\
-[source.local]
-tables = ["posts.csv"]
-id = "name"
-title = "text"
-label = "mood"
-image = "pictures/{name}.jpg"
-"""
-
-
-def jpeg(number, size=(40, 30)):
-    out = io.BytesIO()
-    Image.new("RGB", size, "teal").save(out, "JPEG", comment=f"picture {number}".encode())
-    return out.getvalue()
-
-
-@pytest.fixture
-def place(tmp_path):
-    """A folder with a table of three posts and their pictures, and a recipe for it."""
-    (tmp_path / "datasets" / "mine").mkdir(parents=True)
-    (tmp_path / "datasets" / "mine" / "recipe.toml").write_text(RECIPE)
-    folder = tmp_path / "folder"
-    (folder / "pictures").mkdir(parents=True)
-    (folder / "posts.csv").write_text("name,text,mood\na,one,happy\nb,two,sad\nc,three,happy\n")
-    for number, name in enumerate("abc"):
-        (folder / "pictures" / f"{name}.jpg").write_bytes(jpeg(number))
-    return tmp_path
-
-
-def collect(place, *more, name="mine"):
-    options = ["--path", str(place / "folder"), "--store", str(place / "store")]
-    return main([name, *options, "--datasets", str(place / "datasets"), "--workers", "1", *more])
-
-
-def recipe(place, text):
-    (place / "datasets" / "mine" / "recipe.toml").write_text(text)
-
-
-def query(place, sql):
-    with sqlite3.connect(place / "store" / "crawl.sqlite") as db:
-        return db.execute(sql).fetchall()
-
-
-def printed(capsys):
-    """What was printed, without the line that holds the folder and the seconds."""
-    lines = capsys.readouterr().out.splitlines()
-    return [line for line in lines if not line.startswith("store ")]
 
 
 def test_a_table_and_its_images_become_a_store(place, capsys):
@@ -140,64 +91,9 @@ def test_a_rerun_takes_what_has_changed_and_what_has_been_mended(place, capsys):
     ]
 
 
-def test_nothing_outside_of_the_folder_is_read(place, capsys):
-    outside = place / "secret.jpg"
-    outside.write_bytes(jpeg(99))
-    pictures = place / "folder" / "pictures"
-    (pictures / "link.jpg").symlink_to(outside)
-    (pictures / "inside.jpg").symlink_to(pictures / "a.jpg")
-    (pictures / "deep").symlink_to(place)
-    (pictures / "ring.jpg").symlink_to(pictures / "ring.jpg")
-    os.mkfifo(pictures / "pipe.jpg")
-    recipe(place, RECIPE.replace("pictures/{name}.jpg", "{name}"))
-    names = [
-        "../secret.jpg",
-        "pictures/../../secret.jpg",
-        str(outside),
-        "pictures/link.jpg",
-        "pictures/deep/secret.jpg",
-        "pictures/inside.jpg",
-        "pictures/ring.jpg",
-        "pictures/pipe.jpg",
-        "pictures",
-        "pictures/nul\0.jpg",
-    ]
-    (place / "folder" / "posts.csv").write_text("name,text,mood\n" + "".join(f"{n},t,sad\n" for n in names))
-    assert collect(place) == 0
-    found = query(place, "select coalesce(reason, status) from media order by rowid")
-    assert [how for (how,) in found] == [
-        *["outside_folder"] * 5,
-        "stored",
-        "unreadable_file",
-        "not_a_file",
-        "not_a_file",
-        "unreadable_file",
-    ]
-    assert not any(path.read_bytes() == jpeg(99) for path in (place / "store" / "media").rglob("*.jpg"))
-
-
 def test_a_path_of_any_characters_comes_back_from_its_address():
     for path in ("a b/ü?#%41.jpg", "//etc/passwd", "../x", "a:b@c/我.png"):
         assert image_path(image_url("mine", path)) == path
-
-
-def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
-    table = "name,text,mood\n,no id,sad\na,one,happy\na,again,sad\nb,two\n" + "a,x,sad\n" * 7
-    (place / "folder" / "posts.csv").write_text(table)
-    assert collect(place) == 0
-    assert printed(capsys) == [
-        "posts   asked 11 = 1 new + 8 duplicate id + 1 no id + 1 wrong number of columns",
-        "images  linked 1 = 1 stored",
-        "        in this run: 1 stored",
-        "note    no id: posts.csv, line 2: 'name' is empty",
-        "note    duplicate id: posts.csv, line 4: 'a'",
-        "note    duplicate id: posts.csv, line 6: 'a'",
-        "note    duplicate id: posts.csv, line 7: 'a'",
-        "note    duplicate id: posts.csv, line 8: 'a'",
-        "note    duplicate id: posts.csv, line 9: 'a'",
-        "note    duplicate id: 3 rows more",
-        "note    wrong number of columns: posts.csv, line 5: 2, the header has 3",
-    ]
 
 
 def test_tables_are_joined_by_the_id(place, capsys):
@@ -258,114 +154,6 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
     assert "note    unclear label: train.csv, line 6: 'shaming' is 'maybe', neither 0 nor 1" in printed(
         capsys
     )
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            ('label = "mood"', 'label = "feeling"'),
-            "no column 'feeling' in 'FOLDER/posts.csv'; posts.csv has 'name', 'text', 'mood': "
-            "name one of them in [source.local]",
-        ),
-        (
-            ('id = "name"', 'id = "file"'),
-            "'FOLDER/posts.csv' has no column 'file' for id; posts.csv has 'name', 'text', 'mood': "
-            "name one of them in [source.local]",
-        ),
-        (
-            ('id = "name"', 'id = "name"\ndelimiter = ";"'),
-            "'FOLDER/posts.csv' has no column 'name' for id; posts.csv has 'name,text,mood' "
-            "(is ';' its delimiter?): name one of them in [source.local]",
-        ),
-        (
-            ('["posts.csv"]', '"posts.csv"'),
-            "RECIPE: source.local: tables = 'posts.csv': this is to be a list: put it in [ ]",
-        ),
-        (
-            ('["posts.csv"]', '["rows.csv"]'),
-            "there is no table 'FOLDER/rows.csv'; the folder has posts.csv",
-        ),
-        (
-            ('["posts.csv"]', '["posts.xlsx"]'),
-            "RECIPE: source.local: tables = ['posts.xlsx']: 'posts.xlsx' is no table: its name must end in "
-            ".csv, .tsv, .txt, .jsonl, .ndjson, .parquet",
-        ),
-        (
-            ('["posts.csv"]', '["../posts.csv"]'),
-            "RECIPE: source.local: tables = ['../posts.csv']: '../posts.csv' is outside of the folder: name "
-            "a path within it",
-        ),
-        (
-            ('["posts.csv"]', '["a/posts.csv", "b/posts.csv"]'),
-            "RECIPE: source.local: two tables are called 'posts', and posts go by their names: rename one",
-        ),
-        (
-            ("title =", "titel ="),
-            "RECIPE: source.local: titel = 'text': there is no such key; there are tables, join, encoding, "
-            "delimiter, quoted, id, title, body, label, labels, unlabelled, image, split",
-        ),
-        (
-            ("{name}.jpg", "name.jpg"),
-            "RECIPE: source.local: image = 'pictures/name.jpg': the pattern names no column, so that all "
-            "posts would have the same image; write it as images/{file_name}",
-        ),
-        (
-            ('id = "name"', 'id = "name"\nencoding = "gb-18031"'),
-            "RECIPE: source.local: encoding = 'gb-18031': there is no such encoding; write it as utf-8, "
-            "gb18030, cp1252, …",
-        ),
-        (
-            ('id = "name"', 'id = "name"\nencoding = "base64"'),
-            "RECIPE: source.local: encoding = 'base64': there is no such encoding; write it as utf-8, "
-            "gb18030, cp1252, …",
-        ),
-        (
-            ('label = "mood"', 'labels = ["calm", "merry"]'),
-            "RECIPE: source.local: labels = ['calm', 'merry']: label is missing, the column of one class a "
-            "post, by which a release is split: add it",
-        ),
-        (("[source.local]", "[source]"), "'RECIPE' has no [source.local]: add it, as docs/local.md shows"),
-    ],
-)
-def test_a_recipe_that_does_not_fit_says_what_does(place, capsys, change, message):
-    recipe(place, RECIPE.replace(*change))
-    assert collect(place) == 2
-    told = message.replace("FOLDER", str(place / "folder"))
-    told = told.replace("RECIPE", str(place / "datasets" / "mine" / "recipe.toml"))
-    assert capsys.readouterr().err == f"error: {told}\n"
-    assert not (place / "store").exists()
-
-
-def test_an_empty_table_is_told_of(place, capsys):
-    table = place / "folder" / "posts.csv"
-    table.write_text("")
-    assert collect(place) == 2
-    assert capsys.readouterr().err == f"error: '{table}' has no column at all: is it the right file?\n"
-
-
-def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(place, capsys):
-    table = place / "folder" / "posts.csv"
-    elsewhere = table.rename(place / "elsewhere.csv")
-    table.symlink_to(elsewhere)
-    assert collect(place) == 2
-    assert capsys.readouterr().err == (
-        f"error: the table '{table}' leads out of the folder, to '{elsewhere.resolve()}', and nothing there "
-        "is read: put a copy in its place\n"
-    )
-
-
-def test_what_is_not_there_is_told_in_a_line(place, capsys):
-    assert collect(place, name="other") == 2
-    assert collect(place, name="My set") == 2
-    assert main(["mine", "--path", str(place / "no"), "--datasets", str(place / "datasets")]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        f"error: there is no recipe '{place}/datasets/other/recipe.toml' (those there are: mine): write one, "
-        "as docs/local.md shows, or name their folder with --datasets",
-        "error: 'My set' is no dataset's name: use lower-case letters, digits and '-'",
-        f"error: --path '{place}/no' is no folder",
-    ]
 
 
 def test_a_run_that_was_killed_is_gone_on_with(place, capsys):

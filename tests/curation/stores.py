@@ -129,3 +129,13 @@ def contents(folder):
 def built(tmp_path, store, text="", **options):
     """Build a release of a store by the test's recipe and some more of it."""
     return build(write_recipe(tmp_path / "recipes", text), store=store, out=tmp_path / "out", **options)
+
+
+def split_of(folder):
+    """Return the splits in which each post of a release stands."""
+    found = {}
+    for name in ("train", "validation", "test"):
+        for path in sorted(folder.glob(f"{name}-*.parquet")):
+            for post_id in pq.read_table(path, columns=["post_id"])["post_id"].to_pylist():
+                found.setdefault(post_id, set()).add(name)
+    return found

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from collectors.store import Store
-from tests.curation.stores import Picture, built, make_store, post, put_image
+from tests.curation.stores import Picture, built, make_store, post, put_image, split_of
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
@@ -17,15 +17,6 @@ POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), POSTS)
-
-
-def split_of(folder):
-    found = {}
-    for name in ("train", "validation", "test"):
-        for path in sorted(folder.glob(f"{name}-*.parquet")):
-            for post_id in pq.read_table(path, columns=["post_id"])["post_id"].to_pylist():
-                found.setdefault(post_id, set()).add(name)
-    return found
 
 
 def test_every_dropped_post_is_written_with_its_reason(tmp_path):

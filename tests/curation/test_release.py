@@ -11,7 +11,7 @@ import pytest
 from curation import columns
 from curation.release import build
 from tests.conftest import SHARED
-from tests.curation.stores import built, make_store, post
+from tests.curation.stores import built, make_store, post, split_of
 
 ROOT = Path(__file__).parents[2]
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -20,15 +20,6 @@ POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), POSTS)
-
-
-def split_of(folder):
-    found = {}
-    for name in ("train", "validation", "test"):
-        for path in sorted(folder.glob(f"{name}-*.parquet")):
-            for post_id in pq.read_table(path, columns=["post_id"])["post_id"].to_pylist():
-                found.setdefault(post_id, set()).add(name)
-    return found
 
 
 def test_a_release_loads_in_one_line_with_its_images_and_labels(tmp_path, store):

@@ -4,18 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from collectors.store import Store
-from tests.curation.stores import Picture, built, make_store, post, put_image
+from tests.curation.stores import Picture, built, make_store, post, put_image, split_of
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
-
-
-def split_of(folder):
-    found = {}
-    for name in ("train", "validation", "test"):
-        for path in sorted(folder.glob(f"{name}-*.parquet")):
-            for post_id in pq.read_table(path, columns=["post_id"])["post_id"].to_pylist():
-                found.setdefault(post_id, set()).add(name)
-    return found
 
 
 def test_duplicates_are_grouped_and_never_straddle_a_split(tmp_path):
