@@ -56,10 +56,14 @@ def load(name: str, weights: str | Path | None, seed: int) -> Network:
     """Load an encoder. Arguments and errors as of `load_backbone`."""
     random = str(weights) == RANDOM
     source = name if weights is None or random else _folder(Path(weights))
+    local = Path(source).is_dir() or not _hub_answers()
     try:
-        processor, model, missing = _load(source, random, seed)
+        processor, model, missing = _load(source, random, seed, local)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise BaselineError(_cannot(name, source, error)) from error
+        why = str(error).strip().partition("\n")[0].partition(". ")[0][:160]
+        if local and not Path(source).is_dir():
+            why = "the Hugging Face hub can't be reached, and hasn't given it before"
+        raise BaselineError(_cannot(name, source, why)) from error
     lost = sorted(key for key in missing if not key.startswith(("pooler.", "text_model.")))
     if lost:
         raise BaselineError(
@@ -94,23 +98,33 @@ def _folder(path: Path) -> str:
     return str(path)
 
 
-def _load(source: str, random: bool, seed: int) -> tuple[Any, Any, set[str]]:
+def _load(source: str, random: bool, seed: int, local: bool) -> tuple[Any, Any, set[str]]:
     """Return the image processor, the model and the names of weights that the checkpoint lacks."""
     hub: Any = importlib.import_module("transformers")  # half of it is not typed
     hub.utils.logging.disable_progress_bar()
     hub.utils.logging.set_verbosity_error()  # what is missing is judged by us
-    processor = hub.AutoImageProcessor.from_pretrained(source)
+    processor = hub.AutoImageProcessor.from_pretrained(source, local_files_only=local)
     if random:
-        config = hub.AutoConfig.from_pretrained(source)
+        config = hub.AutoConfig.from_pretrained(source, local_files_only=local)
         return processor, seeded(lambda: hub.AutoModel.from_config(config), seed), set()
-    model, report = hub.AutoModel.from_pretrained(source, output_loading_info=True)
+    model, report = hub.AutoModel.from_pretrained(source, output_loading_info=True, local_files_only=local)
     return processor, model.float(), set(report["missing_keys"])
 
 
-def _cannot(name: str, source: str, error: Exception) -> str:
-    first = str(error).strip().partition("\n")[0][:160]
+def _hub_answers() -> bool:
+    """Return whether the hub can be reached: asked once, for `from_pretrained` would ask for minutes."""
+    hub: Any = importlib.import_module("huggingface_hub.utils")
+    endpoint = importlib.import_module("huggingface_hub.constants").ENDPOINT
+    try:
+        hub.get_session().head(endpoint, timeout=10)
+    except Exception:  # of the HTTP library that this version of the hub's has, or of its offline mode
+        return False
+    return True
+
+
+def _cannot(name: str, source: str, why: str) -> str:
     return (
-        f"{name} can't be loaded from {source!r} ({first}): download it elsewhere (`hf download {name} "
+        f"{name} can't be loaded from {source!r} ({why}): download it elsewhere (`hf download {name} "
         "--local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
     )
 

@@ -1,5 +1,8 @@
 import io
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -260,6 +263,20 @@ def test_a_hub_model_without_weights_or_network_is_one_line(tmp_path, monkeypatc
         load_backbone(str(tmp_path))
     assert "\n" not in str(caught.value)
     assert "can't be loaded from" in str(caught.value)
+
+
+def test_a_hub_that_is_out_of_reach_is_asked_once(tmp_path):
+    """Nothing listens on port 9 of the loopback. What the hub gave before would be found all the same."""
+    program = "from baselines.backbones import load_backbone; load_backbone('google/vit-tiny')"
+    home = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=os.environ | home, text=True, capture_output=True)
+    assert "Retry" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "baselines.errors.BaselineError: google/vit-tiny can't be loaded from 'google/vit-tiny' (the Hugging "
+        "Face hub can't be reached, and hasn't given it before): download it elsewhere (`hf download "
+        "google/vit-tiny --local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
+    )
 
 
 def encoded(image, form, **options):
