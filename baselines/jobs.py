@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,7 @@ import torch
 
 from baselines.batch import Batch
 from baselines.data import Part
+from baselines.errors import BaselineError
 from baselines.inputs import Inputs
 from baselines.results import Stopped
 from baselines.settings import Settings, TextSettings
@@ -90,7 +92,10 @@ def _with_text(part: Part) -> tuple[list[str], list[int]]:
 
 
 def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None) -> Iterator[Done]:
-    """Run jobs and yield each as it ends: on a GPU one after the other, on a CPU in `processes`."""
+    """Run jobs and yield each as it ends: on a GPU one after the other, on a CPU in `processes`.
+
+    Raises `BaselineError` where a process is killed from outside, as by a kernel without memory.
+    """
     if not jobs:
         return
     if device.type != "cpu":
@@ -110,6 +115,11 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
         try:
             for future in as_completed(waiting):
                 yield future.result()
+        except BrokenProcessPool:
+            raise BaselineError(
+                "a process that trained was killed, most often for want of memory: close other programs and "
+                "type the same command again, which goes on from the checkpoints that stand"
+            ) from None
         finally:
             for future in waiting:
                 future.cancel()

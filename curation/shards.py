@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
@@ -20,6 +21,7 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
+from collectors.errors import AffectoryError
 from curation.filter_options import Language
 from curation.read import Shard, open_readonly, read
 from curation.recipe import Recipe
@@ -55,14 +57,23 @@ class Engine:
         self._theirs.close()
 
     def map(self, work: Callable[..., T], items: Iterable[Any], *common: object) -> Iterator[T]:
-        """Yield `work(item, *common)` for each item, in order."""
+        """Yield `work(item, *common)` for each item, in order.
+
+        Raises `AffectoryError` where a process is killed from outside, as by a kernel without memory.
+        """
         if self._pool is None:
             yield from (work(item, *common) for item in items)
             return
         # Not in this thread, where Ctrl-C would cut the start of a process in two and lose it.
         given = self._giving.submit(_give, self._pool, work, items, common)
-        for job in given.result():
-            yield job.result()
+        try:
+            for job in given.result():
+                yield job.result()
+        except BrokenProcessPool:
+            raise AffectoryError(
+                "a process of this build was killed, most often for want of memory: "
+                "close other programs, or take fewer with --workers 1"
+            ) from None
 
 
 def _give(

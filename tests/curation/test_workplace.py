@@ -13,6 +13,7 @@ import pytest
 from collectors.errors import AffectoryError
 from curation.build import main as build
 from curation.report.__main__ import main as report
+from curation.shards import Engine
 from curation.workplace import put, workplace
 from tests.curation.stores import make_store, post, write_recipe
 
@@ -49,6 +50,16 @@ def at_work():
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
+
+
+def test_a_killed_process_of_a_build_is_one_line_that_says_what_to_do():
+    with (
+        pytest.raises(
+            AffectoryError, match=r"a process of this build was killed, .* take fewer with --workers 1"
+        ),
+        Engine(2) as engine,
+    ):
+        list(engine.map(os._exit, [1]))
 
 
 @contextlib.contextmanager
