@@ -240,11 +240,18 @@ def _accelerator(device: torch.device, imageless: bool) -> Any:
 
 
 def _optimiser(model: Unfrozen, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    pace = model.head.pace if settings.optimiser == "sgd" else 1.0  # AdamW doesn't feel a loss's size
+    backbone, head = list(model.backbone.parameters()), dict(model.head.named_parameters())
+    words = [value for name, value in head.items() if "lookup" in name]
+    others = [value for name, value in head.items() if "lookup" not in name]
+    if settings.optimiser == "adamw":  # which feels no size of a loss or a gradient
+        groups: list[dict[str, Any]] = [{"params": backbone, "lr": settings.backbone_lr}]
+        groups += [{"params": words + others}]
+        return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)
+    pace = model.head.pace
     groups = [
-        {"params": list(model.backbone.parameters()), "lr": settings.backbone_lr * pace},
-        {"params": list(model.head.parameters()), "lr": settings.lr * pace},
+        {"params": backbone, "lr": settings.backbone_lr * pace},
+        {"params": others, "lr": settings.lr * pace},
     ]
-    if settings.optimiser == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    if words:  # the image-based model has none
+        groups += [{"params": words, "lr": settings.lr * pace * settings.word_rate}]
     return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)

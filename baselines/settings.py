@@ -31,10 +31,13 @@ class Settings:
     The paper's learning rate is .01, on features as they come from Inception; ours is for features of a
     smaller norm and texts around 0 (`models.parts`: Standardise, TextEncoder). Ours too: batch, epochs,
     patience (epochs without a better likelihood on validation), momentum and weight decay (of all but the
-    words).
+    words), and `word_rate`, how many times `lr` the words' vectors learn at. A word stands in few posts of a
+    step, and its gradient is a share of the step's mean: at 1 the image has explained the class before the
+    words have moved, and they tell little by themselves.
     """
 
     lr: float = 0.2
+    word_rate: float = 16.0
     momentum: float = 0.0
     batch: int = 64
     epochs: int = 100
@@ -55,10 +58,12 @@ class FinetuneSettings:
 
     `lr` is the head's (Duong et al. 2017, section 4.2: .01), `backbone_lr` the network's; `batch` counts the
     posts of a step on all devices together; `patience` the epochs without a better validation likelihood.
+    `word_rate` is that of `Settings`, for SGD; AdamW's steps are of one size, however small the gradient.
     """
 
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.01
+    word_rate: float = 16.0
     backbone_lr: float = 0.001
     momentum: float = 0.9  # SGD's
     weight_decay: float = 1e-4

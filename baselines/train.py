@@ -21,7 +21,7 @@ from baselines.sgd import Sgd
 from baselines.stack import Stack
 
 #: What the mean log-likelihood of validation must gain, in nats, for an epoch to count as a better one.
-BETTER = 0.001
+BETTER = 0.005
 
 #: Rows of which logits are computed at once.
 CHUNK = 4096
@@ -68,7 +68,7 @@ def fit(
     data = data.to(device)
     values, rate = stack.parameters(), settings.lr * stack.first.pace
     # The words' gradients are sparse, which knows neither momentum nor decay.
-    words = Sgd([value for name, value in values.items() if "lookup" in name], lr=rate)
+    words = Sgd([value for name, value in values.items() if "lookup" in name], lr=rate * settings.word_rate)
     others = Sgd(
         [value for name, value in values.items() if "lookup" not in name],
         lr=rate,

@@ -25,7 +25,10 @@ from baselines.settings import Settings, TextSettings
 
 #: Learning rates and weight decays of the neural models. Small sets want small steps and much decay: there
 #: the best epoch of a larger rate is over before it is seen.
-RATES, DECAYS = (0.05, 0.2), (0.0, 0.003, 0.01, 0.03, 0.1)
+RATES, DECAYS = (0.05, 0.2), (0.0, 0.003, 0.01, 0.03)
+
+#: `Settings.word_rate`: of many words that tell little, a high one learns each by heart.
+WORD_RATES = (4.0, 16.0)
 
 #: fastText's n-grams (wordNgrams, minn, maxn), and its rates with epochs.
 NGRAMS = ((1, 3, 6), (2, 2, 5))
@@ -54,7 +57,11 @@ def grid(model: str, base: Settings | TextSettings) -> list[Settings | TextSetti
             replace(base, wordNgrams=n, minn=low, maxn=high, epoch=epoch, lr=lr)
             for (n, low, high), (lr, epoch) in product(NGRAMS, SCHEDULES)
         ]
-    return [replace(base, lr=lr, weight_decay=decay) for lr, decay in product(RATES, DECAYS)]
+    word_rates = WORD_RATES if model != "image" else (base.word_rate,)
+    return [
+        replace(base, lr=lr, weight_decay=decay, word_rate=words)
+        for lr, decay, words in product(RATES, DECAYS, word_rates)
+    ]
 
 
 def search(

@@ -123,9 +123,14 @@ class PlainTextBased(nn.Module):
         return logits
 
 
-def loop(model: Any, name: str, batches: dict[str, Batch], lr: float, epochs: int) -> None:
+def loop(
+    model: Any, name: str, batches: dict[str, Batch], lr: float, epochs: int, word_rate: float = 1.0
+) -> None:
     """Train a model with a loop over a `DataLoader`, on all cores."""
-    optimiser = torch.optim.SGD(model.parameters(), lr=lr)
+    words = [value for key, value in model.named_parameters() if "lookup" in key]
+    others = [value for key, value in model.named_parameters() if "lookup" not in key]
+    groups = [{"params": others, "lr": lr}, {"params": words, "lr": lr * word_rate}]
+    optimiser = torch.optim.SGD(groups if words else others, lr=lr)
     size = Settings().batch
     loader = DataLoader(TensorDataset(*batches["train"]), size, shuffle=True)
     for _ in range(epochs):
@@ -163,7 +168,7 @@ def plain(made: inputs.Inputs, epochs: dict[str, list[int]]) -> float:
             model.measure(batches["train"])
             if name != "image":
                 model.text = PlainText(vectors, settings)
-            loop(model, name, batches, settings.lr * model.pace, number)
+            loop(model, name, batches, settings.lr * model.pace, number, settings.word_rate)
         print(f"{name:<8}{time.perf_counter() - began:>8.1f} s so far, the plain way", flush=True)
     return time.perf_counter() - began
 

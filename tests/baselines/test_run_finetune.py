@@ -99,6 +99,7 @@ def test_a_row_says_that_it_was_fine_tuned_with_which_settings(home):
         "finetune": True,
         "optimiser": "sgd",
         "lr": 0.01,
+        "word_rate": 16.0,
         "backbone_lr": 0.001,
         "momentum": 0.9,
         "weight_decay": 1e-4,

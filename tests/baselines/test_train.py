@@ -84,6 +84,18 @@ def test_words_that_no_text_holds_stay_and_the_padding_stays_zero():
         assert not torch.equal(words[1:11], given_.vectors[1:11])
 
 
+def test_words_learn_at_a_multiple_of_the_rate():
+    """One step moves them so many times as far, and nothing else."""
+    one_step = replace(PLAIN, batch=60, epochs=1)
+    slow, fast = (
+        fit("joint", data(), replace(one_step, word_rate=rate), (0,), CPU)[0].state for rate in (1.0, 3.0)
+    )
+    moved = {key: state["text.lookup.weight"] - data().vectors for key, state in (("1", slow), ("3", fast))}
+    assert moved["1"].abs().max() > 1e-4
+    torch.testing.assert_close(moved["3"], 3 * moved["1"], rtol=1e-3, atol=1e-6)
+    assert all(torch.equal(slow[name], fast[name]) for name in slow if name != "text.lookup.weight")
+
+
 def test_the_images_scale_is_that_of_the_training_images_that_are_there():
     state = fit("image", data(), PLAIN, (0,), CPU)[0].state
     part = data().train

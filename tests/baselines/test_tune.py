@@ -58,10 +58,16 @@ def few(monkeypatch):
 def test_the_candidates_are_those_of_the_module():
     base = Settings(hidden=7)
     found = grid("joint", base)
-    assert [(one.lr, one.weight_decay) for one in found] == [
+    assert [(one.lr, one.weight_decay, one.word_rate) for one in found] == [
+        (lr, decay, words) for lr in tune.RATES for decay in tune.DECAYS for words in tune.WORD_RATES
+    ]
+    searched = {"lr": base.lr, "weight_decay": base.weight_decay, "word_rate": base.word_rate}
+    assert {replace(one, **searched) for one in found} == {base}
+    without_words = grid("image", base)
+    assert [(one.lr, one.weight_decay) for one in without_words] == [
         (lr, decay) for lr in tune.RATES for decay in tune.DECAYS
     ]
-    assert {replace(one, lr=base.lr, weight_decay=base.weight_decay) for one in found} == {base}
+    assert {one.word_rate for one in without_words} == {base.word_rate}
     texts = grid("text", TextSettings(dim=25))
     assert len(texts) == len(tune.NGRAMS) * len(tune.SCHEDULES)
     assert {one.dim for one in texts} == {25}
