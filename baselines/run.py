@@ -114,6 +114,8 @@ def _check(options: Options) -> None:
         raise BaselineError(f"--seeds {options.seeds} is below 1")
     if options.folds is not None and options.folds < 3:
         raise BaselineError(f"--folds {options.folds}: take 3 or more, each the test set once")
+    if options.width < 2:
+        raise BaselineError(f"--width {options.width} is below 2")
     if options.tune and options.finetune:
         raise BaselineError(
             "--tune searches settings for features that are computed once: leave it out with --finetune, "

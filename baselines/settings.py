@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple, get_args
 
 from baselines.errors import BaselineError
 
@@ -22,6 +24,35 @@ TITLES = {
     "joint": "Joint fusion",
     "common": "Common space fusion",
 }
+
+
+class _Range(NamedTuple):
+    holds: Callable[[float], bool]
+    told: str
+
+
+_ABOVE_0 = _Range(lambda value: 0 < value < math.inf, "above 0")
+_FROM_0 = _Range(lambda value: 0 <= value < math.inf, "0 or more")
+_FROM_1 = _Range(lambda value: 1 <= value < math.inf, "1 or more")
+_SHARE = _Range(lambda value: 0 <= value < 1, "0 or more, and below 1")
+
+#: What each number must be, by its name in any of the settings.
+_RANGES = (
+    dict.fromkeys(("lr", "weight"), _ABOVE_0)
+    | dict.fromkeys(("word_rate", "backbone_lr", "weight_decay", "negatives", "minn", "maxn"), _FROM_0)
+    | dict.fromkeys(("batch", "epochs", "patience", "hidden"), _FROM_1)
+    | dict.fromkeys(("dim", "epoch", "minCount", "wordNgrams", "bucket", "lrUpdateRate"), _FROM_1)
+    | dict.fromkeys(("momentum", "dropout"), _SHARE)
+)
+
+
+def _check(settings: Settings | FinetuneSettings | TextSettings) -> None:
+    """Raise `BaselineError` for the first number that is out of its range."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        wanted = _RANGES.get(field.name)
+        if wanted and not wanted.holds(value):
+            raise BaselineError(f"{field.name} = {value!r}: it must be {wanted.told}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +82,9 @@ class Settings:
     negatives: int = 3
     weight: float = 3.0
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class FinetuneSettings:
@@ -70,6 +104,9 @@ class FinetuneSettings:
     batch: int = 32
     epochs: int = 20
     patience: int = 3
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +130,7 @@ class TextSettings:
     lrUpdateRate: int = 100
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("dim", 1),
-            ("epoch", 1),
-            ("wordNgrams", 1),
-            ("minn", 0),
-            ("maxn", 0),
-            ("bucket", 1),
-        ):
-            if getattr(self, name) < least:
-                raise BaselineError(f"{name} = {getattr(self, name)!r}: fastText needs at least {least}")
-        if not self.lr > 0:
-            raise BaselineError(f"lr = {self.lr!r}: fastText needs a learning rate above 0")
+        _check(self)
         if self.maxn and self.minn > self.maxn:
             raise BaselineError(f"minn = {self.minn!r} is above maxn = {self.maxn!r}: no n-gram is that long")
 

@@ -254,6 +254,7 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
         (["--device", "tpu"], "error: --device 'tpu' is not to be had here: there is cpu"),
         (["--folds", "2"], "error: --folds 2: take 3 or more, each the test set once"),
         (["--seeds", "0"], "error: --seeds 0 is below 1"),
+        (["--width", "1"], "error: --width 1 is below 2"),
         (["--models"], "error: --models names none; there are image, text, late, early, joint, common"),
         (["--version", "9.9.9"], "has no version '9.9.9': it has 1.0.0"),
         (["--backbone", "mobilnet_v2"], "mobilenet_v2"),

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.errors import BaselineError
 from baselines.subwords import (
     EOS,
     UNSEEN,
@@ -77,22 +76,6 @@ def test_rare_words_have_no_row_unless_they_have_a_vector():
 def test_texts_are_padded_with_zeros():
     subwords = Subwords.fit(["a b"], TextSettings())
     assert subwords.encode_all(["a b", "", "b"]).tolist() == [[2, 3, 4], [4, 0, 0], [3, 4, 0]]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"dim": 0}, "dim = 0: fastText needs at least 1"),
-        ({"bucket": -5}, "bucket = -5: fastText needs at least 1"),
-        ({"lr": 0.0}, "lr = 0.0: fastText needs a learning rate above 0"),
-        ({"lr": float("nan")}, "lr = nan: fastText needs a learning rate above 0"),
-        ({"minn": 5, "maxn": 3}, "minn = 5 is above maxn = 3: no n-gram is that long"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(wrong, said):
-    with pytest.raises(BaselineError) as error:
-        TextSettings(**wrong)
-    assert str(error.value) == said
 
 
 LIKE_PEER = TextSettings(minn=1, maxn=4, wordNgrams=3, bucket=5000, dim=4)
