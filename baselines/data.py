@@ -103,11 +103,12 @@ def load(
 def _not_built(name: str, folder: Path) -> str:
     built = sorted(path.parent.name for path in folder.glob("*/README.md"))
     recipes = sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
-    how = (
-        f"build it: python -m curation.build {name}"
-        if name in recipes
-        else f"nor is there a recipe of that name: {', '.join(recipes) or 'none at all'}"
-    )
+    if name in recipes:
+        how = f"build it: python -m curation.build {name}"
+    elif recipes:
+        how = f"python -m curation.build NAME builds {', '.join(recipes)}"
+    else:
+        how = "nor is there a recipe: python -m curation.build NAME reads NAME/recipe.toml there"
     return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}); {how}"
 
 

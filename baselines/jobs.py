@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -110,7 +113,9 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["baselines.jobs"])
     number = min(processes or os.cpu_count() or 1, len(dealt))
-    with ProcessPoolExecutor(number, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    theirs, ours = context.Pipe(duplex=False)
+    files = {job.data for job in jobs}
+    with theirs, ours, ProcessPoolExecutor(number, context, _worker, (theirs, files)) as pool:
         waiting: list[Future[Done]] = [pool.submit(work, job, torch.device("cpu")) for job in dealt]
         try:
             for future in as_completed(waiting):
@@ -120,9 +125,25 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
                 "a process that trained was killed, most often for want of memory: close other programs and "
                 "type the same command again, which goes on from the checkpoints that stand"
             ) from None
-        finally:
-            for future in waiting:
-                future.cancel()
+        except BaseException:  # Ctrl-C above all: what is in hand is for nothing
+            ours.close()
+            raise
+
+
+def _worker(run: Connection, files: Set[Path]) -> None:
+    """Prepare a process: one core, and it ends when the run hangs up, which its death by SIGKILL does too."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's
+    threading.Thread(target=_end_with, args=(run, files), daemon=True).start()
+
+
+def _end_with(run: Connection, files: Set[Path]) -> None:
+    wait([run])
+    for file in files:  # nobody else is left to delete them
+        with suppress(OSError):
+            file.unlink()
+            file.parent.rmdir()
+    os._exit(1)
 
 
 #: The longest first, so that no core waits in the end.

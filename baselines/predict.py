@@ -63,8 +63,9 @@ class Predictor:
         told = bool(text and text.strip()) and reads_text
         if not seen and not told:
             wants = [name for name, reads in (("image", self._backbone), ("text", reads_text)) if reads]
+            options = " or ".join(f"--{name}" for name in wants)
             raise BaselineError(
-                f"the {self.checkpoint.model} model needs {' or '.join(wants)}: pass --{wants[0]}"
+                f"the {self.checkpoint.model} model needs {' or '.join(wants)}: pass {options}"
             )
         pixels = self._features(image) if image is not None and seen else torch.zeros(1, self._width())
         batch = Batch(

@@ -107,6 +107,9 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
     except BaselineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted: type the same command again, and it goes on from what stands", file=sys.stderr)
+        return 130
 
 
 def _check(options: Options) -> None:

@@ -34,7 +34,7 @@ class _Range(NamedTuple):
 _ABOVE_0 = _Range(lambda value: 0 < value < math.inf, "above 0")
 _FROM_0 = _Range(lambda value: 0 <= value < math.inf, "0 or more")
 _FROM_1 = _Range(lambda value: 1 <= value < math.inf, "1 or more")
-_SHARE = _Range(lambda value: 0 <= value < 1, "0 or more, and below 1")
+_SHARE = _Range(lambda value: 0 <= value <= 0.99, "between 0 and .99")
 
 #: What each number must be, by its name in any of the settings.
 _RANGES = (

@@ -65,7 +65,7 @@ def read_vectors(path: Path, wanted: set[str]) -> Vectors:
                     width = len(parts) - 1
                 if len(parts) - 1 != width or not width:
                     raise BaselineError(
-                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0]!r}, and "
+                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0][:40]!r}, and "
                         f"{width} in the lines before; every line is a word and its vector, spaces between"
                     )
                 if parts[0] in wanted:

@@ -1,4 +1,8 @@
+import contextlib
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,7 +10,25 @@ import torch
 
 from baselines.errors import BaselineError
 from baselines.jobs import Job, run
+from baselines.run import main
 from baselines.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+#: A run of a job that takes ten minutes to be read.
+AT_WORK = """
+import sys
+from pathlib import Path
+import torch
+from baselines.jobs import Job, run
+from baselines.settings import Settings
+
+class Long:
+    def __reduce__(self):
+        return exec, ("import time; print('at work', flush=True); time.sleep(600)",)
+
+list(run([Job(Long(), "image", Path(sys.argv[1]), Settings(), (0,))], torch.device("cpu"), processes=2))
+"""
 
 
 class Deadly:
@@ -16,9 +38,45 @@ class Deadly:
         return os._exit, (1,)
 
 
-def test_a_killed_process_is_one_line_that_says_what_to_do():
-    job = Job(Deadly(), "image", Path("data.pt"), Settings(), (0, 1))
+def test_a_killed_process_is_one_line_that_says_what_to_do(tmp_path):
+    job = Job(Deadly(), "image", tmp_path / "data.pt", Settings(), (0, 1))
     with pytest.raises(
         BaselineError, match=r"a process that trained was killed, .* goes on from the checkpoints"
     ):
         list(run([job], torch.device("cpu"), processes=2))
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+def test_processes_end_with_their_run_and_leave_nothing(tmp_path, by):
+    """SIGKILL hits the run alone; Ctrl-C its processes too, which leave it to the run."""
+    data = tmp_path / "affectory-run" / "data.pt"
+    data.parent.mkdir()
+    data.touch()
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_WORK, str(data)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as program:
+        try:
+            assert program.stdout.readline() == "at work\n"
+            (os.kill if by == signal.SIGKILL else os.killpg)(program.pid, by)
+            program.communicate(timeout=60)  # which waits for all that hold its output
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+    assert program.returncode == -by
+    assert not data.parent.exists()
+
+
+def test_an_interrupted_command_is_one_line(capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("baselines.running.run", interrupted)
+    assert main(["reddit-emotion"]) == 130
+    assert capsys.readouterr().err == (
+        "interrupted: type the same command again, and it goes on from what stands\n"
+    )

@@ -64,8 +64,8 @@ def test_a_model_of_one_modality_needs_only_that(folder, model):
 @pytest.mark.parametrize(
     ("model", "given", "told"),
     [
-        ("joint", {}, "the joint model needs image or text: pass --image"),
-        ("late", {"text": " \n"}, "the late model needs image or text: pass --image"),
+        ("joint", {}, "the joint model needs image or text: pass --image or --text"),
+        ("late", {"text": " \n"}, "the late model needs image or text: pass --image or --text"),
         ("text", {"image": "post.png"}, "the text model needs text: pass --text"),
         ("image", {"text": TEXT}, "the image model needs image: pass --image"),
     ],
@@ -113,7 +113,7 @@ def test_the_command_prints_the_classes_the_likeliest_first(folder, capsys):
         (["none.pt", "--text", TEXT], "error: the checkpoint '{}/none.pt' can't be read: No such file"),
         (["post.png", "--text", TEXT], "error: '{}/post.png' is no checkpoint of ours: "),
         (["joint.pt", "--image", "none.jpg"], "error: the image 'none.jpg' can't be read: No such file"),
-        (["joint.pt"], "error: the joint model needs image or text: pass --image"),
+        (["joint.pt"], "error: the joint model needs image or text: pass --image or --text"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, arguments, told):
