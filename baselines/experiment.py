@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from baselines import evaluate, fitting, inputs
+from baselines import evaluate, fitting, inputs, paper
 from baselines.checkpoint import Checkpoint, Source
 from baselines.data import Part, Release
 from baselines.finetune_fitting import Finetuning
@@ -200,7 +200,13 @@ def predictions(folds: Sequence[Fold], classes: Sequence[str]) -> pa.Table:
 
 
 def chosen(models: Sequence[str], neural: Settings, text: TextSettings, made: Inputs) -> Chosen:
-    """Return the settings of each model to train. fastText's rows are as wide as the vectors given."""
+    """Return the settings of each model to train. fastText's rows are as wide as the vectors given.
+
+    The common space's g is the paper's for this release, unless another is asked for.
+    """
     if made.vectors:
         text = replace(text, dim=made.vectors.width)
+    known = paper.figures(made.release.name)
+    if neural.negatives is None and known:
+        neural = replace(neural, negatives=known.negatives)
     return {model: text if model == "text" else neural for model in needed(models)}

@@ -51,13 +51,15 @@ def _check(settings: Settings | FinetuneSettings | TextSettings) -> None:
     for field in fields(settings):
         value = getattr(settings, field.name)
         wanted = _RANGES.get(field.name)
-        if wanted and not wanted.holds(value):
+        if wanted and value is not None and not wanted.holds(value):
             raise BaselineError(f"{field.name} = {value!r}: it must be {wanted.told}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Duong et al. 2017, section 4.2: SGD, h = 100, dropout .25, g = 3 (Reddit; Flickr: 4), λ = 3.
+    """Duong et al. 2017, section 4.2: SGD, h = 100, dropout .25, g = 3 (Reddit) or 4 (Flickr), λ = 3.
+
+    `negatives` is g; None: a run takes the paper's for its release, or 3.
 
     The paper's learning rate is .01, on features as they come from Inception; ours is for features of a
     smaller norm and texts around 0 (`models.parts`: Standardise, TextEncoder). Ours too: batch, epochs,
@@ -79,11 +81,16 @@ class Settings:
     pooling: Literal["max", "mean"] = "max"
     fusion: Literal["max", "mean"] = "max"
     missing: Literal["mask", "zero"] = "mask"
-    negatives: int = 3
+    negatives: int | None = None
     weight: float = 3.0
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def g(self) -> int:
+        """The texts of other classes for each post in the common space's loss."""
+        return 3 if self.negatives is None else self.negatives
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class CommonSpaceFusion(JointFusion):
         settings: Settings = Settings(),
     ) -> None:
         super().__init__(features, vectors, classes, settings)
-        self.negatives_per_post = settings.negatives
+        self.negatives_per_post = settings.g
         self.weight = settings.weight
         self.pace = 1 / settings.weight  # its loss is λ times joint fusion's, and more
 

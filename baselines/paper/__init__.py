@@ -50,6 +50,7 @@ class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     releases: dict[str, tuple[str, ...]]
     section: str | None = None
     vectors_file: str | None = None
+    negatives: int | None = None
     counts: dict[str, int] = {}
     posts: int | None = None
 
@@ -66,7 +67,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Paper(msgspec.Struct, frozen=True):
     """What one paper reports on one dataset, and what it used.
 
-    `vectors_file` is how the published file of its word vectors begins; `counts` are its posts by class.
+    `vectors_file` is how the published file of its word vectors begins; `negatives` is its common space's g;
+    `counts` are its posts by class.
     """
 
     key: str  # "duong2017"
@@ -78,6 +80,7 @@ class Paper(msgspec.Struct, frozen=True):
     weights: str
     vectors: str
     vectors_file: str | None
+    negatives: int | None
     split: str
     posts: int
     counts: dict[str, int]
@@ -113,6 +116,7 @@ def _papers() -> dict[str, tuple[Paper, tuple[str, ...]]]:
                 weights=one.weights,
                 vectors=one.vectors,
                 vectors_file=one.vectors_file,
+                negatives=one.negatives,
                 split=one.split,
                 posts=one.posts or sum(one.counts.values()),
                 counts=one.counts,

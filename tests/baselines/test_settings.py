@@ -1,8 +1,12 @@
 import math
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from baselines.errors import BaselineError
+from baselines.experiment import chosen
+from baselines.models import make
 from baselines.run import main
 from baselines.settings import FinetuneSettings, Settings, TextSettings
 
@@ -40,6 +44,17 @@ def test_the_least_that_makes_sense_is_taken():
     frozen_words = Settings(word_rate=0, negatives=0, dropout=0, weight_decay=0, momentum=0)
     assert (frozen_words.word_rate, frozen_words.negatives) == (0, 0)
     assert TextSettings(minn=0, maxn=0).maxn == 0
+
+
+@pytest.mark.parametrize(
+    ("release", "asked", "g"),
+    [("flickr-emotion", None, 4), ("flickr-emotion", 3, 3), ("reddit-emotion", None, 3), ("my-own", None, 3)],
+)
+def test_the_common_space_takes_the_papers_number_of_other_texts(release, asked, g):
+    made = SimpleNamespace(vectors=None, release=SimpleNamespace(name=release))
+    found = chosen(("common",), Settings(negatives=asked), TextSettings(), made)
+    assert found["common"].g == g
+    assert make("common", 4, torch.zeros(3, 2), 2, found["common"]).negatives_per_post == g
 
 
 @pytest.mark.parametrize(
