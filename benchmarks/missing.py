@@ -128,16 +128,19 @@ def compare(what: str, corpora: Sequence[Inputs], settings: Settings, seeds: Seq
     print(f"{what:<36}common loses {100 * less.mean():.1f} points less ({100 * low:.1f} to {100 * high:.1f})")
 
 
-def main(titles: str | None = None, datasets: Path = Path("datasets"), seeds: int = 3) -> None:
+def main(
+    titles: str | None = None, datasets: Path = Path("datasets"), seeds: int = 3, first: int = 0
+) -> None:
     """Compare the two without one input.
 
     Args:
         titles: A release of texts; without one, corpora of the sandbox.
         datasets: Where releases are.
         seeds: Seeds of each model.
+        first: The number of the first of the eight corpora.
     """
     print(machine(), f"torch {torch.__version__}")
-    corpora = [titled(titles, datasets)] if titles else [drawn(seed) for seed in CORPORA]
+    corpora = [titled(titles, datasets)] if titles else [drawn(first + number) for number in CORPORA]
     for rate in (1.0, Settings().word_rate):
         settings = replace(Settings(), word_rate=rate)
         compare(f"{titles or 'sandbox'}, words × {rate:g}", corpora, settings, range(seeds))
