@@ -70,7 +70,7 @@ class Settings:
     """
 
     lr: float = 0.2
-    word_rate: float = 16.0
+    word_rate: float = 16.0  # the rate of the words' vectors, in lr
     momentum: float = 0.0
     batch: int = 64
     epochs: int = 100
@@ -81,8 +81,8 @@ class Settings:
     pooling: Literal["max", "mean"] = "max"
     fusion: Literal["max", "mean"] = "max"
     missing: Literal["mask", "zero"] = "mask"
-    negatives: int | None = None
-    weight: float = 3.0
+    negatives: int | None = None  # the common space's g (none: the paper's for the release, or 3)
+    weight: float = 3.0  # the common space's λ
 
     def __post_init__(self) -> None:
         _check(self)
@@ -104,7 +104,7 @@ class FinetuneSettings:
 
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 0.01
-    word_rate: float = 16.0
+    word_rate: float = 16.0  # the rate of the words' vectors, in lr
     backbone_lr: float = 0.001
     momentum: float = 0.9  # SGD's
     weight_decay: float = 1e-4
