@@ -22,7 +22,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 
 #: `weights` of a network as it is before any training.
 RANDOM = "random"

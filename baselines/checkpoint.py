@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affectory.core.errors import BaselineError
 from baselines import models
 from baselines.backbones import Backbone, load_backbone
-from baselines.errors import BaselineError
 from baselines.settings import Settings, TextSettings
 from baselines.subwords import Subwords
 from baselines.text import Vocabulary

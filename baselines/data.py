@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 
 SPLITS = ("train", "validation", "test")
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from affectory.core.errors import BaselineError
+from affectory.encoders.feature_cache import FeatureCache, Features
 from baselines.backbones import Backbone
-from baselines.errors import BaselineError
-from baselines.feature_cache import FeatureCache, Features
 from baselines.image_progress import ImageProgress, say
 from baselines.pixels import ImageRef, cores, image_refs, pixel_batches, pixels
 

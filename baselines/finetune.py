@@ -20,10 +20,10 @@ from typing import Any
 
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import RANDOM, Backbone, state_digest
 from baselines.batch import Batch
 from baselines.data import Part, Release
-from baselines.errors import BaselineError
 from baselines.finetune_steps import Best, Posts, Steps, Unfrozen
 from baselines.models.parts import Classifier
 from baselines.pixels import image_refs

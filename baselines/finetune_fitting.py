@@ -13,11 +13,11 @@ from time import perf_counter
 
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines import fitting, inputs, train
 from baselines.backbones import Backbone, save_backbone
 from baselines.checkpoint import Checkpoint, Source, fingerprint
 from baselines.data import Release
-from baselines.errors import BaselineError
 from baselines.features import extract, image_refs
 from baselines.finetune import Finetuned, Posts, fit_unfrozen, posts_of
 from baselines.fitting import Ask, Tell

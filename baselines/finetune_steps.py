@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import Backbone
 from baselines.batch import IMAGE, TEXT, Batch
-from baselines.errors import BaselineError
 from baselines.image_progress import say
 from baselines.models.parts import Classifier
 from baselines.pixels import ImageRef, pixel_batches

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines import jobs
 from baselines.checkpoint import Checkpoint, Source, fingerprint, read
-from baselines.errors import BaselineError
 from baselines.inputs import Inputs
 from baselines.settings import Settings, TextSettings
 from baselines.train import Fitted

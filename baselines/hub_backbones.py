@@ -10,8 +10,8 @@ from typing import Any
 from PIL import Image
 from torch import Tensor, nn
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import RANDOM, Network, seeded
-from baselines.errors import BaselineError
 
 
 class Pooled(nn.Module):

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from affectory.core.errors import BaselineError
 from baselines import subwords
 from baselines.backbones import Backbone
 from baselines.batch import Batch
 from baselines.data import SPLITS, Part, Release
-from baselines.errors import BaselineError
 from baselines.features import extract, image_refs
 from baselines.settings import TextSettings
 from baselines.subwords import Subwords

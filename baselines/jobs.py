@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines.batch import Batch
 from baselines.data import Part
-from baselines.errors import BaselineError
 from baselines.inputs import Inputs
 from baselines.results import Stopped
 from baselines.settings import Settings, TextSettings

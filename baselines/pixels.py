@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import Backbone
-from baselines.errors import BaselineError
 
 if TYPE_CHECKING:
     from baselines.data import Part, Release

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

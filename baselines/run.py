@@ -20,7 +20,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 from baselines.settings import MODELS, TEXT, FinetuneSettings, Model, Settings, TextSettings
 
 

@@ -15,11 +15,11 @@ import msgspec
 import pyarrow.parquet as pq
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines import data, experiment, inputs, page, paper, tables, tune
 from baselines.backbones import Backbone, load_backbone
 from baselines.checkpoint import Source
 from baselines.data import Release
-from baselines.errors import BaselineError
 from baselines.experiment import Chosen, Fold, Setup
 from baselines.finetune_fitting import Finetuning
 from baselines.finetune_steps import in_main_process

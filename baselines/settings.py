@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple, get_args
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 
 Model = Literal["image", "text", "late", "early", "joint", "common"]
 

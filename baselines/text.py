@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 
 #: Tokens of a text that are read; the rest of a longer one is left out.
 MAX_TOKENS = 128

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.transforms._presets import ImageClassification
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import RANDOM, Network, check_keys, seeded
-from baselines.errors import BaselineError
 
 #: densenet121-a639ec97.pth and its kin say "denselayer1.norm.1.weight" for "denselayer1.norm1.weight".
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)")

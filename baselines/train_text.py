@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 from baselines.models.text import TextBased
 from baselines.results import Stopped
 from baselines.settings import TextSettings

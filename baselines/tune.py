@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines import jobs
-from baselines.errors import BaselineError
 from baselines.inputs import Inputs
 from baselines.settings import Settings, TextSettings
 

@@ -25,9 +25,9 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
+from affectory.core.errors import BaselineError
 from baselines.batch import Batch
 from baselines.data import Part, load
-from baselines.errors import BaselineError
 from baselines.models.text import TextBased
 from baselines.settings import TextSettings
 from baselines.subwords import Subwords, words

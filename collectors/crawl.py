@@ -18,8 +18,8 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from affectory.core.errors import AffectoryError
 from collectors.download import NEEDS_CLIENT_ID, Downloads, FindAnother
-from collectors.errors import AffectoryError
 from collectors.fetch import Client
 from collectors.images import ImagePolicy
 from collectors.pages import Failure, Source

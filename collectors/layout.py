@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from collectors.errors import StoreError
+from affectory.core.errors import StoreError
 
 EXTENSIONS = {
     "image/jpeg": "jpg",

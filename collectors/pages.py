@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from collectors.errors import SourceError
+from affectory.core.errors import SourceError
 from collectors.record import Post, Rejection
 
 

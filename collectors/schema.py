@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from collectors.errors import StoreError
+from affectory.core.errors import StoreError
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
 STORE_VERSION = 3

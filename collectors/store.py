@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from affectory.core.errors import StoreError
 from collectors import rows, runs
-from collectors.errors import StoreError
 from collectors.layout import explained
 from collectors.layout import media_path as media_path  # curation knows the store by this module
 from collectors.record import Outcome, Post

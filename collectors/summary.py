@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.pages import Failure
 from collectors.progress import eta
 

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Self
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.images import ImagePolicy, keep
 from collectors.record import Outcome
 

@@ -18,7 +18,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.command import finish
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 
 #: Of a row of the ids: what the lists are made of.
 COLUMNS = ("post_id", "source", "community", "votes", "agreement", "image_url")

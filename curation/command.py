@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 
 
 def finish(work: Callable[[], object]) -> int:

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from collectors.errors import known_keys
+from affectory.core.errors import known_keys
 
 
 class Part(BaseModel):

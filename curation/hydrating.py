@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation import card, collecting, duplicates, manifest, split, versions
 from curation.filter_options import Filter, HasImage, Removed, Words

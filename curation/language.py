@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 
 Engine = Literal["fasttext", "langdetect"]
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.ledger import Ledger, Step
 from curation.parquet import Written
 

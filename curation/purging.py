@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation import card, dropped, duplicates, manifest, parquet, split, versions
 from curation.labels import UNLABELLED

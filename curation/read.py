@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation.attribution import attribution
 from curation.recipe import Recipe

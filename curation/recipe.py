@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from collectors.errors import AffectoryError, first_fault
+from affectory.core.errors import AffectoryError, first_fault
 from collectors.local.source import Local
 from curation.filter_options import Filter, Part
 

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.filter_options import Language
 from curation.read import Shard, open_readonly, read
 from curation.recipe import Recipe

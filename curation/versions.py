@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation import manifest
 from curation.manifest import Manifest
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 
 BUILDING = ".building"
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from affectory.core.errors import BaselineError
 from baselines import comparison as c
-from baselines.errors import BaselineError
 from baselines.page import Key
 from baselines.results import Results
 

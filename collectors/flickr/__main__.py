@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
-from collectors.errors import AffectoryError, InputError
+from affectory.core.errors import AffectoryError, InputError
 
 if TYPE_CHECKING:
     from collectors.flickr.sources import Asked

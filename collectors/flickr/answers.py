@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from collectors.errors import SourceError
+from affectory.core.errors import SourceError
 from collectors.resolve import valid_text
 
 _ID = re.compile(r"[0-9]{1,20}")

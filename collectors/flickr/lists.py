@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.flickr.listed import Listed
 from collectors.record import Rejection
 

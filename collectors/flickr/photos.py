@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from collectors.errors import SourceError
+from affectory.core.errors import SourceError
 from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private, refused
 from collectors.flickr.api import Down, FlickrApi
 from collectors.flickr.listed import CONFLICT, Listed, listed_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from collectors.errors import SourceError
+from affectory.core.errors import SourceError
 from collectors.flickr.answers import BadKey, FlickrError, Found, refused
 from collectors.flickr.api import PER_PAGE, Down, FlickrApi
 from collectors.flickr.listed import CONFLICT, Listed, listed_of

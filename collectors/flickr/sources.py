@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from affectory.core.errors import InputError
 from collectors.crawl import MakeSource
-from collectors.errors import InputError
 from collectors.fetch import Client
 from collectors.flickr.api import REST, FlickrApi, quota
 from collectors.flickr.lists import Lists

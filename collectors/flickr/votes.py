@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists, named_after
 from collectors.flickr.urls import target_of

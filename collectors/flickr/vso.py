@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.flickr.listed import CONFLICT, Listed
 from collectors.flickr.lists import Lists
 from collectors.flickr.urls import target_of

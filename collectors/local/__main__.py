@@ -19,7 +19,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from collectors.errors import AffectoryError, InputError
+from affectory.core.errors import AffectoryError, InputError
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.images import ImagePolicy
 from collectors.layout import explained
 from collectors.local.images import look

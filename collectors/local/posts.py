@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.local.source import DELIMITERS, TABLE, Local, image_columns
 from collectors.local.tables import Row, Table, open_table
 from collectors.record import Media, Post, Rejection

@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from collectors.errors import InputError, first_fault, known_keys
+from affectory.core.errors import InputError, first_fault, known_keys
 
 #: Tables by the end of their name; delimited ones with what stands between two values.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}

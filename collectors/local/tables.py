@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.local.source import DELIMITERS, JSON_LINES, PARQUET, Local
 from collectors.record import Rejection
 

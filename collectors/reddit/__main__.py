@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
-from collectors.errors import AffectoryError, InputError
+from affectory.core.errors import AffectoryError, InputError
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 
 if TYPE_CHECKING:

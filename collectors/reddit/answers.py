@@ -33,7 +33,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from collectors.errors import SourceError
+from affectory.core.errors import SourceError
 
 
 class RedditError(SourceError):

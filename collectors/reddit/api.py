@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.reddit.answers import BadCredentials, RedditError, ServerError, check_answer
 
 if TYPE_CHECKING:

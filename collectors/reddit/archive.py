@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
+from affectory.core.errors import SourceError
 from collectors.answers import FetchError
-from collectors.errors import SourceError
 from collectors.fetch import Client
 from collectors.pages import Failure, Page
 from collectors.record import Post, Rejection

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.pages import Failure, Page
 from collectors.record import Post, Rejection
 from collectors.reddit.post import parse_post

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.pages import Failure, Page
 from collectors.record import Post, Rejection
 from collectors.reddit.answers import RedditError

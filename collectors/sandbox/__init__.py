@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.sandbox.faults import Faults
 from collectors.sandbox.limits import HostLimits
 

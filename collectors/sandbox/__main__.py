@@ -13,7 +13,7 @@ import threading
 
 import tyro
 
-from collectors.errors import AffectoryError, InputError
+from affectory.core.errors import AffectoryError, InputError
 from collectors.sandbox.server import make_sandbox, serving
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.sandbox import stable
 
 #: What kind of address it is: an API, the Arctic Shift API, Flickr's, or pictures and pages.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.layout import explained
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from curation.command import finish
 from curation.report import write
 from curation.workplace import writable

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 
 SPLITS = ("train", "validation", "test")
 

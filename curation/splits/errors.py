@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 
 
 class SplitError(AffectoryError):

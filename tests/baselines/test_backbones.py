@@ -10,8 +10,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torchvision.models import get_model
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import load_backbone, save_backbone, to_rgb
-from baselines.errors import BaselineError
 from tests.conftest import SHARED
 
 MOBILENET = SHARED / "weights" / "mobilenet_v2_imagenet.safetensors"
@@ -273,8 +273,8 @@ def test_a_hub_that_is_out_of_reach_is_asked_once(tmp_path):
     done = subprocess.run(command, env=os.environ | home, text=True, capture_output=True)
     assert "Retry" not in done.stderr
     assert done.stderr.splitlines()[-1] == (
-        "baselines.errors.BaselineError: google/vit-tiny can't be loaded from 'google/vit-tiny' (the Hugging "
-        "Face hub can't be reached, and hasn't given it before): download it elsewhere (`hf download "
+        "affectory.core.errors.BaselineError: google/vit-tiny can't be loaded from 'google/vit-tiny' (the "
+        "Hugging Face hub can't be reached, and hasn't given it before): download it elsewhere (`hf download "
         "google/vit-tiny --local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
     )
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines.checkpoint import Checkpoint, Source, fingerprint, read
-from baselines.errors import BaselineError
 from baselines.settings import MODELS, Settings, TextSettings
 from tests.baselines import networks
 

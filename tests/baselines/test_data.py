@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affectory.core.errors import BaselineError
 from baselines import inputs, running
 from baselines.data import SPLITS, Part, Release, checked, folds, load
-from baselines.errors import BaselineError
 from baselines.results import LeftOut
 from baselines.settings import MODELS
 from tests.baselines import small

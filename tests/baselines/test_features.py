@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+from affectory.core.errors import BaselineError
+from affectory.encoders.feature_cache import FeatureCache
 from baselines import features, image_progress
 from baselines.backbones import Backbone, Network
-from baselines.errors import BaselineError
-from baselines.feature_cache import FeatureCache
 from baselines.features import Forward, ImageRef, extract
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from affectory.core.errors import BaselineError
 from baselines.backbones import Backbone, Network, load_backbone, state_digest
 from baselines.batch import Batch
-from baselines.errors import BaselineError
 from baselines.features import ImageRef, extract
 from baselines.finetune import FinetuneSettings, Posts, fit_unfrozen
 from baselines.finetune_steps import Steps, Unfrozen

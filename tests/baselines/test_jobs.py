@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 from baselines.jobs import Job, run
 from baselines.run import main
 from baselines.settings import Settings

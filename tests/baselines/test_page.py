@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 from baselines.page import Shown, write
 from baselines.page.answers import kinds, read
 from baselines.page.thumbnails import SIDE, thumbnail

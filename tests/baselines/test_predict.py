@@ -3,11 +3,11 @@ import pytest
 import torch
 from PIL import Image
 
+from affectory.core.errors import BaselineError
 from baselines import predict
 from baselines.backbones import load_backbone
 from baselines.batch import Batch
 from baselines.checkpoint import Checkpoint, Source
-from baselines.errors import BaselineError
 from baselines.predict import Predictor
 from baselines.settings import Settings
 from tests.baselines import networks

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 from baselines.experiment import chosen
 from baselines.models import make
 from baselines.run import main

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines.batch import Batch
-from baselines.errors import BaselineError
 from baselines.models.text import TextBased
 from baselines.results import Stopped
 from baselines.subwords import UNSEEN, Subwords, TextSettings

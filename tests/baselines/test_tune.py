@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from affectory.core.errors import BaselineError
 from baselines import inputs, tune
 from baselines.data import SPLITS, Part, Release
-from baselines.errors import BaselineError
 from baselines.fitting import Ask, late, train_all
 from baselines.inputs import Images
 from baselines.settings import Settings, TextSettings

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 from baselines.text import MAX_TOKENS, PADDING, UNKNOWN, padded, read_vectors, tokenise, vocabulary
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from affectory.core.errors import StoreError
 from collectors.answers import FetchError
 from collectors.clients import client_for
 from collectors.download import Downloads, as_outcome
-from collectors.errors import StoreError
 from collectors.fetch import Limits
 from collectors.hosts import Budget
 from collectors.images import ImagePolicy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.flickr.lists import Lists, files
 from collectors.flickr.votes import read_votes
 from collectors.flickr.vso import Pair, read_pairs, read_photos

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.local.encoding import encoding_of
 from collectors.local.source import Local
 from collectors.local.tables import open_table

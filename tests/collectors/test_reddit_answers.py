@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.errors import SourceError
+from affectory.core.errors import SourceError
 from collectors.reddit import answers
 from collectors.reddit.answers import RateLimited, RedditError, check_answer
 

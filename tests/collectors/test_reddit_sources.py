@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 import zstandard
 
+from affectory.core.errors import InputError
 from collectors.clients import client_for
-from collectors.errors import InputError
 from collectors.pages import Failure, Page
 from collectors.reddit.api import connect
 from collectors.reddit.archive import Archive

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.sandbox.faults import KNOWN, Faults
 from collectors.sandbox.limits import Bucket, HostLimits
 from collectors.sandbox.misbehave import bomb

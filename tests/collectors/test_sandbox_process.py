@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.errors import InputError
+from affectory.core.errors import InputError
 from collectors.sandbox import running
 
 ROOT = Path(__file__).parents[2]

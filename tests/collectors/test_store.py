@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.errors import StoreError
+from affectory.core.errors import StoreError
 from collectors.record import Media, Outcome, Post, author_hash
 from collectors.store import Store, Task
 

@@ -5,7 +5,7 @@ import sqlite3
 import datasets
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from tests.curation.stores import built, contents, make_store, post
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation.build import main
 from curation.release import build

@@ -4,7 +4,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.hydrate import main as hydrate
 from curation.recipe import RecipeError, load
 from curation.release import build

@@ -8,7 +8,7 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation import columns
 from curation.hydrating import collect, hydrate

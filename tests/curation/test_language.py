@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.language import LanguageError, identify, keep
 from curation.words import count_words
 

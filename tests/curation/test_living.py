@@ -7,7 +7,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from collectors.reddit.__main__ import main as collect
 from collectors.store import Store
 from curation.hydrate import main as hydrate

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation import splits
 from curation.splits import (
     SmallClass,

@@ -5,7 +5,7 @@ import random
 import datasets
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.release import build
 from tests.curation.stores import built, contents, make_store, post, write_recipe
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.errors import AffectoryError
+from affectory.core.errors import AffectoryError
 from curation.build import main as build
 from curation.report.__main__ import main as report
 from curation.shards import Engine

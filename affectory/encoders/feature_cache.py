@@ -20,23 +20,51 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.backbones import Backbone
-from baselines.errors import BaselineError
+from affectory.core.errors import BaselineError
 
 FORMAT = 1
 
 Features = NDArray[np.float16]
 
 
+class Encoder(Protocol):
+    """What tells the features of one network from those of another."""
+
+    @property
+    def key(self) -> str:
+        """The name of its folder: network, weights and preprocessing."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a feature vector."""
+        ...
+
+    @property
+    def weights_sha256(self) -> str:
+        """The digest of its weights."""
+        ...
+
+    @property
+    def preprocessing(self) -> str:
+        """What is done to an image before it."""
+        ...
+
+
 class FeatureCache:
     """The features of one backbone, by the sha256 of the image."""
 
-    def __init__(self, cache: Path, backbone: Backbone) -> None:
+    def __init__(self, cache: Path, backbone: Encoder) -> None:
         self.folder = cache / backbone.key
         self.dim = backbone.dim
         about = {

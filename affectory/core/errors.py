@@ -3,7 +3,8 @@
     AffectoryError(ValueError)      one line: what is wrong, the value, the next step
     ├── StoreError                  the crawl store can't be opened or written
     ├── InputError                  a file, a flag or a list given by the user
-    └── SourceError                 a source (Reddit, an archive, a dump) answered with a failure
+    ├── SourceError                 a source (Reddit, an archive, a dump) answered with a failure
+    └── BaselineError               a release, weights, vectors or a setting can't be trained on or with
 
 A command prints the message and exits with 2, or with 1 where a part of the work was done.
 Nothing else is caught at the top: another exception is our own bug and keeps its traceback.
@@ -31,6 +32,10 @@ class InputError(AffectoryError):
 
 class SourceError(AffectoryError):
     """A source of posts answered with a failure."""
+
+
+class BaselineError(AffectoryError):
+    """A release, weights, vectors or a setting that the baselines can't use."""
 
 
 def first_fault(error: ValidationError) -> str:

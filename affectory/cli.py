@@ -19,9 +19,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-DEMO = Path("data/demo")
+from affectory.demo import demo
 
 #: A command's words, the module whose `main` it is, and what it does.
 MODULES = {
@@ -51,41 +50,6 @@ MODULES = {
 }
 
 
-def demo(arguments: Sequence[str], prog: str) -> int:
-    """Collect four subreddits of the sandbox, build a release of them, and train six models on it."""
-    if arguments:
-        print(f"usage: {prog}\n\n{demo.__doc__}")
-        return 0 if arguments[0] in ("-h", "--help") else 2
-    store, out = str(DEMO / "store"), str(DEMO / "datasets")
-    here = Path(__file__).parent / "datasets"
-    recipes = "datasets" if here == Path.cwd() / "datasets" else str(here)
-    collect = [
-        "collect",
-        "reddit",
-        "--subs",
-        "happy",
-        "creepy",
-        "rage",
-        "gore",
-        "--sandbox",
-        "--store",
-        store,
-    ]
-    build = ["build", "reddit-emotion", "--datasets", recipes, "--store", store, "--out", out]
-    # No weights are downloaded: a network as it is before any training tells the sandbox's pictures apart.
-    network = ["--backbone", "resnet18", "--weights", "random", "--side", "64"]
-    folders = [f"--{name}={DEMO / name}" for name in ("features", "cache")]
-    run = ["run", "reddit-emotion", "--datasets", out, *network, *folders, "--out", str(DEMO / "results")]
-    for step in (collect, build, run):
-        print(f"$ affectory {' '.join(step)}", flush=True)
-        if code := main(step):
-            return code
-        print()
-    print("The posts are generated, and the image network's weights are random: these are no one's figures.")
-    print("For real posts: affectory collect reddit --help; for real weights: affectory run --help")
-    return 0
-
-
 def _command(words: str) -> Callable[[Sequence[str]], int]:
     main_of: Callable[..., int] = importlib.import_module(MODULES[words][0]).main
     return lambda arguments: main_of(list(arguments), prog=f"affectory {words}")
@@ -95,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands; return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["demo"]:
-        return demo(given[1:], "affectory demo")
+        return demo(given[1:], "affectory demo", main)
     for words in MODULES:
         if given[: words.count(" ") + 1] == words.split():
             return _command(words)(given[words.count(" ") + 1 :])
@@ -107,7 +71,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for words, (_, does) in MODULES.items():
         print(f"  affectory {words:<15} {does}")
     return 0 if asked_for_help else 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Affectory: multimodal emotion datasets, from their sources to the field's baselines."""
