@@ -82,7 +82,7 @@ def application() -> web.Application:
     heard: dict[str, list[str]] = {}
     big = picture(1670, 0, "PNG")
     slow = {
-        "scans2000.jpg": many_scans(2000),
+        "scans6000.jpg": many_scans(6000),
         "scans20000.jpg": many_scans(20_000),
         "frames.gif": many_frames(2_000_000),
         "directories.tif": many_directories(30_000),

@@ -3,9 +3,9 @@
     python -m benchmarks.hostile
     python -m benchmarks.hostile --only decode memory
 
-Each case is a process of its own, most of them against a loopback server. The table says what came out, whether
-that is right, the most memory that all its processes had together (PSS), and the seconds. The exit code is 1
-where a case is wrong.
+Each case is a process of its own, most of them against a loopback server. The table says what came out,
+whether that is right, the most memory that all its processes had together (PSS), and the seconds. The exit
+code is 1 where a case is wrong.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def crawled(base: str, folder: Path, urls: Sequence[str], client_id: str | None 
 
 def decode(base: str, folder: Path) -> Outcome:
     """40 ordinary pictures, and four that take a decoder minutes; then a rerun."""
-    names = ("scans2000.jpg", "scans20000.jpg", "frames.gif", "directories.tif")
+    names = ("scans6000.jpg", "scans20000.jpg", "frames.gif", "directories.tif")
     urls = [f"https://slow.example/slow/{name}" for name in names]
     urls += [f"https://good.example/good/{number}.jpg" for number in range(40)]
     first = crawled(base, folder, urls)
@@ -161,7 +161,7 @@ def redirect(base: str, folder: Path) -> Outcome:
 
 
 def conflict(base: str, folder: Path) -> Outcome:
-    """Photos under pairs of both signs, found before their images were fetched or after: the stores are equal."""
+    """Photos under pairs of both signs, found before their images are fetched or after: equal stores."""
     from benchmarks.crash import contents
     from collectors.flickr.__main__ import main as collect
     from collectors.sandbox import running
