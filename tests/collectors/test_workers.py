@@ -30,6 +30,13 @@ class Deadly(bytes):
         return os._exit, (1,)
 
 
+class Timers(bytes):
+    """Bytes that become, in the process that unpickles them, the seconds left of its timers."""
+
+    def __reduce__(self):
+        return slow_work.timers, ()
+
+
 class Missing:
     """Work whose module is not there in the process that is to do it."""
 
@@ -143,6 +150,11 @@ def test_each_image_has_the_whole_time(folder):
     assert timed(folder, [b"burn 0.15"] * 8, TimeLimits(cpu=0.6)) == [STORED] * 8
 
 
+def test_no_timer_runs_while_a_worker_waits_for_an_image(folder):
+    assert timed(folder, [b"one", Timers()], TimeLimits()) == [STORED, STORED]
+    assert (folder / "begun").read_bytes() == b"one\n0 0\n"
+
+
 def test_a_decoder_is_ended_in_the_middle_of_its_work(folder):
     images = [png(), slow_jpeg(), png(1)]
     assert timed(folder, images, TimeLimits(cpu=0.5), keep) == [
@@ -166,7 +178,7 @@ def test_the_limits_hold_where_the_program_ignores_and_blocks_their_signals(fold
         "async def go():\n"
         "    limits = TimeLimits(cpu=0.2, wall=5)\n"
         "    with Workers(1, Path(sys.argv[1]), 1, ImagePolicy(), work, limits) as workers:\n"
-        "        print((await workers.keep(b'burn 30', '')).reason)\n"
+        "        print((await workers.keep(b'burn 4', '')).reason)\n"
         "asyncio.run(go())\n"
     )
     command = [sys.executable, "-c", program, folder]
