@@ -31,13 +31,13 @@ POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 def gallery(store, seeds):
     """Put a gallery of pictures of these seeds into a store; of None the image has gone."""
     media = tuple(
-        Media(url=f"https://i.redd.it/{seed}-{i}.jpg", position=i, kind="image")
+        Media(url=f"https://i.redd.it/gallery-{seed}-{i}.jpg", position=i, kind="image")
         for i, seed in enumerate(seeds)
     )
     with Store.open(store) as opened:
         opened.add([replace(post(61), media=media)])
         found = [
-            put_image(opened, medium.url, Picture(seed).bytes())
+            put_image(opened, medium.url, Picture(10_000 + seed).bytes())
             for medium, seed in zip(media, seeds, strict=True)
             if seed is not None
         ]
@@ -174,3 +174,18 @@ def test_a_rebuild_has_a_digest_of_its_own_and_is_never_taken_for_the_release(tm
     original = make_store(tmp_path / "original", POSTS)
     done = built(tmp_path / "rebuilt", original, ALL)
     assert (done.stood, done.manifest.version, done.manifest.ledger.kept) == (False, "1.0.1", 60)
+
+
+def test_labels_are_those_of_the_ids_whatever_the_store_says_now(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    full = built(tmp_path, store, ALL)
+    assert write_ids([str(full.folder.parent), "--out", str(tmp_path / "received")]) == 0
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[7], community="creepy")])
+    arguments = ["--store", str(store), "--store-only", "--out", str(tmp_path / "full")]
+    assert hydrate([str(tmp_path / "received"), *arguments]) == 0
+    again = tmp_path / "full" / "1.0.0"
+    assert manifest.read(again / "manifest.json").counts == full.manifest.counts
+    assert {key: row["label"] for key, row in rows_of(again).items()} == {
+        key: row["label"] for key, row in rows_of(full.folder).items()
+    }
