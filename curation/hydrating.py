@@ -61,8 +61,15 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
 def check_room(folder: Path, version: str | None, out: Path) -> None:
     """Raise `AffectoryError` where a rebuild of this version stands in `out` already."""
     there = out / versions.find(folder, version).name
-    if there.exists():
+    if there.exists() and not _unfinished(there):
         raise AffectoryError(f"{str(there)!r} stands already: remove it, or name another --out")
+
+
+def _unfinished(there: Path) -> bool:
+    """Return whether a rebuild was killed before its card named it, and so before the command's end."""
+    readme = there.parent / "README.md"
+    named = readme.is_file() and f'- config_name: "{there.name}"' in readme.read_text(encoding="utf-8")
+    return (there / "manifest.json").is_file() and not named
 
 
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
@@ -84,7 +91,10 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
         damaged = lost_digests(draft.lost)
         label = Label(described.version, _input(described, identified(read, damaged)))
         publish(draft, recipe, source.folder, engine, label, place)
-        (place / "release").rename(out / described.version)
+        there = out / described.version
+        if there.exists() and _unfinished(there):
+            there.rename(place / "unfinished")
+        (place / "release").rename(there)
         if damaged:  # after the rename, as a build does
             source.refetch(damaged)
     card.write(out, folder / "card.md")

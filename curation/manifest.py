@@ -66,16 +66,16 @@ def read(path: Path) -> Manifest:
     """Read a manifest. Raises `AffectoryError` for one that is damaged, or that a newer program wrote."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # no JSON, or no UTF-8
+        written_by = raw.pop("manifest_version")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # cut short, or something else
         raise AffectoryError(
             f"{str(path)!r} is damaged ({error}): remove {str(path.parent)!r} and build again"
         ) from None
-    if raw["manifest_version"] > MANIFEST_VERSION:
+    if written_by > MANIFEST_VERSION:
         raise AffectoryError(
-            f"{path} has version {raw['manifest_version']}, newer than this program reads "
+            f"{path} has version {written_by}, newer than this program reads "
             f"({MANIFEST_VERSION}): upgrade affectory"
         )
-    del raw["manifest_version"]
     raw.setdefault("format", 1)
     ledger = raw.pop("ledger")
     steps = tuple(Step(**step) for step in ledger.pop("steps"))

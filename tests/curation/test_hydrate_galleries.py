@@ -13,6 +13,7 @@ from curation.ids import main as write_ids
 from tests.curation.stores import (
     Picture,
     built,
+    contents,
     dropped_of,
     dropped_rows,
     make_store,
@@ -189,3 +190,22 @@ def test_labels_are_those_of_the_ids_whatever_the_store_says_now(tmp_path):
     assert {key: row["label"] for key, row in rows_of(again).items()} == {
         key: row["label"] for key, row in rows_of(full.folder).items()
     }
+
+
+def test_a_rebuild_that_was_killed_before_its_card_was_written_is_rebuilt(tmp_path, monkeypatch, capsys):
+    store = make_store(tmp_path / "store", POSTS)
+    full = built(tmp_path, store, ALL).folder
+    assert write_ids([str(full.parent), "--out", str(tmp_path / "received")]) == 0
+    arguments = [str(tmp_path / "received"), "--store", str(store), "--store-only", "--out"]
+    assert hydrate([*arguments, str(tmp_path / "calm")]) == 0
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("curation.card.write", killed)
+        assert hydrate([*arguments, str(tmp_path / "full")]) == 130
+    assert hydrate([*arguments, str(tmp_path / "full")]) == 0
+    assert contents(tmp_path / "full") == contents(tmp_path / "calm")
+    assert hydrate([*arguments, str(tmp_path / "full")]) == 2
+    assert "stands already" in capsys.readouterr().err
