@@ -11,7 +11,10 @@ from typing import Any
 
 import aiohttp
 import asyncprawcore
+import msgspec
+from asyncprawcore.const import ACCESS_TOKEN_PATH
 
+from collectors.answers import FetchError
 from collectors.bodies import read_body
 
 
@@ -47,4 +50,28 @@ class KeepingRequestor(asyncprawcore.Requestor):
         self.body = b""
         async with super().request(*args, **{**kwargs, "allow_redirects": False}) as response:
             self.body = await response.read()
+            if response.status == 200 and response.url.path.endswith(ACCESS_TOKEN_PATH):
+                _check_token(self.body)
             yield response
+
+
+class _Token(msgspec.Struct):
+    # {"access_token": "eyJ…", "token_type": "bearer", "expires_in": 86400, "scope": "*"}
+    access_token: str
+    expires_in: int
+    scope: str
+
+
+class _Refusal(msgspec.Struct):
+    error: msgspec.Raw  # {"error": "invalid_grant"}: Async PRAW names it
+
+
+def _check_token(body: bytes) -> None:
+    """Raise `FetchError` for what Async PRAW would fail on with a KeyError or TypeError."""
+    try:
+        msgspec.json.decode(body, type=_Refusal)
+    except msgspec.DecodeError:
+        try:
+            msgspec.json.decode(body, type=_Token)
+        except msgspec.DecodeError as error:
+            raise FetchError("malformed_answer", detail=f"the access token: {error}"[:200]) from None

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def raw_site(answer):
-    """Serve `answer(head, body)`, a list of byte strings sent one after the other; then hang up."""
+    """Serve `answer(head, body)`, byte strings sent one after the other; then hang up.
+
+    None among them waits until the client hangs up.
+    """
 
     async def serve(reader, writer):
         try:
@@ -16,6 +19,9 @@ async def raw_site(answer):
             length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
             body = await reader.readexactly(int(length[0].split(b":")[1])) if length else b""
             for part in answer(head.decode(), body.decode()):
+                if part is None:
+                    await reader.read()
+                    break
                 writer.write(part)
                 await writer.drain()
         except ConnectionError:
