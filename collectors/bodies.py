@@ -137,7 +137,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield chunk
     except (aiohttp.ClientPayloadError, HttpProcessingError) as error:
         if isinstance(error, HttpProcessingError) or is_bad_chunks(error):
-            raise _bad_chunks() from None
+            raise bad_chunks() from None
         raise
 
 
@@ -155,8 +155,9 @@ async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
             if not silence.expired():
                 raise  # the request's own deadline
         if response.connection is not None and response.connection.transport is None:
-            raise _bad_chunks()
+            raise bad_chunks()
 
 
-def _bad_chunks() -> FetchError:
+def bad_chunks() -> FetchError:
+    """Return the error that a malformed chunked transfer encoding is."""
     return FetchError("bad_chunks", detail="malformed chunked transfer encoding", retry=True)

@@ -28,7 +28,7 @@ import aiohttp
 
 from collectors import answers
 from collectors.answers import Answer, FetchError
-from collectors.bodies import is_bad_chunks, read_body
+from collectors.bodies import bad_chunks, is_bad_chunks, read_body
 from collectors.guard import GuardedResolver, PrivateAddress, check_url, origin
 from collectors.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
 
@@ -221,7 +221,7 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
         raise FetchError.host("connection_lost", detail=_short(error)) from None
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
         if is_bad_chunks(error):  # refused before the headers were given
-            raise FetchError("bad_chunks", detail=_short(error), retry=True) from None
+            raise bad_chunks() from None
         raise FetchError.host("connection_lost", detail=_short(error)) from None
 
 
