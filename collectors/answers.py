@@ -5,6 +5,8 @@ Reasons, and whether a rerun may help (`retry`) or the same run tries again (`ag
     rate_limited, server_error, connection_lost,        again, retry
       connect_error, connect_timeout, dns_error
     deadline_exceeded, host_down                        retry
+    bad_content_encoding, bad_chunks                    retry; the address's fault: its host isn't blamed
+    foreign_redirect                                    retry; an address with a secret led elsewhere
     not_found, gone, removed_placeholder                final, and the image is `gone`
     forbidden, unauthorized, legally_unavailable,       final
       client_error, bad_url, private_address,

@@ -28,7 +28,8 @@ import aiohttp
 
 from collectors import answers
 from collectors.answers import Answer, FetchError
-from collectors.guard import GuardedResolver, PrivateAddress, check_url
+from collectors.bodies import bad_chunks, is_bad_chunks, read_body
+from collectors.guard import GuardedResolver, PrivateAddress, check_url, origin
 from collectors.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
 
 #: Where a request for a logical address is really sent: the sandbox puts itself in the sources' place.
@@ -69,8 +70,9 @@ class Client:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=GuardedResolver(), limit=0, ttl_dns_cache=300),
             timeout=aiohttp.ClientTimeout(total=self.limits.deadline, sock_connect=self.limits.connect),
-            # identity: an image doesn't compress, and no small answer can unpack to a huge one
+            # identity: an image doesn't compress. A server may pack all the same: `read_body` unpacks.
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
@@ -87,15 +89,22 @@ class Client:
         return self.hosts[name]
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: tuple[int, ...] = (200,)
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (200,),
+        same_origin: bool = False,
     ) -> Answer:
         """Fetch an address, following redirects; return the first answer with a status in `accept`.
 
+        A redirect to another origin (scheme, host, port) doesn't get `headers`, which may hold a secret;
+        with `same_origin`, for an address that holds one, it isn't followed at all (`foreign_redirect`).
         Raises `FetchError` for everything else.
         """
         for attempt in range(1, self.limits.attempts + 1):
             try:
-                return await self._follow(url, headers or {}, accept)
+                return await self._follow(url, headers or {}, accept, same_origin)
             except FetchError as error:
                 if not error.again or attempt == self.limits.attempts:
                     raise
@@ -103,10 +112,17 @@ class Client:
                 await self.clock.sleep(random.uniform(0, ceiling))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _follow(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
+    async def _follow(
+        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], same_origin: bool
+    ) -> Answer:
+        home = url
         for _ in range(self.limits.redirects + 1):
             if (problem := check_url(url)) is not None:
                 raise FetchError(problem, detail=url)
+            if origin(url) != origin(home):
+                if same_origin:  # the new address may repeat the secret: only its origin is told
+                    raise FetchError("foreign_redirect", detail=f"to {origin(url)}", retry=True)
+                headers = {}
             if answers.is_removed_page(url):
                 raise FetchError("removed_placeholder", gone=True, detail=url)
             answer = await self._ask(url, headers, accept)
@@ -127,11 +143,11 @@ class Client:
                 try:
                     # A place among the sockets first: waiting for it mustn't count against the deadline.
                     async with self._sockets:
-                        answer = await self._transfer(url, headers)
+                        answer = await self._transfer(url, headers, accept)
                 except FetchError as error:
                     if error.host_failed:
                         host.failed(url, began)
-                    elif error.reason in ("noai", "too_large"):
+                    elif error.reason in ("noai", "too_large", "bad_content_encoding", "bad_chunks"):
                         host.answered({})
                     raise
                 return self._judge(host, answer, began, accept)
@@ -153,8 +169,11 @@ class Client:
             raise problem
         return answer
 
-    async def _transfer(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """Send the request and read the whole answer within the deadline and the size limit."""
+    async def _transfer(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
+        """Send the request and read the answer within the deadline and the size limit.
+
+        The body is read only where the status is in `accept`: a failure is named by its status.
+        """
         async with _explained(url, self.limits), self._open(url, headers) as response:
             headers_in = _headers(response)
             # An empty Location leads nowhere: such an answer is a failure like any other status.
@@ -163,12 +182,12 @@ class Client:
             # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
             if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
                 raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
-            body = b"" if location is not None else await self._read(response)
+            wanted = location is None and response.status in accept
             return Answer(
                 url=url,
                 status=response.status,
                 headers=headers_in,
-                body=body,
+                body=await read_body(response, self.limits.max_bytes) if wanted else b"",
                 location=location,
             )
 
@@ -178,18 +197,6 @@ class Client:
         target = self.route(url) if self.route else url
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             yield response
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self.limits.max_bytes
-        if (response.content_length or 0) > limit:
-            raise FetchError("too_large", detail=f"{response.content_length} bytes")
-        chunks, size = [], 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise FetchError("too_large", detail=f"over {limit} bytes")
-        return b"".join(chunks)
 
 
 @asynccontextmanager
@@ -213,6 +220,8 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
         # Content-Length promised more than came: a passing fault as far as we know.
         raise FetchError.host("connection_lost", detail=_short(error)) from None
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        if is_bad_chunks(error):  # refused before the headers were given
+            raise bad_chunks() from None
         raise FetchError.host("connection_lost", detail=_short(error)) from None
 
 
