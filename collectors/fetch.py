@@ -11,6 +11,7 @@ or raises one error:
 
 Passing failures (429, 5xx, a lost connection) are tried again with exponential backoff and full
 jitter. A deadline bounds the whole transfer, a limit the bytes; neither is tried twice in a run.
+A budget bounds the bytes of all bodies that are being read or worked on (`getting`, budget.py).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import aiohttp
 
 from collectors import answers
 from collectors.answers import Answer, FetchError
+from collectors.budget import ByteBudget, Share
 from collectors.guard import GuardedResolver, PrivateAddress, check_url
 from collectors.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
 
@@ -47,6 +49,11 @@ class Limits:
     backoff: float = 1.0  # the first pause is up to this, and doubles: full jitter
     backoff_max: float = 30.0
     sockets: int = 64  # connections at once, over all hosts
+    in_flight: int = 256 * 2**20  # bodies that are read or worked on, over all hosts
+
+    def pause(self, tries: int) -> float:
+        """Return the seconds to wait after so many tries: exponential backoff with full jitter."""
+        return random.uniform(0, min(self.backoff * 2 ** (tries - 1), self.backoff_max))
 
 
 @dataclass(slots=True)
@@ -63,12 +70,15 @@ class Client:
     hosts: dict[str, Host] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
     _sockets: asyncio.Semaphore = field(init=False)
+    _in_flight: ByteBudget = field(init=False)
 
     async def __aenter__(self) -> Self:
         self._sockets = asyncio.Semaphore(self.limits.sockets)
+        self._in_flight = ByteBudget(self.limits.in_flight)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=GuardedResolver(), limit=0, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=self.limits.deadline, sock_connect=self.limits.connect),
+            # No total: waiting for room for the body must not count against the deadline.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect),
             # identity: an image doesn't compress, and no small answer can unpack to a huge one
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -93,23 +103,61 @@ class Client:
 
         Raises `FetchError` for everything else.
         """
-        for attempt in range(1, self.limits.attempts + 1):
+        async with self.getting(url, headers=headers, accept=accept) as answer:
+            return answer
+
+    @asynccontextmanager
+    async def getting(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (200,),
+        attempts: int | None = None,
+        tried: int = 0,
+    ) -> AsyncIterator[Answer]:
+        """Fetch as `get` does; until the block ends the body counts as in flight.
+
+        `attempts` overrides the limit. `tried` is how often the address was asked for before: the lowest
+        goes first at its host.
+        """
+        with self._in_flight.share() as share:
+            yield await self._persist(
+                url, headers or {}, accept, attempts or self.limits.attempts, tried, share
+            )
+
+    async def _persist(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        accept: tuple[int, ...],
+        attempts: int,
+        tried: int,
+        share: Share,
+    ) -> Answer:
+        """Ask until there is an answer, with pauses in between."""
+        for attempt in range(1, attempts + 1):
             try:
-                return await self._follow(url, headers or {}, accept)
+                return await self._follow(url, headers, accept, tried + attempt - 1, share)
             except FetchError as error:
-                if not error.again or attempt == self.limits.attempts:
+                if not error.again or attempt == attempts:
                     raise
-                ceiling = min(self.limits.backoff * 2 ** (attempt - 1), self.limits.backoff_max)
-                await self.clock.sleep(random.uniform(0, ceiling))
+                share.shrink(0)
+                await self.clock.sleep(self.limits.pause(attempt))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _follow(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
-        for _ in range(self.limits.redirects + 1):
+    async def _follow(
+        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], tried: int, share: Share
+    ) -> Answer:
+        for hop in range(self.limits.redirects + 1):
             if (problem := check_url(url)) is not None:
                 raise FetchError(problem, detail=url)
             if answers.is_removed_page(url):
                 raise FetchError("removed_placeholder", gone=True, detail=url)
-            answer = await self._ask(url, headers, accept)
+            try:
+                answer = await self._ask(url, headers, accept, tried, share)
+            except HostDown as down:
+                raise FetchError(down.reason, retry=True, detail=down.host, asked=hop > 0) from None
             if answer.location is None:
                 return answer
             try:
@@ -118,25 +166,24 @@ class Client:
                 raise FetchError("bad_url", detail=answer.location) from None
         raise FetchError("too_many_redirects", detail=url)
 
-    async def _ask(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
+    async def _ask(
+        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], tried: int, share: Share
+    ) -> Answer:
         """Make one request, in its host's turn, and tell the host's state how it went."""
         host = self.host(url)
-        try:
-            async with host.turn() as began:
-                # Within the turn: a probe's end must be known before the next one begins.
-                try:
-                    # A place among the sockets first: waiting for it mustn't count against the deadline.
-                    async with self._sockets:
-                        answer = await self._transfer(url, headers)
-                except FetchError as error:
-                    if error.host_failed:
-                        host.failed(url, began)
-                    elif error.reason in ("noai", "too_large"):
-                        host.answered({})
-                    raise
-                return self._judge(host, answer, began, accept)
-        except HostDown as down:
-            raise FetchError(down.reason, retry=True, detail=host.name) from None
+        async with host.turn(tried) as began:
+            # Within the turn: a probe's end must be known before the next one begins.
+            try:
+                # A place among the sockets first: waiting for it mustn't count against the deadline.
+                async with self._sockets:
+                    answer = await self._transfer(url, headers, share)
+            except FetchError as error:
+                if error.host_failed:
+                    host.failed(url, began)
+                elif error.reason in ("noai", "too_large"):
+                    host.answered({})
+                raise
+            return self._judge(host, answer, began, accept)
 
     def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
         """Tell the host's state of an answer; return it, or raise what it means."""
@@ -153,9 +200,13 @@ class Client:
             raise problem
         return answer
 
-    async def _transfer(self, url: str, headers: Mapping[str, str]) -> Answer:
+    async def _transfer(self, url: str, headers: Mapping[str, str], share: Share) -> Answer:
         """Send the request and read the whole answer within the deadline and the size limit."""
-        async with _explained(url, self.limits), self._open(url, headers) as response:
+        async with (
+            _explained(url, self.limits),
+            asyncio.timeout(self.limits.deadline) as deadline,
+            self._open(url, headers) as response,
+        ):
             headers_in = _headers(response)
             # An empty Location leads nowhere: such an answer is a failure like any other status.
             location = headers_in.get("location") or None if 300 <= response.status < 400 else None
@@ -163,7 +214,7 @@ class Client:
             # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
             if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
                 raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
-            body = b"" if location is not None else await self._read(response)
+            body = b"" if location is not None else await self._read(response, share, deadline)
             return Answer(
                 url=url,
                 status=response.status,
@@ -179,17 +230,31 @@ class Client:
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             yield response
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, share: Share, deadline: asyncio.Timeout) -> bytes:
         limit = self.limits.max_bytes
         if (response.content_length or 0) > limit:
             raise FetchError("too_large", detail=f"{response.content_length} bytes")
+        # An encoded body unpacks to nobody knows how much.
+        known = None if "Content-Encoding" in response.headers else response.content_length
+        await _reserve(share, limit if known is None else known, deadline)
         chunks, size = [], 0
         async for chunk in response.content.iter_any():
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
                 raise FetchError("too_large", detail=f"over {limit} bytes")
+        share.shrink(size)
         return b"".join(chunks)
+
+
+async def _reserve(share: Share, size: int, deadline: asyncio.Timeout) -> None:
+    """Wait for room for a body, with the deadline stopped; meanwhile TCP holds the sender back."""
+    now, end = asyncio.get_running_loop().time, deadline.when()
+    assert end is not None
+    left = end - now()
+    deadline.reschedule(None)
+    await share.reserve(size)
+    deadline.reschedule(now() + left)
 
 
 @asynccontextmanager

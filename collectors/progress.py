@@ -28,14 +28,17 @@ class Progress:
     asked: int = 0
     posts: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
+    by_host: dict[str, Counter[str]] = field(default_factory=dict)  # as `images`, host by host
     waiting: Mapping[str, int] = field(default_factory=dict)
     doing: str = "starting"
     started: float = field(default_factory=time.monotonic)
     _last_images: list[tuple[float, int]] = field(default_factory=list)
 
-    def image(self, outcome: Outcome) -> None:
-        """Count an image's outcome: `stored`, or its reason."""
-        self.images["stored" if outcome.status == "stored" else outcome.reason or outcome.status] += 1
+    def image(self, outcome: Outcome, host: str) -> None:
+        """Count an image's outcome at its host: `stored`, or its reason."""
+        named = "stored" if outcome.status == "stored" else outcome.reason or outcome.status
+        self.images[named] += 1
+        self.by_host.setdefault(host, Counter())[named] += 1
 
     def album(self) -> None:
         """Count an album that was opened: its images wait in its place."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from affectory.core.errors import StoreError
+from collectors.rows import ticket_of
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 3
+STORE_VERSION = 4
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
 APPLICATION_ID = 0x41464354
@@ -59,13 +60,16 @@ create table media (
     height       integer,
     frames       integer,
     bytes        integer,
-    attempts     integer not null default 0,
+    attempts     integer not null default 0,  -- how often it was asked for
+    ticket       integer not null default 0,  -- its place among addresses with equally many attempts
     fetched_at   integer,
     claimed_by   integer,             -- the run that is fetching it now
     primary key (post_id, position)
 );
 create index media_url on media (url);
-create index media_work on media (host, url) where status = 'pending';
+-- in the order in which a host's addresses are asked
+create index media_work on media (host, attempts, ticket, url)
+    where status = 'pending' and claimed_by is null;
 
 create table walks (                  -- how far a walk over a source's pages has come
     walk         text primary key,
@@ -99,6 +103,13 @@ _MIGRATIONS = {
         "alter table posts add column tags text not null default '[]'",
     ),
     2: ("alter table posts add column taken text",),
+    3: (
+        "alter table media add column ticket integer not null default 0",
+        "update media set ticket = ticket_of(url)",
+        "drop index media_work",
+        "create index media_work on media (host, attempts, ticket, url) "
+        "where status = 'pending' and claimed_by is null",
+    ),
 }
 
 
@@ -129,6 +140,7 @@ def prepare(db: sqlite3.Connection, where: str) -> None:
                     db.execute(statement)
             db.execute(f"pragma application_id = {APPLICATION_ID}")
         else:
+            db.create_function("ticket_of", 1, ticket_of, deterministic=True)
             for old in range(version, STORE_VERSION):
                 for statement in _MIGRATIONS[old]:
                     db.execute(statement)

@@ -240,9 +240,9 @@ def test_a_slow_host_holds_up_no_other(tmp_path):
     def watch(store):
         settle = store.settle
 
-        def noting(url, outcome):
+        def noting(url, outcome, **how):
             finished[url] = time.monotonic()
-            settle(url, outcome)
+            settle(url, outcome, **how)
 
         store.settle = noting
 
