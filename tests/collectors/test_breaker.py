@@ -114,14 +114,22 @@ def test_a_probe_takes_an_address_that_was_tried_less_though_others_wait_longer(
 
 
 def test_a_waiter_that_is_cancelled_holds_back_none_that_was_tried_more():
+    class Cancelling:
+        """Cancels a waiter just before the one at the head looks at who waits."""
+
+        def __init__(self, clock):
+            self.now, self.clock, self.waiter = clock.now, clock, None
+
+        async def sleep(self, seconds):
+            await self.clock.sleep(seconds)
+            self.waiter.cancel()
+
     async def work(host, clock):
-        holder = asyncio.create_task(ask(host, clock))
-        await holder
+        host._clock = Cancelling(clock)
+        await ask(host, clock)
         tried = asyncio.create_task(ask(host, clock, tried=1))
         await asyncio.sleep(0)
-        fresh = asyncio.create_task(ask(host, clock))
-        await asyncio.sleep(0)
-        fresh.cancel()
+        host._clock.waiter = asyncio.create_task(ask(host, clock))
         return await tried
 
     assert simulate(work, Budget(rate=1, max_rate=1, at_once=9)) == 1
