@@ -66,9 +66,8 @@ class Share:
         self.size = 0
 
     async def reserve(self, size: int) -> None:
-        """Wait until `size` bytes fit, and hold them; the share must hold nothing."""
-        assert self.size == 0
-        await self._budget.take(size)
+        """Wait until there is room to hold `size` bytes in all, and hold them."""
+        await self._budget.take(size - self.size)
         self.size = size
 
     def shrink(self, size: int) -> None:

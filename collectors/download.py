@@ -145,7 +145,7 @@ class Downloads:
             if is_album:
                 await self._open_album(task)
                 return
-            outcome = await self._fetch_one(task.url, attempts=1, tried=task.attempts + tries)
+            first = await self._fetch_one(task.url, attempts=1, tried=task.attempts + tries)
             tries += 1
         except FetchError as error:
             tries += error.asked
@@ -154,10 +154,13 @@ class Downloads:
                 turns.again(task, tries, error, self.client.limits.pause(tries))
                 return
             # A host that was given up since says less than the address's own failure.
-            outcome = as_outcome(error if error.asked else turn.failure or error)
-        outcome = await self._second(task, outcome)
+            first = as_outcome(error if error.asked else turn.failure or error)
+        outcome = await self._second(task, first)
         self.store.settle(task.url, outcome, tries=tries)
-        self.progress.image(outcome, API_HOST if is_album else host)
+        self.progress.image(outcome)
+        # What a second address gave makes up for the host; how it failed says nothing of the host.
+        own = outcome if outcome.status == "stored" else first
+        self.progress.answered(API_HOST if is_album else host, own)
 
     async def _open_album(self, task: Task) -> None:
         """Put an album's images in its place. Raises `FetchError` where it can't be opened.

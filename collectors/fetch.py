@@ -36,6 +36,9 @@ from collectors.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
 #: Where a request for a logical address is really sent: the sandbox puts itself in the sources' place.
 Route = Callable[[str], str]
 
+#: Bytes that a body of unknown size takes of the budget at first.
+SMALL = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -73,6 +76,8 @@ class Client:
     _in_flight: ByteBudget = field(init=False)
 
     async def __aenter__(self) -> Self:
+        # Else bodies of unknown size could wait for each other: see `_read`.
+        assert 2 * self.limits.max_bytes <= self.limits.in_flight, self.limits
         self._sockets = asyncio.Semaphore(self.limits.sockets)
         self._in_flight = ByteBudget(self.limits.in_flight)
         self._session = aiohttp.ClientSession(
@@ -234,15 +239,19 @@ class Client:
         limit = self.limits.max_bytes
         if (response.content_length or 0) > limit:
             raise FetchError("too_large", detail=f"{response.content_length} bytes")
-        # An encoded body unpacks to nobody knows how much.
         known = None if "Content-Encoding" in response.headers else response.content_length
-        await _reserve(share, limit if known is None else known, deadline)
+        # Most bodies of unknown size are small pages: these mustn't take the room of large images. The small
+        # shares of all sockets are at most half of the budget, so that one of them can always grow.
+        small = min(limit, SMALL, self.limits.in_flight // (2 * self.limits.sockets))
+        await _reserve(share, small if known is None else known, deadline)
         chunks, size = [], 0
         async for chunk in response.content.iter_any():
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
                 raise FetchError("too_large", detail=f"over {limit} bytes")
+            if size > share.size:
+                await _reserve(share, limit, deadline)
         share.shrink(size)
         return b"".join(chunks)
 

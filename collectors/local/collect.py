@@ -117,7 +117,7 @@ async def _images(plan: Plan, store: Store, run: Run, progress: Progress) -> Non
             with explained(plan.store):
                 outcome = await workers.keep(b"", task.url)
             store.settle(task.url, outcome)
-            progress.image(outcome, plan.name)
+            progress.image(outcome)
             waiting[plan.name] -= 1
 
     if waiting:
