@@ -22,6 +22,20 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
+#: Reasons that say nothing of the address: its host gave no answer, or none for now.
+NO_ANSWER = frozenset(
+    (
+        "rate_limited",
+        "server_error",
+        "connection_lost",
+        "connect_error",
+        "connect_timeout",
+        "dns_error",
+        "deadline_exceeded",
+        "host_down",
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -40,7 +54,10 @@ class Answer:
 
 
 class FetchError(Exception):
-    """Why an address gave nothing. See the module's table for the reasons."""
+    """Why an address gave nothing. See the module's table for the reasons.
+
+    `asked` is False where no request was made: the host had been given up before.
+    """
 
     def __init__(
         self,
@@ -51,11 +68,13 @@ class FetchError(Exception):
         again: bool = False,
         gone: bool = False,
         host_failed: bool = False,
+        asked: bool = True,
     ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         # The store takes no lone surrogates, and a header or an address may hold them.
         self.reason, self.detail = reason, detail.encode("utf-8", "replace").decode()
         self.retry, self.again, self.gone, self.host_failed = retry, again, gone, host_failed
+        self.asked = asked
 
     @classmethod
     def host(cls, reason: str, *, detail: str, again: bool = True) -> Self:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -29,11 +29,14 @@ MEMBERS = 16
 LOOK = 0.25
 
 
-async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def read_body(
+    response: aiohttp.ClientResponse, limit: int, room_for: Callable[[int], Awaitable[None]] | None = None
+) -> bytes:
     """Return the whole body, unpacked; `limit` in bytes holds before and after unpacking.
 
-    The session must not unpack by itself. Raises `FetchError`: `too_large`, `bad_content_encoding`,
-    `bad_chunks`; aiohttp's own errors (a lost connection, a timeout) pass through.
+    `room_for` is awaited with the bytes held so far before more are read. The session must not unpack by
+    itself. Raises `FetchError`: `too_large`, `bad_content_encoding`, `bad_chunks`; aiohttp's own errors (a lost
+    connection, a timeout) pass through.
     """
     unpacker = _unpacker(response)
     if (response.content_length or 0) > limit:
@@ -46,12 +49,16 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
             raise FetchError("too_large", detail=f"over {limit} bytes")
         if unpacker is None:
             pieces.append(chunk)
+            if room_for is not None:
+                await room_for(received)
             continue
         for piece in unpacker.unpack(chunk):
             pieces.append(piece)
             size += len(piece)
             if size > limit:
                 raise FetchError("too_large", detail=f"over {limit} bytes unpacked")
+            if room_for is not None:
+                await room_for(size)
             await asyncio.sleep(0)  # a large body holds up no other transfer, and no Ctrl-C
     if unpacker is not None and received and not unpacker.ended:
         raise FetchError("bad_content_encoding", detail="the packed data ends too early", retry=True)
