@@ -21,7 +21,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
@@ -58,6 +58,17 @@ class Limits:
     def pause(self, tries: int) -> float:
         """Return the seconds to wait after so many tries: exponential backoff with full jitter."""
         return random.uniform(0, min(self.backoff * 2 ** (tries - 1), self.backoff_max))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked for: see `Client.get` and `Client.getting`."""
+
+    url: str
+    headers: Mapping[str, str]
+    accept: tuple[int, ...]
+    same_origin: bool
+    tried: int
 
 
 @dataclass(slots=True)
@@ -136,53 +147,38 @@ class Client:
         `attempts` overrides the limit. `tried` is how often the address was asked for before: the lowest
         goes first at its host.
         """
+        request = _Request(url, headers or {}, accept, same_origin, tried)
         with self._in_flight.share() as share:
-            yield await self._persist(
-                url, headers or {}, accept, same_origin, attempts or self.limits.attempts, tried, share
-            )
+            yield await self._persist(request, attempts or self.limits.attempts, share)
 
-    async def _persist(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        accept: tuple[int, ...],
-        same_origin: bool,
-        attempts: int,
-        tried: int,
-        share: Share,
-    ) -> Answer:
+    async def _persist(self, request: _Request, attempts: int, share: Share) -> Answer:
         """Ask until there is an answer, with pauses in between."""
         for attempt in range(1, attempts + 1):
             try:
-                return await self._follow(url, headers, accept, same_origin, tried + attempt - 1, share)
+                return await self._follow(request, share)
             except FetchError as error:
                 if not error.again or attempt == attempts:
                     raise
                 share.shrink(0)
                 await self.clock.sleep(self.limits.pause(attempt))
+                request = replace(request, tried=request.tried + 1)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _follow(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        accept: tuple[int, ...],
-        same_origin: bool,
-        tried: int,
-        share: Share,
-    ) -> Answer:
-        home = url
+    async def _follow(self, request: _Request, share: Share) -> Answer:
+        """Ask, and follow redirects."""
+        home = url = request.url
         for hop in range(self.limits.redirects + 1):
             if (problem := check_url(url)) is not None:
                 raise FetchError(problem, detail=url)
             if origin(url) != origin(home):
-                if same_origin:  # the new address may repeat the secret: only its origin is told
+                if request.same_origin:  # the new address may repeat the secret: only its origin is told
                     raise FetchError("foreign_redirect", detail=f"to {origin(url)}", retry=True)
-                headers = {}
+                request = replace(request, headers={})
             if answers.is_removed_page(url):
                 raise FetchError("removed_placeholder", gone=True, detail=url)
+            request = replace(request, url=url)
             try:
-                answer = await self._ask(url, headers, accept, tried, share)
+                answer = await self._ask(request, share)
             except HostDown as down:
                 raise FetchError(down.reason, retry=True, detail=down.host, asked=hop > 0) from None
             if answer.location is None:
@@ -193,24 +189,22 @@ class Client:
                 raise FetchError("bad_url", detail=answer.location) from None
         raise FetchError("too_many_redirects", detail=url)
 
-    async def _ask(
-        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], tried: int, share: Share
-    ) -> Answer:
+    async def _ask(self, request: _Request, share: Share) -> Answer:
         """Make one request, in its host's turn, and tell the host's state how it went."""
-        host = self.host(url)
-        async with host.turn(tried) as began:
+        host = self.host(request.url)
+        async with host.turn(request.tried) as began:
             # Within the turn: a probe's end must be known before the next one begins.
             try:
                 # A place among the sockets first: waiting for it mustn't count against the deadline.
                 async with self._sockets:
-                    answer = await self._transfer(url, headers, accept, share)
+                    answer = await self._transfer(request, share)
             except FetchError as error:
                 if error.host_failed:
-                    host.failed(url, began)
+                    host.failed(request.url, began)
                 elif error.reason in ("noai", "too_large", "bad_content_encoding", "bad_chunks"):
                     host.answered({})
                 raise
-            return self._judge(host, answer, began, accept)
+            return self._judge(host, answer, began, request.accept)
 
     def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
         """Tell the host's state of an answer; return it, or raise what it means."""
@@ -227,17 +221,15 @@ class Client:
             raise problem
         return answer
 
-    async def _transfer(
-        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], share: Share
-    ) -> Answer:
+    async def _transfer(self, request: _Request, share: Share) -> Answer:
         """Send the request and read the answer within the deadline and the size limit.
 
         The body is read only where the status is in `accept`: a failure is named by its status.
         """
         async with (
-            _explained(url, self.limits),
+            _explained(request.url, self.limits),
             asyncio.timeout(self.limits.deadline) as deadline,
-            self._open(url, headers) as response,
+            self._open(request.url, request.headers) as response,
         ):
             headers_in = _headers(response)
             # An empty Location leads nowhere: such an answer is a failure like any other status.
@@ -246,9 +238,9 @@ class Client:
             # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
             if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
                 raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
-            wanted = location is None and response.status in accept
+            wanted = location is None and response.status in request.accept
             return Answer(
-                url=url,
+                url=request.url,
                 status=response.status,
                 headers=headers_in,
                 body=await self._read(response, share, deadline) if wanted else b"",
