@@ -113,7 +113,7 @@ def _make(
     """Build the release in `place/release`; return the digests of images that are missing or damaged."""
     rows, lost = gather(recipe, store, engine, pieces, place / "scratch")
     damaged = lost_digests(lost)
-    rows, unlabelled = _labelled(rows, keep_none=recipe.split.rule == "given")
+    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
@@ -179,7 +179,7 @@ def _notes(damaged: Sequence[str]) -> list[str]:
     ]
 
 
-def _labelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
+def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
     """Drop rows whose annotators tie, and, but for a published split's, those without a label.
 
     Raises `RecipeError` where the recipe maps no label for a row.
