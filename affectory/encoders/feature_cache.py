@@ -187,9 +187,10 @@ class FeatureCache:
         self._remove_unfinished()
         return rows
 
-    def holds(self, digest: str) -> bool:
-        """Say whether the features of an image are stored."""
-        return digest in self._places()
+    def rows_of(self, digests: Collection[str]) -> int:
+        """Return how many rows of features are stored of these images."""
+        lists = (path.read_text().split() for path in self.folder.glob("p*-*.txt"))
+        return sum(digest in digests for listed in lists for digest in listed)
 
     def _remove_parts(self, held: set[str]) -> None:
         for path in self.folder.glob("part-*.txt"):
