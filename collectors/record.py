@@ -70,6 +70,8 @@ class Post:
     longer public ("moderator", "deleted", …), or None. `label` is the source's own label where it has
     one; `labels` are those of a multi-label source that hold (None: it wasn't annotated); `split` is
     the published split of a set that has one.
+
+    The store keeps a `tombstone` of a removed post and nothing else.
     """
 
     post_id: str
@@ -95,6 +97,21 @@ class Post:
     removed: str | None = None
     media: tuple[Media, ...] = ()
     collected_at: int | None = None
+
+
+def tombstone(post: Post) -> Post:
+    """Return all that the store keeps of a post that is no longer public.
+
+    That is its id, where it stood, the source's reason, and when that was seen (`collected_at`).
+    """
+    return Post(
+        post.post_id,
+        post.source,
+        post.community,
+        title="",
+        removed=post.removed,
+        collected_at=post.collected_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

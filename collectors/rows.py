@@ -8,12 +8,14 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.record import Media, Outcome, Post
+from collectors.layout import media_path
+from collectors.record import Media, Outcome, Post, tombstone
 
 _POST_COLUMNS = [f.name for f in fields(Post) if f.name != "media"]
 _MEDIA_COLUMNS = [f.name for f in fields(Media)]
@@ -37,8 +39,10 @@ def host_of(url: str) -> str:
 
 
 def upsert(db: sqlite3.Connection, post: Post) -> str:
-    """Write one post: `new`, `updated` or `known`."""
+    """Write one post, or the tombstone of one that is no longer public: `new`, `updated` or `known`."""
     post = post if post.collected_at else replace(post, collected_at=int(time.time()))
+    if post.removed is not None:
+        post = tombstone(post)
     values = _post_values(post)
     media_key = _media_key(post.media)
     old = db.execute(
@@ -46,12 +50,28 @@ def upsert(db: sqlite3.Connection, post: Post) -> str:
     ).fetchone()
     if old is not None and old[:-2] == tuple(values[:-1]) and old[-1] == media_key:
         return "known"
-    if old is not None and post.removed:
-        return _mark_removed(db, post, old[_POST_COLUMNS.index("removed")])
     db.execute(_INSERT_POST, (*values, media_key))
     if old is None or old[-1] != media_key:
         _write_media(db, post)
+    if post.removed is not None:
+        _forget_candidate(db, post.post_id)
     return "new" if old is None else "updated"
+
+
+def bury(db: sqlite3.Connection, posts: Sequence[Post]) -> None:
+    """Leave a tombstone of those of these removed posts that the store holds, as posts or as candidates."""
+    for post in posts:
+        if db.execute("select 1 from posts where post_id = ?", (post.post_id,)).fetchone():
+            upsert(db, post)
+        else:
+            _forget_candidate(db, post.post_id)
+
+
+def _forget_candidate(db: sqlite3.Connection, post_id: str) -> None:
+    db.execute(
+        "delete from candidates where post_id = ? and walk in (select walk from walks)",  # by its primary key
+        (post_id,),
+    )
 
 
 def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
@@ -72,22 +92,6 @@ def _as_post(row: dict[str, Any], media: dict[str, list[Media]]) -> Post:
     return Post(**row, media=tuple(media.get(row["post_id"], ())))
 
 
-def _mark_removed(db: sqlite3.Connection, post: Post, before: str | None) -> str:
-    """Keep what is known of a post that its source has removed since, but fetch no more of it.
-
-    The answer for a removed post has "[deleted by user]" in the title's place and no link.
-    """
-    if before == post.removed:
-        return "known"
-    db.execute("update posts set removed = ? where post_id = ?", (post.removed, post.post_id))
-    db.execute(
-        "update media set status = 'failed', reason = 'post_removed', retry = 0 "
-        "where post_id = ? and status = 'pending'",
-        (post.post_id,),
-    )
-    return "updated"
-
-
 def _post_values(post: Post) -> list[Any]:
     as_json: dict[str, Any] = {
         "votes": dict(sorted(post.votes.items())),
@@ -103,7 +107,10 @@ def _post_values(post: Post) -> list[Any]:
 
 
 def _media_key(media: Sequence[Media]) -> str:
-    links = [(m.url, m.kind, m.fallback_url) for m in media]
+    """Return a digest of the links. A link to a post that was removed since is another link."""
+    links = [
+        (m.url, m.kind, m.fallback_url, *([m.reason] if m.reason == "post_removed" else [])) for m in media
+    ]
     return hashlib.sha256(json.dumps(links).encode()).hexdigest()[:16]
 
 
@@ -122,6 +129,11 @@ def _write_media(db: sqlite3.Connection, post: Post) -> None:
         for medium in post.media
         if medium.status == "pending"
     }
+    db.execute(
+        "insert or ignore into orphans select sha256, mime from media "
+        "where post_id = ? and sha256 is not null",
+        (post.post_id,),
+    )
     db.execute("delete from media where post_id = ?", (post.post_id,))
     for medium in post.media:
         _insert_medium(db, post.post_id, medium, outcomes.get(medium.url))
@@ -170,6 +182,11 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> bool:
     return settled > 0 or db.execute(named, (outcome.sha256,)).fetchone() is not None
 
 
+def hand_back(db: sqlite3.Connection, url: str) -> None:
+    """Let an address be claimed again."""
+    db.execute("update media set claimed_by = null where url = ? and status = 'pending'", (url,))
+
+
 def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:
     """Put an album's images where its own address stands, in order, for every post that links to it."""
     holders = db.execute(
@@ -205,10 +222,17 @@ def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: boo
 
 
 def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], limit: int) -> None:
-    """Keep these posts among a walk's candidates, and no more than its `limit` best-scored in all."""
+    """Keep these posts among a walk's candidates, and no more than its `limit` best-scored in all.
+
+    Of a removed one the rank is kept until the walk ends: it takes the place that it had.
+    """
+    bury(db, [post for post in posts if post.removed is not None])
     db.executemany(
         "insert or replace into candidates (walk, post_id, score, record) values (?, ?, ?, ?)",
-        [(walk, p.post_id, _rank(p), msgspec.json.encode(p)) for p in posts],
+        [
+            (walk, p.post_id, _rank(p), msgspec.json.encode(p if p.removed is None else tombstone(p)))
+            for p in posts
+        ],
     )
     db.execute(
         "delete from candidates where walk = ?1 and post_id in (select post_id from candidates "
@@ -227,3 +251,14 @@ def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]
 
 def _rank(post: Post) -> int:
     return post.score if post.score is not None else -(2**63)
+
+
+def delete_orphans(db: sqlite3.Connection, folder: Path) -> None:
+    """Delete the image files that posts have let go of, but for those that another post names."""
+    found = db.execute(
+        "select sha256, mime from orphans where not exists "
+        "(select 1 from media where media.sha256 = orphans.sha256)"
+    )
+    for sha256, mime in found.fetchall():
+        media_path(folder, sha256, mime).unlink(missing_ok=True)
+    db.execute("delete from orphans")

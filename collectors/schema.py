@@ -7,7 +7,7 @@ import sqlite3
 from affectory.core.errors import StoreError
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 3
+STORE_VERSION = 4
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
 APPLICATION_ID = 0x41464354
@@ -34,7 +34,7 @@ create table posts (
     licence      text,
     licence_url  text,
     over_18      integer,
-    removed      text,                -- the source's own reason
+    removed      text,                -- the source's own reason; then all but id, place and time is empty
     collected_at integer not null,
     media_key    text not null        -- digest of the links as resolved: unchanged links keep their images
 );
@@ -65,7 +65,13 @@ create table media (
     primary key (post_id, position)
 );
 create index media_url on media (url);
+create index media_sha256 on media (sha256) where sha256 is not null;
 create index media_work on media (host, url) where status = 'pending';
+
+create table orphans (                -- files that a post has let go of, deleted next
+    sha256       text primary key,
+    mime         text not null
+);
 
 create table walks (                  -- how far a walk over a source's pages has come
     walk         text primary key,
@@ -99,6 +105,20 @@ _MIGRATIONS = {
         "alter table posts add column tags text not null default '[]'",
     ),
     2: ("alter table posts add column taken text",),
+    3: (
+        "create index if not exists media_sha256 on media (sha256) where sha256 is not null",
+        "create table if not exists orphans (sha256 text primary key, mime text not null)",
+        # Of a removed post a tombstone stays: see record.tombstone.
+        "insert or ignore into orphans select sha256, mime from media join posts using (post_id) "
+        "where removed is not null and sha256 is not null",
+        "delete from media where post_id in (select post_id from posts where removed is not null)",
+        "update posts set title = '', body = '', author = null, created_at = null, taken = null, "
+        "score = null, num_comments = null, votes = '{}', votes_total = null, label = null, labels = null, "
+        "split = null, tags = '[]', permalink = null, licence = null, licence_url = null, over_18 = null, "
+        "media_key = '4f53cda18c2baa0c' where removed is not null",
+        "delete from candidates where json_extract(cast(record as text), '$.removed') is not null "
+        "or post_id in (select post_id from posts where removed is not null)",
+    ),
 }
 
 

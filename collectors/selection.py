@@ -34,13 +34,17 @@ class Selection:
     def take(self, page: Page) -> None:
         """Write a page's posts and how far its walk has come."""
         counts = Counter(rejection.reason for rejection in page.rejected) + page.skipped
-        kept = []
+        kept: list[Post] = []
+        removed: list[Post] = []
         for post in page.posts:
             refusal = self._refusal(post)
             if refusal is None:
                 kept.append(post)
             else:
                 counts[refusal] += 1
+                removed += [post] if post.removed is not None else []
+        if removed:  # this crawl leaves them out, but an earlier one may have stored them
+            self.store.bury(removed)
         self.progress.asked += len(page.posts) + len(page.rejected) + page.skipped.total()
         if page.ranked and self.limit is not None:
             counts += self._rank(page, kept, self.limit)

@@ -70,15 +70,22 @@ class Store:
             db = sqlite3.connect(folder / "crawl.sqlite", timeout=30, isolation_level=None)
             try:
                 db.execute("pragma journal_mode = wal")
-                # NORMAL: a power cut may cost the last commits, never the database; `_reap` finds
+                # NORMAL: a power cut may cost the last commits, never the database; `runs.take_over` finds
                 # images whose row outlived their bytes.
                 db.execute("pragma synchronous = normal")
                 db.execute("pragma foreign_keys = on")
+                db.execute("pragma secure_delete = on")  # a deleted post's text leaves the file, too
                 prepare(db, str(folder))
             except BaseException:
                 db.close()
                 raise
-        return cls(folder, db)
+        store = cls(folder, db)
+        try:
+            store._delete_orphans()  # those of a process that was killed
+        except BaseException:
+            db.close()
+            raise
+        return store
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +109,12 @@ class Store:
                 if self.db.in_transaction:
                     self.db.execute("rollback")
                 raise
+
+    def _delete_orphans(self) -> None:
+        """Delete the image files that posts have let go of. Call it once that is committed."""
+        if self.db.execute("select 1 from orphans limit 1").fetchone():
+            with self._transaction() as db:
+                rows.delete_orphans(db, self.folder)
 
     def author_key(self) -> bytes:
         """Return the key that hashes authors' names in this store, made at its first use (mode 0600)."""
@@ -154,7 +167,14 @@ class Store:
             counts = Counter(rows.upsert(db, post) for post in posts)
             if walk is not None:
                 rows.set_walk(db, walk, cursor, done=False)
+        self._delete_orphans()
         return counts
+
+    def bury(self, posts: Sequence[Post]) -> None:
+        """Leave a tombstone of those of these removed posts that the store holds; others stay out of it."""
+        with self._transaction() as db:
+            rows.bury(db, posts)
+        self._delete_orphans()
 
     def posts(self, post_ids: Sequence[str]) -> dict[str, Post]:
         """Return those of these posts (a few hundred) that the store holds, by id; their media as links."""
@@ -175,6 +195,7 @@ class Store:
         with self._transaction() as db:
             rows.add_candidates(db, walk, posts, limit)
             rows.set_walk(db, walk, cursor, done=False)
+        self._delete_orphans()
 
     def candidates(self, walk: str) -> int:
         """Return how many candidates a walk has."""
@@ -192,6 +213,7 @@ class Store:
             if cursor is None:
                 db.execute("delete from candidates where walk = ?", (walk,))
             rows.set_walk(db, walk, cursor, done=True)
+        self._delete_orphans()
         return counts
 
     def post_count(self, communities: Sequence[str]) -> int:
@@ -247,11 +269,19 @@ class Store:
         return [Task(*row) for row in found]
 
     def settle(self, url: str, outcome: Outcome) -> None:
-        """Write what became of an address, for every post that links to it; a file that none has goes."""
+        """Write what became of an address, for every post that links to it; a file that none has goes.
+
+        Where the file was deleted meanwhile, with the last post that had it, the address stays pending.
+        """
         with self._transaction() as db:
-            named = rows.settle(db, url, outcome)
-            if not named and outcome.sha256 is not None and outcome.mime is not None:
-                self.media_path(outcome.sha256, outcome.mime).unlink(missing_ok=True)
+            if outcome.sha256 is None or outcome.mime is None:
+                rows.settle(db, url, outcome)
+                return
+            path = self.media_path(outcome.sha256, outcome.mime)
+            if not path.exists():
+                rows.hand_back(db, url)
+            elif not rows.settle(db, url, outcome):
+                path.unlink(missing_ok=True)
 
     def refetch(self, digests: Sequence[str]) -> int:
         """Make images pending again whose files were found missing or changed; return how many."""

@@ -130,7 +130,7 @@ def _make(
         groups,
         assigned,
         dropped,
-        [*(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
+        ["removed", *(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
         _notes(damaged),
     )
     publish(draft, recipe, store, engine, label, place)

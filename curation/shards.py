@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
-from curation.filter_options import Language
+from curation.filter_options import Language, Removed
 from curation.read import Shard, open_readonly, read
 from curation.recipe import Recipe
 from curation.stage import DROPPED, with_column
@@ -117,7 +117,9 @@ def process(shard: Shard, folder: Path, recipe: Recipe, out: Path) -> Shard:
     finally:
         db.close()
     table = described(table, recipe)
-    dropped = []
+    # Whatever the recipe filters: a removed post has no content, and is never published.
+    table, lost = FILTERS["removed"](table, Removed(use="removed"))
+    dropped = [lost]
     for options in recipe.filters:
         table, lost = FILTERS[options.use](table, options)
         dropped.append(lost)

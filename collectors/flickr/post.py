@@ -55,10 +55,8 @@ def bare(listed: Listed) -> Post:
 
 
 def gone(listed: Listed, reason: str) -> Post:
-    """Return the post of a photo that is not to be had, and whose image is not to be fetched."""
-    post = bare(listed)
-    media = tuple(replace(one, status="failed", reason="post_removed") for one in post.media)
-    return replace(post, removed=reason, media=media)
+    """Return the post of a photo that Flickr no longer shows, without an image to fetch."""
+    return replace(bare(listed), removed=reason, media=())
 
 
 def listed_anew(post: Post, listed: Listed) -> Post:

@@ -83,6 +83,26 @@ def parse_post(child: Any, *, key: bytes, collected_at: int, escaped: bool = Fal
 
 def removed_word(post: Mapping[str, Any]) -> str | None:
     """Return the source's own word for why a post is no longer public, or None for one that is."""
+    meta = post.get("_meta")  # what Arctic Shift saw when it looked again, 36 hours later
+    if isinstance(meta, Mapping) and meta.get("was_deleted_later") is True:
+        kind = meta.get("removal_type")
+        return valid_text(kind)[:60] if isinstance(kind, str) and kind else "deleted"
+    # {"removed_by_category": "automod_filtered", "_meta": {"was_initially_deleted": true}}: the post is back
+    is_back = isinstance(meta, Mapping) and meta.get("was_initially_deleted") is True
+    if not is_back and (word := _remover(post)) is not None:
+        return word
+    if post.get("selftext") == "[removed]":
+        return "removed"
+    if post.get("title") == "[deleted by user]":
+        return "deleted"
+    # The author alone being "[deleted]" says that the account is gone; the post stands.
+    if post.get("author") == "[deleted]" and post.get("selftext") == "[deleted]":
+        return "deleted"
+    return None
+
+
+def _remover(post: Mapping[str, Any]) -> str | None:
+    """Return who removed a post, by the fields that are there for that."""
     category = post.get("removed_by_category")
     if isinstance(category, str) and category:
         return valid_text(category)  # "moderator", "deleted", "reddit", "automod_filtered", …
@@ -91,13 +111,6 @@ def removed_word(post: Mapping[str, Any]) -> str | None:
     remover = post.get("removed_by")
     if isinstance(remover, str) and remover:
         return remover if remover in _REMOVERS else "removed"
-    if post.get("selftext") == "[removed]":
-        return "removed"
-    if post.get("title") == "[deleted by user]":
-        return "deleted"
-    # The author alone being "[deleted]" says that the account is gone; the post stands.
-    if post.get("author") == "[deleted]" and post.get("selftext") == "[deleted]":
-        return "deleted"
     return None
 
 

@@ -1,7 +1,6 @@
 """Bring posts from an archive or a list up to date through /api/info, 100 ids a call.
 
-Archived scores can be badly wrong, and a post may have been removed since: what was known of it
-stays, marked with the source's reason.
+Archived scores can be badly wrong, and a post may have been removed since.
 """
 
 from __future__ import annotations
@@ -27,24 +26,16 @@ async def refresh(api: RedditApi, posts: Sequence[Post], key: bytes) -> list[Pos
         for post in batch:
             child = answers.get(_own_id(post))
             if child is None:
-                fresh.append(_removed(post, NOT_LISTED))
+                fresh.append(replace(post, removed=NOT_LISTED))
                 continue
             now = parse_post(child, key=key, collected_at=int(time.time()))
             if not isinstance(now, Post):
                 fresh.append(post)
             elif now.removed is not None:
-                fresh.append(replace(_removed(post, now.removed), score=now.score))
+                fresh.append(replace(post, removed=now.removed, score=now.score))
             else:
                 fresh.append(now)
     return fresh
-
-
-def _removed(post: Post, reason: str) -> Post:
-    media = tuple(
-        replace(one, status="failed", reason="post_removed") if one.status == "pending" else one
-        for one in post.media
-    )
-    return replace(post, removed=reason, media=media)
 
 
 def _own_id(post: Post) -> str:

@@ -184,6 +184,33 @@ def test_a_removed_post_says_why_and_its_images_are_never_fetched(changes, word)
     assert post.media == (Media("https://i.redd.it/abc.jpg", 0, "image", "failed", "post_removed"),)
 
 
+@pytest.mark.parametrize(
+    ("meta", "word"),
+    [
+        ({"was_deleted_later": True, "removal_type": "deleted"}, "deleted"),
+        ({"was_deleted_later": True, "removal_type": "moderator"}, "moderator"),
+        ({"was_deleted_later": True}, "deleted"),
+        ({"was_deleted_later": True, "removal_type": ["odd"]}, "deleted"),
+        ({"was_deleted_later": False}, None),
+        ({"retrieved_2nd_on": 1700129600}, None),
+        ("odd", None),
+    ],
+)
+def test_the_archives_note_on_a_later_removal_is_the_posts_reason(meta, word):
+    post = parsed(_meta=meta)
+    assert post.removed == word
+    assert post.media[0].status == ("pending" if word is None else "failed")
+
+
+def test_a_post_that_came_back_is_public_whatever_its_old_category_says():
+    back = {"was_initially_deleted": True}
+    assert parsed(removed_by_category="automod_filtered", _meta=back).removed is None
+    assert parsed(removed_by_category="automod_filtered", _meta=back).media[0].status == "pending"
+    assert parsed(_meta={**back, "was_deleted_later": True, "removal_type": "reddit"}).removed == "reddit"
+    # Where the archive holds no content of it, there is none to publish.
+    assert parsed(title="[deleted by user]", _meta=back).removed == "deleted"
+
+
 def test_a_crosspost_of_a_removed_post_has_no_images_to_fetch():
     parent = {"url": "https://i.redd.it/parent.jpg", "removed_by_category": "moderator"}
     post = parsed(crosspost_parent_list=[parent])

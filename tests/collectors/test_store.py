@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,14 @@ POST = Post(
 STORED = Outcome("stored", sha256="ab" * 32, mime="image/jpeg", width=4, height=3, frames=1, bytes=2)
 
 
+def put_file(store: Store) -> Path:
+    """Write the file that `STORED` speaks of, as a worker does before the outcome is written."""
+    file = store.media_path("ab" * 32, "image/jpeg")
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"ab")
+    return file
+
+
 def media_rows(store: Store) -> list[tuple]:
     return store.db.execute(
         "select post_id, position, url, kind, status, reason, sha256 from media order by 1, 2"
@@ -54,6 +63,7 @@ def test_an_image_under_two_posts_is_one_task_and_its_outcome_reaches_both(tmp_p
     with Store.open(tmp_path) as store, store.run("test") as run:
         store.add([POST, other])
         assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == [Task(IMAGE.url, "image", None)]
+        put_file(store)
         store.settle(IMAGE.url, STORED)
         assert [(row[0], row[4], row[6]) for row in media_rows(store)] == [
             ("reddit:3svmej", "stored", "ab" * 32),
@@ -65,6 +75,7 @@ def test_a_new_post_takes_over_the_outcome_of_an_address_fetched_before(tmp_path
     with Store.open(tmp_path) as store, store.run("test") as run:
         store.add([POST])
         store.claim(run, ["creepy"], host="i.redd.it", n=1)
+        put_file(store)
         store.settle(IMAGE.url, STORED)
         store.add([replace(POST, post_id="reddit:repost")])
         assert store.pending_hosts(["creepy"]) == {}
@@ -76,6 +87,7 @@ def test_links_that_have_not_changed_keep_their_images(tmp_path):
     with Store.open(tmp_path) as store, store.run("test") as run:
         store.add([POST])
         store.claim(run, ["creepy"], host="i.redd.it", n=1)
+        put_file(store)
         store.settle(IMAGE.url, STORED)
         store.add([replace(POST, score=1)])
         assert media_rows(store)[0][4] == "stored"
@@ -86,31 +98,17 @@ def test_links_that_have_not_changed_keep_their_images(tmp_path):
         ]
 
 
-def test_a_post_removed_since_keeps_what_was_known_of_it_and_is_not_fetched(tmp_path):
-    gone = replace(POST, title="[deleted by user]", removed="deleted", media=())
-    with Store.open(tmp_path) as store:
-        store.add([POST])
-        assert store.add([gone]) == {"updated": 1}
-        assert store.add([gone]) == {"known": 1}
-        assert store.db.execute("select title, removed from posts").fetchall() == [("tl;dr", "deleted")]
-        assert media_rows(store) == [
-            ("reddit:3svmej", 0, "https://i.redd.it/a.jpg", "image", "failed", "post_removed", None)
-        ]
-
-
 def test_an_image_of_a_post_that_was_dropped_while_it_was_fetched_leaves_no_file(tmp_path):
     other = replace(POST, post_id="reddit:other", media=(Media("https://i.redd.it/copy.jpg", 0, "image"),))
     with Store.open(tmp_path) as store, store.run("test") as run:
         store.add([POST, other])
         store.claim(run, ["creepy"], host="i.redd.it", n=5)
-        file = store.media_path("ab" * 32, "image/jpeg")
-        file.parent.mkdir()
-        file.write_bytes(b"ab")
+        file = put_file(store)
         store.add([replace(POST, removed="deleted")])
         store.settle(IMAGE.url, STORED)
         assert not file.exists()
-        assert media_rows(store)[0][4:] == ("failed", "post_removed", None)
-        file.write_bytes(b"ab")
+        assert [row[0] for row in media_rows(store)] == ["reddit:other"]
+        put_file(store)
         store.settle("https://i.redd.it/copy.jpg", STORED)
         store.settle(IMAGE.url, STORED)  # the same picture, which another post shows
         assert file.exists()
@@ -192,7 +190,11 @@ def test_an_image_whose_bytes_a_power_cut_took_is_fetched_again(tmp_path):
         "with store.run('killed') as run:\n"
         "    store.claim(run, ['creepy'], host='i.redd.it', n=1)\n"
         "    stored = Outcome('stored', sha256='ab' * 32, mime='image/jpeg', bytes=2)\n"
+        "    file = store.media_path('ab' * 32, 'image/jpeg')\n"
+        "    file.parent.mkdir()\n"
+        "    file.write_bytes(b'ab')\n"
         "    store.settle('https://i.redd.it/a.jpg', stored)\n"
+        "    file.write_bytes(b'')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     with Store.open(tmp_path) as store:
@@ -245,7 +247,7 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
         db.execute("pragma user_version = 7")
     db.close()
     with pytest.raises(
-        StoreError, match=r"has version 7, newer than this program reads \(3\): upgrade affectory"
+        StoreError, match=r"has version 7, newer than this program reads \(4\): upgrade affectory"
     ):
         Store.open(tmp_path)
 
@@ -262,7 +264,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
         assert store.db.execute("select labels, split, tags, taken from posts").fetchall() == [
             (None, None, "[]", None)
         ]
-        assert store.db.execute("pragma user_version").fetchone() == (3,)
+        assert store.db.execute("pragma user_version").fetchone() == (4,)
         assert store.add([POST])["known"] == 1
 
 
@@ -275,7 +277,7 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
         store.db.execute("pragma user_version = 2")
     with Store.open(tmp_path) as store:
         assert store.db.execute("select labels, split, tags from posts").fetchall() == before
-        assert store.db.execute("pragma user_version").fetchone() == (3,)
+        assert store.db.execute("pragma user_version").fetchone() == (4,)
         assert store.add([post])["known"] == 1
         store.add([replace(post, taken="2012-08-06 15:04:02")])
         assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
