@@ -2,9 +2,9 @@
 
     affectory trace reddit:3svmej
 
-Looked through are the crawl stores, every version of every dataset with its report, cached image features, the
-results of training, and the cache of the `datasets` library. Where only a tombstone is left (the post's id with
-the source's word on its deletion), the line says so. The last line names the next step.
+It searches the crawl stores, every version of every dataset with its report, the cached image features, the
+results of training and the cache of the `datasets` library. A tombstone is what is left of a deleted post:
+its id with the source's word. The last line names the next step.
 
 Exit code: 0 where something was found, be it a tombstone, 1 where the post is nowhere.
 """
@@ -94,8 +94,8 @@ def _trace(options: Options) -> int:
     ]
     if not found:
         print(
-            f"{options.post_id} is nowhere: not in a crawl store, {options.datasets}, {options.results} or the "
-            "datasets library's cache; ids are written as reddit:3svmej or flickr:53509656752"
+            f"{options.post_id} is nowhere: not in a crawl store, {options.datasets}, {options.results} or "
+            "the datasets library's cache; ids are written as reddit:3svmej or flickr:53509656752"
         )
         return 1
     width = max(len(one.place) for one in found)
@@ -115,12 +115,11 @@ def _next(found: list[Found], clues: Clues) -> str:
     if not clues.is_deleted:
         also = f", then run {commands}" if commands else ""
         return f"next: no store knows that it is deleted; if it is, collect its source again{also}"
-    return (
-        f"next: {commands}" if commands else "next: collect its source again with this version of affectory"
-    )
+    return f"next: {commands or 'collect its source again'}"
 
 
 def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
+    import json
     import sqlite3
     from contextlib import closing
 
@@ -132,17 +131,21 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
     for folder in given:
         if not (folder / "crawl.sqlite").is_file():
             raise InputError(
-                f"--stores {str(folder)!r} is not a crawl store: name a folder with crawl.sqlite"
+                f"--stores {str(folder)!r} is not a crawl store: name a folder that holds crawl.sqlite"
             )
         try:
             with closing(open_readonly(folder)) as db:
                 db.row_factory = sqlite3.Row
                 post = db.execute("select * from posts where post_id = ?", (options.post_id,)).fetchone()
                 media = db.execute("select * from media where post_id = ?", (options.post_id,)).fetchall()
-                walks = db.execute("select walk from candidates where post_id = ?", (options.post_id,))
-                candidates = len(walks.fetchall())
+                walks = db.execute(
+                    "select record from candidates where post_id = ?", (options.post_id,)
+                ).fetchall()
         except sqlite3.Error as error:
             raise InputError(f"the store {str(folder)!r} can't be read: {error}") from error
+        # Of a removed candidate a walk keeps the rank, with a tombstone as its record.
+        candidates = sum(not json.loads(record).get("removed") for (record,) in walks)
+        buried = len(walks) > candidates
         holds = []
         if post is not None:
             clues.is_deleted |= post["removed"] is not None
@@ -167,6 +170,8 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
         ]
         if holds:
             yield Found(f"store {folder}", ", ".join(holds))
+        elif buried:
+            yield Found(f"store {folder}", "tombstone (of a walk's candidate)", is_tombstone=True)
 
 
 def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
@@ -183,6 +188,7 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
     import pyarrow.parquet as pq
 
     from curation import dropped, manifest
+    from curation.deleted.held import cached_as
 
     described = manifest.read(folder / version / "manifest.json")
     there = [file for file in described.files if (folder / version / file.path).is_file()]
@@ -193,10 +199,11 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
         path = folder / version / file.path
         if file.split == "dropped":
             continue
-        rows = pq.read_table(path, columns=["post_id", "image_sha256", "permalink"], filters=mine)
-        clues.images |= set(rows["image_sha256"].drop_null().to_pylist())
-        clues.links |= set(rows["permalink"].drop_null().to_pylist())
         ids = file.path.startswith("ids-")
+        columns = ["post_id", "image_sha256", "permalink", *([] if ids else ["image"])]
+        rows = pq.read_table(path, columns=columns, filters=mine)
+        clues.images |= cached_as(rows)
+        clues.links |= set(rows["permalink"].drop_null().to_pylist())
         if len(rows):
             clues.releases.add((folder.name, version))
             holds.append(f"{file.split}{' (ids)' * ids}")
@@ -241,7 +248,7 @@ def _mentions(page: Path, post_id: str, clues: Clues) -> bool:
 
 
 def _purge(options: Options, folder: Path, *, whole: bool) -> str:
-    """Return the command that removes a deleted post from a dataset; of ids alone, that removes the folder."""
+    """Return the command that removes a deleted post from a dataset; without its files, rm."""
     import shlex
 
     if not whole:
@@ -273,7 +280,7 @@ def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
                 holds.append("results.html")
             if (holds or (dataset.name, version) in clues.releases) and run_results.hold_posts(folder):
                 holds.append(
-                    "perhaps checkpoints (words) and projections (a point), which can't be searched for one post"
+                    "checkpoints and projections may hold its words and a point for it: they name no posts"
                 )
             if holds:
                 clear = _purge(options, options.datasets / dataset.name, whole=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Set
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +34,11 @@ class Contents:
         """The posts of which the version shows something."""
         return {*self.published["post_id"].to_pylist(), *self.shown["post_id"].to_pylist()}
 
-    def images(self, posts: Collection[str], *, of_others: bool = False) -> set[str]:
-        """Return the digests of these posts' images, or with `of_others` those of all other posts."""
+    def images(self, *, but_of: Collection[str]) -> set[str]:
+        """Return the digests of all posts' images as collected, `but_of` these posts."""
         rows = pa.concat_tables([self.published, self.shown])
-        mine = pc.is_in(rows["post_id"], pa.array(sorted(posts), pa.string()))
-        rows = rows.filter(pc.invert(mine) if of_others else mine)
-        return set(rows["image_sha256"].drop_null().to_pylist())
+        theirs = pc.is_in(rows["post_id"], pa.array(sorted(but_of), pa.string()))
+        return set(rows.filter(pc.invert(theirs))["image_sha256"].drop_null().to_pylist())
 
     def names(self, posts: Collection[str]) -> bool:
         """Say whether a dropped row names one of these posts as the one that it is a duplicate of."""
@@ -67,6 +67,29 @@ def contents(folder: Path) -> Contents:
         dict(zip(left["post_id"].to_pylist(), left["detail"].to_pylist(), strict=True)),
         frozenset(lost[0]["detail"].drop_null().unique().to_pylist()),
     )
+
+
+def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
+    """Yield what the version in `folder` publishes of these posts' images, a row group at a time."""
+    wanted = pa.array(sorted(posts), pa.string())
+    for file in manifest.read(folder / "manifest.json").files:
+        if file.split == "dropped" or file.path.startswith("ids-") or not (folder / file.path).is_file():
+            continue
+        with pq.ParquetFile(folder / file.path) as opened:
+            for group in range(opened.num_row_groups):
+                mine = pc.is_in(opened.read_row_group(group, ["post_id"])["post_id"], wanted)
+                if pc.any(mine).as_py():
+                    yield opened.read_row_group(group, ["image_sha256", "image"]).filter(mine)
+
+
+def cached_as(rows: pa.Table) -> set[str]:
+    """Return the digests under which features of these rows' images may be cached.
+
+    Features go by the bytes as published, which a recipe may have encoded anew.
+    """
+    found = set(rows["image_sha256"].drop_null().to_pylist())
+    images = rows["image"].to_pylist() if "image" in rows.column_names else []
+    return found | {hashlib.sha256(one["bytes"]).hexdigest() for one in images if one and one["bytes"]}
 
 
 def of_versions(folder: Path) -> list[Contents]:

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from affectory.encoders import feature_cache
 from collectors.store import Store
 from curation import card, manifest, versions
@@ -46,7 +49,7 @@ def purge(
     with Store.open(store or Path(described.recipe["source"]["store"]), create=False) as opened:
         there = held.of_versions(folder)
         words = held.deleted(opened, there)
-        forgotten = feature_cache.forget(places.features, _images(opened, there, words))
+        forgotten = feature_cache.forget(places.features, _images(folder, there, words))
         done, last, removed, cleared = None, old.name, [], []
         if _is_named(there, old.name, words) or remove_earlier or (folder / BUILDING).exists():
             with workplace(folder) as place:
@@ -79,12 +82,16 @@ def _is_named(there: Sequence[Contents], version: str, words: Mapping[str, str])
     return bool(own.posts & words.keys()) or own.names(words)
 
 
-def _images(store: Store, there: Sequence[Contents], words: Mapping[str, str]) -> set[str]:
-    """Return the digests of images that only deleted posts have."""
-    found = {digest for one in there for digest in one.images(words)}
-    known = store.db.execute("select post_id, sha256 from media where sha256 is not null")
-    found |= {digest for post_id, digest in known if post_id in words}
-    return found - {digest for one in there for digest in one.images(words, of_others=True)}
+def _images(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) -> set[str]:
+    """Return the digests under which features of images are cached that only deleted posts have."""
+    live = {digest for one in there for digest in one.images(but_of=words)}
+    found: set[str] = set()
+    for one in there:
+        if one.posts & words.keys():
+            for rows in held.image_rows(folder / one.version, words):
+                kept = pc.is_in(rows["image_sha256"], pa.array(sorted(live), pa.string()))
+                found |= held.cached_as(rows.filter(pc.invert(kept)))
+    return found
 
 
 def _next(folder: Path) -> str:
