@@ -5,7 +5,7 @@
 
 `after` and `before` are exclusive. What the archive holds was seen when the post was young: a third
 of the scores are far too low, addresses are escaped as in the dumps, and what was removed later
-is still there. Errors come as {"data": null, "error": "…"}.
+is still there, since November 2023 with a note in `_meta`. Errors come as {"data": null, "error": "…"}.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from collectors.sandbox.submission import Json, escaped, submission
 
 #: Keys that depend on who is logged in: an archive has none of them.
 _PERSONAL = ("likes", "saved", "hidden", "visited", "clicked", "approved_by", "banned_by", "mod_note")
+
+
+#: 2023-11-01: posts made since are looked at again after 36 hours, and a removal is noted.
+NOTED_FROM = 1_698_796_800
 
 
 class _BadRequest(Exception):
@@ -61,6 +65,8 @@ def archived(post: SandboxPost) -> Json:
         record.pop(key, None)
     record["created_utc"] = post.created_utc
     record["retrieved_on"] = post.created_utc + (30 if score != post.ups else 3_000_000)
+    if post.removed is not None and post.created_utc >= NOTED_FROM:
+        record["_meta"] = {"was_deleted_later": True, "removal_type": post.removed}
     return record
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from benchmarks import flickr as crash
+from benchmarks.crash import contents
 from collectors.clients import client_for
 from collectors.crawl import Plan, crawl
 from collectors.flickr.__main__ import main
@@ -65,7 +66,7 @@ def test_the_store_holds_when_a_photo_was_taken_asked_for_or_searched(capsys, tm
         "2010",  # "about 2010"
         None,
     ]
-    searched = dict(rows(tmp_path / "searched", "select post_id, taken from posts"))
+    searched = dict(rows(tmp_path / "searched", "select post_id, taken from posts where removed is null"))
     assert {post_id: asked[post_id] for post_id in searched} == searched
 
 
@@ -156,13 +157,34 @@ def test_pairs_are_searched_and_a_conflict_is_dropped_and_counted(capsys, tmp_pa
     assert code == 0
     assert "conflicting pairs" in out.splitlines()[0]
     posts = rows(tmp_path / "s", "select label, labels, removed, licence from posts")
-    assert {label for label, *_ in posts} == {"positive", "negative"}
-    conflicts = [removed for *_, removed, _ in posts if removed is not None]
-    assert conflicts and set(conflicts) == {"conflicting_pairs"}
+    assert {label for label, _, removed, _ in posts if removed is None} == {"positive", "negative"}
+    conflicts = [post for post in posts if post[2] is not None]
+    assert set(conflicts) == {(None, None, "conflicting_pairs", None)}
     before = calls(sandbox)
     code, out, _ = run(capsys, *arguments, "--store", tmp_path / "s")
     assert (code, out.splitlines()[0]) == (0, "posts   asked 0 = 0")
     assert calls(sandbox) == before
+
+
+def test_a_conflict_found_after_its_image_was_fetched_leaves_the_store_as_one_found_before(
+    capsys, tmp_path, sandbox
+):
+    fetch_lists(sandbox, tmp_path)
+    arguments = ["--vso", tmp_path / "pairs.txt", "--sandbox-url", sandbox]
+    for name in ("early", "late"):  # the owners' hashes are to be equal
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "author.key").write_bytes(b"k" * 32)
+    run(capsys, *arguments, "--no-media", "--store", tmp_path / "early")
+    run(capsys, *arguments, "--store", tmp_path / "early")
+    pairs = (tmp_path / "pairs.txt").read_text().splitlines()
+    (tmp_path / "first.txt").write_text("\n".join(pairs[: len(pairs) // 2]))
+    run(capsys, "--vso", tmp_path / "first.txt", *arguments[2:], "--store", tmp_path / "late")
+    before = rows(tmp_path / "late", "select post_id from media where status = 'stored'")
+    run(capsys, *arguments, "--store", tmp_path / "late")
+    early, late = (contents(tmp_path / name) for name in ("early", "late"))
+    conflicts = {post[0] for post in early["posts"] if "conflicting_pairs" in post}
+    assert conflicts & {post_id for (post_id,) in before}  # their images had been fetched
+    assert early == late
 
 
 def test_a_search_takes_a_number_of_photos_under_some_licences(capsys, tmp_path, sandbox):

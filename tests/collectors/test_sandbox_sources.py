@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from collectors.sandbox.archive_api import archived
 from collectors.sandbox.server import make_sandbox, serving
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "reddit_api" / "recorded.jsonl"
@@ -254,6 +255,15 @@ def test_the_archive_pages_by_time_and_holds_what_was_removed():
     assert 0.22 < low < 0.45
     previews = [post["preview"]["images"][0]["source"]["url"] for post in seen.values() if "preview" in post]
     assert previews and all("&amp;s=" in url for url in previews)
+
+
+def test_the_archive_notes_what_was_removed_of_posts_since_november_2023():
+    removed = make_sandbox(posts=600).corpus.posts[0].replace(removed="moderator", created_utc=1_698_796_799)
+    assert "_meta" not in archived(removed)
+    since = archived(removed.replace(created_utc=1_698_796_800))
+    assert since["_meta"] == {"was_deleted_later": True, "removal_type": "moderator"}
+    assert since["removed_by_category"] is None
+    assert "_meta" not in archived(removed.replace(removed=None, created_utc=1_698_796_800))
 
 
 def test_the_archive_takes_dates_and_ids_and_refuses_the_rest():
