@@ -29,6 +29,9 @@ from curation.stage import ROWS
 #: What is said of a duplicate whose kept copy is deleted, and which the crawl store can't give back.
 ORPHAN = "of a deleted post"
 
+#: In place of the kept post, of a row that was dropped for a conflict: none was kept.
+NONE = ""
+
 Key = tuple[str, int]  # post id, image
 
 
@@ -67,7 +70,7 @@ def come_back(
     waiting = _waiting(old, deleted, recipe)
     if not waiting:
         return Back()
-    live = {kept for kept in waiting.values() if kept not in deleted and kept != ORPHAN}
+    live = {kept for kept in waiting.values() if kept not in deleted} - {ORPHAN, NONE}
     rows = _from_store({post_id for post_id, _ in waiting} | live, recipe, store, place / "scratch")
     held = set(rows["post_id"].to_pylist())
     # A group whose kept post the store lacks can't be judged: it stays as it is.
@@ -99,15 +102,15 @@ def _keys(table: pa.Table) -> list[Key]:
 def _waiting(old: Released, deleted: Collection[str], recipe: Recipe) -> dict[Key, str]:
     """Return the live rows that were dropped in groups with a deleted post, each with the post kept for it.
 
-    With `drop-conflicts` none was kept, and groups have no name: that of a row is "", and every row that was
-    dropped for a conflict is looked at again once one of them is deleted.
+    With `drop-conflicts` it isn't known which rows were a group: every row that was dropped for a conflict is
+    looked at again once one of them is deleted.
     """
     lost = old.lost.select(["post_id", "image_index", "stage", "detail"]).to_pylist()
     lost = [row for row in lost if row["stage"] == "duplicates"]
     policy = recipe.duplicates.policy
     if policy == "drop-conflicts":
-        touched = {""} if any(row["post_id"] in deleted for row in lost) else set()
-        kept = [""] * len(lost)
+        touched = {NONE} if any(row["post_id"] in deleted for row in lost) else set()
+        kept = [NONE] * len(lost)
     else:
         kept = [row["detail"] if row["detail"] == ORPHAN else row["detail"][3:] for row in lost]
         touched = {ORPHAN, *(one for one in kept if one in deleted)}
