@@ -126,6 +126,7 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
     from collectors.store import media_path
     from curation.deleted.outside import stores
     from curation.read import open_readonly
+    from curation.report.markup import count
 
     given = options.stores or tuple(stores(_DATA))
     for folder in given:
@@ -159,15 +160,9 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
         stored = [(row["sha256"], row["mime"]) for row in media if row["sha256"]]
         clues.images |= {digest for digest, _ in stored}
         files = sum(media_path(folder, *one).exists() for one in set(stored))
-        holds += [
-            f"{n} {what}"
-            for n, what in (
-                (len(media), "links to images"),
-                (files, "image files"),
-                (candidates, "walks that have it as a candidate"),
-            )
-            if n
-        ]
+        holds += [count(len(media), "link to an image", "links to images")] if media else []
+        holds += [count(files, "image file")] if files else []
+        holds += [f"candidate of {count(candidates, 'walk')}"] if candidates else []
         if holds:
             yield Found(f"store {folder}", ", ".join(holds))
         elif buried:
@@ -264,10 +259,11 @@ def _purge(options: Options, folder: Path, *, whole: bool) -> str:
 
 def _in_features(options: Options, clues: Clues) -> Iterator[Found]:
     from affectory.encoders.feature_cache import caches
+    from curation.report.markup import count
 
     for cache in caches(options.features) if clues.images else ():
         if rows := cache.rows_of(clues.images):
-            yield Found(f"features {cache.folder}", f"{rows} rows of its images")
+            yield Found(f"features {cache.folder}", f"{count(rows, 'row')} of its images")
 
 
 def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
