@@ -56,6 +56,7 @@ class Finished:
     output: str
     errors: str
     peaks: dict[str, float] = field(default_factory=dict)  # MB by process, where it was asked for
+    together: float = float("nan")  # MB: the largest sum over all processes at one moment, likewise
     others: float = float("nan")  # share of the machine's cores that went to other programs meanwhile
 
     @property
@@ -84,7 +85,8 @@ def run(
         peaks: dict[str, float] = {}
         over = threading.Event()
         load = Load()
-        watcher = threading.Thread(target=_watch, args=(child.pid, over, peaks))
+        sums = [0.0]
+        watcher = threading.Thread(target=_watch, args=(child.pid, over, peaks, sums))
         if memory:
             watcher.start()
         looking = threading.Thread(target=load.watch, args=(over,))
@@ -101,7 +103,8 @@ def run(
                 watcher.join()
             _end(child)
         out.seek(0), err.seek(0)
-        return Finished(status, seconds, out.read(), err.read(), peaks, load.of_others())
+        together = max(sums) if memory else float("nan")
+        return Finished(status, seconds, out.read(), err.read(), peaks, together, load.of_others())
 
 
 class Load:
@@ -166,13 +169,16 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _watch(root: int, over: threading.Event, peaks: dict[str, float]) -> None:
+def _watch(root: int, over: threading.Event, peaks: dict[str, float], sums: list[float]) -> None:
     """Read the high-water mark of `root` and its descendants, again and again, until `over`.
 
-    The kernel keeps the mark (VmHWM), so a peak between two looks is not missed.
+    The kernel keeps the mark (VmHWM), so a peak between two looks is not missed. `sums` gets what all have
+    together at a moment, a page that several share counted once (PSS).
     """
     while not over.is_set():
-        for pid in _family(root):
+        family = _family(root)
+        sums.append(sum(_shared_out(pid) for pid in family))
+        for pid in family:
             try:
                 status = Path(f"/proc/{pid}/status").read_text()
             except OSError:
@@ -182,6 +188,15 @@ def _watch(root: int, over: threading.Event, peaks: dict[str, float]) -> None:
                     name = "main" if pid == root else str(pid)
                     peaks[name] = max(peaks.get(name, 0.0), int(line.split()[1]) / 1000)
         over.wait(0.01)
+
+
+def _shared_out(pid: int) -> float:
+    """Return a process's memory in MB, its share of what it shares with others (PSS)."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0  # it has just ended
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
 
 
 def _family(root: int) -> list[int]:

@@ -1,8 +1,8 @@
 """Bytes that should be an image: what they are, whether they decode, and the file they become.
 
-`keep` runs in a worker process. The order matters against hostile bytes: the content is sniffed,
-then the header's dimensions are checked, and only then is a pixel decoded, once. A JPEG is decoded at an
-eighth of its size (`draft`), which still reads every byte of it.
+`keep` runs in a worker process, which bounds the time it may take. The order matters against hostile bytes:
+the content is sniffed, then the header's dimensions are checked, and only then is the image decoded, once. A
+JPEG is decoded at an eighth of its size (`draft`), which still reads every byte of it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from PIL import Image, ImageFile, ImageOps
 
 from collectors.answers import html_title
+from collectors.frames import MAX_FRAMES, gif_frames, tiff_frames
 from collectors.layout import media_path
 from collectors.record import Outcome
 
@@ -73,7 +74,7 @@ def examine(data: bytes, url: str, policy: ImagePolicy) -> tuple[bytes, Outcome]
                 problem = _implausible(image, url, policy)
                 if problem is not None:
                     return data, problem
-                seen = _decode(image, name, policy)
+                seen = _decode(image, data, name, policy)
                 side = policy.max_side
                 if side is not None and seen.frames == 1 and max(seen.width or 0, seen.height or 0) > side:
                     data, seen = _shrink(image, seen, side, policy.quality)
@@ -143,18 +144,27 @@ def _implausible(image: ImageFile.ImageFile, url: str, policy: ImagePolicy) -> O
     return None
 
 
-def _decode(image: ImageFile.ImageFile, name: str, policy: ImagePolicy) -> Outcome:
+def _decode(image: ImageFile.ImageFile, data: bytes, name: str, policy: ImagePolicy) -> Outcome:
     """Count the frames and decode the first; return what is known of the image."""
     width, height = image.size
-    # The second picture of an MPO is a depth map or another eye's view: it doesn't move.
-    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    if frames > 1:
-        image.seek(0)
+    frames = _frames(image, data, name)
     if name == "JPEG":
         # libjpeg halves the size once to thrice while it decodes, never below what is to be kept.
         image.draft(image.mode, _within(image.size, policy.max_side or 1))
     image.load()
     return Outcome("stored", mime=FORMATS[name], width=width, height=height, frames=frames)
+
+
+def _frames(image: ImageFile.ImageFile, data: bytes, name: str) -> int:
+    """Return the number of frames, counted up to `MAX_FRAMES`; the image stays at its first."""
+    if name == "GIF":
+        return gif_frames(data)
+    if name == "TIFF":
+        return tiff_frames(data)
+    if name == "JPEG":
+        return 1  # the second picture of an MPO is a depth map or another eye's view: it doesn't move
+    # The others read it from the header, where it may be any number.
+    return min(getattr(image, "n_frames", 1), MAX_FRAMES)
 
 
 def _shrink(image: Image.Image, seen: Outcome, side: int, quality: int) -> tuple[bytes, Outcome]:

@@ -1,7 +1,10 @@
-"""Worker processes for the CPU's part of fetching an image, so that download and decode overlap.
+"""Worker processes that decode images, so that downloading and decoding overlap.
 
-Each has a socket to the event loop, and at most two images: the one it works on and the next. No
-thread stands between them, and a worker that dies takes no other's image with it.
+Each worker has a socket to the event loop and at most two images: the one it works on and the next. When a
+worker dies, only the image it worked on is blamed; the next one goes to another worker.
+
+An image may take a limited time (`TimeLimits`). The kernel keeps the time and ends the process, because
+Python can't interrupt a decoder: its signal handlers don't run before the C code returns.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Self
@@ -25,7 +29,7 @@ from affectory.core.errors import AffectoryError
 from collectors.images import ImagePolicy, keep
 from collectors.record import Outcome
 
-#: Images a worker holds: one in hand, and one so that it never waits for the event loop.
+#: Images that a worker holds: the one it works on, and the next, so that it never waits for the event loop.
 HELD = 2
 
 #: What a worker does with an image's bytes and address, as `images.keep` does.
@@ -37,6 +41,18 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _LENGTH = struct.Struct("!i")
 
 
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long a worker may take for one image, in seconds.
+
+    An image that exceeds `cpu`, the CPU time of the worker's process, would exceed it again: it has failed
+    for good. One that exceeds `wall` may have met a slow disk or a busy machine: a rerun tries it again.
+    """
+
+    cpu: float = 10.0
+    wall: float = 60.0
+
+
 class Workers:
     """Processes that examine images and write them to the store's `media/`. Make it in a running loop.
 
@@ -44,9 +60,15 @@ class Workers:
     """
 
     def __init__(
-        self, processes: int, folder: Path, run_id: int, policy: ImagePolicy, work: Work = keep
+        self,
+        processes: int,
+        folder: Path,
+        run_id: int,
+        policy: ImagePolicy,
+        work: Work = keep,
+        limits: TimeLimits = TimeLimits(),
     ) -> None:
-        self._arguments = (work, folder, run_id, policy)
+        self._arguments = (work, folder, run_id, policy, limits)
         self._room = asyncio.Semaphore(processes * HELD)
         _CONTEXT.set_forkserver_preload(["collectors.images"])
         self._workers = [_Worker(*self._arguments) for _ in range(processes)]
@@ -64,9 +86,10 @@ class Workers:
             worker.process.join()
 
     async def keep(self, data: bytes, url: str) -> Outcome:
-        """Do the work on an image in a worker. One that kills its worker twice is a failure of its own.
+        """Do the work on an image in a worker and return its outcome.
 
-        Raises `WorkersError` where a worker ends before it has begun.
+        An image that takes too long is `decoder_timeout`; one that kills its worker twice is
+        `decoder_crashed`. Raises `WorkersError` if a worker can't start.
         """
         killed = 0
         async with self._room:
@@ -90,7 +113,7 @@ class WorkersError(AffectoryError):
 
 
 class _Died(Exception):
-    """A worker has ended with this image before it, `at_work` on it or on the one before."""
+    """The worker that held this image has died, while `at_work` on it or on the one before it."""
 
     def __init__(self, at_work: bool) -> None:
         super().__init__(at_work)
@@ -100,8 +123,11 @@ class _Died(Exception):
 class _Worker:
     """One process, its socket, and the images that it was given, in order."""
 
-    def __init__(self, work: Work, folder: Path, run_id: int, policy: ImagePolicy) -> None:
+    def __init__(
+        self, work: Work, folder: Path, run_id: int, policy: ImagePolicy, limits: TimeLimits
+    ) -> None:
         self.dead = self.begun = False
+        self._limits = limits
         self.waiting: deque[asyncio.Future[Outcome]] = deque()
         self._sending = asyncio.Lock()
         self._received = bytearray()
@@ -110,7 +136,7 @@ class _Worker:
         self._socket.setblocking(False)
         with Connection(its_own.detach()) as end:
             self.process = _CONTEXT.Process(
-                target=_serve, args=(end, work, folder, run_id, policy), daemon=True
+                target=_serve, args=(end, work, folder, run_id, policy, limits), daemon=True
             )
             try:
                 self.process.start()
@@ -120,23 +146,23 @@ class _Worker:
         self._loop.add_reader(self._socket, self._receive)
 
     async def keep(self, data: bytes, url: str) -> Outcome:
-        """Hand an image over and wait for what became of it; raise `_Died` where the process ends first."""
+        """Send an image to the process and wait for its outcome; raise `_Died` if the process dies first."""
         answer: asyncio.Future[Outcome] = self._loop.create_future()
         self.waiting.append(answer)
         async with self._sending:
             try:
                 await self._loop.sock_sendall(self._socket, _message((data, url)))
             except OSError:
-                pass  # it is dead: `_receive` sees that too
+                pass  # the process is dead: `_receive` sees that too
             except asyncio.CancelledError:
-                self.process.kill()  # half a message: what followed would be taken for the rest
+                self.process.kill()  # it has half a message: it would take the next one for the rest
                 raise
         if self.dead:
             self._hang_up()
         return await answer
 
     def _receive(self) -> None:
-        """Take in what the process has sent; the loop calls this when there is something."""
+        """Read what the process has sent; the loop calls this when there is something to read."""
         try:
             got = self._socket.recv(65536)
         except BlockingIOError:
@@ -154,7 +180,7 @@ class _Worker:
             outcome = pickle.loads(self._received[_LENGTH.size : end])  # by our own `_serve`
             del self._received[:end]
             if not self.begun:
-                self.begun = True  # its first message says no more
+                self.begun = True  # the first message says only that
                 continue
             answer = self.waiting.popleft()
             if answer.done():  # cancelled
@@ -165,26 +191,48 @@ class _Worker:
                 answer.set_exception(outcome)
 
     def _lost(self) -> None:
+        """Take no more images: the process has closed its end, and its exit code follows in a moment."""
         self.dead = True
         self._loop.remove_reader(self._socket)
-        for place, answer in enumerate(self.waiting):
-            if not answer.done():
-                answer.set_exception(_Died(at_work=place == 0) if self.begun else self._stillborn())
-        self.waiting.clear()
+        self._loop.add_reader(self.process.sentinel, self._ended)
         self._hang_up()
 
-    def _stillborn(self) -> WorkersError:
-        self.process.join(1)  # it has hung up, so it ends
-        return _cannot_start(f"exit code {self.process.exitcode}; its own words stand above")
+    def _ended(self) -> None:
+        """Settle the images that the dead process held. Its exit code says why it died."""
+        self._loop.remove_reader(self.process.sentinel)
+        self.process.join()
+        timeout = self._timeout()
+        for place, answer in enumerate(self.waiting):
+            if answer.done():
+                continue
+            if not self.begun:
+                code = self.process.exitcode
+                answer.set_exception(_cannot_start(f"exit code {code}; its own words stand above"))
+            elif place == 0 and timeout is not None:
+                answer.set_result(timeout)
+            else:
+                answer.set_exception(_Died(at_work=place == 0))
+        self.waiting.clear()
+
+    def _timeout(self) -> Outcome | None:
+        """Return the outcome of the image at work if a timer ended the process."""
+        if self.process.exitcode == -signal.SIGPROF:
+            detail = f"more than {self._limits.cpu:g} s of CPU time"
+            return Outcome("failed", "decoder_timeout", detail=detail)
+        if self.process.exitcode == -signal.SIGALRM:
+            detail = f"more than {self._limits.wall:g} s"
+            return Outcome("failed", "decoder_timeout", detail=detail, retry=True)
+        return None
 
     def _hang_up(self) -> None:
-        if not self._sending.locked():  # else the one who sends is told by the socket first
+        if not self._sending.locked():  # else `keep` does it, once the socket has told it
             self._socket.close()
 
     def close(self) -> None:
-        """Hang up: the process ends when it is through with the image in hand."""
+        """Close the socket: the process ends when it has finished the image it works on."""
         if not self.dead:
             self._loop.remove_reader(self._socket)
+        self._loop.remove_reader(self.process.sentinel)
         self._socket.close()
 
 
@@ -200,9 +248,14 @@ def _message(content: object) -> bytes:
     return _LENGTH.pack(len(pickled)) + pickled
 
 
-def _serve(end: Connection, work: Work, folder: Path, run_id: int, policy: ImagePolicy) -> None:
-    """Keep images until the parent hangs up. Ctrl-C is left to it; its death, by SIGKILL too, ends us."""
+def _serve(
+    end: Connection, work: Work, folder: Path, run_id: int, policy: ImagePolicy, limits: TimeLimits
+) -> None:
+    """Work on images until the parent closes the socket or dies. Ctrl-C is left to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGPROF, signal.SIGALRM):  # inherited: a caller may have ignored or blocked them
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGPROF, signal.SIGALRM))
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
@@ -211,13 +264,24 @@ def _serve(end: Connection, work: Work, folder: Path, run_id: int, policy: Image
         end.send(None)  # begun
         while True:
             data, url = end.recv()
+            _set_timers(limits.cpu, limits.wall)
             try:
                 outcome = work(data, url, folder, run_id, policy)
-            except Exception as error:  # a full disk: the parent's to report
+            except Exception as error:  # a full disk: the parent reports it
                 outcome = error
+            _set_timers(0, 0)
             end.send(outcome)
     except (EOFError, OSError):
         return
+
+
+def _set_timers(cpu: float, wall: float) -> None:
+    """Let the kernel end this process after so much CPU or wall time, in seconds; 0 clears a timer.
+
+    Both signals end a process without a core dump, which SIGXCPU would write.
+    """
+    signal.setitimer(signal.ITIMER_PROF, cpu)
+    signal.setitimer(signal.ITIMER_REAL, wall)
 
 
 def _die_with(sentinel: int) -> None:

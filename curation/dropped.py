@@ -19,6 +19,7 @@ from PIL import Image
 
 from collectors.store import media_path
 from curation.parquet import Written, name_by_digest
+from curation.pixels import excessive_scans
 
 #: Pictures a reason gets, and their longer side in pixels.
 PICTURES, SIDE = 40, 160
@@ -86,7 +87,10 @@ def _thumbnails(dropped: pa.Table, store: Path) -> list[bytes | None]:
 
 def _thumbnail(path: Path) -> bytes | None:
     try:
-        with Image.open(path) as image:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            if excessive_scans(image, data):
+                return None
             image.draft("RGB", (SIDE, SIDE))
             small = image.convert("RGB")
     except (OSError, SyntaxError, ValueError):  # dropped for being no image, perhaps

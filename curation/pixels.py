@@ -1,6 +1,10 @@
-"""The one look at each image: the file is what its digest says, it decodes, and this is its hash.
+"""Examine each image once: check its digest, decode it and hash it.
 
-Where the recipe wants JPEGs of one side, they are encoded here too, so that no image is decoded twice.
+If the recipe wants JPEGs of one side, they are encoded here too, so that no image is decoded twice.
+
+The collector limits the time that decoding an image may take; stores made before that limit may hold images
+that take minutes. A time limit here would let the machine decide what a release holds, so `excessive_scans`
+counts instead.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ from curation.stage import ROWS, separate, with_column
 #: The side to which a JPEG is decoded for its hash alone: well above the 9x8 that the hash needs.
 HASH_SIDE = 64
 
+#: The most pixels times scans that a JPEG is decoded with: up to about ten seconds. A progressive photograph
+#: of 50 megapixels and ten scans has a fortieth of it.
+MAX_SCANNED = 20_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -33,9 +41,10 @@ class _Seen:
 
 
 def look(table: pa.Table, folder: Path, options: Images) -> tuple[pa.Table, pa.Table]:
-    """Hash (and encode) the images of rows that have one; drop `image_missing` and `image_corrupt`.
+    """Hash (and encode) the images of rows that have one.
 
-    `folder` is the store's. Corrupt is a file whose bytes aren't those of its digest, or don't decode.
+    Drops `image_missing`, `image_corrupt` (a file whose bytes don't match its digest, or don't decode) and
+    `too_many_scans` (a progressive JPEG that is slow to decode). `folder` is the store's.
     """
     statuses = table["media_status"].to_pylist()
     digests, mimes = table["image_sha256"].to_pylist(), table["image_mime"].to_pylist()
@@ -68,6 +77,10 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
         return _Seen("image_corrupt", f"{digest}: other bytes")
     try:
         with Image.open(io.BytesIO(data)) as image:
+            scans = excessive_scans(image, data)
+            if scans:
+                detail = f"{digest}: {scans:,} scans of {image.width}x{image.height} pixels"
+                return _Seen("too_many_scans", detail)
             jpeg = options.format == "jpeg"
             if image.format == "JPEG":  # for the hash alone, its grey channel at an eighth of its size
                 side = options.side if jpeg else HASH_SIDE
@@ -80,6 +93,17 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
             return _Seen(hash=difference_hash(image), size=size, encoded=encoded)
     except Exception as error:  # the collector decoded it once; another Pillow may not
         return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
+
+
+def excessive_scans(image: Image.Image, data: bytes) -> int:
+    """Return how many scans a JPEG has if they are too many to decode (`MAX_SCANNED`), otherwise 0.
+
+    A progressive JPEG may have any number of scans, each of a few bytes, and each passes over every pixel.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return 0
+    scans = data.count(b"\xff\xda")  # the marker of a scan; in a scan's own data 0 follows each 0xff
+    return scans if scans * image.width * image.height > MAX_SCANNED else 0
 
 
 def _encode(image: Image.Image, options: Images) -> bytes:

@@ -1,7 +1,6 @@
 """From a folder on disk to a crawl store: posts first, then their images.
 
-A rerun reads the tables again, writes what has changed, and looks at those images alone that the store
-lacks.
+A rerun reads the tables again, writes what has changed, and examines only the images that the store lacks.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -101,7 +100,10 @@ async def _posts(tables: Tables, store: Store, progress: Progress, rejected: lis
 
 
 async def _images(plan: Plan, store: Store, run: Run, progress: Progress) -> None:
-    """Look at every image that waits, as many at once as the worker processes hold."""
+    """Examine every pending image, as many at once as the worker processes hold.
+
+    A rerun examines again whatever wasn't stored, for the file may have been replaced.
+    """
     store.requeue([plan.name])
     waiting = store.pending_hosts([plan.name])
     progress.doing, progress.waiting = "images", waiting
@@ -116,6 +118,8 @@ async def _images(plan: Plan, store: Store, run: Run, progress: Progress) -> Non
             task = claimed.popleft()
             with explained(plan.store):
                 outcome = await workers.keep(b"", task.url)
+            if outcome.status != "stored":
+                outcome = replace(outcome, retry=True)
             store.settle(task.url, outcome)
             progress.image(outcome)
             waiting[plan.name] -= 1

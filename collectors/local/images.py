@@ -1,14 +1,13 @@
-"""An image on disk: whether it stands in the folder, what it is, and its place in the store.
+"""An image on disk: whether it is in the folder, what it is, and its place in the store.
 
-Runs in a worker process. The store's file is a hard link where the file system can make one, so that
-a dataset's images take no room twice; else a copy.
+Runs in a worker process, which bounds the time it may take. The store's file is a hard link if the file
+system supports it, so that a dataset's images don't take up space twice; otherwise it is a copy.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 from collectors.images import ImagePolicy, examine, write
@@ -16,15 +15,12 @@ from collectors.layout import media_path
 from collectors.local.posts import image_path
 from collectors.record import Outcome
 
-#: No image file is larger.
+#: A larger file isn't read.
 MAX_BYTES = 256 * 2**20
 
 
 def look(_: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy, *, root: Path) -> Outcome:
-    """Examine the image at `url` (`local://NAME/PATH`) within `root`; put it in the store in `folder`.
-
-    Nothing but an image is a failure that a rerun looks at again: the file may have been mended.
-    """
+    """Examine the image at `url` (`local://NAME/PATH`) within `root`; put it in the store in `folder`."""
     path, problem = inside(root, image_path(url))
     if path is None:
         return problem
@@ -34,7 +30,7 @@ def look(_: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy, *, 
         return _failed("unreadable_file", f"{image_path(url)}: {error.strerror}")
     _, outcome = examine(data, url, policy)
     if outcome.sha256 is None or outcome.mime is None:
-        return replace(outcome, retry=True)
+        return outcome
     _put(path, data, folder, run_id, media_path(folder, outcome.sha256, outcome.mime))
     return outcome
 
@@ -50,7 +46,7 @@ def inside(root: Path, relative: str) -> tuple[Path | None, Outcome]:
             return None, _failed("outside_folder", relative)
         found = path.stat()
     except FileNotFoundError:
-        return None, Outcome("gone", "file_missing", detail=relative, retry=True)
+        return None, Outcome("gone", "file_missing", detail=relative)
     except (OSError, ValueError, RuntimeError) as error:  # too long a name, a zero byte, a ring of links
         return None, _failed("unreadable_file", f"{relative}: {error}"[:200])
     if not stat.S_ISREG(found.st_mode):
@@ -61,7 +57,7 @@ def inside(root: Path, relative: str) -> tuple[Path | None, Outcome]:
 
 
 def _failed(reason: str, detail: str) -> Outcome:
-    return Outcome("failed", reason, detail=detail, retry=True)
+    return Outcome("failed", reason, detail=detail)
 
 
 def _put(path: Path, data: bytes, folder: Path, run_id: int, place: Path) -> None:

@@ -53,3 +53,12 @@ def files(folder):
 
 def shown(outcome):
     return outcome.mime, outcome.width, outcome.height, outcome.frames
+
+
+@functools.cache
+def slow_jpeg(side=1000):
+    """A grey JPEG that costs seconds: its last scan, which refines nothing, is there 10,000 times."""
+    data = encoded(Image.new("L", (side, side), 128), "JPEG", progressive=True)
+    end = data[-2:]
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + 10_000 * scan + end

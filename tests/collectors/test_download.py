@@ -13,12 +13,13 @@ from collectors.clients import client_for
 from collectors.download import Downloads, as_outcome
 from collectors.fetch import Limits
 from collectors.hosts import Budget
-from collectors.images import ImagePolicy
+from collectors.images import ImagePolicy, keep
 from collectors.progress import Progress
 from collectors.record import Media, Post
 from collectors.sandbox.server import make_sandbox, serving
 from collectors.store import Store
-from collectors.workers import Workers
+from collectors.workers import TimeLimits, Workers
+from tests.collectors.slow_work import keep_slowly
 
 
 @functools.cache
@@ -55,7 +56,16 @@ def post(number, *media):
 
 
 def download(
-    folder: Path, *posts, faults=(), client_id=None, honour_noai=True, requeue=(), budgets=None, before=None
+    folder: Path,
+    *posts,
+    faults=(),
+    client_id=None,
+    honour_noai=True,
+    requeue=(),
+    budgets=None,
+    before=None,
+    work=keep,
+    cpu=10.0,
 ):
     """Fetch the images of these posts: rows of the store by post and position, paths asked, progress."""
     sandbox = make_sandbox(posts=200, faults=faults)
@@ -68,7 +78,7 @@ def download(
             async with serving(sandbox) as base, client_for(base, honour_noai) as client:
                 client.limits = Limits(deadline=5, backoff=0.001)
                 client.budgets = budgets or {}
-                with Workers(1, folder, run.run_id, ImagePolicy()) as workers:
+                with Workers(1, folder, run.run_id, ImagePolicy(), work, TimeLimits(cpu)) as workers:
                     stage = Downloads(store, run, client, workers, ["happy"], progress, client_id)
                     stage.collected.set()
                     if before is not None:
@@ -225,6 +235,27 @@ def test_a_fault_ends_as_a_reason_in_the_store(tmp_path, fault, status, reason, 
     assert progress.images == {reason: 1}
     rows, asked, _ = download(tmp_path)
     assert asked.total() == 0
+
+
+def test_images_that_take_too_long_to_decode_end_as_failures_and_stop_no_other(tmp_path):
+    urls = pictures(n=44)
+    slow = urls[5:25:5]
+    work = functools.partial(keep_slowly, slow=slow)
+    rows, asked, progress = download(tmp_path, post(1, *urls), work=work, cpu=0.4)
+    assert len(rows) == asked.total() == 44
+    assert progress.images == {"stored": 40, "decoder_timeout": 4}
+    assert [(row[2], row[5]) for row in rows if row[4] == "decoder_timeout"] == [(url, 0) for url in slow]
+    rows, asked, _ = download(tmp_path)  # whose workers would now decode them
+    assert asked.total() == 0
+
+
+def test_the_preview_stands_in_for_a_picture_that_takes_too_long_to_decode(tmp_path):
+    first, preview = pictures(n=2)
+    both = Media(url=first, position=0, kind="image", fallback_url=preview)
+    work = functools.partial(keep_slowly, slow=[first])
+    rows, asked, _ = download(tmp_path, post(1, both), work=work, cpu=0.4)
+    assert settled(rows) == [(0, first, "stored", None)]
+    assert asked.total() == 2
 
 
 def test_an_address_that_names_no_host_is_settled_too(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from collectors.images import ImagePolicy
 from collectors.local.images import look
 from collectors.local.posts import image_path, image_url
+from collectors.workers import TimeLimits, Workers
 from tests.collectors.local_folder import RECIPE, collect, jpeg, printed, query, recipe
+from tests.collectors.pictures import slow_jpeg
 from tests.conftest import SHARED
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +92,20 @@ def test_a_rerun_takes_what_has_changed_and_what_has_been_mended(place, capsys):
         "        in this run: 3 stored",
         "note    1 posts of an earlier run are no longer in the tables, and stay: a new --store has none",
     ]
+
+
+def test_an_image_that_takes_too_long_to_decode_is_a_failure_until_it_is_replaced(place, capsys, monkeypatch):
+    limited = partial(Workers, limits=TimeLimits(cpu=0.5))
+    monkeypatch.setattr("collectors.local.collect.Workers", limited)
+    (place / "folder" / "pictures" / "b.jpg").write_bytes(slow_jpeg())
+    assert collect(place) == 0
+    assert printed(capsys)[1] == "images  linked 3 = 2 stored + 1 failed: decoder timeout"
+    assert query(place, "select reason, detail from media where status = 'failed'") == [
+        ("decoder_timeout", "more than 0.5 s of CPU time")
+    ]
+    (place / "folder" / "pictures" / "b.jpg").write_bytes(jpeg(10))
+    assert collect(place) == 0
+    assert printed(capsys)[1] == "images  linked 3 = 3 stored"
 
 
 def test_a_path_of_any_characters_comes_back_from_its_address():

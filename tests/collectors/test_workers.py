@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from collectors.images import ImagePolicy
-from collectors.workers import Workers, WorkersError
+from collectors.images import ImagePolicy, keep
+from collectors.workers import TimeLimits, Workers, WorkersError
+from tests.collectors import slow_work
+from tests.collectors.pictures import slow_jpeg
 
 ROOT = Path(__file__).parents[2]
 URL = "https://i.redd.it/a.png"
@@ -26,6 +28,13 @@ class Deadly(bytes):
 
     def __reduce__(self):
         return os._exit, (1,)
+
+
+class Timers(bytes):
+    """Bytes that become, in the process that unpickles them, the seconds left of its timers."""
+
+    def __reduce__(self):
+        return slow_work.timers, ()
 
 
 class Missing:
@@ -103,6 +112,78 @@ def test_workers_that_are_sent_home_before_they_begin_say_nothing():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def timed(folder, images, limits, work=slow_work.work, processes=1):
+    """What became of the images under these limits: reason, detail, retry."""
+
+    async def go():
+        with Workers(processes, folder, 1, ImagePolicy(), work, limits) as workers:
+            return await asyncio.gather(*(workers.keep(data, URL) for data in images))
+
+    return [(found.reason, found.detail, found.retry) for found in asyncio.run(go())]
+
+
+STORED = (None, None, False)
+
+
+def test_an_image_may_take_ten_seconds_of_cpu_time_and_a_minute():
+    assert TimeLimits() == TimeLimits(cpu=10.0, wall=60.0)
+
+
+def test_an_image_that_takes_too_much_cpu_time_has_failed_for_good_after_one_try(folder):
+    images = [b"one", b"burn 60", b"two", b"burn 60", b"three"]
+    timeout = ("decoder_timeout", "more than 0.3 s of CPU time", False)
+    assert timed(folder, images, TimeLimits(cpu=0.3)) == [STORED, timeout, STORED, timeout, STORED]
+    assert sorted((folder / "begun").read_bytes().splitlines()) == sorted(images)  # and once each
+    assert multiprocessing.active_children() == []
+
+
+def test_an_image_that_takes_too_long_without_cpu_time_may_be_tried_again_by_a_rerun(folder):
+    images = [b"one", b"wait", b"two"]
+    timeout = ("decoder_timeout", "more than 0.3 s", True)
+    assert timed(folder, images, TimeLimits(wall=0.3)) == [STORED, timeout, STORED]
+    assert sorted((folder / "begun").read_bytes().splitlines()) == sorted(images)
+
+
+def test_each_image_has_the_whole_time(folder):
+    assert timed(folder, [b"burn 0.15"] * 8, TimeLimits(cpu=0.6)) == [STORED] * 8
+
+
+def test_no_timer_runs_while_a_worker_waits_for_an_image(folder):
+    assert timed(folder, [b"one", Timers()], TimeLimits()) == [STORED, STORED]
+    assert (folder / "begun").read_bytes() == b"one\n0 0\n"
+
+
+def test_a_decoder_is_ended_in_the_middle_of_its_work(folder):
+    images = [png(), slow_jpeg(), png(1)]
+    assert timed(folder, images, TimeLimits(cpu=0.5), keep) == [
+        STORED,
+        ("decoder_timeout", "more than 0.5 s of CPU time", False),
+        STORED,
+    ]
+    assert sum(path.is_file() for path in (folder / "media").rglob("*")) == 2
+
+
+def test_the_limits_hold_where_the_program_ignores_and_blocks_their_signals(folder):
+    program = (
+        "import asyncio, signal, sys\n"
+        "from pathlib import Path\n"
+        "from collectors.images import ImagePolicy\n"
+        "from collectors.workers import TimeLimits, Workers\n"
+        "from tests.collectors.slow_work import work\n"
+        "for number in (signal.SIGPROF, signal.SIGALRM):\n"
+        "    signal.signal(number, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGPROF, signal.SIGALRM))\n"
+        "async def go():\n"
+        "    limits = TimeLimits(cpu=0.2, wall=5)\n"
+        "    with Workers(1, Path(sys.argv[1]), 1, ImagePolicy(), work, limits) as workers:\n"
+        "        print((await workers.keep(b'burn 4', '')).reason)\n"
+        "asyncio.run(go())\n"
+    )
+    command = [sys.executable, "-c", program, folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "decoder_timeout\n", "")
 
 
 def test_the_pool_works_on_after_a_death(folder):

@@ -17,7 +17,8 @@ from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation.build import main
 from curation.release import build
-from tests.curation.stores import built, contents, make_store, post, write_recipe
+from tests.collectors.pictures import encoded, picture, slow_jpeg
+from tests.curation.stores import built, contents, dropped_rows, make_store, post, put_image, write_recipe
 
 ROOT = Path(__file__).parents[2]
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -42,6 +43,25 @@ def test_a_damaged_image_is_dropped_and_left_to_the_collector(tmp_path):
     db.close()
     assert waiting == (2,)
     assert not images[0].exists()
+
+
+def test_a_jpeg_of_very_many_scans_is_dropped_undecoded_and_stays_in_the_store(tmp_path):
+    first, second = post(60), post(61)
+    store = make_store(tmp_path / "store", POSTS)
+    with Store.open(store) as opened:
+        opened.add([first, second])
+        slow = put_image(opened, first.media[0].url, slow_jpeg(1500), size=(1500, 1500))
+        usual = encoded(picture(), "JPEG", progressive=True)
+        put_image(opened, second.media[0].url, usual, size=(400, 300))
+    done = built(tmp_path, store)
+    [row] = dropped_rows(done.folder)
+    assert (row["post_id"], row["stage"], row["reason"]) == ("reddit:00060", "pixels", "too_many_scans")
+    assert row["detail"] == f"{slow}: 10,006 scans of 1500x1500 pixels"
+    assert row["thumbnail"] is None
+    with sqlite3.connect(store / "crawl.sqlite") as db:
+        left = db.execute("select count(*) from media where status = 'stored'").fetchone()
+    db.close()
+    assert left == (62,)
 
 
 def run(capsys, *arguments):
