@@ -171,14 +171,35 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
 
 def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
     from curation import versions
+    from curation.workplace import BUILDING
 
     for folder in sorted(path for path in options.datasets.glob("*") if path.is_dir()):
         for version in versions.built(folder):
             yield from _in_version(options, folder, version, clues)
+        if any(_is_in(path, options.post_id) for path in (folder / BUILDING).rglob("*")):
+            what = "unfinished files of a build or purge that was killed"
+            yield Found(f"dataset {folder}", what, clear=_purge(options, folder, whole=True))
+
+
+def _is_in(path: Path, post_id: str) -> bool:
+    """Say whether an unfinished file holds the post; one that can't be read may hold it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".arrow":
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        elif path.suffix == ".parquet":
+            table = pq.read_table(path, columns=["post_id"])
+        else:
+            return path.suffix == ".tmp"
+    except pa.ArrowInvalid:
+        return True
+    return bool(pc.any(pc.equal(table["post_id"], post_id)).as_py())
 
 
 def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> Iterator[Found]:
-    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -206,7 +227,7 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
             holds.append(f"a duplicate group named after it in {file.split}")
     for file in (one for one in there if one.split == "dropped"):
         path = folder / version / file.path
-        table = pq.read_table(path, filters=pa.compute.field("post_id") == options.post_id)
+        table = pq.read_table(path, filters=pc.field("post_id") == options.post_id)
         alone = dropped.tombstones(table)
         if pc.any(alone).as_py():
             clues.is_deleted = True

@@ -1,5 +1,6 @@
 """`affectory trace`: every place that still holds something of a post."""
 
+import shutil
 import sqlite3
 import subprocess
 from dataclasses import replace
@@ -113,3 +114,7 @@ def test_what_a_store_and_the_dropped_rows_hold_is_said(capsys, home):
     found, last = told(capsys, "reddit:00050")
     assert found["store data/mine"].startswith("the post, marked as deleted (moderator), 1 link")
     assert last == "next: affectory purge mine --remove-earlier"
+    left = home / "datasets" / "mine" / ".building" / "x" / "1.0.0"
+    shutil.copytree(home / "datasets" / "mine" / "1.0.0", left)
+    found, _ = told(capsys, "reddit:00050")
+    assert found["dataset datasets/mine"] == "unfinished files of a build or purge that was killed"

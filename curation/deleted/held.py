@@ -114,8 +114,8 @@ def outdated(folder: Path) -> list[str]:
 
     A post that the newest version shows is back at its source, whatever an earlier purge has written.
     """
-    there = of_versions(folder)
-    if len(there) < 2:
+    if len(versions.built(folder)) < 2:
         return []
+    there = of_versions(folder)
     gone = {post_id for one in there for post_id in one.tombstones} - there[0].posts
     return [one.version for one in there[1:] if one.posts & gone]

@@ -60,14 +60,14 @@ def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[st
         ("cache of the datasets library", f"rm -r {shlex.quote(str(path))}")
         for path in cached(library_cache(), folder.name, posts)
     ]
-    found += _beside(folder, posts)
+    found += _beside(folder, store, posts)
     for other in stores(store.resolve().parent):
         if other.resolve() != store.resolve() and _knows(other, posts):
             found.append((f"crawl store {other}", f"collect it again, or rm -r {shlex.quote(str(other))}"))
     return found
 
 
-def _beside(folder: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:
+def _beside(folder: Path, store: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the other datasets beside this one that show one of the posts: NAME-ids, NAME-full, …"""
     for other in sorted(path for path in folder.parent.glob("*") if path.is_dir()):
         there = versions.built(other)
@@ -77,8 +77,8 @@ def _beside(folder: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:
             continue
         newest = manifest.read(other / there[0] / "manifest.json")
         if all((other / there[0] / file.path).is_file() for file in newest.files):
-            how = f"python -m curation.purge {other.name} --datasets {shlex.quote(str(folder.parent))}"
-            yield f"dataset {other}", f"{how} --remove-earlier"
+            given = [other.name, "--remove-earlier", "--datasets", str(folder.parent), "--store", str(store)]
+            yield f"dataset {other}", f"python -m curation.purge {shlex.join(given)}"
         else:
             made = f"python -m curation.ids {shlex.quote(str(folder))}"
             again = f" && {made}" if other == versions.beside(folder, "-ids") else ""

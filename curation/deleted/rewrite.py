@@ -46,12 +46,15 @@ class Rewritten:
 
     def __str__(self) -> str:
         """Return what has changed, as the manifest's note and the command say it."""
-        told = f"{count(len(self.published), 'deleted post')} removed{_why(self.published)}"
+        told = []
+        if self.published:
+            told.append(f"{count(len(self.published), 'deleted post')} removed{_why(self.published)}")
         if self.dropped:
-            told += f"; {count(len(self.dropped), 'dropped post')} reduced to a tombstone{_why(self.dropped)}"
+            why = _why(self.dropped)
+            told.append(f"{count(len(self.dropped), 'dropped post')} reduced to a tombstone{why}")
         if self.back.keys:
-            told += f"; {count(len(self.back.posts), 'duplicate')} of them published instead"
-        return told
+            told.append(f"{count(len(self.back.posts), 'duplicate')} of deleted posts published instead")
+        return "; ".join(told) or "dropped duplicates name no deleted post any more"
 
 
 def _why(posts: Mapping[str, str]) -> str:

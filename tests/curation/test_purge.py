@@ -79,7 +79,7 @@ def test_a_purge_leaves_a_tombstone_of_a_deleted_post_that_had_been_dropped(caps
     (before,) = [row for row in dropped_rows(old) if row["post_id"] == "reddit:00050"]
     assert None not in (before["title"], before["permalink"], before["image_sha256"], before["thumbnail"])
     said, new = purged(tmp_path, store, [POSTS[50]], capsys)
-    assert said == "test 1.0.1: 0 deleted posts removed; 1 dropped post reduced to a tombstone (1 deleted)"
+    assert said == "test 1.0.1: 1 dropped post reduced to a tombstone (1 deleted)"
     tombstone = dict.fromkeys(before) | {
         "post_id": "reddit:00050",
         "image_index": 0,

@@ -54,7 +54,7 @@ def test_a_duplicate_takes_the_place_of_the_deleted_post_that_was_kept_for_it(tm
     assert rows_of(old)["reddit:00061", 0]["split"] == "test"
     said, new = purged(store, old, best)
     assert said[0] == (
-        "test 1.0.1: 1 deleted post removed (1 deleted); 1 duplicate of them published instead"
+        "test 1.0.1: 1 deleted post removed (1 deleted); 1 duplicate of deleted posts published instead"
     )
     after = rows_of(new)
     assert after["reddit:00062", 0]["split"] == "test"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,19 +148,24 @@ def test_copies_elsewhere_are_listed_with_the_command_that_clears_them(capsys, h
     datasets.load_dataset(str(folder), cache_dir=str(home / "cache"))
     assert write_ids([str(folder)]) == 0
     make_store(home / "other", POSTS[:5], pictures=False)
+    again = write_recipe(home / "datasets", "[split]\nseed = 1\n", name="again")
+    build(again, store=make_store(home / "copy", POSTS), out=home / "datasets")
+    shutil.rmtree(home / "copy")
     capsys.readouterr()
     purge(arguments(home))
     said = capsys.readouterr().out.partition("copies that this command doesn't remove:\n")[2].splitlines()
     beside = home / "datasets" / "test-ids"
     assert said[:-1] == [
         f"        cache of the datasets library: rm -r {home / 'cache' / 'test' / '1.0.0'}",
+        f"        dataset {again.parent}: python -m curation.purge again --remove-earlier "
+        f"--datasets {home / 'datasets'} --store {home / 'store'}",
         f"        ids in {beside}: rm -r {beside} && python -m curation.ids {folder}",
         f"        crawl store {home / 'other'}: collect it again, or rm -r {home / 'other'}",
     ]
     assert said[-1].startswith("        copy on a hub, where there is one: hf upload USER/test ")
     for line in said[:-1]:
         command = line.partition(": ")[2].partition(" && ")[0].removeprefix("collect it again, or ")
-        subprocess.run(command.split(), check=True)
+        subprocess.run([sys.executable if word == "python" else word for word in command.split()], check=True)
     purge(arguments(home, "--remove-earlier"))
     capsys.readouterr()
     purge(arguments(home, "--remove-earlier"))
