@@ -1,8 +1,8 @@
 """Remove from a dataset what it holds of posts that their source has deleted.
 
 The steps: features of their images, a new version without them, on request the earlier versions with their
-results, the card. Each step looks at what is still there, so that a purge that was killed is repeated by the
-same command.
+results, the card. Each step looks at what is still there: a purge that was killed is completed by the same
+command.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ def purge(
         words = held.deleted(opened, there)
         forgotten = feature_cache.forget(places.features, _images(folder, there, words))
         done, last, removed, cleared = None, old.name, [], []
-        if _is_named(there, old.name, words) or remove_earlier or (folder / BUILDING).exists():
+        is_stale = _is_named(there, old.name, words)
+        if is_stale or remove_earlier or (folder / BUILDING).exists():
             with workplace(folder) as place:
-                if _is_named(there, old.name, words):
+                if is_stale:
                     last = _next(folder)
                     done = rewrite(old, words, opened, last, place)
                     (place / "release").rename(folder / last)
