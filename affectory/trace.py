@@ -124,8 +124,7 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
     from contextlib import closing
 
     from collectors.store import media_path
-    from curation.deleted.outside import stores
-    from curation.read import open_readonly
+    from curation.deleted.outside import opened, stores
     from curation.report.markup import count
 
     given = options.stores or tuple(stores(_DATA))
@@ -135,7 +134,7 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
                 f"--stores {str(folder)!r} is not a crawl store: name a folder that holds crawl.sqlite"
             )
         try:
-            with closing(open_readonly(folder)) as db:
+            with closing(opened(folder)) as db:
                 db.row_factory = sqlite3.Row
                 post = db.execute("select * from posts where post_id = ?", (options.post_id,)).fetchone()
                 media = db.execute("select * from media where post_id = ?", (options.post_id,)).fetchall()
@@ -183,18 +182,25 @@ def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
 
 def _is_in(path: Path, post_id: str) -> bool:
     """Say whether an unfinished file holds the post; one that can't be read may hold it."""
+    import sqlite3
+    from contextlib import closing
+
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     try:
+        if path.suffix == ".sqlite":
+            with closing(sqlite3.connect(path)) as db:
+                found = db.execute("select 1 from posts where post_id = ?", (post_id,))
+                return found.fetchone() is not None
         if path.suffix == ".arrow":
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         elif path.suffix == ".parquet":
             table = pq.read_table(path, columns=["post_id"])
         else:
             return path.suffix == ".tmp"
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, sqlite3.Error):
         return True
     return bool(pc.any(pc.equal(table["post_id"], post_id)).as_py())
 

@@ -22,8 +22,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tyro
+
+if TYPE_CHECKING:
+    from curation.release import Built
 
 from benchmarks._measure import machine, run, show
 
@@ -90,14 +94,14 @@ async def crawl_pictures(
         return Pictures()
 
     plan = Plan(folder, "benchmark", ["happy"], imgur_client_id=client_id)
-    return await crawl(plan, client_for(base, honour_noai=True), make_source)  # type: ignore[arg-type]
+    return await crawl(plan, client_for(base, honour_noai=True), make_source)
 
 
 def crawled(base: str, folder: Path, urls: Sequence[str], client_id: str | None = None) -> dict[str, int]:
     """Crawl, and return the images by outcome, the exit code among them."""
     summary = asyncio.run(crawl_pictures(base, folder, urls, client_id))
-    found = {reason or status: n for (status, reason), n in summary.media.items()}  # type: ignore[attr-defined]
-    return {**found, "exit": summary.exit_code}  # type: ignore[attr-defined]
+    found = {reason or status: n for (status, reason), n in summary.media.items()}
+    return {**found, "exit": summary.exit_code}
 
 
 def decode(base: str, folder: Path) -> Outcome:
@@ -216,7 +220,7 @@ def small_store(folder: Path) -> None:
                 )
 
 
-def built(folder: Path, name: str = "store") -> object:
+def built(folder: Path, name: str = "store") -> Built:
     """Build the release of a small store."""
     from curation.release import build
 
@@ -227,7 +231,7 @@ def built(folder: Path, name: str = "store") -> object:
 
 
 def change(base: str, folder: Path) -> Outcome:
-    """The store changes between the moment it is digested and the moment it is read."""
+    """The store changes while it is read: each release has the digest of what it holds."""
     from collectors.store import Store
     from curation import release
 
@@ -235,27 +239,35 @@ def change(base: str, folder: Path) -> Outcome:
     shutil.copytree(folder / "store", folder / "before")
     gather = release.gather
 
-    def change_first(*arguments: object) -> object:
+    def change_first(*arguments: Any) -> Any:
         with Store.open(folder / "store") as store:
             post = store.posts(["reddit:005"])["reddit:005"]
             store.add([replace(post, title="Another title")])
-        return gather(*arguments)  # type: ignore[arg-type]
+        return gather(*arguments)
 
-    release.gather = change_first  # type: ignore[assignment]
+    release.gather = change_first
     first = built(folder)
     release.gather = gather
-    again = built(folder)
-    original = built(folder, "before")
-    versions = [one.manifest.version for one in (first, again, original)]  # type: ignore[attr-defined]
-    said = f"changed {versions[0]}, changed again {versions[1]}, original {versions[2]}"
-    return Outcome(said, versions[0] == versions[1] != versions[2])
+    changed, original = built(folder), built(folder, "before")
+    held = {titles(one.folder)["reddit:005"]: one.manifest.version for one in (first, changed, original)}
+    said = ", ".join(f"{title!r} in {version}" for title, version in sorted(held.items()))
+    return Outcome(said, held == {"Another title": "1.0.1", "Title 5": "1.0.0"})
+
+
+def titles(release: Path) -> dict[str, str]:
+    """Return the titles of a release by post id."""
+    import pyarrow.parquet as pq
+
+    files = [file for split in ("train", "validation", "test") for file in release.glob(f"{split}-*.parquet")]
+    rows = [row for file in files for row in pq.read_table(file, columns=["post_id", "title"]).to_pylist()]
+    return {row["post_id"]: row["title"] for row in rows}
 
 
 def lost_file(base: str, folder: Path) -> Outcome:
     """A release's train file is deleted, and it is built again."""
     small_store(folder / "store")
     first = built(folder)
-    train = next(first.folder.glob("train-*.parquet"))  # type: ignore[attr-defined]
+    train = next(first.folder.glob("train-*.parquet"))
     bytes_before = train.read_bytes()
     train.unlink()
     built(folder)
@@ -294,7 +306,7 @@ def deletion(base: str, folder: Path) -> Outcome:
 
     small_store(folder / "store")
     release = built(folder)
-    kept = release.manifest.ledger.kept  # type: ignore[attr-defined]
+    kept = release.manifest.ledger.kept
     gone = ["reddit:057", "reddit:058", "reddit:059"]  # each was kept in place of its copy
     with Store.open(folder / "store") as store:
         store.add([replace(post, removed="deleted") for post in store.posts(gone).values()])

@@ -5,6 +5,8 @@ Reasons, and whether a rerun may help (`retry`) or the same run tries again (`ag
     rate_limited, server_error, connection_lost,        again, retry
       connect_error, connect_timeout, dns_error
     deadline_exceeded, host_down                        retry
+    bad_content_encoding, bad_chunks                    retry; the address's fault: its host isn't blamed
+    foreign_redirect                                    retry; an address with a secret led elsewhere
     not_found, gone, removed_placeholder                final, and the image is `gone`
     forbidden, unauthorized, legally_unavailable,       final
       client_error, bad_url, private_address,
@@ -19,6 +21,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
+
+#: Reasons that say nothing of the address: its host gave no answer, or none for now.
+NO_ANSWER = frozenset(
+    (
+        "rate_limited",
+        "server_error",
+        "connection_lost",
+        "connect_error",
+        "connect_timeout",
+        "dns_error",
+        "deadline_exceeded",
+        "host_down",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +54,10 @@ class Answer:
 
 
 class FetchError(Exception):
-    """Why an address gave nothing. See the module's table for the reasons."""
+    """Why an address gave nothing. See the module's table for the reasons.
+
+    `asked` is False where no request was made: the host had been given up before.
+    """
 
     def __init__(
         self,
@@ -49,11 +68,13 @@ class FetchError(Exception):
         again: bool = False,
         gone: bool = False,
         host_failed: bool = False,
+        asked: bool = True,
     ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         # The store takes no lone surrogates, and a header or an address may hold them.
         self.reason, self.detail = reason, detail.encode("utf-8", "replace").decode()
         self.retry, self.again, self.gone, self.host_failed = retry, again, gone, host_failed
+        self.asked = asked
 
     @classmethod
     def host(cls, reason: str, *, detail: str, again: bool = True) -> Self:

@@ -27,7 +27,7 @@ from collectors.progress import Progress, show
 from collectors.runs import Run
 from collectors.selection import Selection
 from collectors.store import Store
-from collectors.summary import Summary
+from collectors.summary import Summary, silent_hosts
 from collectors.workers import Workers
 
 
@@ -78,6 +78,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             media=store.media_counts(plan.communities),
             fetched=progress.images,
             failures=failures,
+            silent=silent_hosts(progress.by_host),
             trouble=trouble,
             folder=plan.folder,
             seconds=time.monotonic() - began,

@@ -11,6 +11,7 @@ or raises one error:
 
 Passing failures (429, 5xx, a lost connection) are tried again with exponential backoff and full
 jitter. A deadline bounds the whole transfer, a limit the bytes; neither is tried twice in a run.
+A budget bounds the bytes of all bodies that are being read or worked on (`getting`, budget.py).
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ import aiohttp
 
 from collectors import answers
 from collectors.answers import Answer, FetchError
-from collectors.guard import GuardedResolver, PrivateAddress, check_url
+from collectors.bodies import bad_chunks, is_bad_chunks, read_body
+from collectors.budget import ByteBudget, Share
+from collectors.guard import GuardedResolver, PrivateAddress, check_url, origin
 from collectors.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
 
 #: Where a request for a logical address is really sent: the sandbox puts itself in the sources' place.
 Route = Callable[[str], str]
+
+#: Bytes that a body of unknown size takes of the budget at first.
+SMALL = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class Limits:
     backoff: float = 1.0  # the first pause is up to this, and doubles: full jitter
     backoff_max: float = 30.0
     sockets: int = 64  # connections at once, over all hosts
+    in_flight: int = 256 * 2**20  # bodies that are read or worked on, over all hosts
+
+    def pause(self, tries: int) -> float:
+        """Return the seconds to wait after so many tries: exponential backoff with full jitter."""
+        return random.uniform(0, min(self.backoff * 2 ** (tries - 1), self.backoff_max))
 
 
 @dataclass(slots=True)
@@ -63,14 +74,20 @@ class Client:
     hosts: dict[str, Host] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
     _sockets: asyncio.Semaphore = field(init=False)
+    _in_flight: ByteBudget = field(init=False)
 
     async def __aenter__(self) -> Self:
+        # Else bodies of unknown size could wait for each other: see `_read`.
+        assert 2 * self.limits.max_bytes <= self.limits.in_flight, self.limits
         self._sockets = asyncio.Semaphore(self.limits.sockets)
+        self._in_flight = ByteBudget(self.limits.in_flight)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=GuardedResolver(), limit=0, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=self.limits.deadline, sock_connect=self.limits.connect),
-            # identity: an image doesn't compress, and no small answer can unpack to a huge one
+            # No total: waiting for room for the body must not count against the deadline.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect),
+            # identity: an image doesn't compress. A server may pack all the same: `read_body` unpacks.
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
@@ -87,29 +104,87 @@ class Client:
         return self.hosts[name]
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, accept: tuple[int, ...] = (200,)
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (200,),
+        same_origin: bool = False,
     ) -> Answer:
         """Fetch an address, following redirects; return the first answer with a status in `accept`.
 
+        A redirect to another origin (scheme, host, port) doesn't get `headers`, which may hold a secret;
+        with `same_origin`, for an address that holds one, it isn't followed at all (`foreign_redirect`).
         Raises `FetchError` for everything else.
         """
-        for attempt in range(1, self.limits.attempts + 1):
+        async with self.getting(url, headers=headers, accept=accept, same_origin=same_origin) as answer:
+            return answer
+
+    @asynccontextmanager
+    async def getting(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (200,),
+        same_origin: bool = False,
+        attempts: int | None = None,
+        tried: int = 0,
+    ) -> AsyncIterator[Answer]:
+        """Fetch as `get` does; until the block ends the body counts as in flight.
+
+        `attempts` overrides the limit. `tried` is how often the address was asked for before: the lowest
+        goes first at its host.
+        """
+        with self._in_flight.share() as share:
+            yield await self._persist(
+                url, headers or {}, accept, same_origin, attempts or self.limits.attempts, tried, share
+            )
+
+    async def _persist(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        accept: tuple[int, ...],
+        same_origin: bool,
+        attempts: int,
+        tried: int,
+        share: Share,
+    ) -> Answer:
+        """Ask until there is an answer, with pauses in between."""
+        for attempt in range(1, attempts + 1):
             try:
-                return await self._follow(url, headers or {}, accept)
+                return await self._follow(url, headers, accept, same_origin, tried + attempt - 1, share)
             except FetchError as error:
-                if not error.again or attempt == self.limits.attempts:
+                if not error.again or attempt == attempts:
                     raise
-                ceiling = min(self.limits.backoff * 2 ** (attempt - 1), self.limits.backoff_max)
-                await self.clock.sleep(random.uniform(0, ceiling))
+                share.shrink(0)
+                await self.clock.sleep(self.limits.pause(attempt))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _follow(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
-        for _ in range(self.limits.redirects + 1):
+    async def _follow(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        accept: tuple[int, ...],
+        same_origin: bool,
+        tried: int,
+        share: Share,
+    ) -> Answer:
+        home = url
+        for hop in range(self.limits.redirects + 1):
             if (problem := check_url(url)) is not None:
                 raise FetchError(problem, detail=url)
+            if origin(url) != origin(home):
+                if same_origin:  # the new address may repeat the secret: only its origin is told
+                    raise FetchError("foreign_redirect", detail=f"to {origin(url)}", retry=True)
+                headers = {}
             if answers.is_removed_page(url):
                 raise FetchError("removed_placeholder", gone=True, detail=url)
-            answer = await self._ask(url, headers, accept)
+            try:
+                answer = await self._ask(url, headers, accept, tried, share)
+            except HostDown as down:
+                raise FetchError(down.reason, retry=True, detail=down.host, asked=hop > 0) from None
             if answer.location is None:
                 return answer
             try:
@@ -118,25 +193,24 @@ class Client:
                 raise FetchError("bad_url", detail=answer.location) from None
         raise FetchError("too_many_redirects", detail=url)
 
-    async def _ask(self, url: str, headers: Mapping[str, str], accept: tuple[int, ...]) -> Answer:
+    async def _ask(
+        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], tried: int, share: Share
+    ) -> Answer:
         """Make one request, in its host's turn, and tell the host's state how it went."""
         host = self.host(url)
-        try:
-            async with host.turn() as began:
-                # Within the turn: a probe's end must be known before the next one begins.
-                try:
-                    # A place among the sockets first: waiting for it mustn't count against the deadline.
-                    async with self._sockets:
-                        answer = await self._transfer(url, headers)
-                except FetchError as error:
-                    if error.host_failed:
-                        host.failed(url, began)
-                    elif error.reason in ("noai", "too_large"):
-                        host.answered({})
-                    raise
-                return self._judge(host, answer, began, accept)
-        except HostDown as down:
-            raise FetchError(down.reason, retry=True, detail=host.name) from None
+        async with host.turn(tried) as began:
+            # Within the turn: a probe's end must be known before the next one begins.
+            try:
+                # A place among the sockets first: waiting for it mustn't count against the deadline.
+                async with self._sockets:
+                    answer = await self._transfer(url, headers, accept, share)
+            except FetchError as error:
+                if error.host_failed:
+                    host.failed(url, began)
+                elif error.reason in ("noai", "too_large", "bad_content_encoding", "bad_chunks"):
+                    host.answered({})
+                raise
+            return self._judge(host, answer, began, accept)
 
     def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
         """Tell the host's state of an answer; return it, or raise what it means."""
@@ -153,9 +227,18 @@ class Client:
             raise problem
         return answer
 
-    async def _transfer(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """Send the request and read the whole answer within the deadline and the size limit."""
-        async with _explained(url, self.limits), self._open(url, headers) as response:
+    async def _transfer(
+        self, url: str, headers: Mapping[str, str], accept: tuple[int, ...], share: Share
+    ) -> Answer:
+        """Send the request and read the answer within the deadline and the size limit.
+
+        The body is read only where the status is in `accept`: a failure is named by its status.
+        """
+        async with (
+            _explained(url, self.limits),
+            asyncio.timeout(self.limits.deadline) as deadline,
+            self._open(url, headers) as response,
+        ):
             headers_in = _headers(response)
             # An empty Location leads nowhere: such an answer is a failure like any other status.
             location = headers_in.get("location") or None if 300 <= response.status < 400 else None
@@ -163,12 +246,12 @@ class Client:
             # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
             if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
                 raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
-            body = b"" if location is not None else await self._read(response)
+            wanted = location is None and response.status in accept
             return Answer(
                 url=url,
                 status=response.status,
                 headers=headers_in,
-                body=body,
+                body=await self._read(response, share, deadline) if wanted else b"",
                 location=location,
             )
 
@@ -179,17 +262,33 @@ class Client:
         async with self._session.get(target, headers=headers, allow_redirects=False) as response:
             yield response
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, share: Share, deadline: asyncio.Timeout) -> bytes:
+        """Read a body once there is room for it."""
         limit = self.limits.max_bytes
-        if (response.content_length or 0) > limit:
-            raise FetchError("too_large", detail=f"{response.content_length} bytes")
-        chunks, size = [], 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                raise FetchError("too_large", detail=f"over {limit} bytes")
-        return b"".join(chunks)
+        known = None if "Content-Encoding" in response.headers else response.content_length
+        # Most bodies of unknown size are small pages: these mustn't take the room of large images. The small
+        # shares of all sockets are at most half of the budget, so that one of them can always grow.
+        small = min(limit, SMALL, self.limits.in_flight // (2 * self.limits.sockets))
+
+        async def room_for(size: int) -> None:
+            if size > share.size:
+                await _reserve(share, limit, deadline)
+
+        if known is None or known <= limit:  # a larger one is refused before it is read
+            await _reserve(share, small if known is None else known, deadline)
+        body = await read_body(response, limit, room_for)
+        share.shrink(len(body))
+        return body
+
+
+async def _reserve(share: Share, size: int, deadline: asyncio.Timeout) -> None:
+    """Wait for room for a body, with the deadline stopped; meanwhile TCP holds the sender back."""
+    now, end = asyncio.get_running_loop().time, deadline.when()
+    assert end is not None
+    left = end - now()
+    deadline.reschedule(None)
+    await share.reserve(size)
+    deadline.reschedule(now() + left)
 
 
 @asynccontextmanager
@@ -213,6 +312,8 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
         # Content-Length promised more than came: a passing fault as far as we know.
         raise FetchError.host("connection_lost", detail=_short(error)) from None
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        if is_bad_chunks(error):  # refused before the headers were given
+            raise bad_chunks() from None
         raise FetchError.host("connection_lost", detail=_short(error)) from None
 
 

@@ -65,6 +65,18 @@ def check_url(url: str) -> str | None:
         return "bad_url" if _NUMBER.fullmatch(host.rpartition(".")[2]) else None
 
 
+def origin(url: str) -> str:
+    """Return an address's origin, "https://api.imgur.com:443": what a secret must not leave.
+
+    As aiohttp reads the address, with the scheme's own port where none is given; raises `ValueError`
+    where it has none.
+    """
+    parts = URL(url)
+    if not parts.raw_host:
+        raise ValueError(f"{url!r} has no host")
+    return f"{parts.scheme}://{parts.raw_host.lower()}:{parts.port}"
+
+
 class GuardedResolver(AbstractResolver):
     """The system's resolver, refusing names that stand for a private address."""
 

@@ -5,7 +5,8 @@
 - The host's word: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
 - A **quota** (calls in any hour), where an API has one: see quota.py.
 - A **circuit breaker**: after five addresses in a row have failed nobody asks for 5 s, then one probe goes
-  out alone, then 10 s, 20 s, …; a host that stays down is given up for this run.
+  out alone, then 10 s, 20 s, …; a host that stays down is given up for this run. An address that has been
+  tried less goes before the others, so that no probe is spent on a broken one while there is another.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import email.utils
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -81,7 +83,7 @@ class HostDown(Exception):
 
     def __init__(self, reason: str, host: str) -> None:
         super().__init__(f"{host}: {reason}")
-        self.reason = reason
+        self.reason, self.host = reason, host
 
 
 class Host:
@@ -94,6 +96,7 @@ class Host:
         self._refused_at = budget.max_rate  # the rate at which the host last said 429
         self._slots = asyncio.Semaphore(budget.at_once)
         self._queue = asyncio.Lock()
+        self._waiting: Counter[int] = Counter()  # by how often their addresses were tried
         self._next_at = 0.0
         self._paused_until = 0.0
         self._raised_at = clock.now()
@@ -104,12 +107,17 @@ class Host:
         self._openings = 0
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[float]:
-        """Wait for a turn to ask; yields when it began. Raises `HostDown` for a host given up."""
+    async def turn(self, tried: int = 0) -> AsyncIterator[float]:
+        """Wait for a turn to ask; yields when it began. Raises `HostDown` for a host given up.
+
+        `tried` is how often the address was asked for before: the lowest goes first.
+        """
         async with self._slots, contextlib.AsyncExitStack() as queue:
-            await queue.enter_async_context(self._queue)
-            while (wait := self._wait() or self._use_quota()) > 0:
-                await self._clock.sleep(wait)
+            self._waiting[tried] += 1
+            try:
+                await self._come_first(tried, queue)
+            finally:
+                self._waiting[tried] -= 1
             began = self._clock.now()
             # A timer that woke late may catch up, by two requests at most.
             self._next_at = max(self._next_at, began - 2 / self.rate) + 1 / self.rate
@@ -117,11 +125,31 @@ class Host:
                 await queue.aclose()  # else a probe: the others stay in the queue until it has ended
             yield began
 
-    def _wait(self) -> float:
+    async def _come_first(self, tried: int, queue: contextlib.AsyncExitStack) -> None:
+        """Wait until it is time to ask and no address waits that was tried less; then hold the queue."""
+        await queue.enter_async_context(self._queue)
+        while True:
+            if (wait := self._wait()) > 0:
+                await self._clock.sleep(wait)
+            elif any(n and less < tried for less, n in self._waiting.items()):
+                await queue.aclose()
+                await asyncio.sleep(0)  # who was cancelled must be able to leave
+                await queue.enter_async_context(self._queue)
+            elif (wait := self._use_quota()) > 0:
+                await self._clock.sleep(wait)
+            else:
+                return
+
+    @property
+    def given_up(self) -> str | None:
+        """Why the host isn't asked any more in this run: `host_down`, `rate_limited` or None."""
         if self._openings > OPENINGS:
-            raise HostDown("host_down", self.name)
-        if self.paused_for > self.budget.patience:
-            raise HostDown("rate_limited", self.name)
+            return "host_down"
+        return "rate_limited" if self.paused_for > self.budget.patience else None
+
+    def _wait(self) -> float:
+        if (reason := self.given_up) is not None:
+            raise HostDown(reason, self.name)
         return max(self._next_at - self._clock.now(), self.paused_for)
 
     def _use_quota(self) -> float:

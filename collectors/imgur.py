@@ -15,6 +15,8 @@ import msgspec
 from collectors.answers import FetchError
 from collectors.fetch import Client
 
+API_HOST = "api.imgur.com"
+
 #: Media kinds whose images only the API knows.
 ALBUM_KINDS = ("imgur_album", "imgur_gallery")
 
@@ -53,7 +55,7 @@ async def album_images(client: Client, url: str, kind: str, client_id: str) -> l
     endpoint = f"album/{found[1]}/images" if kind == "imgur_album" else f"gallery/{found[1]}"
     try:
         answer = await client.get(
-            f"https://api.imgur.com/3/{endpoint}", headers={"Authorization": f"Client-ID {client_id}"}
+            f"https://{API_HOST}/3/{endpoint}", headers={"Authorization": f"Client-ID {client_id}"}
         )
     except FetchError as error:
         if error.reason not in ("unauthorized", "forbidden"):
@@ -67,7 +69,7 @@ async def album_images(client: Client, url: str, kind: str, client_id: str) -> l
             item = msgspec.json.decode(answer.body, type=_Gallery).data
             images = item.images if item.is_album else [_Image(item.link, item.type)]
     except msgspec.DecodeError as error:
-        raise FetchError("malformed_answer", detail=f"api.imgur.com: {error}"[:200], retry=True) from None
+        raise FetchError("malformed_answer", detail=f"{API_HOST}: {error}"[:200], retry=True) from None
     links = [_https(image.link) for image in images if image.link and not image.type.startswith("video/")]
     if not links:
         raise FetchError("empty_album", detail=url, gone=True)

@@ -28,6 +28,7 @@ class Progress:
     asked: int = 0
     posts: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
+    by_host: dict[str, Counter[str]] = field(default_factory=dict)  # what each host answered
     waiting: Mapping[str, int] = field(default_factory=dict)
     doing: str = "starting"
     started: float = field(default_factory=time.monotonic)
@@ -35,7 +36,11 @@ class Progress:
 
     def image(self, outcome: Outcome) -> None:
         """Count an image's outcome: `stored`, or its reason."""
-        self.images["stored" if outcome.status == "stored" else outcome.reason or outcome.status] += 1
+        self.images[_named(outcome)] += 1
+
+    def answered(self, host: str, outcome: Outcome) -> None:
+        """Count what a host answered for an address, or why it didn't."""
+        self.by_host.setdefault(host, Counter())[_named(outcome)] += 1
 
     def album(self) -> None:
         """Count an album that was opened: its images wait in its place."""
@@ -89,6 +94,10 @@ class Progress:
             if reason not in ("stored", "albums_opened")
         )
         return Group(Text(self.line()), hosts, Text(reasons, style="yellow"))
+
+
+def _named(outcome: Outcome) -> str:
+    return "stored" if outcome.status == "stored" else outcome.reason or outcome.status
 
 
 def eta(seconds: float) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -25,8 +26,8 @@ _INSERT_POST = (
     + ", ".join(f"{c} = excluded.{c}" for c in [*_POST_COLUMNS[1:], "media_key"])
 )
 _INSERT_MEDIA = (
-    f"insert into media (post_id, host, {', '.join(_MEDIA_COLUMNS)}) "
-    f"values ({', '.join('?' * (len(_MEDIA_COLUMNS) + 2))})"
+    f"insert into media (post_id, host, ticket, {', '.join(_MEDIA_COLUMNS)}) "
+    f"values ({', '.join('?' * (len(_MEDIA_COLUMNS) + 3))})"
 )
 
 
@@ -36,6 +37,11 @@ def host_of(url: str) -> str:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
         return ""
+
+
+def ticket_of(url: str) -> int:
+    """Return an address's place in the random order among those with equally many attempts."""
+    return zlib.crc32(url.encode())
 
 
 def upsert(db: sqlite3.Connection, post: Post) -> str:
@@ -142,7 +148,9 @@ def _write_media(db: sqlite3.Connection, post: Post) -> None:
 def _insert_medium(
     db: sqlite3.Connection, post_id: str, medium: Media, outcome: tuple[Any, ...] | None
 ) -> None:
-    db.execute(_INSERT_MEDIA, (post_id, host_of(medium.url), *(getattr(medium, c) for c in _MEDIA_COLUMNS)))
+    url = medium.url
+    values = (getattr(medium, column) for column in _MEDIA_COLUMNS)
+    db.execute(_INSERT_MEDIA, (post_id, host_of(url), ticket_of(url), *values))
     if outcome is not None:
         marks = ", ".join("?" * len(outcome))
         db.execute(
@@ -151,15 +159,15 @@ def _insert_medium(
         )
 
 
-def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> bool:
-    """Write what became of an address; return whether a file of it is named by any row now.
+def settle(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> bool:
+    """Write what became of an address after `tries`; return whether a file of it is named by any row now.
 
     None is where its posts were dropped while it was fetched.
     """
     settled = db.execute(
         "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, robots = ?, "
         "sha256 = ?, mime = ?, width = ?, height = ?, frames = ?, bytes = ?, "
-        "attempts = attempts + 1, fetched_at = ?, claimed_by = null "
+        "attempts = attempts + ?, fetched_at = ?, claimed_by = null "
         "where url = ? and status = 'pending'",
         (
             outcome.status,
@@ -174,6 +182,7 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome) -> bool:
             outcome.height,
             outcome.frames,
             outcome.bytes,
+            tries,
             int(time.time()),
             url,
         ),

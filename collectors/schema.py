@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from affectory.core.errors import StoreError
+from collectors.rows import ticket_of
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
 STORE_VERSION = 4
@@ -59,14 +60,17 @@ create table media (
     height       integer,
     frames       integer,
     bytes        integer,
-    attempts     integer not null default 0,
+    attempts     integer not null default 0,  -- how often it was asked for
+    ticket       integer not null default 0,  -- its place among addresses with equally many attempts
     fetched_at   integer,
     claimed_by   integer,             -- the run that is fetching it now
     primary key (post_id, position)
 );
 create index media_url on media (url);
 create index media_sha256 on media (sha256) where sha256 is not null;
-create index media_work on media (host, url) where status = 'pending';
+-- in the order in which a host's addresses are asked
+create index media_work on media (host, attempts, ticket, url)
+    where status = 'pending' and claimed_by is null;
 
 create table orphans (                -- files that a post has let go of, deleted next
     sha256       text primary key,
@@ -106,6 +110,11 @@ _MIGRATIONS = {
     ),
     2: ("alter table posts add column taken text",),
     3: (
+        "alter table media add column ticket integer not null default 0",
+        "update media set ticket = ticket_of(url)",
+        "drop index media_work",
+        "create index media_work on media (host, attempts, ticket, url) "
+        "where status = 'pending' and claimed_by is null",
         "create index if not exists media_sha256 on media (sha256) where sha256 is not null",
         "create table if not exists orphans (sha256 text primary key, mime text not null)",
         # Of a removed post a tombstone stays: see record.tombstone.
@@ -149,6 +158,7 @@ def prepare(db: sqlite3.Connection, where: str) -> None:
                     db.execute(statement)
             db.execute(f"pragma application_id = {APPLICATION_ID}")
         else:
+            db.create_function("ticket_of", 1, ticket_of, deterministic=True)
             for old in range(version, STORE_VERSION):
                 for statement in _MIGRATIONS[old]:
                     db.execute(statement)

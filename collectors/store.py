@@ -35,11 +35,12 @@ from collectors.schema import prepare
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An image to fetch: its address, a second one of the same picture, and what links to it."""
+    """An image to fetch: its address, a second one of the same picture, and how often it was asked for."""
 
     url: str
     kind: str
     fallback_url: str | None
+    attempts: int = 0
 
 
 class Store:
@@ -253,34 +254,44 @@ class Store:
         return dict(found.fetchall())
 
     def claim(self, run: Run, communities: Sequence[str], *, host: str, n: int) -> list[Task]:
-        """Claim up to `n` addresses of a host for this run; another run won't get them."""
+        """Claim up to `n` addresses of a host for this run; another run won't get them.
+
+        Those with the fewest attempts come first, in random order, so that broken ones keep none waiting.
+        """
         marks = ",".join("?" * len(communities))
         with self._transaction() as db:
+            # The rows come from the index in order: "cross join" keeps SQLite from sorting all that wait.
             found = db.execute(
-                "select m.url, min(m.kind), max(m.fallback_url) from media m join posts p using (post_id) "
-                "where m.status = 'pending' and m.host = ? and m.claimed_by is null "
-                f"and p.community in ({marks}) group by m.url order by m.url limit ?",
+                "select m.url, min(m.kind), max(m.fallback_url), m.attempts "
+                "from media m indexed by media_work cross join posts p using (post_id) "
+                "where m.status = 'pending' and m.claimed_by is null and m.host = ? "
+                f"and p.community in ({marks}) "
+                "group by m.attempts, m.ticket, m.url order by m.attempts, m.ticket, m.url limit ?",
                 (host, *communities, n),
             ).fetchall()
+            tasks: dict[str, Task] = {}
+            for row in found:  # of two posts that link to one address, one may count fewer attempts
+                tasks.setdefault(row[0], Task(*row))
             db.executemany(
                 "update media set claimed_by = ? where url = ? and status = 'pending'",
-                [(run.run_id, url) for url, _, _ in found],
+                [(run.run_id, url) for url in tasks],
             )
-        return [Task(*row) for row in found]
+        return list(tasks.values())
 
-    def settle(self, url: str, outcome: Outcome) -> None:
+    def settle(self, url: str, outcome: Outcome, *, tries: int = 1) -> None:
         """Write what became of an address, for every post that links to it; a file that none has goes.
 
-        Where the file was deleted meanwhile, with the last post that had it, the address stays pending.
+        `tries` is how often it was asked for: 0 where its host had been given up before. Where the file was
+        deleted meanwhile, with the last post that had it, the address stays pending.
         """
         with self._transaction() as db:
             if outcome.sha256 is None or outcome.mime is None:
-                rows.settle(db, url, outcome)
+                rows.settle(db, url, outcome, tries)
                 return
             path = self.media_path(outcome.sha256, outcome.mime)
             if not path.exists():
                 rows.hand_back(db, url)
-            elif not rows.settle(db, url, outcome):
+            elif not rows.settle(db, url, outcome, tries):
                 path.unlink(missing_ok=True)
 
     def refetch(self, digests: Sequence[str]) -> int:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from collectors.answers import NO_ANSWER
 from collectors.pages import Failure
 from collectors.progress import eta
 
 #: What became of a post that is in the store now, in the order of the summary.
 STORED = ("new", "updated", "known")
+
+#: Hosts without any answer that the summary names; the rest are counted.
+HOSTS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Summary:
     seconds: float
     interrupted: bool
     notes: Sequence[str] = ()
+    silent: Mapping[str, Counter[str]] = field(default_factory=dict)  # hosts without any answer: reasons
 
     @property
     def exit_code(self) -> int:
@@ -39,7 +44,7 @@ class Summary:
         if self.failures or self.trouble is not None:
             worked = self.fetched["stored"] or any(self.posts[k] for k in STORED)
             return 1 if worked else 2
-        return 0
+        return 1 if self.silent else 0
 
     def __str__(self) -> str:
         assert self.asked == self.posts.total(), (self.asked, self.posts)
@@ -54,11 +59,26 @@ class Summary:
             lines.append(f"        in this run: {parts}")
         lines += [f"note    {note}" for note in self.notes]
         lines += [f"problem {failure.error}" for failure in self.failures]
+        lines += [f"problem {problem}" for problem in self._silent()]
         lines += [f"problem {self.trouble}"] if self.trouble else []
         lines.append(f"store   {self.folder}  ({eta(self.seconds)}{', interrupted' * self.interrupted})")
         if hint := self._next():
             lines.append(f"next    {hint}")
         return "\n".join(lines)
+
+    def _silent(self) -> list[str]:
+        """Name the hosts that gave no answer, those with the most images first, and the next step."""
+        hosts = sorted(self.silent, key=lambda host: (-self.silent[host].total(), host))
+        lines = [
+            f"{host} gave no answer for {self.silent[host].total():,} images "
+            f"({_words(self.silent[host].most_common(1)[0][0])}): see whether it can be reached, "
+            "and run the same command again later"
+            for host in hosts[:HOSTS_NAMED]
+        ]
+        if rest := hosts[HOSTS_NAMED:]:
+            images = sum(self.silent[host].total() for host in rest)
+            lines.append(f"{len(rest):,} more hosts gave no answer for {images:,} images")
+        return lines
 
     def _images(self) -> list[tuple[str, int]]:
         """Stored and pending first, then each reason under its status."""
@@ -77,6 +97,14 @@ class Summary:
         if waiting:
             return f"{waiting:,} images wait: run again with --media"
         return ""
+
+
+def silent_hosts(by_host: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """Return the hosts of which no address was answered in a run, with the reasons.
+
+    A refusal and a picture that is gone are answers.
+    """
+    return {host: counts for host, counts in by_host.items() if counts.keys() <= NO_ANSWER}
 
 
 def _order(counts: Counter[str], first: Sequence[str]) -> list[str]:

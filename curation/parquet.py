@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from affectory.core.errors import AffectoryError
 from collectors.store import media_path
 from curation import columns
 
@@ -35,7 +36,7 @@ class Part:
     split: str
     shards: np.ndarray  # int32[n]
     rows: np.ndarray  # int32[n]
-    added: pa.Table  # what all rows together tell of each: duplicate_group, labelled_30, …
+    added: pa.Table  # columns that the shards lack (duplicate_group, labelled_30, …) or have otherwise
     ids: bool = False
 
 
@@ -139,7 +140,11 @@ def _batches(part: Part, writing: Writing, schema: pa.Schema, group: int) -> Ite
         rows = shard.take(pa.array(part.rows[here]))
         added = part.added.take(pa.array(here))
         for name in added.column_names:
-            rows = rows.append_column(added.field(name), added[name])
+            place = rows.schema.get_field_index(name)
+            if place < 0:
+                rows = rows.append_column(added.field(name), added[name])
+            else:
+                rows = rows.set_column(place, added.field(name), added[name])
         waiting.append(rows)
         held += len(rows)
         if held >= group:
@@ -205,5 +210,13 @@ def _images(rows: pa.Table, writing: Writing) -> list[dict[str, object] | None]:
         path = media_path(writing.store, digest, mime)
         suffix = ".jpg" if encoded is not None else path.suffix
         name = f"{re.sub('[:/]', '-', post_id)}-{index}{suffix}"
-        found.append({"bytes": path.read_bytes() if encoded is None else encoded, "path": name})
+        found.append({"bytes": _checked(path, digest) if encoded is None else encoded, "path": name})
     return found
+
+
+def _checked(path: Path, digest: str) -> bytes:
+    """Return an image's bytes, which were checked once; raise `AffectoryError` if they changed since."""
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise AffectoryError(f"{str(path)!r} was changed or removed during the build: run the command again")
+    return data

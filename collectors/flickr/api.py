@@ -90,7 +90,7 @@ class FlickrApi:
         query = {"method": method, **asked, "format": "json", "nojsoncallback": "1", "api_key": self.key}
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = await self.client.get(f"{REST}?{urlencode(query)}")
+                answer = await self.client.get(f"{REST}?{urlencode(query)}", same_origin=True)
                 self._answered = True
                 return read(answers.decode(answer.body))
             except FetchError as error:

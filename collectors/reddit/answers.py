@@ -16,6 +16,7 @@
         ├── UnavailableForLegalReasons   451
         ├── ServerError                  5xx                                                 (retry)
         ├── MalformedAnswer              no JSON, or not the JSON that was asked for         (retry)
+        │   └── AnswerTooLarge           over 16 MB, unpacked
         └── UnexpectedStatus             anything else
 
 `retry` says whether the same request may succeed later, `retry_after` after how many seconds, if
@@ -151,6 +152,14 @@ class MalformedAnswer(RedditError):
     retry = True
 
 
+class AnswerTooLarge(MalformedAnswer):
+    """The answer is larger than any that Reddit gives, packed or unpacked."""
+
+    says = "the answer is too large"
+    next_step = "repeat it later; if it stays, please report it"
+    retry = False
+
+
 class UnexpectedStatus(RedditError):
     """A status that none of the rules know."""
 
@@ -215,6 +224,7 @@ def _failure(status: int, headers: Mapping[str, str], body: bytes, what: str, no
 
 
 def _redirect(location: str, what: str) -> RedditError:
+    location = re.split("[?#]", location)[0]  # the query may repeat the request's, or a secret
     try:
         path = urlsplit(location).path
     except ValueError:

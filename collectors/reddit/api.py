@@ -1,7 +1,8 @@
 """Reddit's own API through Async PRAW: credentials as PRAW's users keep them, answers as raw JSON.
 
 Async PRAW logs in, renews the token and paces itself by Reddit's `x-ratelimit` headers; this module
-adds the patience (429, 5xx) and turns every failure into the named error that it is.
+adds the patience (429, 5xx) and turns every failure into the named error that it is. Answers are read
+within a size limit, and no request is redirected: each carries a token, or the credentials themselves.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import InputError
-from collectors.reddit.answers import BadCredentials, RedditError, ServerError, check_answer
+from collectors.answers import FetchError
+from collectors.reddit.answers import (
+    AnswerTooLarge,
+    BadCredentials,
+    MalformedAnswer,
+    RedditError,
+    ServerError,
+    check_answer,
+)
 
 if TYPE_CHECKING:
     import asyncpraw
 
 #: Attempts at one request, and the pause in seconds that a server without a word of its own gets.
 ATTEMPTS, PAUSE = 6, 2.0
+
+#: Bytes of an answer, unpacked. A page of 100 posts has about 300 kB; with the longest texts, some MB.
+MAX_BYTES = 16 * 2**20
 
 #: Ids in one call of /api/info: Reddit's own limit.
 INFO_IDS = 100
@@ -63,18 +75,8 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
     if sandbox is None and not has_credentials():
         raise InputError(NO_CREDENTIALS)
     import asyncpraw  # takes 0.4 s: only where it is used
-    import asyncprawcore
 
-    class KeepingRequestor(asyncprawcore.Requestor):
-        """Keeps an answer's body: the reason of a failure stands there, and Async PRAW lets it go."""
-
-        body = b""
-
-        @asynccontextmanager
-        async def request(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            async with super().request(*args, **kwargs) as response:
-                self.body = await response.read()
-                yield response
+    from collectors.reddit.requestor import KeepingRequestor, make_session
 
     settings: dict[str, Any] = {"check_for_updates": False}
     if sandbox is not None:
@@ -89,12 +91,14 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
         }
     if sandbox is not None or not os.environ.get(ENV_USER_AGENT):
         settings["user_agent"] = USER_AGENT
-    try:
-        reddit = asyncpraw.Reddit(requestor_class=KeepingRequestor, **settings)
-    except (asyncpraw.exceptions.MissingRequiredAttributeException, configparser.Error) as error:
-        raise InputError(f"praw.ini: {' '.join(str(error).split())}") from None
-    async with reddit:
-        yield RedditApi(reddit)
+    async with make_session(MAX_BYTES) as session:
+        settings |= {"requestor_class": KeepingRequestor, "requestor_kwargs": {"session": session}}
+        try:
+            reddit = asyncpraw.Reddit(**settings)
+        except (asyncpraw.exceptions.MissingRequiredAttributeException, configparser.Error) as error:
+            raise InputError(f"praw.ini: {' '.join(str(error).split())}") from None
+        async with reddit:
+            yield RedditApi(reddit)
 
 
 class RedditApi:
@@ -131,6 +135,9 @@ class RedditApi:
             raise  # an answer that Async PRAW refuses and we don't
         except exceptions.RequestException as error:
             cause = error.original_exception
+            if isinstance(cause, FetchError):  # the body can't be read: see collectors/bodies.py
+                named = AnswerTooLarge if cause.reason == "too_large" else MalformedAnswer
+                raise named(what, str(cause)) from None
             raise ServerError(what, f"no answer: {type(cause).__name__} {cause}") from None
 
     async def info(self, ids: Sequence[str]) -> dict[str, Any]:

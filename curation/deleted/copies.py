@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from collectors.store import Store
-from curation import duplicates, parquet, shards, split
+from curation import duplicates, parquet, shards, snapshot, split
 from curation.manifest import Manifest
 from curation.parquet import Writing
-from curation.read import Shard
+from curation.read import EmptyStore, Shard, plan
 from curation.recipe import Recipe
 from curation.release import drop_unlabelled, gather, renumbered
 from curation.shards import Engine
@@ -124,9 +124,13 @@ def _waiting(old: Released, deleted: Collection[str], recipe: Recipe) -> dict[Ke
 
 def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Path) -> pa.Table:
     """Return the rows of those of these posts that the store holds and the per-row stages keep."""
-    there = dict(store.db.execute("select post_id, community from posts where removed is null").fetchall())
-    wanted = sorted(post_id for post_id in posts if there.get(post_id) in recipe.communities)
-    pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(wanted)]
+    try:
+        plan(store, recipe, scratch)
+    except EmptyStore:
+        return ROWS.empty_table()
+    with snapshot.opened(scratch) as db:
+        live = {post_id for (post_id,) in db.execute("select post_id from posts where removed is null")}
+    pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
     if not pieces:
         return ROWS.empty_table()
     with Engine(1) as engine:

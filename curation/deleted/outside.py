@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from curation import manifest, versions
 from curation.deleted import held
-from curation.read import open_readonly
 
 
 def library_cache() -> Path:
@@ -47,6 +46,11 @@ def _holds(path: Path, posts: Collection[str]) -> bool:
             return any(pc.any(pc.is_in(batch["post_id"], wanted)).as_py() for batch in batches)
     except (OSError, pa.ArrowInvalid, KeyError):  # being written, or another dataset's of this name
         return False
+
+
+def opened(store: Path) -> sqlite3.Connection:
+    """Open a crawl store's database for reading, as it is: of whatever version, and nothing is migrated."""
+    return sqlite3.connect(f"{(store / 'crawl.sqlite').absolute().as_uri()}?mode=ro", uri=True)
 
 
 def stores(folder: Path) -> Iterator[Path]:
@@ -88,7 +92,7 @@ def _beside(folder: Path, store: Path, posts: Collection[str]) -> Iterator[tuple
 def _knows(store: Path, posts: Collection[str]) -> bool:
     """Say whether a store holds one of these posts as if it were not deleted."""
     try:
-        with closing(open_readonly(store)) as db:
+        with closing(opened(store)) as db:
             live = db.execute("select post_id from posts where removed is null")
             return any(post_id in posts for (post_id,) in live)
     except sqlite3.Error:  # not a crawl store

@@ -53,9 +53,9 @@ def simulate(work, budget=FAST):
     return asyncio.run(go())
 
 
-async def ask(host, clock, takes=0.0, says="ok", headers=None, url=None):
+async def ask(host, clock, takes=0.0, says="ok", headers=None, url=None, tried=0):
     """Make one request that takes a while; `says` is what the host answers. Returns when it began."""
-    async with host.turn() as began:
+    async with host.turn(tried) as began:
         await clock.sleep(takes)
         if says == "ok":
             host.answered(headers or {})

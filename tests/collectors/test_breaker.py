@@ -98,6 +98,43 @@ def test_after_the_pause_a_single_probe_goes_out_and_the_others_see_how_it_ends(
     assert simulate(work) == [5] + [45] * 10
 
 
+def test_a_probe_takes_an_address_that_was_tried_less_though_others_wait_longer():
+    async def work(host, clock):
+        tried = crowd(host, clock, 3, tried=2, says="failure")
+        crowd(host, clock, 4, says="failure")
+        await clock.sleep(5)
+        once = crowd(host, clock, 1, tried=1, says="failure")
+        fresh = crowd(host, clock, 2, says="failure")
+        found = await asyncio.gather(*fresh, *once, *tried, return_exceptions=True)
+        return [round(one) if isinstance(one, float) else str(one) for one in found]
+
+    # The breaker opens after 4 s; a probe goes out after pauses of 5, 10, 20 and 40 s.
+    found = simulate(work, Budget(rate=1, max_rate=1, at_once=100))
+    assert found == [9, 19, 39, 0, 79, "i.redd.it: host_down"]
+
+
+def test_a_waiter_that_is_cancelled_holds_back_none_that_was_tried_more():
+    class Cancelling:
+        """Cancels a waiter just before the one at the head looks at who waits."""
+
+        def __init__(self, clock):
+            self.now, self.clock, self.waiter = clock.now, clock, None
+
+        async def sleep(self, seconds):
+            await self.clock.sleep(seconds)
+            self.waiter.cancel()
+
+    async def work(host, clock):
+        host._clock = Cancelling(clock)
+        await ask(host, clock)
+        tried = asyncio.create_task(ask(host, clock, tried=1))
+        await asyncio.sleep(0)
+        host._clock.waiter = asyncio.create_task(ask(host, clock))
+        return await tried
+
+    assert simulate(work, Budget(rate=1, max_rate=1, at_once=9)) == 1
+
+
 def test_requests_under_way_when_the_breaker_opens_count_once():
     async def work(host, clock):
         quick = crowd(host, clock, 5, takes=1, says="failure")

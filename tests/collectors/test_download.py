@@ -264,16 +264,16 @@ def test_an_address_that_names_no_host_is_settled_too(tmp_path):
 
 
 def test_a_slow_host_holds_up_no_other(tmp_path):
-    slow, quick = pictures(n=4), pictures("imgur_direct", n=12)
+    slow, quick = pictures(n=7), pictures("imgur_direct", n=12)
     budgets = {"i.redd.it": Budget(rate=2, max_rate=2), "i.imgur.com": Budget(rate=500, max_rate=500)}
     finished = {}
 
     def watch(store):
         settle = store.settle
 
-        def noting(url, outcome):
+        def noting(url, outcome, **how):
             finished[url] = time.monotonic()
-            settle(url, outcome)
+            settle(url, outcome, **how)
 
         store.settle = noting
 

@@ -91,6 +91,7 @@ r/happy: too many requests; wait, then repeat it
 r/happy: Reddit withholds it for legal reasons; leave it out
 r/happy: Reddit's servers failed; repeat it in some minutes
 r/happy: the answer can't be read; repeat it; if it stays, please report it
+r/happy: the answer is too large; repeat it later; if it stays, please report it
 r/happy: an unexpected status; please report it
 """
 

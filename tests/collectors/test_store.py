@@ -258,6 +258,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
         before = store.db.execute("select post_id, title, votes from posts").fetchall()
         for column in ("labels", "split", "tags", "taken"):
             store.db.execute(f"alter table posts drop column {column}")
+        as_in_version_3(store)
         store.db.execute("pragma user_version = 1")
     with Store.open(tmp_path) as store:
         assert store.db.execute("select post_id, title, votes from posts").fetchall() == before
@@ -274,6 +275,7 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
         store.add([post])
         before = store.db.execute("select labels, split, tags from posts").fetchall()
         store.db.execute("alter table posts drop column taken")
+        as_in_version_3(store)
         store.db.execute("pragma user_version = 2")
     with Store.open(tmp_path) as store:
         assert store.db.execute("select labels, split, tags from posts").fetchall() == before
@@ -281,6 +283,67 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
         assert store.add([post])["known"] == 1
         store.add([replace(post, taken="2012-08-06 15:04:02")])
         assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
+
+
+def as_in_version_3(store):
+    store.db.execute("drop index media_work")
+    store.db.execute("alter table media drop column ticket")
+    store.db.execute("create index media_work on media (host, url) where status = 'pending'")
+    store.db.execute("pragma user_version = 3")
+
+
+def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(tmp_path):
+    media = tuple(Media(url=f"https://h/{i}.jpg", position=i, kind="image") for i in range(9))
+    orders = []
+    for name in ("new", "old"):
+        with Store.open(tmp_path / name) as store:
+            store.add([replace(POST, media=media)])
+            if name == "old":
+                as_in_version_3(store)
+        with Store.open(tmp_path / name) as store, store.run("test") as run:
+            assert store.db.execute("pragma user_version").fetchone() == (4,)
+            orders.append([task.url for task in store.claim(run, ["creepy"], host="h", n=9)])
+    assert orders[0] == orders[1]
+    assert sorted(orders[0]) == [f"https://h/{i}.jpg" for i in range(9)] != orders[0]
+
+
+def test_the_addresses_asked_for_least_come_first_and_those_not_asked_for_keep_their_count(tmp_path):
+    media = tuple(Media(url=f"https://h/{i}.jpg", position=i, kind="image") for i in range(9))
+    failed = Outcome("failed", "server_error", retry=True)
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([replace(POST, media=media), replace(POST, post_id="reddit:b", media=media[:3])])
+        order = [task.url for task in store.claim(run, ["creepy"], host="h", n=20)]
+        assert len(order) == 9  # an address of two posts comes once
+        for place, url in enumerate(order):
+            store.settle(url, failed, tries=[4, 1, 0][place % 3])
+        store.requeue(["creepy"])
+        again = store.claim(run, ["creepy"], host="h", n=20)
+    assert [(task.url, task.attempts) for task in again] == [
+        *((url, 0) for url in order[2::3]),
+        *((url, 1) for url in order[1::3]),
+        *((url, 4) for url in order[0::3]),
+    ]
+
+
+def test_an_address_whose_posts_count_its_attempts_apart_is_claimed_once(tmp_path):
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([POST, replace(POST, post_id="reddit:b")])
+        store.db.execute("update media set attempts = 3 where post_id = 'reddit:b'")
+        assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == [Task(IMAGE.url, "image", None)]
+        assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == []
+
+
+def test_claiming_sorts_nothing_however_many_wait(tmp_path):
+    asked = []
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([POST])
+        store.db.set_trace_callback(asked.append)
+        store.claim(run, ["creepy"], host="i.redd.it", n=5)
+        store.db.set_trace_callback(None)
+        (select,) = [statement for statement in asked if statement.startswith("select")]
+        plan = [row[3] for row in store.db.execute(f"explain query plan {select}")]
+    assert plan[0] == "SEARCH m USING INDEX media_work (host=?)"
+    assert not [step for step in plan if "TEMP B-TREE" in step]
 
 
 def test_a_multi_label_post_keeps_its_labels_split_and_tags(tmp_path):

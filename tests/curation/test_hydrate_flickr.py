@@ -69,6 +69,7 @@ def test_a_rebuild_that_stands_is_not_overwritten(tmp_path, sandbox, capsys):
     _, ids = received(tmp_path, sandbox, "flickr-emotion")
     arguments = [str(ids), "--store", "store", "--store-only", "--out", "full"]
     assert hydrate(arguments) == 0
+    capsys.readouterr()  # a slow collection tells how far it is
     assert hydrate(arguments) == 2
     assert capsys.readouterr().err == (
         "error: 'full/1.0.0' stands already: remove it, or name another --out\n"

@@ -1,0 +1,277 @@
+"""What a release was built of: the digest that it carries is that of its rows, and of no others."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from affectory.core.errors import AffectoryError
+from collectors.record import Outcome
+from collectors.store import Store
+from curation import snapshot
+from curation.ledger import Step
+from curation.manifest import tools
+from curation.read import Shard, digest, plan
+from curation.recipe import load
+from curation.shards import Engine, process
+from tests.curation.stores import built, contents, make_store, post, put_image, rows_of, write_recipe
+
+POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
+TEXT_ONLY = '[images]\nwhich = "none"\n'
+
+
+def fixed_store(folder):
+    """Write a store whose rows are the same with every version of every library."""
+    others = [post(i, "aww", post_id=f"reddit:{i:05}b") for i in (7, 31)]
+    make_store(folder, [*POSTS, *others], pictures=False)
+    with Store.open(folder) as store:
+        for i in range(0, 60, 3):
+            data = f"image {i}".encode()
+            store.settle(
+                f"https://i.redd.it/{i}-0.jpg",
+                Outcome(
+                    "stored",
+                    sha256=hashlib.sha256(data).hexdigest(),
+                    mime="image/png",
+                    width=640,
+                    height=480,
+                    frames=1,
+                    bytes=len(data),
+                ),
+            )
+    return folder
+
+
+def test_the_digest_of_an_undamaged_store_is_the_one_that_earlier_programs_wrote(tmp_path, monkeypatch):
+    store = fixed_store(tmp_path / "store")
+    assert built(tmp_path, store, TEXT_ONLY).manifest.input_digest == (
+        "decc7324d9c0de4636521a473632a1f411d8794cc29df3b385eb0102bf0840b4"
+    )
+    monkeypatch.setattr("curation.read.TEXT_ONLY", 25)
+    done = built(tmp_path, store, TEXT_ONLY)
+    assert (done.manifest.version, done.manifest.input_digest) == (
+        "1.0.1",
+        "61d2bd40d29cb801ab891b7fdad98a26db884f1069a54f63ac9f4b82d1c7996c",
+    )
+
+
+def changing_engine(monkeypatch, change):
+    """Let another connection change the store between the digest of its rows and the reading of them."""
+
+    class Changing(Engine):
+        def map(self, work, items, *common):
+            yield from super().map(work, items, *common)
+            if work is digest:
+                change()
+
+    monkeypatch.setattr("curation.release.Engine", Changing)
+
+
+def texts_of(folder):
+    return {key: row["text"] for key, row in rows_of(folder).items()}
+
+
+def test_a_store_that_changes_during_a_build_gives_the_rows_that_the_digest_is_of(tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    calm = built(tmp_path / "calm", store)
+
+    def change():
+        changed = replace(POSTS[7], title="another title")
+        make_store(store, [changed, post(70), post(71, "creepy")])
+
+    with monkeypatch.context() as patch:
+        changing_engine(patch, change)
+        disturbed = built(tmp_path, store)
+    assert contents(disturbed.folder) == contents(calm.folder)
+    after = built(tmp_path, store)
+    assert (after.stood, after.manifest.version) == (False, "1.0.1")
+    assert set(texts_of(after.folder)) - set(texts_of(disturbed.folder)) == {
+        ("reddit:00070", 0),
+        ("reddit:00071", 0),
+    }
+    assert texts_of(after.folder)["reddit:00007", 0] == "another title"
+    assert built(tmp_path, store).stood
+    original = make_store(tmp_path / "original", POSTS)
+    again = built(tmp_path, original)
+    assert (again.stood, again.manifest.version) == (True, "1.0.0")
+    assert str(again).splitlines()[0] == "test 1.0.0 already built: same recipe, store and format"
+
+
+def test_a_store_is_read_at_one_moment_whatever_is_written_while_it_is(tmp_path):
+    store = make_store(tmp_path / "store", POSTS, pictures=False)
+    recipe = load(write_recipe(tmp_path / "recipes", TEXT_ONLY))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with Store.open(store) as opened:
+        before = plan(opened, recipe, scratch)
+        make_store(store, [post(i) for i in range(100, 110)], pictures=False)
+        assert before == [Shard(0, "reddit:00000", "reddit:00059")]
+        with snapshot.opened(scratch) as db:
+            assert db.execute("select count(*), max(post_id) from posts").fetchone() == (60, "reddit:00059")
+            assert db.execute("select count(*) from media").fetchone() == (60,)
+
+
+def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    image = min((store / "media").rglob("*.jpg"))
+
+    class Changing(Engine):
+        def map(self, work, items, *common):
+            yield from super().map(work, items, *common)
+            if work is process:
+                image.write_bytes(b"other")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("curation.release.Engine", Changing)
+        with pytest.raises(AffectoryError, match=r"was changed or removed during the build: run the command"):
+            built(tmp_path, store)
+    assert built(tmp_path, store).manifest.ledger.steps == (Step("pixels", "image_corrupt", 1),)
+
+
+def test_damaged_images_that_were_collected_again_are_built_anew(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    whole = built(tmp_path / "calm", store).folder
+    image = min((store / "media").rglob("*.jpg"))
+    data = image.read_bytes()
+    image.unlink()
+    damaged = built(tmp_path, store)
+    assert damaged.manifest.ledger.kept == 59
+    collect_again(store, data)
+    mended = built(tmp_path, store)
+    assert (mended.stood, mended.manifest.version, mended.manifest.ledger.kept) == (False, "1.0.1", 60)
+    assert rows_of(mended.folder) == rows_of(whole)
+
+
+def collect_again(store, data):
+    """Store an image whose file was lost, as the next crawl does."""
+    with Store.open(store) as opened:
+        [(url,)] = opened.db.execute("select url from media where status = 'pending'")
+        put_image(opened, url, data)
+
+
+def test_a_build_killed_before_it_told_the_store_of_damaged_images_is_completed(tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    min((store / "media").rglob("*.jpg")).unlink()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "refetch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            built(tmp_path, store)
+    again = built(tmp_path, store)
+    assert (again.stood, again.manifest.version, again.manifest.ledger.kept) == (True, "1.0.0", 59)
+    with Store.open(store) as opened:
+        assert opened.media_counts(["happy", "creepy"])["pending", None] == 1
+
+
+@pytest.mark.parametrize("name", ["train-*", "ids-test-*", "dropped-*", "report.html", "croissant.json"])
+def test_a_version_of_which_a_file_is_missing_is_built_again_under_its_number(tmp_path, name):
+    store = make_store(tmp_path / "store", POSTS)
+    folder = built(tmp_path, store).folder
+    before = contents(folder.parent)
+    (folder / "notes.txt").write_text("mine")
+    [file] = folder.glob(name)
+    file.unlink()
+    done = built(tmp_path, store)
+    assert (done.stood, done.manifest.version) == (False, "1.0.0")
+    assert f"note    1.0.0 is not whole: {file.name} is missing; it was built again" in str(done).splitlines()
+    assert contents(folder.parent) == before | {"1.0.0/notes.txt": hashlib.sha256(b"mine").hexdigest()}
+    assert built(tmp_path, store).stood
+
+
+def test_a_file_that_was_cut_short_is_written_again(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    folder = built(tmp_path, store).folder
+    before = contents(folder.parent)
+    file = next(folder.glob("train-*"))
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:1000])
+    done = built(tmp_path, store, version="1.0.0")
+    assert done.notes == [
+        f"1.0.0 is not whole: {file.name} has 1,000 bytes instead of {size:,}; it was built again"
+    ]
+    assert contents(folder.parent) == before
+
+
+def test_a_repair_that_is_killed_leaves_the_version_and_the_next_build_completes_it(tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    folder = built(tmp_path, store).folder
+    before = contents(folder.parent)
+    for file in folder.glob("t*.parquet"):
+        file.unlink()
+    moved = []
+    move = Path.replace
+
+    def killed(self, target):
+        if len(moved) == 3:
+            raise KeyboardInterrupt
+        moved.append(self.name)
+        return move(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            built(tmp_path, store)
+    assert (folder / "manifest.json").is_file()
+    built(tmp_path, store)
+    assert contents(folder.parent) == before
+
+
+def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    folder = built(tmp_path, store).folder
+    file = next(folder.glob("train-*"))
+    file.unlink()
+    before = contents(folder)
+    monkeypatch.setattr("curation.manifest.tools", lambda: tools() | {"pillow": "99.0"})
+    why = f"1.0.0 is not whole: {file.name} is missing; it was made with other versions of pillow, so "
+    with pytest.raises(AffectoryError) as refused:
+        built(tmp_path, store, version="1.0.0")
+    assert str(refused.value) == (
+        f"test {why}its bytes may differ: build it as --version 1.0.1, or leave --version out"
+    )
+    done = built(tmp_path, store)
+    assert (done.manifest.version, done.notes) == ("1.0.1", [f"{why}this is 1.0.1"])
+    assert contents(folder) == before
+    assert built(tmp_path, store).stood
+
+
+def test_a_changed_format_makes_a_new_version_of_the_same_store_and_recipe(tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    first = built(tmp_path, store)
+    assert json.loads((first.folder / "manifest.json").read_text())["format"] == 1
+    monkeypatch.setattr("curation.manifest.FORMAT", 2)
+    with pytest.raises(
+        AffectoryError, match=r"test 1\.0\.0 .* the format \(2\) differs .* --version 1\.1\.0"
+    ):
+        built(tmp_path, store, version="1.0.0")
+    second = built(tmp_path, store)
+    assert (second.stood, second.manifest.version, second.manifest.format) == (False, "1.1.0", 2)
+    assert built(tmp_path, store).stood
+
+
+def test_a_manifest_of_an_earlier_program_is_read_and_its_release_stands(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    path = built(tmp_path, store).folder / "manifest.json"
+    raw = json.loads(path.read_text())
+    del raw["format"]
+    path.write_text(json.dumps(raw | {"manifest_version": 1}))
+    done = built(tmp_path, store)
+    assert (done.stood, done.manifest.version, done.manifest.format) == (True, "1.0.0", 1)
+
+
+def test_a_damaged_manifest_is_one_line(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    path = built(tmp_path, store).folder / "manifest.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(AffectoryError, match=r"manifest\.json' is damaged \(.*\): remove '.*1\.0\.0' and"):
+        built(tmp_path, store)
+
+
+def test_a_store_in_a_folder_with_any_name_is_read(tmp_path):
+    store = make_store(tmp_path / "a?b#c%20d", POSTS)
+    assert built(tmp_path, store).manifest.ledger.kept == 60
