@@ -35,8 +35,8 @@ async def read_body(
     """Return the whole body, unpacked; `limit` in bytes holds before and after unpacking.
 
     `room_for` is awaited with the bytes held so far before more are read. The session must not unpack by
-    itself. Raises `FetchError`: `too_large`, `bad_content_encoding`, `bad_chunks`; aiohttp's own errors (a lost
-    connection, a timeout) pass through.
+    itself. Raises `FetchError`: `too_large`, `bad_content_encoding`, `bad_chunks`; aiohttp's own errors (a
+    lost connection, a timeout) pass through.
     """
     unpacker = _unpacker(response)
     if (response.content_length or 0) > limit:
