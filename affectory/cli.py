@@ -9,6 +9,7 @@ affectory report NAME                 python -m curation.report
 affectory ids FOLDER                  python -m curation.ids
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
+affectory trace POST_ID               every place that still holds something of a post
 affectory run NAME                    python -m baselines.run
 affectory predict CHECKPOINT          python -m baselines.predict
 affectory sandbox                     python -m collectors.sandbox
@@ -40,7 +41,11 @@ MODULES = {
     "report": ("curation.report.__main__", "Draw a release's report again."),
     "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
     "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
-    "purge": ("curation.purge", "Drop posts that their source has deleted since, as a new version."),
+    "purge": (
+        "curation.purge",
+        "Remove posts that their source has deleted from a dataset.",
+    ),
+    "trace": ("affectory.trace", "Show every place that still holds something of a post."),
     "run": ("baselines.run", "Train the fusion baselines on a release, beside the paper's figures."),
     "predict": ("baselines.predict", "Ask a trained model about one post."),
     "sandbox": (

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from curation import versions
+from curation.deleted.held import outdated
 from curation.manifest import Manifest, read
 from curation.workplace import put
 
@@ -74,6 +75,7 @@ def _body(folder: Path, manifest: Manifest) -> str:
     parts = [
         f"# {manifest.title}",
         f"{manifest.summary} Version {manifest.version}.",
+        _outdated(folder),
         words.read_text(encoding="utf-8").strip() if words.exists() else "",
         "## Use",
         _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
@@ -91,6 +93,18 @@ def _body(folder: Path, manifest: Manifest) -> str:
         _LICENCE + (_PASS_ON if full else ""),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _outdated(folder: Path) -> str:
+    """Return the warning of earlier versions that hold posts which their source has deleted since."""
+    found = outdated(folder)
+    if not found:
+        return ""
+    which = f"Version {found[0]} holds" if len(found) == 1 else f"Versions {', '.join(found)} hold"
+    return (
+        f"**{which} posts that their source has deleted since.** Use a newer version, and pass on no older "
+        "one. `python -m curation.purge NAME --remove-earlier` removes them."
+    ).replace("NAME", folder.name)
 
 
 def _use(manifest: Manifest) -> str:
@@ -149,8 +163,8 @@ Each post belongs to its author. `licence` holds what the source states (null: n
 _PASS_ON = """\
  Where a post may not be passed on,
 publish the ids alone: `python -m curation.ids FOLDER` writes them to a folder of their own, and
-`python -m curation.hydrate` fetches the rest anew for whoever needs it. `python -m curation.purge` drops
-what its source has deleted since."""
+`python -m curation.hydrate` fetches the rest anew for whoever needs it. `python -m curation.purge` removes
+posts that their source has deleted since."""
 
 
 def _counts(manifest: Manifest) -> str:

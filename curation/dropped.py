@@ -1,7 +1,7 @@
 """`dropped-….parquet`: every dropped row with its stage, its reason and the value that caused it.
 
-A small picture stands beside some of them, for the report. Of posts that their source has removed
-neither title, link nor picture is kept.
+Some of them have a thumbnail, for the report. A post that its source has removed leaves a tombstone: its id,
+its community, and the source's word as the detail.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PICTURES, SIDE = 40, 160
 REMOVED = "removed_by_source"
 
 #: What may not outlive a post at its source. Reddit's links hold the title.
-_OWN = ("title", "permalink", "image_sha256", "thumbnail")
+_OWN = ("label", "title", "permalink", "score", "over_18", "image_sha256", "thumbnail")
 
 
 def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, texts: bool = True) -> Written:
@@ -44,7 +44,7 @@ def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, t
     for name in () if texts else ("title", "permalink"):
         field = table.schema.field(name)
         table = table.set_column(table.schema.get_field_index(name), field, pa.nulls(len(table), field.type))
-    return write_table(without_own(table, pc.equal(table["reason"], REMOVED)), out)
+    return write_table(_bare(table, pc.equal(table["reason"], REMOVED)), out)
 
 
 def write_table(table: pa.Table, out: Path) -> Written:
@@ -54,12 +54,13 @@ def write_table(table: pa.Table, out: Path) -> Written:
     return name_by_digest(temporary, "dropped", "dropped", len(table))
 
 
-def shows_own(table: pa.Table) -> pa.ChunkedArray:
-    """Say of each dropped row whether it holds anything that may not outlive the post."""
-    return reduce(pc.or_, [table[name].is_valid() for name in _OWN])
+def tombstones(table: pa.Table) -> pa.ChunkedArray:
+    """Say of each dropped row whether it is a tombstone, as `_bare` leaves it."""
+    nothing_else = [table[name].is_null() for name in _OWN]
+    return reduce(pc.and_, [pc.equal(table["reason"], REMOVED), *nothing_else])
 
 
-def without_own(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+def _bare(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
     """Return the table without what may not outlive the posts of these rows (bool[n])."""
     for name in _OWN:
         field = table.schema.field(name)

@@ -1,9 +1,17 @@
-"""Drop from a release the posts that their source has deleted since, and write the next patch version.
+"""Remove from a dataset what it holds of posts that their source has deleted.
 
     python -m curation.purge reddit-emotion --store data/reddit
 
-What is deleted the crawl store says: collect again first (`--source index`, with credentials, asks Reddit
-for each post by its id). Earlier versions still hold the posts: `--remove-earlier` deletes them.
+A deleted post is one that its author, a moderator or the site has taken down since it was collected. Collect
+again first, so that the crawl store knows of it (`--source index`, with credentials, asks Reddit for each
+post by its id). The purge writes the next patch version: deleted posts are gone from its files, and of each a
+tombstone is left, its id with the source's word. Duplicates that had been dropped in their favour are
+published instead. Features of their images are removed from the cache.
+
+Earlier versions and the results trained on them still hold the posts, and the dataset's card says so.
+`--remove-earlier` removes those versions, and from their results all but scores and settings. What is left
+elsewhere (the cache of the `datasets` library, copies on a hub, other stores) is listed with the command that
+clears it. Where a purge was killed, the same command completes it.
 """
 
 from __future__ import annotations
@@ -21,7 +29,7 @@ from curation.command import finish
 
 @dataclass(frozen=True)
 class Options:
-    """Drop from a release the posts that their source has deleted since; write the next patch version."""
+    """Remove from a dataset what it holds of posts that their source has deleted."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
     """The dataset: a folder of datasets/ that has been built."""
@@ -36,7 +44,13 @@ class Options:
     """Where the datasets are."""
 
     remove_earlier: FlagCreatePairsOff[bool] = False
-    """Delete the earlier versions, which still hold the posts."""
+    """Remove the earlier versions that still hold deleted posts, and what their results hold of posts."""
+
+    results: Annotated[Path, arg(metavar="DIR")] = Path("results")
+    """Where the results of training are."""
+
+    features: Annotated[Path, arg(metavar="DIR")] = Path("data/features")
+    """Where image features are kept."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:
@@ -46,10 +60,10 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def _purge(options: Options) -> str:
-    from curation.purging import purge  # pyarrow: not for --help
+    from curation.deleted.removal import Places, purge  # pyarrow: not for --help
 
     return purge(
-        options.datasets / options.name,
+        Places(options.datasets / options.name, options.results, options.features),
         store=options.store,
         version=options.version,
         remove_earlier=options.remove_earlier,

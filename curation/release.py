@@ -154,7 +154,7 @@ def identified(read: str, damaged: Sequence[str]) -> str:
 def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
     """Find duplicates and splits of the rows that the filters kept."""
     damaged = lost_digests(lost)
-    rows, unlabelled = _labelled(rows, keep_none=recipe.split.rule == "given")
+    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
@@ -224,7 +224,7 @@ def damage_notes(damaged: Sequence[str]) -> list[str]:
     ]
 
 
-def _labelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
+def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
     """Drop rows whose annotators tie, and, but for a published split's, those without a label.
 
     Raises `RecipeError` where the recipe maps no label for a row.

@@ -29,6 +29,7 @@ COMMANDS = (
 )
 
 ENTRIES = (
+    "affectory.trace",
     "collectors.reddit.__main__",
     "collectors.flickr.__main__",
     "collectors.local.__main__",

@@ -17,8 +17,10 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -163,15 +165,88 @@ class FeatureCache:
                 places.update((digest, (path.stem, row)) for row, digest in enumerate(digests))
         return places
 
+    def forget(self, digests: Collection[str]) -> int:
+        """Remove the features of these images; return how many rows those were. The lock must be held.
+
+        A file is written anew without the rows under its new name before the old one goes.
+        """
+        gone, rows = frozenset(digests), 0
+        for path in sorted(self.folder.glob("p*-*.txt")):
+            listed = path.read_text().split()
+            kept = [row for row, digest in enumerate(listed) if digest not in gone]
+            if len(kept) == len(listed):
+                continue
+            features = self._open(path.stem, len(listed))
+            if kept and features is not None:
+                temporary = self.folder / f"{os.getpid()}.tmp"
+                with temporary.open("wb") as file:
+                    np.save(file, features[kept])
+                self._commit(temporary, path.stem.partition("-")[0], [listed[row] for row in kept])
+            _remove(path)
+            rows += len(listed) - len(kept)
+        self._remove_unfinished()
+        return rows
+
+    def rows_of(self, digests: Collection[str]) -> int:
+        """Return how many rows of features are stored of these images."""
+        lists = (path.read_text().split() for path in self.folder.glob("p*-*.txt"))
+        return sum(digest in digests for listed in lists for digest in listed)
+
     def _remove_parts(self, held: set[str]) -> None:
         for path in self.folder.glob("part-*.txt"):
             if held.issuperset(path.read_text().split()):
-                path.unlink()  # first, so that no .txt stands without its .npy
-                path.with_suffix(".npy").unlink(missing_ok=True)
+                _remove(path)
+        self._remove_unfinished()
+
+    def _remove_unfinished(self) -> None:
         # What a killed run left, between a file and its list too: only the holder of the lock writes.
         unlisted = [p for p in self.folder.glob("p*-*.npy") if not p.with_suffix(".txt").exists()]
         for left in (*unlisted, *self.folder.glob("*.tmp")):
             left.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A network as its folder in the cache tells it."""
+
+    key: str
+    name: str
+    dim: int
+    weights_sha256: str
+    preprocessing: str
+
+
+def caches(folder: Path) -> Iterator[FeatureCache]:
+    """Yield the caches in a folder, one a network. Raises `BaselineError` for one of another format."""
+    for path in sorted(folder.glob("*/about.json")):
+        try:
+            about = json.loads(path.read_bytes())
+            known = [about[key] for key in ("backbone", "dim", "weights", "preprocessing")]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BaselineError(f"{path} can't be read ({error!r}): remove that folder") from error
+        yield FeatureCache(folder, _Known(path.parent.name, *known))
+
+
+def forget(folder: Path, digests: Collection[str]) -> int:
+    """Remove the features of these images from the caches of all networks; return how many rows they were.
+
+    Waits for a process that adds features. Where it was killed, a second call completes it.
+    """
+    rows = 0
+    for cache in caches(folder):
+
+        def wait(cache: FeatureCache = cache) -> None:
+            print(f"another process adds features to {cache.folder}: waiting for it", file=sys.stderr)
+
+        with cache.locked(wait):
+            rows += cache.forget(digests)
+    return rows
+
+
+def _remove(listed: Path) -> None:
+    """Remove a list and its features; the list first, so that none is without its features."""
+    listed.unlink()
+    listed.with_suffix(".npy").unlink(missing_ok=True)
 
 
 def _lines(digests: Sequence[str]) -> bytes:

@@ -11,8 +11,8 @@ import pytest
 from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation import columns
+from curation.deleted.removal import Places, purge
 from curation.hydrating import collect, hydrate
-from curation.purging import purge
 from curation.recipe import RecipeError, load
 from curation.release import build
 from tests.curation.stores import make_store, post, write_recipe
@@ -188,7 +188,7 @@ def test_a_purge_counts_labels_and_posts_without_anew(tmp_path):
     build(recipe, store=place, out=tmp_path)
     with Store.open(place) as opened:
         opened.add([one(0, removed="deleted"), one(85, "test", label=None, labels=None, removed="deleted")])
-    purge(recipe.parent, store=place)
+    purge(Places(recipe.parent), store=place)
     manifest = json.loads((recipe.parent / "1.0.1" / "manifest.json").read_text())
     rows = rows_of(recipe.parent / "1.0.1", "0*")
     assert len(rows) == 88

@@ -6,13 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import datasets
+import pytest
 
 from collectors.store import Store
 from curation.purge import main as purge
 from curation.release import build
 from tests.curation.stores import dropped_of, dropped_rows, make_store, post, rows_of, write_recipe
 
+NOTHING = "test 1.0.0: nothing is held of any post that its source has deleted; nothing to do\n"
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
+
+
+@pytest.fixture(autouse=True)
+def library(tmp_path, monkeypatch):
+    """Where the `datasets` library keeps what it loads."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "library"))
 
 
 def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsys, tmp_path):
@@ -21,16 +29,24 @@ def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsy
     old = build(recipe, store=store, out=tmp_path / "datasets").folder
     arguments = ["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]
     assert purge(arguments) == 0
-    assert capsys.readouterr().out == "test 1.0.0: its source has deleted none of its posts; nothing to do\n"
+    assert capsys.readouterr().out == NOTHING
     with Store.open(store) as opened:
         opened.add([replace(POSTS[3], removed="deleted"), replace(POSTS[40], removed="moderator")])
     assert purge(arguments) == 0
+    folder = tmp_path / "datasets" / "test"
+    new = folder / "1.0.1"
     assert capsys.readouterr().out == (
-        "test 1.0.1: 2 posts went (1 deleted, 1 moderator)\n"
-        f"release {tmp_path / 'datasets' / 'test' / '1.0.1'}\n"
-        "note    earlier versions still hold them: 1.0.0; --remove-earlier deletes those\n"
+        "test 1.0.1: 2 deleted posts removed (1 deleted, 1 moderator)\n"
+        f"release {new}\n"
+        "note    earlier versions still hold deleted posts: 1.0.0\n"
+        "        to remove those too: python -m curation.purge test --remove-earlier "
+        f"--datasets {folder.parent} --store {store}\n"
+        "copies that this command doesn't remove:\n"
+        "        copy on a hub, where there is one: "
+        f"hf upload USER/test {folder} --repo-type dataset --delete '*' && "
+        'python -c "from huggingface_hub import HfApi; '
+        "HfApi().super_squash_history('USER/test', repo_type='dataset')\"\n"
     )
-    new = tmp_path / "datasets" / "test" / "1.0.1"
     before, after = rows_of(old), rows_of(new)
     assert before.keys() - after.keys() == {("reddit:00003", 0), ("reddit:00040", 0)}
     assert all(before[key] == after[key] for key in after)
@@ -40,7 +56,7 @@ def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsy
         ("reddit:00040", "purge", "removed_by_source", "moderator", None),
     ]
     manifest = json.loads((new / "manifest.json").read_text())
-    assert manifest["notes"] == ["since version 1.0.0: 2 posts went (1 deleted, 1 moderator)"]
+    assert manifest["notes"] == ["since version 1.0.0: 2 deleted posts removed (1 deleted, 1 moderator)"]
     assert (manifest["ledger"]["collected"], manifest["ledger"]["kept"]) == (60, 58)
     assert sum(n for split in manifest["counts"].values() for n in split.values()) == 58
     loaded = datasets.load_dataset(str(new.parent), cache_dir=str(tmp_path / "cache"))
@@ -56,25 +72,38 @@ def purged(tmp_path, store, removed, capsys):
     return printed[0], Path(printed[1].removeprefix("release "))
 
 
-def test_a_purge_takes_title_link_and_picture_of_posts_that_had_been_dropped(capsys, tmp_path):
+def test_a_purge_leaves_a_tombstone_of_a_deleted_post_that_had_been_dropped(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     recipe = write_recipe(tmp_path / "datasets", '[[filters]]\nuse = "score"\nmin = 960\n')
     old = build(recipe, store=store, out=tmp_path / "datasets").folder
     (before,) = [row for row in dropped_rows(old) if row["post_id"] == "reddit:00050"]
     assert None not in (before["title"], before["permalink"], before["image_sha256"], before["thumbnail"])
     said, new = purged(tmp_path, store, [POSTS[50]], capsys)
-    assert said == "test 1.0.1: 0 posts went; of 1 dropped post, title, link and picture went"
-    empty = dict.fromkeys(["title", "permalink", "image_sha256", "thumbnail"])
-    assert dropped_rows(new) == [row | empty if row == before else row for row in dropped_rows(old)]
+    assert said == "test 1.0.1: 1 dropped post reduced to a tombstone (1 deleted)"
+    tombstone = dict.fromkeys(before) | {
+        "post_id": "reddit:00050",
+        "image_index": 0,
+        "community": "creepy",
+        "stage": "purge",
+        "reason": "removed_by_source",
+        "detail": "deleted",
+    }
+    assert dropped_rows(new) == [tombstone if row == before else row for row in dropped_rows(old)]
+    assert json.loads((new / "manifest.json").read_text())["ledger"]["steps"] == [
+        {"stage": "score", "reason": "score_too_low", "rows": 18},
+        {"stage": "purge", "reason": "removed_by_source", "rows": 1},
+    ]
     page = (new / "report.html").read_text()
     assert POSTS[50].permalink not in page
     assert page.count('<li class="bad">') == 0
     said, _ = purged(tmp_path, store, [POSTS[3], POSTS[51]], capsys)
-    assert said == "test 1.0.2: 1 post went (1 deleted); of 1 dropped post, title, link and picture went"
+    assert said == (
+        "test 1.0.2: 1 deleted post removed (1 deleted); 1 dropped post reduced to a tombstone (1 deleted)"
+    )
     said, last = purged(tmp_path, store, [POSTS[5]], capsys)
-    assert said == "test 1.0.3: 1 post went (1 deleted)"
+    assert said == "test 1.0.3: 1 deleted post removed (1 deleted)"
     steps = json.loads((last / "manifest.json").read_text())["ledger"]["steps"]
-    assert steps[-1] == {"stage": "purge", "reason": "removed_by_source", "rows": 2}
+    assert steps[-1] == {"stage": "purge", "reason": "removed_by_source", "rows": 4}
     assert (last / "report.html").read_text().count('<li class="bad">') == 0
 
 
@@ -87,7 +116,7 @@ def test_a_post_removed_before_the_build_leaves_no_link_nor_picture(capsys, tmp_
     shown = [row[name] for name in ("reason", "title", "permalink", "image_sha256", "thumbnail")]
     assert shown == ["removed_by_source", None, None, None, None]
     assert purge(["test", "--datasets", str(tmp_path / "datasets"), "--store", str(store)]) == 0
-    assert "has deleted none of its posts; nothing to do" in capsys.readouterr().out
+    assert capsys.readouterr().out == NOTHING
 
 
 def test_a_purge_counts_duplicates_and_twins_anew(capsys, tmp_path):
@@ -148,7 +177,7 @@ def test_a_release_built_elsewhere_is_purged_without_its_recipes_folder(capsys, 
     with Store.open(store) as opened:
         opened.add([replace(POSTS[3], removed="deleted")])
     assert purge(["test", "--datasets", str(tmp_path / "elsewhere")]) == 0
-    assert "test 1.0.1: 1 post went (1 deleted)" in capsys.readouterr().out
+    assert "test 1.0.1: 1 deleted post removed (1 deleted)" in capsys.readouterr().out
     card = (built.parent / "README.md").read_text()
     assert "\n\nWords on the dataset.\n\n" in card
     assert "recipe.toml" not in card

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from collectors.store import Store
-from curation.purging import purge
+from curation.deleted.removal import Places, purge
 from curation.release import build
 from curation.report.galleries import duplicates
 from curation.report.overview import _beside
@@ -40,11 +40,12 @@ def test_a_dropped_duplicate_stands_beside_the_post_that_was_kept(tmp_path):
     assert re.findall(r'alt="Image of post (\S+?)"', pair) == ["reddit:00061", "reddit:00062"]
 
 
-def test_a_duplicate_whose_kept_twin_was_purged_stands_alone(tmp_path):
+def test_a_duplicate_whose_kept_twin_was_purged_stands_alone_where_the_store_lacks_it(tmp_path):
     page_of(tmp_path, [*POSTS, *TWINS], BEST)
     with Store.open(tmp_path / "store") as opened:
         opened.add([replace(TWINS[1], removed="deleted")])
-    purge(tmp_path / "datasets" / "test", store=tmp_path / "store")
+        opened.db.execute("delete from posts where post_id = ?", (TWINS[0].post_id,))
+    purge(Places(tmp_path / "datasets" / "test"), store=tmp_path / "store")
     page = section((tmp_path / "datasets" / "test" / "1.0.1" / "report.html").read_text(), "dropped")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", page) == ["dropped"]
     assert re.findall(r'alt="Image of post (\S+?)"', page) == ["reddit:00061"]

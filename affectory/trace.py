@@ -1,0 +1,323 @@
+"""Show every place that still holds something of a post.
+
+    affectory trace reddit:3svmej
+
+It searches the crawl stores, every version of every dataset with its report, the cached image features, the
+results of training and the cache of the `datasets` library. A tombstone is what is left of a deleted post:
+its id with the source's word. The last line names the next step.
+
+Exit code: 0 where something was found, be it a tombstone, 1 where the post is nowhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import Positional, arg
+
+from affectory.core.errors import AffectoryError, InputError
+
+_DATA, _DATASETS = Path("data"), Path("datasets")
+_RESULTS, _FEATURES = Path("results"), Path("data/features")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Show every place that still holds something of a post."""
+
+    post_id: Positional[Annotated[str, arg(metavar="POST_ID")]]
+    """The post, as reddit:3svmej or flickr:53509656752."""
+
+    stores: Annotated[
+        tuple[Path, ...], arg(metavar="DIR ...", help_behavior_hint="(default: the stores in data/)")
+    ] = ()
+    """The crawl stores."""
+
+    datasets: Annotated[Path, arg(metavar="DIR")] = _DATASETS
+    """Where the datasets are."""
+
+    results: Annotated[Path, arg(metavar="DIR")] = _RESULTS
+    """Where the results of training are."""
+
+    features: Annotated[Path, arg(metavar="DIR")] = _FEATURES
+    """Where image features are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A place and what it holds of the post. `clear` is the command that removes it, where there is one."""
+
+    place: str
+    holds: str
+    is_tombstone: bool = False
+    clear: str = ""
+
+
+@dataclass
+class Clues:
+    """What is learnt of the post on the way, by which other places are searched."""
+
+    images: set[str] = field(default_factory=set)  # sha256
+    links: set[str] = field(default_factory=set)
+    releases: set[tuple[str, str]] = field(default_factory=set)  # dataset and version that publish it
+    is_deleted: bool = False
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "affectory trace") -> int:
+    """Run the command with these arguments; return its exit code."""
+    options = tyro.cli(Options, prog=prog, args=arguments)
+    try:
+        return _trace(options)
+    except AffectoryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _trace(options: Options) -> int:
+    source, _, own = options.post_id.partition(":")
+    if not (source and own):
+        raise InputError(
+            f"{options.post_id!r} is not the id of a post: write it as reddit:3svmej or flickr:53509656752"
+        )
+    clues = Clues()
+    found = [
+        *_in_stores(options, clues),
+        *_in_datasets(options, clues),
+        *_in_features(options, clues),
+        *_in_results(options, clues),
+        *_in_library_cache(options),
+    ]
+    if not found:
+        print(
+            f"{options.post_id} is nowhere: not in a crawl store, {options.datasets}, {options.results} or "
+            "the datasets library's cache; ids are written as reddit:3svmej or flickr:53509656752"
+        )
+        return 1
+    width = max(len(one.place) for one in found)
+    print(options.post_id)
+    for one in found:
+        print(f"  {one.place:<{width}}  {one.holds}")
+    print(_next(found, clues))
+    return 0
+
+
+def _next(found: list[Found], clues: Clues) -> str:
+    """Return what to do next."""
+    held = [one for one in found if not one.is_tombstone]
+    if not held:
+        return "only its tombstone is left"
+    commands = " && ".join(dict.fromkeys(one.clear for one in held if one.clear))
+    if not clues.is_deleted:
+        also = f", then run {commands}" if commands else ""
+        return f"next: no store knows that it is deleted; if it is, collect its source again{also}"
+    return f"next: {commands or 'collect its source again'}"
+
+
+def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
+    import json
+    import sqlite3
+    from contextlib import closing
+
+    from collectors.store import media_path
+    from curation.deleted.outside import opened, stores
+    from curation.report.markup import count
+
+    given = options.stores or tuple(stores(_DATA))
+    for folder in given:
+        if not (folder / "crawl.sqlite").is_file():
+            raise InputError(
+                f"--stores {str(folder)!r} is not a crawl store: name a folder that holds crawl.sqlite"
+            )
+        try:
+            with closing(opened(folder)) as db:
+                db.row_factory = sqlite3.Row
+                post = db.execute("select * from posts where post_id = ?", (options.post_id,)).fetchone()
+                media = db.execute("select * from media where post_id = ?", (options.post_id,)).fetchall()
+                walks = db.execute(
+                    "select record from candidates where post_id = ?", (options.post_id,)
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise InputError(f"the store {str(folder)!r} can't be read: {error}") from error
+        # Of a removed candidate a walk keeps the rank, with a tombstone as its record.
+        candidates = sum(not json.loads(record).get("removed") for (record,) in walks)
+        buried = len(walks) > candidates
+        holds = []
+        if post is not None:
+            clues.is_deleted |= post["removed"] is not None
+            clues.links |= {post["permalink"]} - {None}
+            shows = any(post[name] for name in ("title", "body", "author", "permalink", "label", "taken"))
+            if post["removed"] is not None and not (shows or media or candidates):
+                yield Found(f"store {folder}", f"tombstone ({post['removed']})", is_tombstone=True)
+                continue
+            marked = "" if post["removed"] is None else f", marked as deleted ({post['removed']})"
+            holds.append(f"the post{marked}")
+        stored = [(row["sha256"], row["mime"]) for row in media if row["sha256"]]
+        clues.images |= {digest for digest, _ in stored}
+        files = sum(media_path(folder, *one).exists() for one in set(stored))
+        holds += [count(len(media), "link to an image", "links to images")] if media else []
+        holds += [count(files, "image file")] if files else []
+        holds += [f"candidate of {count(candidates, 'walk')}"] if candidates else []
+        if holds:
+            yield Found(f"store {folder}", ", ".join(holds))
+        elif buried:
+            yield Found(f"store {folder}", "tombstone (of a walk's candidate)", is_tombstone=True)
+
+
+def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
+    from curation import versions
+    from curation.workplace import BUILDING
+
+    for folder in sorted(path for path in options.datasets.glob("*") if path.is_dir()):
+        for version in versions.built(folder):
+            yield from _in_version(options, folder, version, clues)
+        if any(_is_in(path, options.post_id) for path in (folder / BUILDING).rglob("*")):
+            what = "unfinished files of a build or purge that was killed"
+            yield Found(f"dataset {folder}", what, clear=_purge(options, folder, whole=True))
+
+
+def _is_in(path: Path, post_id: str) -> bool:
+    """Say whether an unfinished file holds the post; one that can't be read may hold it."""
+    import sqlite3
+    from contextlib import closing
+
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".sqlite":
+            with closing(sqlite3.connect(path)) as db:
+                found = db.execute("select 1 from posts where post_id = ?", (post_id,))
+                return found.fetchone() is not None
+        if path.suffix == ".arrow":
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        elif path.suffix == ".parquet":
+            table = pq.read_table(path, columns=["post_id"])
+        else:
+            return path.suffix == ".tmp"
+    except (pa.ArrowInvalid, sqlite3.Error):
+        return True
+    return bool(pc.any(pc.equal(table["post_id"], post_id)).as_py())
+
+
+def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> Iterator[Found]:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from curation import dropped, manifest
+    from curation.deleted.held import cached_as
+
+    described = manifest.read(folder / version / "manifest.json")
+    there = [file for file in described.files if (folder / version / file.path).is_file()]
+    place = f"dataset {folder} {version}"
+    mine = [("post_id", "==", options.post_id)]
+    holds: list[str] = []
+    for file in there:
+        path = folder / version / file.path
+        if file.split == "dropped":
+            continue
+        ids = file.path.startswith("ids-")
+        columns = ["post_id", "image_sha256", "permalink", *([] if ids else ["image"])]
+        rows = pq.read_table(path, columns=columns, filters=mine)
+        clues.images |= cached_as(rows)
+        clues.links |= set(rows["permalink"].drop_null().to_pylist())
+        if len(rows):
+            clues.releases.add((folder.name, version))
+            holds.append(f"{file.split}{' (ids)' * ids}")
+        elif ids and _named(path, options.post_id):
+            holds.append(f"a duplicate group named after it in {file.split}")
+    for file in (one for one in there if one.split == "dropped"):
+        path = folder / version / file.path
+        table = pq.read_table(path, filters=pc.field("post_id") == options.post_id)
+        alone = dropped.tombstones(table)
+        if pc.any(alone).as_py():
+            clues.is_deleted = True
+            word = table.filter(alone)["detail"][0].as_py()
+            yield Found(place, f"tombstone ({word})", is_tombstone=True)
+        shown = table.filter(pc.invert(alone))
+        clues.images |= set(shown["image_sha256"].drop_null().to_pylist())
+        clues.links |= set(shown["permalink"].drop_null().to_pylist())
+        holds += [f"dropped ({reason})" for reason in shown["reason"].to_pylist()]
+        naming = pq.read_table(path, columns=["detail"], filters=[("detail", "==", f"of {options.post_id}")])
+        holds += [f"named by {len(naming)} of its dropped duplicates"] if len(naming) else []
+    if _mentions(folder / version / "report.html", options.post_id, clues):
+        holds.append("report.html")
+    if holds:
+        whole = len(there) == len(described.files)
+        yield Found(place, ", ".join(dict.fromkeys(holds)), clear=_purge(options, folder, whole=whole))
+
+
+def _named(ids: Path, post_id: str) -> bool:
+    """Say whether a duplicate group is named after a post."""
+    import pyarrow.parquet as pq
+
+    return bool(
+        len(pq.read_table(ids, columns=["duplicate_group"], filters=[("duplicate_group", "==", post_id)]))
+    )
+
+
+def _mentions(page: Path, post_id: str, clues: Clues) -> bool:
+    """Say whether a page names the post or links to it."""
+    if not page.is_file():
+        return False
+    text = page.read_text(encoding="utf-8")
+    return any(one in text for one in (f"{post_id}:", f'{post_id}"', *clues.links))
+
+
+def _purge(options: Options, folder: Path, *, whole: bool) -> str:
+    """Return the command that removes a deleted post from a dataset; without its files, rm."""
+    import shlex
+
+    if not whole:
+        return f"rm -r {shlex.quote(str(folder))}"
+    given = [folder.name, "--remove-earlier"]
+    if len(options.stores) == 1:
+        given += ["--store", str(options.stores[0])]
+    for name, standard in (("datasets", _DATASETS), ("results", _RESULTS), ("features", _FEATURES)):
+        if (path := getattr(options, name)) != standard:
+            given += [f"--{name}", str(path)]
+    return f"affectory purge {shlex.join(given)}"
+
+
+def _in_features(options: Options, clues: Clues) -> Iterator[Found]:
+    from affectory.encoders.feature_cache import caches
+    from curation.report.markup import count
+
+    for cache in caches(options.features) if clues.images else ():
+        if rows := cache.rows_of(clues.images):
+            yield Found(f"features {cache.folder}", f"{count(rows, 'row')} of its images")
+
+
+def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
+    from curation.deleted import run_results
+
+    for dataset in sorted(path for path in options.results.glob("*") if path.is_dir()):
+        for version, folder in run_results.of(options.results, dataset.name):
+            holds = ["predictions"] if run_results.predict(folder, [options.post_id]) else []
+            if _mentions(folder / "results.html", options.post_id, clues):
+                holds.append("results.html")
+            if (holds or (dataset.name, version) in clues.releases) and run_results.hold_posts(folder):
+                holds.append(
+                    "checkpoints and projections may hold its words and a point for it: they name no posts"
+                )
+            if holds:
+                clear = _purge(options, options.datasets / dataset.name, whole=True)
+                yield Found(f"results {folder}", ", ".join(holds), clear=clear)
+
+
+def _in_library_cache(options: Options) -> Iterator[Found]:
+    import shlex
+
+    from curation.deleted.outside import cached, library_cache
+
+    cache = library_cache()
+    names = {path.name for place in (options.datasets, options.results) for path in place.glob("*")}
+    for name in sorted(names):
+        for folder in cached(cache, name, [options.post_id]):
+            clear = f"rm -r {shlex.quote(str(folder))}"
+            yield Found(f"datasets library {folder}", "rows as they were loaded", clear=clear)

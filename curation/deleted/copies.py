@@ -1,0 +1,208 @@
+"""Duplicates that a release had dropped because of posts that are deleted now: which of them come back.
+
+With the policy `keep-best` a duplicate is dropped in favour of its group's best post, with `drop-conflicts`
+because a post of its group has another label. Once posts of the group are deleted, what is left of it is
+grouped and resolved again, by the functions that a build uses. A post that comes back takes the place of the
+one it was dropped for: its split, and whether it counts as labelled. Its content comes from the crawl store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from collectors.store import Store
+from curation import duplicates, parquet, shards, snapshot, split
+from curation.manifest import Manifest
+from curation.parquet import Writing
+from curation.read import EmptyStore, Shard, plan
+from curation.recipe import Recipe
+from curation.release import drop_unlabelled, gather, renumbered
+from curation.shards import Engine
+from curation.stage import ROWS
+
+#: What is said of a duplicate whose kept copy is deleted, and which the crawl store can't give back.
+ORPHAN = "of a deleted post"
+
+#: In place of the kept post, of a row that was dropped for a conflict: none was kept.
+NONE = ""
+
+Key = tuple[str, int]  # post id, image
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A release before its deleted posts go: its ids with the column `split`, and its dropped rows."""
+
+    ids: pa.Table
+    lost: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What comes back. `details` is what is said from now on of the duplicates that stay dropped."""
+
+    rows: Mapping[bool, pa.Table] = field(default_factory=dict)  # as published; True: of the ids
+    splits: Sequence[int] = ()  # of each row
+    keys: Set[Key] = frozenset()
+    details: Mapping[Key, str] = field(default_factory=dict)
+    missing: int = 0  # posts that the store can't give back
+
+    @property
+    def posts(self) -> set[str]:
+        """The posts that come back."""
+        return {post_id for post_id, _ in self.keys}
+
+
+def come_back(
+    old: Released, deleted: Collection[str], described: Manifest, store: Store, place: Path
+) -> Back:
+    """Resolve the groups of deleted posts again, among the posts that are live. `place` gets scratch files.
+
+    Reads from the store only the posts of these groups.
+    """
+    recipe = Recipe.model_validate(described.recipe)
+    waiting = _waiting(old, deleted, recipe)
+    if not waiting:
+        return Back()
+    live = {kept for kept in waiting.values() if kept not in deleted} - {ORPHAN, NONE}
+    rows = _from_store({post_id for post_id, _ in waiting} | live, recipe, store, place / "scratch")
+    held = set(rows["post_id"].to_pylist())
+    # A group whose kept post the store lacks can't be judged: it stays as it is.
+    waiting = {key: kept for key, kept in waiting.items() if kept not in live or kept in held}
+    of_group = [key in waiting or key[0] in live for key in _keys(rows)]
+    rows = rows.filter(pa.array(of_group, pa.bool_()))
+    winners, groups, details = _resolved(rows, live, recipe)
+    keys = set(_keys(winners))
+    if recipe.duplicates.policy == "keep-best":
+        lacking = {key for key in waiting if key not in keys and key not in details}
+        details |= dict.fromkeys(lacking, ORPHAN)
+    else:
+        lacking = set()  # which of the conflicts were the deleted posts' is not known
+    missing = len({post_id for post_id, _ in lacking})
+    if not keys:
+        return Back(details=details, missing=missing)
+    places = _places(winners, waiting, old.ids, described.labelled)
+    added = {"duplicate_group": pa.array(duplicates.names(winners, groups), pa.string())} | {
+        name: pa.array([one[name] for one in places], pa.bool_()) for name in described.labelled
+    }
+    published = _published(winners, pa.table(added), recipe, described, store.folder, place)
+    return Back(published, [one["split"] for one in places], keys, details, missing)
+
+
+def _keys(table: pa.Table) -> list[Key]:
+    return list(zip(table["post_id"].to_pylist(), table["image_index"].to_pylist(), strict=True))
+
+
+def _waiting(old: Released, deleted: Collection[str], recipe: Recipe) -> dict[Key, str]:
+    """Return the live rows that were dropped in groups with a deleted post, each with the post kept for it.
+
+    With `drop-conflicts` it isn't known which rows were a group: every row that was dropped for a conflict is
+    looked at again once one of them is deleted.
+    """
+    lost = old.lost.select(["post_id", "image_index", "stage", "detail"]).to_pylist()
+    lost = [row for row in lost if row["stage"] == "duplicates"]
+    policy = recipe.duplicates.policy
+    if policy == "drop-conflicts":
+        touched = {NONE} if any(row["post_id"] in deleted for row in lost) else set()
+        kept = [NONE] * len(lost)
+    else:
+        kept = [row["detail"] if row["detail"] == ORPHAN else row["detail"][3:] for row in lost]
+        touched = {ORPHAN, *(one for one in kept if one in deleted)}
+        touched |= {one for one, row in zip(kept, lost, strict=True) if row["post_id"] in deleted}
+    return {
+        (row["post_id"], row["image_index"]): one
+        for one, row in zip(kept, lost, strict=True)
+        if one in touched and row["post_id"] not in deleted
+    }
+
+
+def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Path) -> pa.Table:
+    """Return the rows of those of these posts that the store holds and the per-row stages keep."""
+    try:
+        plan(store, recipe, scratch)
+    except EmptyStore:
+        return ROWS.empty_table()
+    with snapshot.opened(scratch) as db:
+        live = {post_id for (post_id,) in db.execute("select post_id from posts where removed is null")}
+    pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
+    if not pieces:
+        return ROWS.empty_table()
+    with Engine(1) as engine:
+        rows, _ = gather(recipe, store.folder, engine, pieces, scratch)
+    rows, _ = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
+    return rows
+
+
+def _resolved(rows: pa.Table, live: Set[str], recipe: Recipe) -> tuple[pa.Table, np.ndarray, dict[Key, str]]:
+    """Return the rows that come back, their groups, and what is said of those that don't."""
+    if not len(rows):
+        return rows, np.empty(0, np.int64), {}
+    groups = duplicates.group(rows, recipe.duplicates)
+    keys = _keys(rows)
+    keeper = {group: post_id for group, (post_id, _) in zip(groups, keys, strict=True) if post_id in live}
+    details = {
+        key: f"of {keeper[group]}"
+        for group, key in zip(groups, keys, strict=True)
+        if group in keeper and key[0] not in live
+    }
+    free = np.array([group not in keeper for group in groups], bool)
+    rows, groups = rows.filter(pa.array(free)), renumbered(groups, free)
+    keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
+    details |= dict(zip(_keys(doubled), doubled["detail"].to_pylist(), strict=True))
+    return rows.filter(pa.array(keep)), renumbered(groups, keep), details
+
+
+def _places(
+    winners: pa.Table,
+    waiting: Mapping[Key, str],
+    ids: pa.Table,
+    labelled: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Return the split of each row that comes back, and whether it counts as labelled.
+
+    A post of which other images are published stays in their split. One whose group had none is trained on.
+    """
+    of_post: dict[str, dict[str, Any]] = {}
+    for row in ids.select(["post_id", "split", *labelled]).to_pylist():
+        of_post.setdefault(row["post_id"], row)
+    train = split.NAMES.index("train")
+    place: dict[str, dict[str, Any]] = {}
+    for post_id, index in _keys(winners):
+        found = of_post.get(post_id) or of_post.get(waiting[post_id, index])
+        place.setdefault(post_id, found or {"split": train} | dict.fromkeys(labelled, False))
+    return [place[post_id] for post_id, _ in _keys(winners)]
+
+
+def _published(
+    winners: pa.Table,
+    added: pa.Table,
+    recipe: Recipe,
+    described: Manifest,
+    store: Path,
+    place: Path,
+) -> dict[bool, pa.Table]:
+    """Return the rows as published: those of the full files, and with True those of the ids."""
+    writing = Writing(
+        place / "scratch",
+        place / "release",
+        store,
+        recipe.classes,
+        recipe.publish.images and recipe.images.which != "none",
+        recipe.publish.text,
+        described.multilabel.get("names", ()),
+        described.labelled,
+    )
+    found = [
+        shards.load([writing.scratch / f"kept-{one['shard']:06}.arrow"], ROWS.names).slice(one["row"], 1)
+        for one in winners.select(["shard", "row"]).to_pylist()
+    ]
+    rows = pa.concat_tables(found)
+    for name in added.column_names:
+        rows = rows.append_column(added.field(name), added[name])
+    return {ids: parquet.published(rows, writing, writing.schema(ids=ids)) for ids in (False, True)}

@@ -1,0 +1,191 @@
+"""Remove from a dataset what it holds of posts that their source has deleted.
+
+The steps: features of their images, a new version without them, on request the earlier versions with their
+results, the card. Each step looks at what is still there: a purge that was killed is completed by the same
+command.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from affectory.encoders import feature_cache
+from collectors.store import Store
+from curation import card, manifest, versions
+from curation.deleted import held, outside, run_results
+from curation.deleted.held import Contents
+from curation.deleted.rewrite import Rewritten, require, rewrite
+from curation.manifest import Manifest
+from curation.report.markup import count
+from curation.workplace import BUILDING, workplace
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a dataset's folder is, and what was made of it."""
+
+    folder: Path
+    results: Path = Path("results")
+    features: Path = Path("data/features")
+
+
+def purge(
+    places: Places, *, store: Path | None = None, version: str | None = None, remove_earlier: bool = False
+) -> str:
+    """Purge the dataset; return what was done, in words.
+
+    Raises `AffectoryError` where the dataset isn't built, the store isn't there, or no post would be left.
+    """
+    folder = places.folder
+    old = versions.find(folder, version)
+    described = manifest.read(old / "manifest.json")
+    require(old, described)
+    with Store.open(store or Path(described.recipe["source"]["store"]), create=False) as opened:
+        there = held.of_versions(folder)
+        words = held.deleted(opened, there)
+        forgotten = feature_cache.forget(places.features, _images(folder, there, words))
+        done, last, removed, cleared = None, old.name, [], []
+        is_stale = _is_named(there, old.name, words)
+        if is_stale or remove_earlier or (folder / BUILDING).exists():
+            with workplace(folder) as place:
+                if is_stale:
+                    last = _next(folder)
+                    done = rewrite(old, words, opened, last, place)
+                    (place / "release").rename(folder / last)
+                if remove_earlier:
+                    earlier = _earlier(there, last, words)
+                    cleared = _clear(places, earlier, words)
+                    for name in earlier:
+                        (folder / name).rename(place / name)
+                    removed = earlier
+    card.write(folder, folder / "card.md")
+    said = _Said(places, described, store, words)
+    lines = [f"{described.name} {last}: {done}", f"release {folder / last}"] if done else []
+    lines += said.done(done, forgotten, removed, cleared)
+    lines += [] if remove_earlier else said.left(_earlier(there, last, words))
+    if not lines:
+        lines = [
+            f"{described.name} {old.name}: nothing is held of any post that its source has deleted; "
+            "nothing to do"
+        ]
+    return "\n".join([*lines, *said.outside(opened.folder, wrote=bool(done or removed))])
+
+
+def _is_named(there: Sequence[Contents], version: str, words: Mapping[str, str]) -> bool:
+    """Say whether a version shows or names one of the deleted posts."""
+    own = next(one for one in there if one.version == version)
+    return bool(own.posts & words.keys()) or own.names(words)
+
+
+def _images(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) -> set[str]:
+    """Return the digests under which features of images are cached that only deleted posts have."""
+    live = {digest for one in there for digest in one.images(but_of=words)}
+    found: set[str] = set()
+    for one in there:
+        if one.posts & words.keys():
+            for rows in held.image_rows(folder / one.version, words):
+                kept = pc.is_in(rows["image_sha256"], pa.array(sorted(live), pa.string()))
+                found |= held.cached_as(rows.filter(pc.invert(kept)))
+    return found
+
+
+def _next(folder: Path) -> str:
+    """Return the next patch version of a dataset."""
+    major, minor, patch = versions.parse(versions.built(folder)[0])
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def _earlier(there: Sequence[Contents], last: str, words: Mapping[str, str]) -> list[str]:
+    """Return the versions before `last` that show one of the deleted posts."""
+    return [
+        one.version
+        for one in there
+        if versions.parse(one.version) < versions.parse(last) and one.posts & words.keys()
+    ]
+
+
+def _clear(places: Places, earlier: Sequence[str], words: Mapping[str, str]) -> list[Path]:
+    """Clear the results of these versions, and those of versions that are gone; return their folders."""
+    standing = set(versions.built(places.folder)) - set(earlier)
+    cleared = []
+    for version, folder in run_results.of(places.results, places.folder.name):
+        theirs = version in earlier and run_results.hold_posts(folder)
+        if theirs or (version not in standing and run_results.predict(folder, words)):
+            run_results.clear(folder)
+            cleared.append(folder)
+    return cleared
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a purge says of what it did and left."""
+
+    places: Places
+    described: Manifest
+    store: Path | None
+    words: Mapping[str, str]
+
+    def done(
+        self, done: Rewritten | None, forgotten: int, removed: Sequence[str], cleared: Sequence[Path]
+    ) -> list[str]:
+        lines = []
+        if done and done.back.missing:
+            lines.append(
+                f"note    {count(done.back.missing, 'duplicate')} of deleted posts can't be published "
+                "instead: the crawl store no longer has them"
+            )
+        if forgotten:
+            lines.append(f"removed {count(forgotten, 'feature vector')} from {self.places.features}")
+        if removed:
+            lines.append(f"removed version{'s' * (len(removed) > 1)} {', '.join(removed)}")
+        if cleared:
+            lines.append(
+                f"removed predictions, pages and checkpoints from {', '.join(map(str, cleared))}; the scores "
+                f"are still there; to train again: python -m baselines.run {self.places.folder.name}"
+            )
+        return lines
+
+    def left(self, earlier: Sequence[str]) -> list[str]:
+        """Name the versions that still hold deleted posts, and their results."""
+        if not earlier:
+            return []
+        theirs = [
+            str(folder)
+            for version, folder in run_results.of(self.places.results, self.places.folder.name)
+            if version in earlier and run_results.hold_posts(folder)
+        ]
+        results = f", and so do results trained on them: {', '.join(theirs)}" if theirs else ""
+        return [
+            f"note    earlier versions still hold deleted posts: {', '.join(earlier)}{results}",
+            f"        to remove those too: {self._command()}",
+        ]
+
+    def _command(self) -> str:
+        given = [self.places.folder.name, "--remove-earlier"]
+        standard = Places(Path("datasets") / self.places.folder.name)
+        if self.places.folder.parent != standard.folder.parent:
+            given += ["--datasets", str(self.places.folder.parent)]
+        if self.store is not None:
+            given += ["--store", str(self.store)]
+        for name in ("results", "features"):
+            if (path := getattr(self.places, name)) != getattr(standard, name):
+                given += [f"--{name}", str(path)]
+        return f"python -m curation.purge {shlex.join(given)}"
+
+    def outside(self, store: Path, *, wrote: bool) -> list[str]:
+        """Name the copies that the purge doesn't reach, each with the command that clears it."""
+        found = outside.commands(self.places.folder, store, self.words) if self.words else []
+        if wrote:
+            name, folder = self.described.name, shlex.quote(str(self.places.folder))
+            upload = f"hf upload USER/{name} {folder} --repo-type dataset --delete '*'"
+            squash = f"HfApi().super_squash_history('USER/{name}', repo_type='dataset')"
+            python = f'python -c "from huggingface_hub import HfApi; {squash}"'
+            found.append(("copy on a hub, where there is one", f"{upload} && {python}"))
+        lines = [f"        {what}: {how}" for what, how in found]
+        return ["copies that this command doesn't remove:", *lines] if lines else []

@@ -1,0 +1,280 @@
+"""Rewrite a release without the posts that their source has deleted.
+
+Of a deleted post a tombstone is left among the dropped rows: its id, its community and the source's word.
+Live duplicates take the place of deleted posts (`copies`).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from affectory.core.errors import AffectoryError
+from collectors.store import Store
+from curation import dropped, duplicates, manifest, parquet, split
+from curation.deleted import copies
+from curation.deleted.copies import Back, Released
+from curation.labels import UNLABELLED
+from curation.ledger import Ledger, ledger
+from curation.manifest import Manifest
+from curation.parquet import Written
+from curation.publish import describe
+from curation.report.markup import count
+from curation.splits import twins
+
+#: What a tombstone keeps of a row.
+_TOMBSTONE = ["post_id", "image_index", "community"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What a new version is without: `published` and `dropped` posts, each with the source's word."""
+
+    published: Mapping[str, str]
+    dropped: Mapping[str, str]
+    back: Back
+
+    def __str__(self) -> str:
+        """Return what has changed, as the manifest's note and the command say it."""
+        told = []
+        if self.published:
+            told.append(f"{count(len(self.published), 'deleted post')} removed{_why(self.published)}")
+        if self.dropped:
+            why = _why(self.dropped)
+            told.append(f"{count(len(self.dropped), 'dropped post')} reduced to a tombstone{why}")
+        if self.back.keys:
+            told.append(f"{count(len(self.back.posts), 'duplicate')} of deleted posts published instead")
+        return "; ".join(told) or "dropped duplicates name no deleted post any more"
+
+
+def _why(posts: Mapping[str, str]) -> str:
+    counted = sorted(Counter(posts.values()).items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{n:,} {word}' for word, n in counted)})" * bool(counted)
+
+
+def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, place: Path) -> Rewritten:
+    """Write the release in `old` to `place/release` as `version`, without the posts of `words`.
+
+    Raises `AffectoryError` where no post would be left, or a file of the release is missing.
+    """
+    described = manifest.read(old / "manifest.json")
+    require(old, described)
+    out = place / "release"
+    before = Released(_ids(old, described), pq.read_table(old / dropped_file(described).path))
+    back = copies.come_back(before, words, described, store, place)
+    tables = _tables(old, described, words, back)
+    ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
+    if not len(ids):
+        raise AffectoryError(
+            f"all posts of {described.name} {described.version} are deleted at their source: nothing is left "
+            f"to release; remove {str(old.parent)!r}"
+        )
+    groups = _groups(ids)
+    files = [_write(one, groups, out) for one in tables if len(one.table)]
+    lost = _lost(before, words, back)
+    files.append(dropped.write_table(lost, out))
+    done = Rewritten(
+        {post_id: words[post_id] for post_id in before.ids["post_id"].to_pylist() if post_id in words},
+        {post_id: words[post_id] for post_id in _shown(before.lost) if post_id in words},
+        back,
+    )
+    describe(
+        replace(
+            described,
+            version=version,
+            files=files,
+            **_counts(described, ids),
+            **_duplicates(ids, groups),
+            ledger=_ledger(described.ledger, lost, len(ids)),
+            input_digest=_digest(described, done),
+            notes=[*described.notes, f"since version {described.version}: {done}"],
+        ),
+        out,
+    )
+    return done
+
+
+def require(old: Path, described: Manifest) -> None:
+    """Raise `AffectoryError` where the release in `old` isn't whole."""
+    missing = [file.path for file in described.files if not (old / file.path).is_file()]
+    if missing:
+        raise AffectoryError(
+            f"{str(old / missing[0])!r} is missing: purge the full release, and write its ids again"
+        )
+
+
+def dropped_file(described: Manifest) -> Written:
+    """Return the file of the dropped rows."""
+    return next(file for file in described.files if file.split == "dropped")
+
+
+def _ids(old: Path, described: Manifest) -> pa.Table:
+    """Return the rows of the ids, each with the number of its split."""
+    tables = [
+        _File(file.path.rsplit("-", 1)[0], file.split, pq.read_table(old / file.path))
+        for file in described.files
+        if file.path.startswith("ids-")
+    ]
+    return pa.concat_tables([_numbered(one) for one in tables])
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of published rows, in the making."""
+
+    stem: str  # "train-00000-of-00002"
+    split: str
+    table: pa.Table
+
+    @property
+    def ids(self) -> bool:
+        return self.stem.startswith("ids-")
+
+
+def _numbered(one: _File) -> pa.Table:
+    number = split.NAMES.index(one.split)
+    return one.table.append_column("split", pa.array([number] * len(one.table), pa.int8()))
+
+
+def _tables(old: Path, described: Manifest, words: Mapping[str, str], back: Back) -> list[_File]:
+    """Return the published rows file by file: without deleted posts, with those that come back."""
+    found: list[_File] = []
+    for number, name in enumerate(split.NAMES):
+        mine = pa.array([one == number for one in back.splits], pa.bool_())
+        for ids in (False, True):
+            paths = [
+                file.path
+                for file in described.files
+                if file.split == name and file.path.startswith("ids-") == ids
+            ]
+            stems = [path.rsplit("-", 1)[0] for path in paths]
+            tables = [pq.read_table(old / path) for path in paths]
+            if back.keys:
+                more = back.rows[ids].filter(mine)
+                if len(more) and not tables:
+                    stems, tables = [f"{'ids-' * ids}{name}-00000-of-00001"], [more.slice(0, 0)]
+                tables = _merged(tables, more)
+            found += [_File(*one) for one in zip(stems, [name] * len(stems), tables, strict=True)]
+    return [replace(one, table=_without(one.table, words)) for one in found]
+
+
+def _merged(tables: Sequence[pa.Table], more: pa.Table) -> list[pa.Table]:
+    """Add rows to the tables of a split, each to the one that its post id falls into."""
+    merged = []
+    for number, table in enumerate(tables):
+        if number + 1 < len(tables):
+            mine = pc.less_equal(more["post_id"], table["post_id"][-1])
+        else:
+            mine = pa.array([True] * len(more), pa.bool_())
+        own, more = more.filter(mine), more.filter(pc.invert(mine))
+        if len(own):
+            table = pa.concat_tables([table, own.cast(table.schema)])
+            table = table.sort_by([("post_id", "ascending"), ("image_index", "ascending")])
+        merged.append(table)
+    return merged
+
+
+def _write(one: _File, groups: Mapping[str, str | None], out: Path) -> Written:
+    temporary = out / f"{one.stem}.tmp"
+    parquet.write_table(_regrouped(one.table, groups), temporary)
+    return parquet.name_by_digest(temporary, one.stem, one.split, len(one.table))
+
+
+def _among(table: pa.Table, posts: Mapping[str, str]) -> pa.ChunkedArray:
+    return pc.is_in(table["post_id"], pa.array(sorted(posts), pa.string()))
+
+
+def _without(table: pa.Table, posts: Mapping[str, str]) -> pa.Table:
+    return table.filter(pc.invert(_among(table, posts)))
+
+
+def _groups(ids: pa.Table) -> dict[str, str | None]:
+    """Return what each duplicate group is named now: its smallest post id, or None of a row left alone."""
+    members: dict[str, list[str]] = {}
+    for post_id, name in zip(ids["post_id"].to_pylist(), ids["duplicate_group"].to_pylist(), strict=True):
+        if name is not None:
+            members.setdefault(name, []).append(post_id)
+    return {name: min(found) if len(found) > 1 else None for name, found in members.items()}
+
+
+def _regrouped(table: pa.Table, groups: Mapping[str, str | None]) -> pa.Table:
+    place = table.schema.get_field_index("duplicate_group")
+    named = [name and groups[name] for name in table["duplicate_group"].to_pylist()]
+    return table.set_column(place, table.schema.field(place), pa.array(named, pa.string()))
+
+
+def _duplicates(ids: pa.Table, groups: Mapping[str, str | None]) -> dict[str, Any]:
+    """Count the duplicate groups, and the held-out posts that have a duplicate in training."""
+    labels = duplicates.from_names(_regrouped(ids, groups)["duplicate_group"].to_pylist())
+    found = twins(np.asarray(ids["split"]), ids["post_id"], labels)
+    return {
+        "duplicates": duplicates.counts(labels),
+        "twins": {"test": found.test, "validation": found.validation},
+    }
+
+
+def _counts(described: Manifest, ids: pa.Table) -> dict[str, Any]:
+    """Count the published rows by split and label."""
+    counts = {name: dict.fromkeys(by_label, 0) for name, by_label in described.counts.items()}
+    multilabel = copy.deepcopy(dict(described.multilabel))
+    if multilabel:
+        multilabel["counts"] = {
+            name: dict.fromkeys(by_label, 0) for name, by_label in multilabel["counts"].items()
+        }
+    names = ["split", "label", *(["labels"] if multilabel else [])]
+    for row in ids.select(names).to_pylist():
+        name = split.NAMES[row["split"]]
+        label = UNLABELLED if row["label"] is None else described.classes[row["label"]]
+        counts[name][label] = counts[name].get(label, 0) + 1
+        for number in row.get("labels") or ():
+            multilabel["counts"][name][multilabel["names"][number]] += 1
+    return {"counts": counts, "multilabel": multilabel}
+
+
+def _ledger(before: Ledger, lost: pa.Table, kept: int) -> Ledger:
+    """Return the ledger of the rows that are left, with the tombstones as its last step."""
+    order = [*dict.fromkeys(step.stage for step in before.steps if step.stage != "purge"), "purge"]
+    return ledger(before.unit, before.collected, lost, order, kept)
+
+
+def _digest(described: Manifest, done: Rewritten) -> str:
+    told = [described.input_digest, *sorted({*done.published, *done.dropped})]
+    told += [f"{post_id} {index}" for post_id, index in sorted(done.back.keys)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _shown(lost: pa.Table) -> list[str]:
+    """Return the posts of the dropped rows that are more than a tombstone."""
+    found: list[str] = lost.filter(pc.invert(dropped.tombstones(lost)))["post_id"].to_pylist()
+    return found
+
+
+def _lost(before: Released, words: Mapping[str, str], back: Back) -> pa.Table:
+    """Return the dropped rows: those of deleted posts as tombstones, without those that come back."""
+    lost = before.lost
+    keys = list(zip(lost["post_id"].to_pylist(), lost["image_index"].to_pylist(), strict=True))
+    details = zip(keys, lost["detail"].to_pylist(), strict=True)
+    told = [back.details.get(key, detail) for key, detail in details]
+    place = lost.schema.get_field_index("detail")
+    lost = lost.set_column(place, lost.schema.field(place), pa.array(told, pa.string()))
+    reduced = pc.and_(_among(lost, words), pc.invert(dropped.tombstones(lost)))
+    gone = [lost.filter(reduced), before.ids.filter(_among(before.ids, words))]
+    rows = [
+        row | {"stage": "purge", "reason": dropped.REMOVED, "detail": words[row["post_id"]]}
+        for table in gone
+        for row in table.select(_TOMBSTONE).to_pylist()
+    ]
+    stays = pa.array([key not in back.keys for key in keys], pa.bool_())
+    lost = lost.filter(pc.and_(stays, pc.invert(reduced)))
+    table = pa.concat_tables([lost, pa.Table.from_pylist(rows, schema=lost.schema)])
+    return table.sort_by([("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")])

@@ -1,0 +1,71 @@
+"""The results of training on a dataset: `results/NAME/VERSION…`, cleared of what holds its posts.
+
+Predictions name posts, the page shows them, checkpoints hold their words, and a projection has a point for
+each. Scores, counts and settings hold none: `results.json` without its projections, `table.md` and
+`tuned….json` stay.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+PREDICTIONS = "predictions.parquet"
+
+_KEPT = re.compile(r"results\.json|table\.md|tuned(-fold\d+)?\.json")
+
+
+def of(results: Path, name: str) -> Iterator[tuple[str, Path]]:
+    """Yield the dataset's version and the folder of each of its runs: 1.0.0, 1.0.0-folds5, …"""
+    for folder in sorted((results / name).glob("*")):
+        if folder.is_dir():
+            yield folder.name.partition("-")[0], folder
+
+
+def hold_posts(folder: Path) -> bool:
+    """Say whether a run's folder holds anything that shows posts, whichever they are."""
+    return bool(_projections(folder)) or any(not _KEPT.fullmatch(path.name) for path in folder.iterdir())
+
+
+def predict(folder: Path, posts: Collection[str]) -> bool:
+    """Say whether a run has predicted one of these posts."""
+    path = folder / PREDICTIONS
+    if not path.is_file():
+        return False
+    found = pq.read_table(path, columns=["post_id"])["post_id"]
+    return bool(pc.any(pc.is_in(found, pa.array(sorted(posts), pa.string()))).as_py())
+
+
+def clear(folder: Path) -> None:
+    """Remove what shows posts, the predictions last: where they are, there is still something to clear."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == PREDICTIONS):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name == "results.json":
+            _without_projections(path)
+        elif not _KEPT.fullmatch(path.name):
+            path.unlink()
+
+
+def _projections(folder: Path) -> list[object]:
+    try:
+        found: list[object] = json.loads((folder / "results.json").read_bytes()).get("projections", [])
+    except (OSError, ValueError):  # none, or a run's that was killed
+        return []
+    return found
+
+
+def _without_projections(path: Path) -> None:
+    if not _projections(path.parent):
+        return
+    found = json.loads(path.read_bytes()) | {"projections": []}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+    temporary.replace(path)
