@@ -31,12 +31,12 @@ import tyro
 from _measure import Finished, middle, show
 
 from collectors.sandbox import running
+from collectors.sandbox.numbered import POOL
 
 Part = Literal["throughput", "limited", "drip", "bomb"]
 
 CRAWL = Path(__file__).with_name("_crawl.py")
 DISTURBED = 0.15  # of the cores: a turn in which other programs took more isn't to be trusted
-POOL = 64  # pictures that the sandbox draws; the others differ from these in a comment
 
 
 @dataclass(frozen=True, slots=True)
