@@ -71,7 +71,8 @@ class Verdict:
         return self.unwritten + self.at_work
 
 
-def _collect(place: Path, posts: int) -> None:
+def collect(place: Path, posts: int) -> None:
+    """Fill `store` with posts of the sandbox, and lay the recipe ready."""
     with running(posts=posts) as base:
         _run(place, "collectors.reddit", "--subs", *SUBS, "--sandbox-url", base, *STORE)
     for name in ("recipe.toml", "card.md"):
@@ -79,13 +80,14 @@ def _collect(place: Path, posts: int) -> None:
         shutil.copy(ROOT / "datasets" / NAME / name, place / "datasets" / NAME)
 
 
-def _build(place: Path) -> None:
+def build(place: Path) -> None:
+    """Build the release."""
     _run(place, "curation.build", NAME, *STORE)
 
 
 def _one_version(place: Path) -> None:
     """Build 1.0.0, and change the recipe, so that the next build writes 1.1.0."""
-    _build(place)
+    build(place)
     recipe = place / "datasets" / NAME / "recipe.toml"
     recipe.write_text(recipe.read_text() + '\n[[filters]]\nuse = "words"\nmin = 2\nmax = 150\n')
 
@@ -93,7 +95,7 @@ def _one_version(place: Path) -> None:
 def _two_versions_trained_on(place: Path) -> None:
     """Build two versions, train on the newest, and have the source delete some posts."""
     _one_version(place)
-    _build(place)
+    build(place)
     _run(place, *TRAIN)
     with Store.open(place / "store") as store:
         ids = [row[0] for row in store.db.execute("select post_id from posts where removed is null")]
@@ -102,7 +104,7 @@ def _two_versions_trained_on(place: Path) -> None:
 
 
 def _ids(place: Path) -> None:
-    _build(place)
+    build(place)
     _run(place, "curation.ids", f"datasets/{NAME}")
 
 
@@ -112,7 +114,7 @@ STAGES: Mapping[str, Stage] = {
     "hydrate": Stage(
         _ids, ("curation.hydrate", f"datasets/{NAME}-ids", *STORE, "--store-only", "--out", "full")
     ),
-    "train": Stage(_build, TRAIN),
+    "train": Stage(build, TRAIN),
 }
 
 
@@ -120,7 +122,7 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
     """Run a stage undisturbed, then kill it `kills` times and let it end; return how they compare."""
     rng, before, place = random.Random(seed), folder / "before", folder / "place"
     before.mkdir(parents=True)
-    _collect(before, posts)
+    collect(before, posts)
     stage.prepare(before)
     old = contents(before)
     shutil.copytree(before, place)
