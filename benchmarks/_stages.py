@@ -1,15 +1,16 @@
 """The stages behind the crawl, each killed again and again beside an undisturbed run.
 
 Each stage has a folder `before` that is prepared once. It is copied to `place`, the working directory of the
-stage's command, so that both runs see the same paths. A kill falls on a random instant of the time that the
-undisturbed command took, its start included. A command that ends before its kill is compared and begun anew
-from `before`, so that all kills fall on work to be done.
+stage's command, so that both runs see the same paths. A kill falls on a random instant of the processor time
+that the undisturbed command took, its start included: other programs do not move it. A command that ends
+before its kill is compared and begun anew from `before`, so that all kills fall on work to be done.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import random
 import re
@@ -53,8 +54,9 @@ class Stage:
 class Verdict:
     """What the kills came to.
 
-    `unwritten` kills fell before the command had changed a file, `at_work` after that; `ended` commands were
+    `span` is the processor time of the undisturbed command, in seconds. `unwritten` kills fell before the command had changed a file, `at_work` after that; `ended` commands were
     over before their kill. `broken` is what was wrong at a kill, `differences` what was wrong at an end.
+    `scratch` is what is left in the folder for temporary files (TMPDIR), which no rerun looks at.
     """
 
     span: float
@@ -64,6 +66,7 @@ class Verdict:
     ended: int = 0
     broken: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    scratch: list[str] = field(default_factory=list)
 
     @property
     def kills(self) -> int:
@@ -126,18 +129,18 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
     stage.prepare(before)
     old = contents(before)
     shutil.copytree(before, place)
-    began = time.monotonic()
-    _run(place, *stage.command)
-    verdict = Verdict(time.monotonic() - began)
+    process = _start(place, *stage.command)
+    verdict = Verdict(_work_until(process))
+    _ended(process, place)
     calm = contents(place)
     verdict.files = sum(path not in old or old[path] != digest for path, digest in calm.items())
     _start_again(before, place)
     while verdict.kills < kills:
         there = _looks(place)
         process = _start(place, *stage.command)
-        time.sleep(rng.uniform(0, verdict.span))
+        _work_until(process, rng.uniform(0, verdict.span))
         if process.poll() is not None:
-            _ended(process)
+            _ended(process, place)
             verdict.ended += 1
             verdict.differences += differences(contents(place), calm)
             _start_again(before, place)
@@ -150,6 +153,7 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
         verdict.broken += broken(place, old, calm)
     _run(place, *stage.command)
     verdict.differences += differences(contents(place), calm)
+    verdict.scratch = sorted(path.name for path in (folder / "temporary").iterdir())
     return verdict
 
 
@@ -159,7 +163,9 @@ def _start_again(before: Path, place: Path) -> None:
 
 
 def _start(place: Path, *command: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    temporary = place.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     with (place.parent / "errors.txt").open("wb") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -177,14 +183,17 @@ def _run(place: Path, *command: str) -> None:
     _ended(process, place)
 
 
-def _ended(process: subprocess.Popen[bytes], place: Path | None = None) -> None:
+def _ended(process: subprocess.Popen[bytes], place: Path) -> None:
     if process.returncode != 0:
-        said = (place.parent / "errors.txt").read_text() if place else ""
+        said = (place.parent / "errors.txt").read_text()
         raise StageFailed(f"{process.args} ended with exit code {process.returncode}: {said}")
 
 
-def _killed(process: subprocess.Popen[bytes], patience: float = 20) -> list[str]:
-    """Kill a command's first process; name its workers that are alive long after it."""
+def _killed(process: subprocess.Popen[bytes], patience: float = 60) -> list[str]:
+    """Kill a command's first process; count its workers that are alive long after it.
+
+    A process that is still importing PyTorch sees that it is alone only after that.
+    """
     process.send_signal(signal.SIGKILL)
     process.wait()
     until = time.monotonic() + patience
@@ -196,17 +205,26 @@ def _killed(process: subprocess.Popen[bytes], patience: float = 20) -> list[str]
     return []
 
 
-def _members(session: int) -> list[int]:
-    """Return the processes of a session that have not ended."""
-    found = []
+def _work_until(process: subprocess.Popen[bytes], enough: float = math.inf) -> float:
+    """Wait for a command to use so much processor time, in seconds, or to end; return what it used."""
+    used = 0.0
+    while process.poll() is None and used < enough:
+        time.sleep(0.02)
+        used = max(used, sum(_members(process.pid).values()))
+    return used
+
+
+def _members(session: int) -> dict[int, float]:
+    """Return the processes of a session that have not ended, and what they and their children have used."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # 4242 (python3) S 4200 4242 4200 …: state, parent, group, session
-            state, _, _, of = entry.read_text().rpartition(")")[2].split()[:4]
+            # 4242 (python3) S 4200 4242 4200 …: state, parent, group, session; times from the 12th on
+            numbers = entry.read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it has just ended
-        if state != "Z" and int(of) == session:
-            found.append(int(entry.parent.name))
+        if numbers[0] != "Z" and int(numbers[3]) == session:
+            found[int(entry.parent.name)] = sum(map(int, numbers[11:15])) / os.sysconf("SC_CLK_TCK")
     return found
 
 

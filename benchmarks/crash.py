@@ -208,7 +208,9 @@ def _report_crawl(verdict: Verdict) -> int:
 
 
 def _report(stage: str, verdict: _stages.Verdict) -> int:
-    print(f"{stage}, undisturbed: {verdict.span:.1f} s, {verdict.files:,} files and rows new or changed")
+    print(
+        f"{stage}, undisturbed: {verdict.span:.1f} s of processor time, {verdict.files:,} files and rows new or changed"
+    )
     print(
         f"killed {verdict.kills} times: {verdict.unwritten} before the first file was written, "
         f"{verdict.at_work} at work; {verdict.ended} others had ended before their kill"
@@ -219,6 +221,7 @@ def _report(stage: str, verdict: _stages.Verdict) -> int:
     print(f"differences to an undisturbed {stage}: {len(verdict.differences)}")
     for line, times in Counter(verdict.differences).most_common(10):
         print(f"  {line} ({times} times)")
+    print(f"left in the folder for temporary files: {len(verdict.scratch)}")
     return 1 if verdict.broken or verdict.differences else 0
 
 

@@ -71,11 +71,12 @@ def test_every_benchmark_is_among_them():
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_it_runs(name, place, tmp_path):
+def test_it_runs(name, request, tmp_path):
     benchmark, (options, said) = name.partition(" ")[0], RUNS[name]
     if reason := lacking(benchmark):
         pytest.skip(reason)
     if "RELEASE" in options:
+        place = request.getfixturevalue("place")
         options = [_stages.NAME if option == "RELEASE" else option for option in options]
         options += ["--datasets", str(place / "datasets")]
     if benchmark == "references":
