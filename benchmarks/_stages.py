@@ -54,9 +54,10 @@ class Stage:
 class Verdict:
     """What the kills came to.
 
-    `span` is the processor time of the undisturbed command, in seconds. `unwritten` kills fell before the command had changed a file, `at_work` after that; `ended` commands were
-    over before their kill. `broken` is what was wrong at a kill, `differences` what was wrong at an end.
-    `scratch` is what is left in the folder for temporary files (TMPDIR), which no rerun looks at.
+    `span` is the processor time of the undisturbed command, in seconds. `unwritten` kills fell before the
+    command had changed a file, `at_work` after that; `ended` commands were over before their kill. `broken`
+    is what was wrong at a kill, `differences` what was wrong at an end. `scratch` is what is left in the
+    folder for temporary files (TMPDIR), which no rerun looks at.
     """
 
     span: float
