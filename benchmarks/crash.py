@@ -208,9 +208,7 @@ def _report_crawl(verdict: Verdict) -> int:
 
 
 def _report(stage: str, verdict: _stages.Verdict) -> int:
-    print(
-        f"{stage}, undisturbed: {verdict.span:.1f} s of processor time, {verdict.files:,} new or changed files"
-    )
+    print(f"{stage}, undisturbed: {verdict.span:.1f} s of processor time, {verdict.files:,} files changed")
     print(
         f"killed {verdict.kills} times: {verdict.unwritten} before the first file was written, "
         f"{verdict.at_work} at work; {verdict.ended} others had ended before their kill"
