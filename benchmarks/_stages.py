@@ -39,7 +39,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 class StageFailed(Exception):
-    """A command that should have ended with exit code 0 or 1 did not."""
+    """A command that should have ended with exit code 0 did not."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,8 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
         process = _start(place, *stage.command)
         _work_until(process, rng.uniform(0, verdict.span))
         if process.poll() is not None:
-            _ended(process, place)
             verdict.ended += 1
-            verdict.differences += differences(contents(place), calm)
+            verdict.differences += _wrong_at_end(process, place, calm)
             _start_again(before, place)
             continue
         verdict.broken += _killed(process)
@@ -152,8 +151,11 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
         else:
             verdict.at_work += 1
         verdict.broken += broken(place, old, calm)
-    _run(place, *stage.command)
-    verdict.differences += differences(contents(place), calm)
+        if contents(place) == calm:  # killed behind its last change: there is nothing left to do
+            _start_again(before, place)
+    process = _start(place, *stage.command)
+    process.wait()
+    verdict.differences += _wrong_at_end(process, place, calm)
     verdict.scratch = sorted(path.name for path in (folder / "temporary").iterdir())
     return verdict
 
@@ -161,6 +163,14 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
 def _start_again(before: Path, place: Path) -> None:
     shutil.rmtree(place)
     shutil.copytree(before, place)
+
+
+def _wrong_at_end(process: subprocess.Popen[bytes], place: Path, calm: Mapping[str, str]) -> list[str]:
+    try:
+        _ended(process, place)
+    except StageFailed as error:
+        return [str(error), *differences(contents(place), calm)]
+    return differences(contents(place), calm)
 
 
 def _start(place: Path, *command: str) -> subprocess.Popen[bytes]:
@@ -187,7 +197,7 @@ def _run(place: Path, *command: str) -> None:
 def _ended(process: subprocess.Popen[bytes], place: Path) -> None:
     if process.returncode != 0:
         said = (place.parent / "errors.txt").read_text()
-        raise StageFailed(f"{process.args} ended with exit code {process.returncode}: {said}")
+        raise StageFailed(f"a run ended with exit code {process.returncode}: {said.strip()}")
 
 
 def _killed(process: subprocess.Popen[bytes], patience: float = 60) -> list[str]:
