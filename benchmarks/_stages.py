@@ -131,7 +131,7 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
     old = contents(before)
     shutil.copytree(before, place)
     process = _start(place, *stage.command)
-    verdict = Verdict(_work_until(process))
+    verdict = Verdict(work_until(process))
     _ended(process, place)
     calm = contents(place)
     verdict.files = sum(path not in old or old[path] != digest for path, digest in calm.items())
@@ -139,7 +139,7 @@ def kill(stage: Stage, posts: int, kills: int, seed: int, folder: Path) -> Verdi
     while verdict.kills < kills:
         there = _looks(place)
         process = _start(place, *stage.command)
-        _work_until(process, rng.uniform(0, verdict.span))
+        work_until(process, rng.uniform(0, verdict.span))
         if process.poll() is not None:
             verdict.ended += 1
             verdict.differences += _wrong_at_end(process, place, calm)
@@ -216,7 +216,7 @@ def _killed(process: subprocess.Popen[bytes], patience: float = 60) -> list[str]
     return []
 
 
-def _work_until(process: subprocess.Popen[bytes], enough: float = math.inf) -> float:
+def work_until(process: subprocess.Popen[bytes], enough: float = math.inf) -> float:
     """Wait for a command to use so much processor time, in seconds, or to end; return what it used."""
     used = 0.0
     while process.poll() is None and used < enough:

@@ -65,7 +65,10 @@ def start(base: str, store: Path) -> subprocess.Popen[bytes]:
     """Start a collector on a store."""
     command = [sys.executable, "-m", "collectors.reddit", "--subs", *SUBS, "--sandbox-url", base]
     return subprocess.Popen(
-        [*command, "--store", str(store)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*command, "--store", str(store)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -75,6 +78,18 @@ def finish(base: str, store: Path) -> None:
     _, errors = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(errors.decode())
+
+
+def measured(base: str, store: Path) -> tuple[float, float]:
+    """Run a collector to its end; return its processor time up to the first post, and in all, in seconds."""
+    process, first = start(base, store), 0.0
+    while process.poll() is None and _rows_in(store) == (0, 0):
+        first = _stages.work_until(process, first + 0.02)
+    span = _stages.work_until(process)
+    _, errors = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(errors.decode())
+    return first, span
 
 
 def contents(store: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -134,8 +149,7 @@ def run(posts: int, kills: int, seed: int, folder: Path) -> Verdict:
         store.mkdir()
         (store / "author.key").write_bytes(b"k" * 32)
     with running(posts=posts, faults=FAULTS) as base:
-        finish(base, calm)
-        span = time.monotonic() - began
+        first, span = measured(base, calm)
     asked_when_stored: dict[str, int] = {}
     stored_at_kills = []
     early = late = 0
@@ -143,7 +157,7 @@ def run(posts: int, kills: int, seed: int, folder: Path) -> Verdict:
         for _ in range(kills):
             size = _rows_in(killed)
             process = start(base, killed)
-            time.sleep(rng.uniform(0.1, max(1.5, 2 * span / kills)))
+            _stages.work_until(process, rng.uniform(first / 2, first + 2 * (span - first) / kills))
             late += process.poll() is not None
             process.send_signal(signal.SIGKILL)
             process.communicate()

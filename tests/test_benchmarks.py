@@ -84,7 +84,7 @@ def test_it_runs(name, request, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{benchmark}", *options],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         capture_output=True,
         text=True,
     )

@@ -65,6 +65,6 @@ def test_a_command_is_killed_after_the_processor_time_that_was_asked_for(place):
     busy = place / "busy.py"
     busy.write_text("while True: pass")
     process = _stages._start(place, "busy")
-    assert 0.3 <= _stages._work_until(process, 0.3) < 10
+    assert 0.3 <= _stages.work_until(process, 0.3) < 10
     assert _stages._killed(process) == []
     assert process.returncode == -signal.SIGKILL
