@@ -46,8 +46,8 @@ FAULTS = ("429=0.02", "500=0.02", "truncated=0.02", "reset=0.01", "removed=0.03"
 class Verdict:
     """What a killed crawl came to, beside an undisturbed one.
 
-    Of the kills, `early` fell before the crawl had stored anything new, `late` after its end. `refetched`
-    counts image requests.
+    Of the kills, `early` fell before the crawl had stored anything new; `late` crawls ended before their
+    kill. `refetched` counts image requests.
     """
 
     kills: int
@@ -80,16 +80,14 @@ def finish(base: str, store: Path) -> None:
         raise RuntimeError(errors.decode())
 
 
-def measured(base: str, store: Path) -> tuple[float, float]:
-    """Run a collector to its end; return its processor time up to the first post, and in all, in seconds."""
-    process, first = start(base, store), 0.0
-    while process.poll() is None and _rows_in(store) == (0, 0):
-        first = _stages.work_until(process, first + 0.02)
+def measured(base: str, store: Path) -> float:
+    """Run a collector to its end; return its processor time, in seconds."""
+    process = start(base, store)
     span = _stages.work_until(process)
     _, errors = process.communicate()
     if process.returncode != 0:
         raise RuntimeError(errors.decode())
-    return first, span
+    return span
 
 
 def contents(store: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -141,36 +139,47 @@ def _rows_in(store: Path) -> tuple[int, int]:
             return 0, 0
 
 
+def _empty_store(store: Path) -> Path:
+    store.mkdir()  # with the same key each, or the authors' hashes would differ
+    (store / "author.key").write_bytes(b"k" * 32)
+    return store
+
+
 def run(posts: int, kills: int, seed: int, folder: Path) -> Verdict:
     """Crawl undisturbed, then with kills; return how they compare."""
     began, rng = time.monotonic(), random.Random(seed)
-    calm, killed = folder / "calm", folder / "killed"
-    for store in (calm, killed):  # the same key, or the authors' hashes would differ
-        store.mkdir()
-        (store / "author.key").write_bytes(b"k" * 32)
+    calm = _empty_store(folder / "calm")
     with running(posts=posts, faults=FAULTS) as base:
-        first, span = measured(base, calm)
-    asked_when_stored: dict[str, int] = {}
-    stored_at_kills = []
-    early = late = 0
-    with running(posts=posts, faults=FAULTS) as base:
-        for _ in range(kills):
-            size = _rows_in(killed)
-            process = start(base, killed)
-            _stages.work_until(process, rng.uniform(first / 2, first + 2 * (span - first) / kills))
-            late += process.poll() is not None
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            early += process.returncode < 0 and _rows_in(killed) == size
-            stored, counts = stored_paths(killed), requests_by_path(base)
-            stored_at_kills.append(len(stored))
-            for path in stored - asked_when_stored.keys():
-                asked_when_stored[path] = counts.get(path, 0)
-        finish(base, killed)
-        after = requests_by_path(base)
-    refetched = sum(after.get(path, 0) - n for path, n in asked_when_stored.items())
-    ours, theirs = contents(killed), contents(calm)
-    differences = [f"{table}: {row}" for table in theirs for row in set(ours[table]) ^ set(theirs[table])]
+        span = measured(base, calm)
+    theirs, differences = contents(calm), list[str]()
+    stored_at_kills: list[int] = []
+    early = late = refetched = 0
+    while len(stored_at_kills) < kills:  # a crawl that has ended is followed by one of an empty store
+        killed = _empty_store(folder / f"killed{late}")
+        asked_when_stored: dict[str, int] = {}
+        with running(posts=posts, faults=FAULTS) as base:
+            while len(stored_at_kills) < kills:
+                size = _rows_in(killed)
+                process = start(base, killed)
+                _stages.work_until(process, rng.uniform(0, span))
+                if process.poll() is not None:
+                    process.communicate()
+                    late += 1
+                    break
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                early += _rows_in(killed) == size
+                stored, counts = stored_paths(killed), requests_by_path(base)
+                stored_at_kills.append(len(stored))
+                for path in stored - asked_when_stored.keys():
+                    asked_when_stored[path] = counts.get(path, 0)
+            finish(base, killed)
+            after = requests_by_path(base)
+        refetched += sum(after.get(path, 0) - n for path, n in asked_when_stored.items())
+        ours = contents(killed)
+        differences += [
+            f"{table}: {row}" for table in theirs for row in set(ours[table]) ^ set(theirs[table])
+        ]
     return Verdict(
         kills,
         early,
@@ -210,8 +219,8 @@ def main(
 
 def _report_crawl(verdict: Verdict) -> int:
     print(
-        f"killed {verdict.kills} times: {verdict.early} before anything new was stored, {verdict.late} after "
-        f"the end, with {verdict.stored_at_kills} images stored at the kills"
+        f"killed {verdict.kills} times: {verdict.early} before anything new was stored; {verdict.late} "
+        f"others had ended before their kill; with {verdict.stored_at_kills} images stored at the kills"
     )
     print(f"then {verdict.posts:,} posts, {verdict.images:,} image files ({verdict.seconds:.0f} s in all)")
     print(f"differences to an undisturbed crawl: {len(verdict.differences)}")
