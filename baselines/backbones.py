@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ def save_backbone(backbone: Backbone, path: Path) -> None:
         hub_backbones.save(backbone.network, path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.tmp")
     state = {key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}
     save_file(state, temporary, {"preprocessing": backbone.preprocessing})
     temporary.replace(path)

@@ -7,7 +7,6 @@ the two networks that it multiplies.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -108,7 +107,7 @@ class Checkpoint:
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f"{path.name}.tmp")
         torch.save({"version": VERSION, "checkpoint": _packed(self)}, temporary)
         temporary.replace(path)
 

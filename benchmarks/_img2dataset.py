@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import _measure
+from benchmarks import _measure
 
 _CALL = "import json, sys; from img2dataset import download; download(**json.loads(sys.argv[1]))"
 

@@ -32,12 +32,11 @@ from PIL import Image
 
 from benchmarks._measure import machine
 from collectors.record import Media, Outcome, Post
-from collectors.sandbox.pictures import render
+from collectors.sandbox.numbered import numbered
 from collectors.sandbox.words import title
 from collectors.store import Store
 
 LABELS = {"happy": "joy", "creepy": "fear", "rage": "anger", "gore": "disgust"}
-EMOTIONS = list(LABELS.values())
 
 RECIPE = """
 name = "NAME"
@@ -106,11 +105,8 @@ def make_store(folder: Path, number: int, images: bool) -> None:
             store.add(page)
         if not images:
             return
-        pool = [render(f"bench/{i}", EMOTIONS[i % 4], (640, 480), "jpeg", 82, detail=3.1) for i in range(64)]  # type: ignore[arg-type]
         for i in range(number):
-            comment = b"bench %d" % i
-            segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
-            data = pool[i % 64][:2] + segment + pool[i % 64][2:]
+            data = numbered(i)
             digest = hashlib.sha256(data).hexdigest()
             path = store.media_path(digest, "image/jpeg")
             path.parent.mkdir(exist_ok=True)

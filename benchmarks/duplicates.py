@@ -1,6 +1,6 @@
 """Group a million image hashes, easy and adversarial, and a million titles, and see what it costs.
 
-    uv run python benchmarks/duplicates.py
+    uv run python -m benchmarks.duplicates
 
 Each row is a process of its own: seconds by the clock, seconds of processor time, and the peak memory
 of the process while it grouped (interpreter and input included). To beat: a million hashes in 10 s on two
@@ -21,9 +21,9 @@ from typing import Literal
 
 import numpy as np
 import tyro
-from _measure import machine, run, show
 from numpy.typing import NDArray
 
+from benchmarks._measure import machine, run, show
 from curation.near_images import near_groups
 from curation.near_texts import near_text_groups
 
@@ -168,7 +168,7 @@ def main(only: Literal["hashes", "titles", "all"] = "all", child: str = "", rows
                 same = "same" if np.array_equal(near_groups(few), all_with_all(few)) else "DIFFERENT"
                 failed |= same != "same"
             options = ["--only", kind, "--child", family, "--rows", str(n)]
-            done = run([sys.executable, __file__, *options])
+            done = run([sys.executable, "-m", "benchmarks.duplicates", *options])
             if done.status != 0:
                 raise RuntimeError(done.errors)
             cost = json.loads(done.last_line)

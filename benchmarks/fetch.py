@@ -1,7 +1,7 @@
 """The collector's fetching, measured beside img2dataset on the sandbox's loopback server.
 
-    uv run --group bench python benchmarks/fetch.py                       # all of it, in under six minutes
-    uv run --group bench python benchmarks/fetch.py --only throughput --pairs 9
+    uv run --group bench python -m benchmarks.fetch                       # all of it, in under six minutes
+    uv run --group bench python -m benchmarks.fetch --only throughput --pairs 9
 
 `throughput`  the same pictures, the same resize, two processes each, in turn: images a second
 `limited`     a host that allows 20 requests a second: images stored, requests wasted
@@ -25,18 +25,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import _img2dataset
-import _measure
 import tyro
-from _measure import Finished, middle, show
 
+from benchmarks import _img2dataset, _measure
+from benchmarks._measure import Finished, middle, show
 from collectors.sandbox import running
+from collectors.sandbox.numbered import POOL
 
 Part = Literal["throughput", "limited", "drip", "bomb"]
 
 CRAWL = Path(__file__).with_name("_crawl.py")
 DISTURBED = 0.15  # of the cores: a turn in which other programs took more isn't to be trusted
-POOL = 64  # pictures that the sandbox draws; the others differ from these in a comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class Options:
         only: The parts to run; all of them by default.
         images: Images of one run of `throughput`.
         pairs: How often the two take turns.
+        limited_images: Images of the host that allows 20 requests a second.
+        good_images: Images of the good host beside the one that drips.
         at_once: Our connections to the host in `throughput`.
         threads: img2dataset's threads a process in `throughput`.
         patience: Seconds that each run of `throughput` waits for other programs to leave the cores alone.
@@ -56,6 +57,8 @@ class Options:
     only: tuple[Part, ...] = get_args(Part)
     images: int = 3000
     pairs: int = 5
+    limited_images: int = 300
+    good_images: int = 200
     at_once: int = 16
     threads: int = 32
     patience: float = 3.0
@@ -96,7 +99,7 @@ def throughput(options: Options, folder: Path, peer: str | None) -> None:
             urllib.request.urlopen(url).read()
         for turn in range(options.pairs + 1):
             # The first turn is short and isn't counted: it warms the caches of both.
-            n = options.images if turn else 200
+            n = options.images if turn else min(options.images, 200)
             hosts = {"bench.example": (base, n)}
             _measure.wait_for_quiet(options.patience)
             found, finished = ours(folder / f"ours{turn}", hosts, at_once=options.at_once)
@@ -149,7 +152,7 @@ def _side_by_side(
 def limited(options: Options, folder: Path, peer: str | None) -> None:
     """A host that allows 20 requests a second, and says Retry-After or doesn't."""
     rows: list[Sequence[object]] = []
-    n = 300
+    n = options.limited_images
     for said in (True, False):
         name = f"429 with{'' if said else 'out'} Retry-After"
         with running(posts=1, host_limits=["bench.example=20"], retry_after=said) as base:
@@ -171,8 +174,8 @@ def _waste(name: str, stored: int, asked: int, base: str, seconds: float) -> lis
 
 
 def drip(options: Options, folder: Path, peer: str | None) -> None:
-    """Eight images that never end, beside 200 of another host."""
-    deadline, good, bad, patience = 5.0, 200, 8, 20
+    """Eight images that never end, beside good ones of another host."""
+    deadline, good, bad, patience = 5.0, options.good_images, 8, 20
     rows: list[Sequence[object]] = []
     with running(posts=1) as base, running(posts=1, faults=["drip=1"]) as dripping:
         for url in addresses(base, POOL):
@@ -243,4 +246,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, prog="python benchmarks/fetch.py"))
+    main(tyro.cli(Options, prog="python -m benchmarks.fetch"))

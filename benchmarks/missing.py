@@ -36,17 +36,17 @@ CORPORA, POSTS, WIDTH = range(8), 2000, 1024
 Floats = NDArray[np.float32]
 
 
-def drawn(seed: int) -> Inputs:
+def drawn(seed: int, posts: int = POSTS) -> Inputs:
     """Return posts of a corpus of the sandbox: random features of their pictures, and their titles."""
-    posts = [post for post in Corpus(seed=seed, posts=POSTS).posts if post.images]
-    pixels = np.stack([_pixels(post.images[0]) for post in posts])
+    shown = [post for post in Corpus(seed=seed, posts=posts).posts if post.images]
+    pixels = np.stack([_pixels(post.images[0]) for post in shown])
     pixels = (pixels - pixels.mean(0)) / pixels.std(0)
     mixing = np.random.default_rng(0).normal(0, pixels.shape[1] ** -0.5, (pixels.shape[1], WIDTH))
-    labels = np.array([CLASSES.index(post.label) for post in posts])
-    fold = np.random.default_rng(0).permutation(len(posts)) % 10
+    labels = np.array([CLASSES.index(post.label) for post in shown])
+    fold = np.random.default_rng(0).permutation(len(shown)) % 10
     dealt = {"train": fold > 3, "validation": fold == 3, "test": fold < 3}
     features = np.maximum(pixels @ mixing, 0)
-    return _made(CLASSES, dealt, np.array([post.title for post in posts], object), labels, features)
+    return _made(CLASSES, dealt, np.array([post.title for post in shown], object), labels, features)
 
 
 def _pixels(picture: Any) -> Floats:
@@ -129,7 +129,12 @@ def compare(what: str, corpora: Sequence[Inputs], settings: Settings, seeds: Seq
 
 
 def main(
-    titles: str | None = None, datasets: Path = Path("datasets"), seeds: int = 3, first: int = 0
+    titles: str | None = None,
+    datasets: Path = Path("datasets"),
+    seeds: int = 3,
+    first: int = 0,
+    corpora: int = len(CORPORA),
+    posts: int = POSTS,
 ) -> None:
     """Compare the two without one input.
 
@@ -137,13 +142,16 @@ def main(
         titles: A release of texts; without one, corpora of the sandbox.
         datasets: Where releases are.
         seeds: Seeds of each model.
-        first: The number of the first of the eight corpora.
+        first: The number of the first corpus.
+        corpora: How many corpora.
+        posts: Posts of each corpus.
     """
     print(machine(), f"torch {torch.__version__}")
-    corpora = [titled(titles, datasets)] if titles else [drawn(first + number) for number in CORPORA]
+    numbers = range(first, first + corpora)
+    made = [titled(titles, datasets)] if titles else [drawn(number, posts) for number in numbers]
     for rate in (1.0, Settings().word_rate):
         settings = replace(Settings(), word_rate=rate)
-        compare(f"{titles or 'sandbox'}, words × {rate:g}", corpora, settings, range(seeds))
+        compare(f"{titles or 'sandbox'}, words × {rate:g}", made, settings, range(seeds))
 
 
 if __name__ == "__main__":

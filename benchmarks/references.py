@@ -84,26 +84,28 @@ def accuracies(dealt: Iterator[tuple[Part, Part]], images: inputs.Images) -> Seq
 
 def main(
     name: tyro.conf.Positional[str],
-    weights: Path,
+    weights: str,
     backbone: str = "mobilenet_v2",
     side: int | None = None,
     datasets: Path = Path("datasets"),
     folds: int = 5,
+    features: Path = Path("data/features"),
 ) -> None:
     """Train two logistic regressions on a release's features and texts.
 
     Args:
         name: The release.
-        weights: The image network's weights.
+        weights: A file of the image network's weights, or "random".
         backbone: The image network.
         side: The input's height and width.
         datasets: Where releases are.
         folds: How many folds.
+        features: Where image features are kept.
     """
     print(machine())
     release = data.load(name, datasets)
     network = load_backbone(backbone, weights, side=side)
-    images = inputs.frozen(release, network, Path("data/features"), torch.device("cpu"))
+    images = inputs.frozen(release, network, features, torch.device("cpu"))
     for how, deal in (("together", together), ("all", all_but_test), ("apart", apart)):
         image, text, product = accuracies(deal(release, folds), images)
         print(f"{how:<9} image {image:.1f}%   text {text:.1f}%   product {product:.1f}%")

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from collectors.sandbox.posts import EMOTIONS, MIME, Format, Picture
+from collectors.sandbox.posts import MIME, Format, Picture
 from collectors.sandbox.state import Sandbox, image_response, page, redirect
-
-BENCH_POOL = 64
 
 
 def originals(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
@@ -51,21 +49,13 @@ def elsewhere(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamRe
 
 
 def bench(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
-    """Answer bench.example: `{i}.jpg`, one of 64 pictures with `i` in a comment, so that no two are equal."""
+    """Answer bench.example: `{i}.jpg`, pictures of which no two have the same pixels."""
+    from collectors.sandbox.numbered import numbered
+
     number = path.removesuffix(".jpg")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > 12:
         return not_found()
-    place = int(number) % BENCH_POOL
-    body = sandbox.cache.get(("bench", place), lambda: _bench_picture(place))
-    comment = b"bench " + number.encode()
-    segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
-    return image_response(body[:2] + segment + body[2:], "image/jpeg")
-
-
-def _bench_picture(place: int) -> bytes:
-    from collectors.sandbox.pictures import render
-
-    return render(f"bench/{place}", EMOTIONS[place % 4], (640, 480), "jpeg", 82, detail=3.1)
+    return image_response(numbered(int(number)), "image/jpeg")
 
 
 def not_found() -> web.StreamResponse:

@@ -1,4 +1,8 @@
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +12,7 @@ from baselines.checkpoint import Checkpoint, Source, fingerprint, read
 from baselines.settings import MODELS, Settings, TextSettings
 from tests.baselines import networks
 
+ROOT = Path(__file__).parents[2]
 SOURCE = Source("mobilenet_v2", "weights.pth", 225, "3f1c9a2b00112233", 5)
 
 
@@ -22,6 +27,30 @@ def test_a_network_that_was_written_says_the_same_when_it_is_read(model, tmp_pat
     assert torch.equal(again.tokens(networks.TEXTS), one.tokens(networks.TEXTS))
     assert expected.std(0).max() > 0.01
     assert [path.name for path in path.parent.iterdir()] == [path.name]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from tests.baselines import networks
+
+def half(content, path):
+    path.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+torch.save = half
+networks.checkpoint("joint").write(Path(sys.argv[1]))
+"""
+
+
+def test_a_run_that_was_killed_while_it_wrote_leaves_nothing_behind_the_next(tmp_path):
+    path = tmp_path / "joint-seed0.pt"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+    networks.checkpoint("joint").write(path)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
 def test_all_that_is_told_of_a_network_comes_back(tmp_path):

@@ -1,0 +1,92 @@
+"""Every benchmark runs, shortened; what it measures here means nothing."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import _stages
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+#: Options that shorten each benchmark, and a part of what it prints. RELEASE is a small release.
+RUNS = {
+    "crash": (["--posts", "100", "--kills", "2"], "differences to an undisturbed crawl: 0"),
+    "crash build": (["--stage", "build", "--posts", "60", "--kills", "2"], "build: 0"),
+    "crash purge": (["--stage", "purge", "--posts", "60", "--kills", "2"], "purge: 0"),
+    "crash hydrate": (["--stage", "hydrate", "--posts", "60", "--kills", "2"], "hydrate: 0"),
+    "crash train": (["--stage", "train", "--posts", "60", "--kills", "2"], "train: 0"),
+    "curate text": (["--only", "text", "--posts", "200", "400"], "slope of log time"),
+    "curate images": (["--only", "images", "--image-number", "70", "--rounds", "1"], "70 images of 86 kB"),
+    "duplicates hashes": (["--only", "hashes", "--rows", "2000"], "code of weight 6"),
+    "duplicates titles": (["--only", "titles", "--rows", "2000"], "titles"),
+    "features": (["--backbones", "mobilenet_v2", "--images", "4", "--rounds", "1"], "mobilenet_v2"),
+    "fetch throughput": (
+        ["--only", "throughput", "--images", "80", "--pairs", "1", "--patience", "0"],
+        "throughput: 80 images of 87 kB",
+    ),
+    "fetch limited": (["--only", "limited", "--limited-images", "40"], "40 of 40"),
+    "fetch drip": (["--only", "drip", "--good-images", "20"], "20 stored"),
+    "fetch bomb": (["--only", "bomb"], "2 too many pixels"),
+    "flickr": (["--photos", "100", "--kills", "2"], "differences to an undisturbed crawl: 0"),
+    "language": (["--titles", "100", "--rounds", "1"], "Foreign titles told right"),
+    "local": (["--rows", "200"], "collect again"),
+    "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points less"),
+    "references": (
+        ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
+        "product",
+    ),
+    "text_model": (["--name", "RELEASE", "--seeds", "1", "--epoch", "2", "--dim", "10"], "bigrams"),
+    "train": (["--seeds", "1", "--turns", "1", "--posts", "160", "--width", "32"], "median"),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a small release of images and titles, in `datasets/reddit-emotion`."""
+    folder = tmp_path_factory.mktemp("release")
+    _stages.collect(folder, 120)
+    _stages.build(folder)
+    return folder
+
+
+def lacking(benchmark):
+    """Return why a benchmark can't run here."""
+    if benchmark == "references" and importlib.util.find_spec("sklearn") is None:
+        return "scikit-learn isn't installed: uv run --group bench pytest"
+    if benchmark == "text_model":
+        fasttext = pytest.importorskip("fasttext", reason="fasttext-wheel isn't installed")
+        if not hasattr(fasttext, "train_supervised"):
+            return "the module fasttext that is installed can't train: it isn't fasttext-wheel's"
+    return None
+
+
+def test_every_benchmark_is_among_them():
+    files = {path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")}
+    assert {name.partition(" ")[0] for name in RUNS} == files
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_it_runs(name, request, tmp_path):
+    benchmark, (options, said) = name.partition(" ")[0], RUNS[name]
+    if reason := lacking(benchmark):
+        pytest.skip(reason)
+    if "RELEASE" in options:
+        place = request.getfixturevalue("place")
+        options = [_stages.NAME if option == "RELEASE" else option for option in options]
+        options += ["--datasets", str(place / "datasets")]
+    if benchmark == "references":
+        options += ["--features", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{benchmark}", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr if done.returncode else "") == (0, "")
+    assert said in done.stdout
