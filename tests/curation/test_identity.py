@@ -29,6 +29,9 @@ def fixed_store(folder):
     with Store.open(folder) as store:
         for i in range(0, 60, 3):
             data = f"image {i}".encode()
+            file = store.media_path(hashlib.sha256(data).hexdigest(), "image/png")
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(data)
             store.settle(
                 f"https://i.redd.it/{i}-0.jpg",
                 Outcome(
