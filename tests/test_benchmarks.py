@@ -33,6 +33,10 @@ RUNS = {
     "fetch drip": (["--only", "drip", "--good-images", "20"], "20 stored"),
     "fetch bomb": (["--only", "bomb"], "2 too many pixels"),
     "flickr": (["--photos", "100", "--kills", "2"], "differences to an undisturbed crawl: 0"),
+    "hostile": (
+        ["--only", "starve", "dead_host", "bomb", "redirect", "change", "lost_file", "gallery", "deletion"],
+        "only its tombstone is left",
+    ),
     "language": (["--titles", "100", "--rounds", "1"], "Foreign titles told right"),
     "local": (["--rows", "200"], "collect again"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points less"),
