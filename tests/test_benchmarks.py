@@ -37,7 +37,7 @@ RUNS = {
         ["--only", "starve", "dead_host", "bomb", "redirect", "change", "lost_file", "gallery", "deletion"],
         "only its tombstone is left",
     ),
-    "language": (["--titles", "100", "--rounds", "1"], "Foreign titles told right"),
+    "language": (["--titles", "100", "--rounds", "1"], "156 foreign ones in 12 languages"),
     "local": (["--rows", "200"], "collect again"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points less"),
     "references": (
