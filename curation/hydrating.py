@@ -59,17 +59,9 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
 
 
 def check_room(folder: Path, version: str | None, out: Path) -> None:
-    """Raise `AffectoryError` where a rebuild of this version stands in `out` already."""
+    """Raise `AffectoryError` where a finished rebuild of this version exists in `out`."""
     there = out / versions.find(folder, version).name
-    if there.exists() and not _unfinished(there):
-        raise AffectoryError(f"{str(there)!r} stands already: remove it, or name another --out")
-
-
-def _unfinished(there: Path) -> bool:
-    """Return whether a rebuild was killed before its card named it, and so before the command's end."""
-    readme = there.parent / "README.md"
-    named = readme.is_file() and f'- config_name: "{there.name}"' in readme.read_text(encoding="utf-8")
-    return (there / "manifest.json").is_file() and not named
+    versions.check_free(there, unless=versions.unnamed(there))
 
 
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
@@ -92,7 +84,7 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
         label = Label(described.version, _input(described, identified(read, damaged)))
         publish(draft, recipe, source.folder, engine, label, place)
         there = out / described.version
-        if there.exists() and _unfinished(there):
+        if versions.unnamed(there):
             there.rename(place / "unfinished")
         (place / "release").rename(there)
         if damaged:  # after the rename, as a build does

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
-    """Write a version's ids to `out` (default: beside `folder`), where it may not stand; return words on it.
+    """Write a version's ids to `out` (default: beside `folder`), where it may not exist; return a summary.
 
     Raises `AffectoryError`.
     """
@@ -51,20 +51,22 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     out = out or versions.beside(folder, "-ids")
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
-    if (out / described.version).exists():
-        raise AffectoryError(
-            f"{str(out / described.version)!r} stands already: remove it, or name another --out"
-        )
     files = [file for file in described.files if file.path.startswith("ids-")]
     missing = [file.path for file in files if not (found / file.path).is_file()]
     if missing:
         raise AffectoryError(
             f"{str(found / missing[0])!r} is missing, though the manifest lists it: build again"
         )
+    names = ["manifest.json", *(file.path for file in files)]
+    there = out / described.version
+    again = versions.unnamed(there) and {path.name for path in there.iterdir()} == set(names)
+    versions.check_free(there, unless=again)
     with workplace(out) as place:
-        for path in ["manifest.json", *(file.path for file in files)]:
+        for path in names:
             shutil.copyfile(found / path, place / "release" / path)
-        (place / "release").rename(out / described.version)
+        if again:
+            there.rename(place / "unfinished")
+        (place / "release").rename(there)
     card.write(out, folder / "card.md")
     rows = sum(file.rows for file in files)
     lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no pixels", f"ids     {out}"]

@@ -53,6 +53,22 @@ def beside(folder: Path, suffix: str) -> Path:
     return named.with_name(named.name + suffix)
 
 
+def unnamed(version: Path) -> bool:
+    """Return whether a version's folder is whole, but its dataset's card doesn't name it.
+
+    The card is written after the folder gets its name, so the command was killed in between.
+    """
+    card = version.parent / "README.md"
+    named = card.is_file() and f'"{version.name}/' in card.read_text(encoding="utf-8")
+    return (version / "manifest.json").is_file() and not named
+
+
+def check_free(version: Path, *, unless: bool) -> None:
+    """Raise `VersionError` where a version's folder exists, unless it may be written again."""
+    if version.exists() and not unless:
+        raise VersionError(f"{str(version)!r} exists already: remove it, or name another --out")
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The version that a build makes, or finds built already."""
@@ -168,6 +184,6 @@ def _check_maker(name: str, old: Manifest, recipe_digest: str) -> None:
 
 def _refusal(name: str, asked: str, differs: str, ahead: str) -> str:
     return (
-        f"{name} {asked} stands already, and {differs} from what it was built of: "
+        f"{name} {asked} exists already, and {differs} from what it was built from: "
         f"build it as --version {ahead}, or leave --version out"
     )

@@ -72,6 +72,6 @@ def test_a_rebuild_that_stands_is_not_overwritten(tmp_path, sandbox, capsys):
     capsys.readouterr()  # a slow collection tells how far it is
     assert hydrate(arguments) == 2
     assert capsys.readouterr().err == (
-        "error: 'full/1.0.0' stands already: remove it, or name another --out\n"
+        "error: 'full/1.0.0' exists already: remove it, or name another --out\n"
     )
     assert dropped_of(Path("full/1.0.0")) == []

@@ -208,4 +208,4 @@ def test_a_rebuild_that_was_killed_before_its_card_was_written_is_rebuilt(tmp_pa
     assert hydrate([*arguments, str(tmp_path / "full")]) == 0
     assert contents(tmp_path / "full") == contents(tmp_path / "calm")
     assert hydrate([*arguments, str(tmp_path / "full")]) == 2
-    assert "stands already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err

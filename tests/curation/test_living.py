@@ -14,7 +14,7 @@ from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
 from curation.purge import main as purge
 from curation.release import build
-from tests.curation.stores import dropped_of, make_store, post, rows_of, write_recipe
+from tests.curation.stores import contents, dropped_of, make_store, post, rows_of, write_recipe
 
 ROOT = Path(__file__).parents[2]
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -80,7 +80,37 @@ def test_ids_of_the_folder_one_stands_in_go_beside_it_and_older_ones_are_named(c
     assert hydrate(["../test-ids", "--store", str(store), "--store-only"]) == 0
     monkeypatch.chdir(received)
     assert hydrate([".", "--store", str(store), "--store-only"]) == 2
-    assert "test-ids-full/1.0.1' stands already" in capsys.readouterr().err
+    assert "test-ids-full/1.0.1' exists already" in capsys.readouterr().err
+
+
+def test_ids_that_were_killed_before_their_card_was_written_are_written_again(capsys, tmp_path, monkeypatch):
+    store = make_store(tmp_path / "store", POSTS)
+    full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    calm = ids_alone(full.parent, tmp_path / "calm")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    arguments = [str(full.parent), "--out", str(tmp_path / "received")]
+    with monkeypatch.context() as patch:
+        patch.setattr("curation.card.write", killed)
+        assert write_ids(arguments) == 130
+    assert write_ids(arguments) == 0
+    assert contents(tmp_path / "received") == contents(calm)
+    assert write_ids(arguments) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_ids_are_never_written_over_a_full_release_that_has_lost_its_card(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    (full.parent / "README.md").unlink()
+    before = contents(full)
+    assert write_ids([str(full.parent), "--out", str(full.parent)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {str(full)!r} exists already: remove it, or name another --out\n"
+    )
+    assert contents(full) == before
 
 
 def test_ids_that_stand_or_miss_are_one_line(capsys, tmp_path):
@@ -93,7 +123,7 @@ def test_ids_that_stand_or_miss_are_one_line(capsys, tmp_path):
     assert write_ids([str(full.parent), "--out", str(tmp_path / "other")]) == 2
     stands, nothing, missing = capsys.readouterr().err.splitlines()
     there = str(received / "1.0.0")
-    assert stands == f"error: {there!r} stands already: remove it, or name another --out"
+    assert stands == f"error: {there!r} exists already: remove it, or name another --out"
     assert nothing.startswith("error: 'nothing' is not built in ")
     assert missing.endswith("is missing, though the manifest lists it: build again")
     assert not (tmp_path / "other").exists()

@@ -54,7 +54,7 @@ def test_a_grown_store_raises_the_patch_version(tmp_path):
 def test_a_version_that_stands_is_not_built_of_something_else(tmp_path, store):
     built(tmp_path, store, version="2.0.0")
     with pytest.raises(
-        AffectoryError, match=r"test 2\.0\.0 stands already, and the recipe differs .* --version 2\.1\.0"
+        AffectoryError, match=r"test 2\.0\.0 exists already, and the recipe differs .* --version 2\.1\.0"
     ):
         built(tmp_path, store, "[split]\ntest = 0.2\n", version="2.0.0")
     with pytest.raises(AffectoryError, match=r"'two' is no version: write it as 1\.0\.0"):
