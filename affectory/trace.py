@@ -169,8 +169,8 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
 
 
 def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
-    from curation import versions
-    from curation.workplace import BUILDING
+    from curation.release import versions
+    from curation.release.workplace import BUILDING
 
     for folder in sorted(path for path in options.datasets.glob("*") if path.is_dir()):
         for version in versions.built(folder):
@@ -209,8 +209,8 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from curation import dropped, manifest
-    from curation.deleted.held import cached_as
+    from curation.release import dropped, manifest
+    from curation.release.held import cached_as
 
     described = manifest.read(folder / version / "manifest.json")
     there = [file for file in described.files if (folder / version / file.path).is_file()]

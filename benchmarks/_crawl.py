@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collectors.crawl import Plan, crawl
-from collectors.fetch import Client, Limits
-from collectors.hosts import Budget
-from collectors.images import ImagePolicy
-from collectors.pages import Failure, Page
-from collectors.record import Media, Post
+from collectors.crawl.crawl import Plan, crawl
+from collectors.crawl.images import ImagePolicy
+from collectors.crawl.source import Failure, Page
+from collectors.http.client import Client, Limits
+from collectors.http.hosts import Budget
 from collectors.store import Store
+from collectors.store.record import Media, Post
 
 COMMUNITY, PAGE = "bench", 100
 

@@ -31,10 +31,10 @@ import tyro
 from PIL import Image
 
 from benchmarks._measure import machine
-from collectors.record import Media, Outcome, Post
-from collectors.sandbox.numbered import numbered
-from collectors.sandbox.words import title
+from collectors.sandbox.generated.numbered import numbered
+from collectors.sandbox.generated.words import title
 from collectors.store import Store
+from collectors.store.record import Media, Outcome, Post
 
 LABELS = {"happy": "joy", "creepy": "fear", "rage": "anger", "gore": "disgust"}
 
@@ -67,7 +67,7 @@ texts = "near"
 BUILD = """
 import resource, sys, time
 from pathlib import Path
-from curation.release import build
+from curation.release.assemble import build
 if __name__ == "__main__":
     began = time.perf_counter()
     build(Path(sys.argv[1]), store=Path(sys.argv[2]), out=Path(sys.argv[3]), workers=int(sys.argv[4]))

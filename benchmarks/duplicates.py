@@ -24,8 +24,8 @@ import tyro
 from numpy.typing import NDArray
 
 from benchmarks._measure import machine, run, show
-from curation.near_images import near_groups
-from curation.near_texts import near_text_groups
+from curation.duplicates.near_images import near_groups
+from curation.duplicates.near_texts import near_text_groups
 
 Hashes = NDArray[np.uint64]
 RNG = np.random.default_rng(0)

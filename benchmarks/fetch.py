@@ -30,7 +30,7 @@ import tyro
 from benchmarks import _img2dataset, _measure
 from benchmarks._measure import Finished, middle, show
 from collectors.sandbox import running
-from collectors.sandbox.numbered import POOL
+from collectors.sandbox.generated.numbered import POOL
 
 Part = Literal["throughput", "limited", "drip", "bomb"]
 

@@ -28,15 +28,14 @@ import tyro
 
 from benchmarks._measure import machine
 from benchmarks.crash import contents, requests_by_path, stored_paths
-from collectors.clients import client_for
-from collectors.crawl import Plan, crawl
-from collectors.fetch import Client
+from collectors.crawl.crawl import Plan, crawl
 from collectors.flickr.api import HOUR, REST
 from collectors.flickr.lists import Lists
 from collectors.flickr.sources import Asked, make_source
 from collectors.flickr.votes import read_votes
-from collectors.hosts import Budget
-from collectors.quota import Quota
+from collectors.http.client import Client, client_for
+from collectors.http.hosts import Budget
+from collectors.http.quota import Quota
 from collectors.sandbox import running
 from collectors.sandbox.own_lists import fetch_lists
 

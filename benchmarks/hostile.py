@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 if TYPE_CHECKING:
-    from curation.release import Built
+    from curation.release.assemble import Built
 
 from benchmarks._measure import machine, run, show
 
@@ -73,12 +73,11 @@ async def crawl_pictures(
     base: str, folder: Path, urls: Sequence[str], client_id: str | None = None
 ) -> object:
     """Crawl posts of one picture each from the hostile server; return the summary."""
-    from collectors.clients import client_for
-    from collectors.crawl import Plan, crawl
-    from collectors.fetch import Client
-    from collectors.pages import Page
-    from collectors.record import Media, Post
+    from collectors.crawl.crawl import Plan, crawl
+    from collectors.crawl.source import Page
+    from collectors.http.client import Client, client_for
     from collectors.store import Store
+    from collectors.store.record import Media, Post
 
     kind = "imgur_album" if client_id else "image"
     posts = [
@@ -199,9 +198,9 @@ def conflict(base: str, folder: Path) -> Outcome:
 def small_store(folder: Path) -> None:
     """Make a store of 60 posts with a picture each, one of them a gallery of three, and 3 pairs of copies."""
     from benchmarks._hostile_server import picture
-    from collectors.images import ImagePolicy, keep
-    from collectors.record import Media, Post
+    from collectors.crawl.images import ImagePolicy, keep
     from collectors.store import Store
+    from collectors.store.record import Media, Post
 
     with Store.open(folder) as store, store.run("benchmark") as made:
         for number in range(60):
@@ -222,7 +221,7 @@ def small_store(folder: Path) -> None:
 
 def built(folder: Path, name: str = "store") -> Built:
     """Build the release of a small store."""
-    from curation.release import build
+    from curation.release.assemble import build
 
     recipe = folder / "recipes" / "hostile" / "recipe.toml"
     recipe.parent.mkdir(parents=True, exist_ok=True)
@@ -233,7 +232,7 @@ def built(folder: Path, name: str = "store") -> Built:
 def change(base: str, folder: Path) -> Outcome:
     """The store changes while it is read: each release has the digest of what it holds."""
     from collectors.store import Store
-    from curation import release
+    from curation.release import assemble as release
 
     small_store(folder / "store")
     shutil.copytree(folder / "store", folder / "before")
@@ -279,7 +278,7 @@ def gallery(base: str, folder: Path) -> Outcome:
     """Of a gallery of three one image has gone since, and the release is rebuilt from its ids."""
     import pyarrow.parquet as pq
 
-    from curation.hydrating import hydrate
+    from curation.hydration.rebuild import hydrate
 
     small_store(folder / "store")
     built(folder)

@@ -20,8 +20,8 @@ import tyro
 from numpy.typing import NDArray
 
 from benchmarks._measure import machine, middle, show
-from curation.language import MIN_SCORE, MIN_SCORE_SHORT, SHORT, _model, identify, keep
-from curation.words import count_words
+from curation.measure.language import MIN_SCORE, MIN_SCORE_SHORT, SHORT, _model, identify, keep
+from curation.measure.words import count_words
 
 INDEX = Path(__file__).parents[2] / "shared" / "data" / "reddit_emotion_index"
 

@@ -22,7 +22,7 @@ import tyro
 from PIL import Image
 
 from benchmarks._measure import Finished, machine, run, show
-from collectors.sandbox.words import title
+from collectors.sandbox.generated.words import title
 
 RECIPE = """\
 name = "bench"

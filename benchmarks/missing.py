@@ -26,8 +26,8 @@ from baselines.data import SPLITS, Part, Release
 from baselines.inputs import Inputs, only
 from baselines.settings import Settings
 from benchmarks._measure import machine
-from collectors.sandbox import pictures
-from collectors.sandbox.corpus import Corpus
+from collectors.sandbox.generated import pictures
+from collectors.sandbox.generated.corpus import Corpus
 
 CLASSES = ("joy", "fear", "anger", "disgust")
 MODES = {"both": (True, True), "image": (True, False), "text": (False, True)}

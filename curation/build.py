@@ -18,8 +18,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.command import finish
 from affectory.core.errors import AffectoryError
-from curation.command import finish
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def _build(options: Options) -> object:
     if options.workers < 1:
         raise AffectoryError(f"--workers {options.workers} is below 1")
-    from curation.release import build  # pyarrow: not for --help
+    from curation.release.assemble import build  # pyarrow: not for --help
 
     return build(
         options.datasets / options.name / "recipe.toml",

@@ -17,7 +17,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from curation.command import finish
+from affectory.core.command import finish
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def _hydrate(options: Options) -> object:
-    from curation.hydrating import check_room, collect, hydrate  # pyarrow: not for --help
-    from curation.versions import beside
+    from curation.hydration.rebuild import check_room, collect, hydrate  # pyarrow: not for --help
+    from curation.release.versions import beside
 
     folder = options.folder
     out = options.out or beside(folder, "-full")

@@ -16,8 +16,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.command import finish
 from affectory.core.errors import AffectoryError
-from curation.command import finish
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
 
     Raises `AffectoryError`.
     """
-    from curation import card, manifest, versions  # pyarrow: not for --help
-    from curation.workplace import workplace
+    from curation.release import card, manifest, versions  # pyarrow: not for --help
+    from curation.release.workplace import workplace
 
     out = out or versions.beside(folder, "-ids")
     found = versions.find(folder, version)

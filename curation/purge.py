@@ -24,7 +24,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from curation.command import finish
+from affectory.core.command import finish
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ ALLOWED = {
         "affectory.core",
         "affectory.encoders",
         "collectors.local.source",
-        "collectors.record",
+        "collectors.store.record",
         "collectors.store",
     },
     "baselines": {"affectory.core", "affectory.encoders"},

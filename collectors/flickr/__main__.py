@@ -26,9 +26,9 @@ from tyro.conf import FlagCreatePairsOff, arg
 from affectory.core.errors import AffectoryError, InputError
 
 if TYPE_CHECKING:
+    from collectors.crawl.summary import Summary
     from collectors.flickr.sources import Asked
     from collectors.flickr.vso import Pair
-    from collectors.summary import Summary
 
 NO_KEY = (
     "FLICKR_API_KEY is not set, and titles and descriptions come from Flickr's API. Ways on: ask for a key "
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
 
                 sandbox = stack.enter_context(running())
             asked = read(options, key, sandbox)
-            from collectors.crawl import run_command  # aiohttp and Pillow: not for --help
+            from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
             return run_command(lambda: collect(options, asked, sandbox, " ".join([prog, *given])))
     except AffectoryError as error:
@@ -208,11 +208,11 @@ def read(options: Options, key: str | None, sandbox: str | None) -> Asked:
 
 async def collect(options: Options, asked: Asked, sandbox: str | None, command: str) -> Summary:
     """Run the crawl that the options describe; return its `Summary`."""
-    from collectors.clients import client_for
-    from collectors.crawl import Plan, crawl
+    from collectors.crawl.crawl import Plan, crawl
+    from collectors.crawl.images import ImagePolicy
     from collectors.flickr.api import NEEDS_KEY, OtherSize
     from collectors.flickr.sources import make_source
-    from collectors.images import ImagePolicy
+    from collectors.http.client import client_for
 
     plan = Plan(
         folder=options.folder,

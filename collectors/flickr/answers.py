@@ -21,7 +21,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from affectory.core.errors import SourceError
-from collectors.resolve import valid_text
+from collectors.crawl.resolve import valid_text
 
 _ID = re.compile(r"[0-9]{1,20}")
 _WORD = re.compile(r"[0-9A-Za-z]{1,64}")

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlencode
 
-from collectors.answers import FetchError
-from collectors.fetch import Client
 from collectors.flickr import answers
 from collectors.flickr.answers import (
     BadKey,
@@ -31,7 +29,9 @@ from collectors.flickr.answers import (
     refused,
 )
 from collectors.flickr.urls import target_of
-from collectors.quota import Quota
+from collectors.http.answers import FetchError
+from collectors.http.client import Client
+from collectors.http.quota import Quota
 
 REST = "https://api.flickr.com/services/rest/"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from collectors.record import Post
+from collectors.store.record import Post
 
 #: `removed` of a photo that stands under pairs of both signs.
 CONFLICT = "conflicting_pairs"

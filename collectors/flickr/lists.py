@@ -11,7 +11,7 @@ from pathlib import Path
 
 from affectory.core.errors import InputError
 from collectors.flickr.listed import Listed
-from collectors.record import Rejection
+from collectors.store.record import Rejection
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

@@ -13,15 +13,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from affectory.core.errors import SourceError
+from collectors.crawl.progress import eta
+from collectors.crawl.source import Failure, Page
 from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private, refused
 from collectors.flickr.api import Down, FlickrApi
 from collectors.flickr.listed import CONFLICT, Listed, listed_of
 from collectors.flickr.lists import Lists
 from collectors.flickr.post import answered, bare, gone, listed_anew, post_of
-from collectors.pages import Failure, Page
-from collectors.progress import eta
-from collectors.record import Post, Rejection
 from collectors.store import Store
+from collectors.store.record import Post, Rejection
 
 #: Calls under way at once, photos looked up in the store at once, and failures in a row that end the run.
 AT_ONCE, BATCH, PATIENCE = 8, 500, 20

@@ -11,7 +11,7 @@ from collectors.flickr.answers import Photo
 from collectors.flickr.licences import licence
 from collectors.flickr.listed import CONFLICT, Listed
 from collectors.flickr.urls import file_url
-from collectors.record import Media, Post, author_hash
+from collectors.store.record import Media, Post, author_hash
 
 
 def post_of(photo: Photo, listed: Listed, key: bytes) -> Post:

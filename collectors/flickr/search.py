@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from affectory.core.errors import SourceError
+from collectors.crawl.source import Failure, Page
 from collectors.flickr.answers import BadKey, FlickrError, Found, refused
 from collectors.flickr.api import PER_PAGE, Down, FlickrApi
 from collectors.flickr.listed import CONFLICT, Listed, listed_of
@@ -16,9 +17,8 @@ from collectors.flickr.lists import Lists
 from collectors.flickr.photos import PATIENCE
 from collectors.flickr.post import listed_anew, post_of
 from collectors.flickr.vso import Pair
-from collectors.pages import Failure, Page
-from collectors.record import Post, Rejection
 from collectors.store import Store
+from collectors.store.record import Post, Rejection
 
 #: The cursor of a search that has come to its end.
 DONE = "done"

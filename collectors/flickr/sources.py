@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectory.core.errors import InputError
-from collectors.crawl import MakeSource
-from collectors.fetch import Client
+from collectors.crawl.crawl import MakeSource
+from collectors.crawl.source import Source
 from collectors.flickr.api import REST, FlickrApi, quota
 from collectors.flickr.lists import Lists
 from collectors.flickr.photos import Photos
 from collectors.flickr.search import Search
 from collectors.flickr.vso import SENTIMENTS, Pair
-from collectors.pages import Source
-from collectors.quota import Quota
+from collectors.http.client import Client
+from collectors.http.quota import Quota
 from collectors.store import Store
 
 

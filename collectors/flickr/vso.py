@@ -19,7 +19,7 @@ from affectory.core.errors import InputError
 from collectors.flickr.listed import CONFLICT, Listed
 from collectors.flickr.lists import Lists
 from collectors.flickr.urls import target_of
-from collectors.record import Rejection
+from collectors.store.record import Rejection
 
 SENTIMENTS = ("positive", "negative")
 

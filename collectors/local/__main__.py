@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     except AffectoryError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from collectors.crawl import run_command  # aiohttp and Pillow: not for --help
+    from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
     from collectors.local.collect import Plan, collect
 
     store = options.store or Path("data") / options.name

@@ -16,17 +16,17 @@ from itertools import islice
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from collectors.images import ImagePolicy
-from collectors.layout import explained
+from collectors.crawl.images import ImagePolicy
+from collectors.crawl.progress import Progress, show
+from collectors.crawl.summary import Summary
+from collectors.crawl.workers import HELD, Workers
 from collectors.local.images import look
 from collectors.local.posts import Tables
 from collectors.local.source import Local
-from collectors.progress import Progress, show
-from collectors.record import Post, Rejection
-from collectors.runs import Run
 from collectors.store import Store, Task
-from collectors.summary import Summary
-from collectors.workers import HELD, Workers
+from collectors.store.layout import explained
+from collectors.store.record import Post, Rejection
+from collectors.store.runs import Run
 
 #: Posts written, and images claimed, at once.
 POSTS, IMAGES = 1000, 500

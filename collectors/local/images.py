@@ -10,10 +10,10 @@ import os
 import stat
 from pathlib import Path
 
-from collectors.images import ImagePolicy, examine, write
-from collectors.layout import media_path
+from collectors.crawl.images import ImagePolicy, examine, write
 from collectors.local.posts import image_path
-from collectors.record import Outcome
+from collectors.store.layout import media_path
+from collectors.store.record import Outcome
 
 #: A larger file isn't read.
 MAX_BYTES = 256 * 2**20

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from affectory.core.errors import InputError
 from collectors.local.source import DELIMITERS, TABLE, Local, image_columns
 from collectors.local.tables import Row, Table, open_table
-from collectors.record import Media, Post, Rejection
+from collectors.store.record import Media, Post, Rejection
 
 #: How a column of a label says that it holds, and that it doesn't.
 YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})

@@ -12,7 +12,7 @@ from typing import Any
 
 from affectory.core.errors import InputError
 from collectors.local.source import DELIMITERS, JSON_LINES, PARQUET, Local
-from collectors.record import Rejection
+from collectors.store.record import Rejection
 
 Row = dict[str, str]
 

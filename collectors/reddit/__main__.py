@@ -27,7 +27,7 @@ from affectory.core.errors import AffectoryError, InputError
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 
 if TYPE_CHECKING:
-    from collectors.summary import Summary
+    from collectors.crawl.summary import Summary
 
 Window = Literal["all", "year", "month", "week", "day", "hour"]
 _SECONDS = {"year": 365 * 86400, "month": 30 * 86400, "week": 7 * 86400, "day": 86400, "hour": 3600}
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     except AffectoryError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from collectors.crawl import run_command  # aiohttp and Pillow: not for --help
+    from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
     return run_command(lambda: collect(options, subs, " ".join([prog, *given])))
 
@@ -152,9 +152,9 @@ def files(options: Options) -> list[Path]:
 
 async def collect(options: Options, subs: list[str], command: str) -> Summary:
     """Run the crawl that the options describe; return its `Summary`."""
-    from collectors.clients import client_for
-    from collectors.crawl import Plan, crawl
-    from collectors.images import ImagePolicy
+    from collectors.crawl.crawl import Plan, crawl
+    from collectors.crawl.images import ImagePolicy
+    from collectors.http.client import client_for
     from collectors.reddit.sources import Choice, make_source
     from collectors.sandbox import running
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import InputError
-from collectors.answers import FetchError
+from collectors.http.answers import FetchError
 from collectors.reddit.answers import (
     AnswerTooLarge,
     BadCredentials,
@@ -135,7 +135,7 @@ class RedditApi:
             raise  # an answer that Async PRAW refuses and we don't
         except exceptions.RequestException as error:
             cause = error.original_exception
-            if isinstance(cause, FetchError):  # the body can't be read: see collectors/bodies.py
+            if isinstance(cause, FetchError):  # the body can't be read: see collectors/http/bodies.py
                 named = AnswerTooLarge if cause.reason == "too_large" else MalformedAnswer
                 raise named(what, str(cause)) from None
             raise ServerError(what, f"no answer: {type(cause).__name__} {cause}") from None

@@ -19,13 +19,13 @@ from typing import Any
 import msgspec
 
 from affectory.core.errors import SourceError
-from collectors.answers import FetchError
-from collectors.fetch import Client
-from collectors.pages import Failure, Page
-from collectors.record import Post, Rejection
+from collectors.crawl.source import Failure, Page
+from collectors.http.answers import FetchError
+from collectors.http.client import Client
 from collectors.reddit.api import RedditApi
 from collectors.reddit.post import parse_post
 from collectors.reddit.refresh import refresh
+from collectors.store.record import Post, Rejection
 
 HOST = "https://arctic-shift.photon-reddit.com"
 

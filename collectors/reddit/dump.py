@@ -19,9 +19,9 @@ import msgspec
 import zstandard
 
 from affectory.core.errors import InputError
-from collectors.pages import Failure, Page
-from collectors.record import Post, Rejection
+from collectors.crawl.source import Failure, Page
 from collectors.reddit.post import parse_post
+from collectors.store.record import Post, Rejection
 
 #: Bytes read from the file, and unpacked, at once.
 CHUNK = 1 << 20

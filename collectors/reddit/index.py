@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import InputError
-from collectors.pages import Failure, Page
-from collectors.record import Post, Rejection
+from collectors.crawl.source import Failure, Page
 from collectors.reddit.answers import RedditError
 from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.post import parse_post
 from collectors.reddit.refresh import refresh
+from collectors.store.record import Post, Rejection
 
 #: Columns a table must have; the others are taken where they are.
 NEEDED = ("id", "title", "url", "subreddit")

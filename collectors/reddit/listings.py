@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-from collectors.pages import Failure, Page
-from collectors.record import Post, Rejection
+from collectors.crawl.source import Failure, Page
 from collectors.reddit.answers import BadCredentials, RedditError
 from collectors.reddit.api import RedditApi
 from collectors.reddit.post import parse_listing, parse_post
+from collectors.store.record import Post, Rejection
 
 #: Time windows of a listing, from the widest to the narrowest.
 WINDOWS = ("all", "year", "month", "week", "day", "hour")

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from collectors.record import Media, Post, Rejection, author_hash
+from collectors.crawl.resolve import resolve, unescape, valid_text
 from collectors.reddit.answers import MalformedAnswer
-from collectors.resolve import resolve, unescape, valid_text
+from collectors.store.record import Media, Post, Rejection, author_hash
 
 _ID = re.compile(r"[0-9A-Za-z]{1,13}")  # base 36: 13 digits hold 2**64
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")

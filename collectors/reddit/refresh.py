@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from collectors.record import Post
 from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.post import parse_post
+from collectors.store.record import Post
 
 #: `removed` of a post that Reddit no longer answers for at all.
 NOT_LISTED = "not_listed"

@@ -14,8 +14,8 @@ import asyncprawcore
 import msgspec
 from asyncprawcore.const import ACCESS_TOKEN_PATH
 
-from collectors.answers import FetchError
-from collectors.bodies import read_body
+from collectors.http.answers import FetchError
+from collectors.http.bodies import read_body
 
 
 def make_session(max_bytes: int) -> aiohttp.ClientSession:

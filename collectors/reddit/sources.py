@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from collectors.crawl import MakeSource, Plan
-from collectors.fetch import Client
-from collectors.pages import Source
+from collectors.crawl.crawl import MakeSource, Plan
+from collectors.crawl.source import Source
+from collectors.http.client import Client
 from collectors.reddit.api import RedditApi, connect, has_credentials
 from collectors.reddit.archive import Archive
 from collectors.reddit.dump import Dump

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from collectors.sandbox.faults import Faults
-from collectors.sandbox.limits import HostLimits
+from collectors.sandbox.state.faults import Faults
+from collectors.sandbox.state.limits import HostLimits
 
 _READY = "sandbox ready at "
 

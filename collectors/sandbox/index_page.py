@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from html import escape
 
-from collectors.sandbox.faults import KNOWN
-from collectors.sandbox.state import Sandbox
+from collectors.sandbox.state.faults import KNOWN
+from collectors.sandbox.state.state import Sandbox
 
 
 def index_html(sandbox: Sandbox, base: str) -> str:

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from collectors.sandbox import stable
-from collectors.sandbox.archive_api import slow_down
-from collectors.sandbox.flickr_api import down
-from collectors.sandbox.flickr_files import UNAVAILABLE
-from collectors.sandbox.imgur import REMOVED, removed_png
-from collectors.sandbox.state import Sandbox, image_response, json_response, page, redirect
+from collectors.sandbox.flickr.flickr_api import down
+from collectors.sandbox.flickr.flickr_files import UNAVAILABLE
+from collectors.sandbox.generated import stable
+from collectors.sandbox.imgur.imgur_hosts import REMOVED, removed_png
+from collectors.sandbox.reddit.archive_api import slow_down
+from collectors.sandbox.state.state import Sandbox, image_response, json_response, page, redirect
 
 BOMB_SIDE = 30_000
 #: A GIF of one pixel, 43 bytes: what trackers send.

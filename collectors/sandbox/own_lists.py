@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from affectory.core.errors import InputError
-from collectors.layout import explained
+from collectors.store.layout import explained
 
 
 def fetch_lists(base: str, folder: Path) -> list[Path]:

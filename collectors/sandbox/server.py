@@ -15,31 +15,34 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from collectors.sandbox import archive_api, flickr_api, flickr_files, flickr_lists, images, imgur, reddit_api
-from collectors.sandbox.corpus import Corpus
-from collectors.sandbox.faults import Faults, Place
-from collectors.sandbox.flickr_corpus import FlickrCorpus
+from collectors.sandbox.flickr import flickr_api, flickr_files
+from collectors.sandbox.generated import flickr_lists
+from collectors.sandbox.generated.corpus import Corpus
+from collectors.sandbox.generated.flickr_corpus import FlickrCorpus
+from collectors.sandbox.imgur import imgur_hosts
 from collectors.sandbox.index_page import index_html
-from collectors.sandbox.limits import HostLimits
 from collectors.sandbox.misbehave import misbehave
-from collectors.sandbox.state import Handler, Sandbox, Stats, json_response
+from collectors.sandbox.reddit import archive_api, image_hosts, reddit_api
+from collectors.sandbox.state.faults import Faults, Place
+from collectors.sandbox.state.limits import HostLimits
+from collectors.sandbox.state.state import Handler, Sandbox, Stats, json_response, not_found
 
 #: Which handler speaks for a host, and what sort of place it is for the faults.
 HOSTS: dict[str, tuple[Handler, Place]] = {
     "www.reddit.com": (reddit_api.www, "api"),
     "oauth.reddit.com": (reddit_api.oauth, "api"),
     "arctic-shift.photon-reddit.com": (archive_api.archive, "archive"),
-    "api.imgur.com": (imgur.api, "api"),
-    "imgur.com": (imgur.pages, "api"),
-    "i.imgur.com": (imgur.images, "media"),
-    "i.redd.it": (images.originals, "media"),
-    "preview.redd.it": (images.previews, "media"),
-    "external-preview.redd.it": (images.external_previews, "media"),
-    "v.redd.it": (images.videos, "media"),
+    "api.imgur.com": (imgur_hosts.api, "api"),
+    "imgur.com": (imgur_hosts.pages, "api"),
+    "i.imgur.com": (imgur_hosts.images, "media"),
+    "i.redd.it": (image_hosts.originals, "media"),
+    "preview.redd.it": (image_hosts.previews, "media"),
+    "external-preview.redd.it": (image_hosts.external_previews, "media"),
+    "v.redd.it": (image_hosts.videos, "media"),
     "api.flickr.com": (flickr_api.rest, "flickr"),
     "live.staticflickr.com": (flickr_files.files, "media"),
-    "daily-feed.example": (images.elsewhere, "media"),
-    "bench.example": (images.bench, "media"),
+    "daily-feed.example": (image_hosts.elsewhere, "media"),
+    "bench.example": (image_hosts.bench, "media"),
 }
 
 SANDBOX = web.AppKey("sandbox", Sandbox)
@@ -97,7 +100,7 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     by_call = host == "api.flickr.com"
     sandbox.stats.by_path[flickr_api.counted_as(request) if by_call else request.path] += 1
     if host not in HOSTS:
-        return images.not_found()
+        return not_found()
     if not sandbox.limits.allows(host):
         too_many = {"message": "Too Many Requests", "error": 429}
         return json_response(too_many, 429, sandbox.limits.headers())
@@ -129,7 +132,7 @@ def _lists(sandbox: Sandbox, name: str) -> web.StreamResponse:
     if not name:
         return json_response({"lists": flickr_lists.names()})
     if name not in flickr_lists.names():
-        return images.not_found()
+        return not_found()
     return web.Response(text=flickr_lists.text_of(sandbox.flickr, name))
 
 

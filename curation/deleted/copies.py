@@ -17,14 +17,17 @@ import numpy as np
 import pyarrow as pa
 
 from collectors.store import Store
-from curation import duplicates, parquet, shards, snapshot, split
-from curation.manifest import Manifest
-from curation.parquet import Writing
-from curation.read import EmptyStore, Shard, plan
-from curation.recipe import Recipe
-from curation.release import drop_unlabelled, gather, renumbered
-from curation.shards import Engine
-from curation.stage import ROWS
+from curation.duplicates import duplicates
+from curation.filters.stage import ROWS
+from curation.recipe.recipe import Recipe
+from curation.release import parquet
+from curation.release.assemble import drop_unlabelled, gather, renumbered
+from curation.release.manifest import Manifest
+from curation.release.parquet import Writing
+from curation.rows import shards, snapshot
+from curation.rows.read import EmptyStore, Shard, plan
+from curation.rows.shards import Engine
+from curation.splits import split
 
 #: What is said of a duplicate whose kept copy is deleted, and which the crawl store can't give back.
 ORPHAN = "of a deleted post"

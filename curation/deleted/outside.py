@@ -16,8 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import manifest, versions
-from curation.deleted import held
+from curation.release import held, manifest, versions
 
 
 def library_cache() -> Path:

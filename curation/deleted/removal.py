@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from affectory.encoders import feature_cache
 from collectors.store import Store
-from curation import card, manifest, versions
-from curation.deleted import held, outside, run_results
-from curation.deleted.held import Contents
+from curation.deleted import outside, run_results
 from curation.deleted.rewrite import Rewritten, require, rewrite
-from curation.manifest import Manifest
+from curation.release import card, held, manifest, versions
+from curation.release.held import Contents
+from curation.release.manifest import Manifest
+from curation.release.workplace import BUILDING, workplace
 from curation.report.markup import count
-from curation.workplace import BUILDING, workplace
 
 
 @dataclass(frozen=True, slots=True)

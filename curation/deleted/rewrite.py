@@ -21,16 +21,17 @@ import pyarrow.parquet as pq
 
 from affectory.core.errors import AffectoryError
 from collectors.store import Store
-from curation import dropped, duplicates, manifest, parquet, split
 from curation.deleted import copies
 from curation.deleted.copies import Back, Released
-from curation.labels import UNLABELLED
-from curation.ledger import Ledger, ledger
-from curation.manifest import Manifest
-from curation.parquet import Written
-from curation.publish import describe
+from curation.duplicates import duplicates
+from curation.release import dropped, manifest, parquet
+from curation.release.ledger import Ledger, ledger
+from curation.release.manifest import Manifest
+from curation.release.parquet import Written
+from curation.release.publish import describe
 from curation.report.markup import count
-from curation.splits import twins
+from curation.splits import split, twins
+from curation.splits.labels import UNLABELLED
 
 #: What a tombstone keeps of a row.
 _TOMBSTONE = ["post_id", "image_index", "community"]

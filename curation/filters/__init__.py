@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curation.filters import agreement, animated, image, language, removed, score, size, text, words
-from curation.stage import Stage
+from curation.filters.stage import Stage
 
 #: What `use` names in a recipe.
 FILTERS: dict[str, Stage] = {

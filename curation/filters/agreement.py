@@ -6,8 +6,8 @@ import json
 
 import pyarrow as pa
 
-from curation.filter_options import Agreement
-from curation.stage import separate
+from curation.filters.options import Agreement
+from curation.filters.stage import separate
 
 
 def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.filter_options import Animated
-from curation.stage import separate
+from curation.filters.options import Animated
+from curation.filters.stage import separate
 
 
 def apply(table: pa.Table, options: Animated) -> tuple[pa.Table, pa.Table]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.filter_options import HasImage
-from curation.stage import separate
+from curation.filters.options import HasImage
+from curation.filters.stage import separate
 
 #: The reason under which a row goes whose image has this status in the store.
 REASONS = {

@@ -1,12 +1,12 @@
-"""Posts in other languages. How a language is told, and the thresholds: `curation.language`."""
+"""Posts in other languages. How a language is told, and the thresholds: `curation.measure.language`."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.filter_options import Language
-from curation.language import keep as is_kept
-from curation.stage import separate
+from curation.filters.options import Language
+from curation.filters.stage import separate
+from curation.measure.language import keep as is_kept
 
 
 def apply(table: pa.Table, options: Language) -> tuple[pa.Table, pa.Table]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.filter_options import Removed
-from curation.stage import separate
+from curation.filters.options import Removed
+from curation.filters.stage import separate
 
 #: What a collector, not the source, leaves a post out for: a photo of Flickr under pairs of both signs.
 CONFLICT = "conflicting_pairs"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from curation.filter_options import Score
-from curation.stage import separate
+from curation.filters.options import Score
+from curation.filters.stage import separate
 
 
 def apply(table: pa.Table, options: Score) -> tuple[pa.Table, pa.Table]:

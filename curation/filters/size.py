@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from curation.filter_options import Size
-from curation.stage import separate
+from curation.filters.options import Size
+from curation.filters.stage import separate
 
 
 def apply(table: pa.Table, options: Size) -> tuple[pa.Table, pa.Table]:

@@ -1,12 +1,12 @@
-"""Texts too short or too long. How words are counted: `curation.words`."""
+"""Texts too short or too long. How words are counted: `curation.measure.words`."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 
-from curation.filter_options import Words
-from curation.stage import separate, without_text
+from curation.filters.options import Words
+from curation.filters.stage import separate, without_text
 
 
 def apply(table: pa.Table, options: Words) -> tuple[pa.Table, pa.Table]:

@@ -15,10 +15,10 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.command import finish
 from affectory.core.errors import InputError
-from curation.command import finish
+from curation.release.workplace import writable
 from curation.report import write
-from curation.workplace import writable
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from curation.report.charts import bar
-from curation.report.dropped import Dropped
+from curation.report.contents import SPLITS, Ledger, Manifest
+from curation.report.dropped_rows import Dropped
 from curation.report.markup import Html, h, percent
 from curation.report.overview import cell, head
-from curation.report.release import SPLITS, Ledger, Manifest
 from curation.report.scan import Figures
 from curation.report.twins import Twins
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from curation.report.cards import card
 from curation.report.charts import colour
-from curation.report.dropped import DUPLICATE, EXAMPLES, Dropped, kept_instead
+from curation.report.contents import Manifest
+from curation.report.dropped_rows import DUPLICATE, EXAMPLES, Dropped, kept_instead
 from curation.report.flow import words_of
 from curation.report.markup import Html, count, h, join, number, percent
 from curation.report.picks import Place
-from curation.report.release import Manifest
 from curation.report.scan import Figures
 from curation.report.shown import Post
 from curation.report.twins import Group, Twins

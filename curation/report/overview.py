@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from curation.report.bins import quantile
 from curation.report.charts import bar, colour
+from curation.report.contents import SPLITS, Manifest
 from curation.report.markup import Html, count, h, number, percent
 from curation.report.picks import Array
-from curation.report.release import SPLITS, Manifest
 from curation.report.scan import KINDS, Figures
 from curation.report.twins import Twins
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from curation.report.charts import bar, colour
+from curation.report.contents import Manifest
 from curation.report.distributions import CLASSES
 from curation.report.markup import Html, h
-from curation.report.release import Manifest
 from curation.report.scan import Figures
 from curation.report.vocabulary import PRIOR
 

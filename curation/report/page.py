@@ -12,9 +12,19 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from curation.report import distributions, dropped, flow, galleries, overview, own_words, shown, sizes, twins
+from curation.report import (
+    distributions,
+    dropped_rows,
+    flow,
+    galleries,
+    overview,
+    own_words,
+    shown,
+    sizes,
+    twins,
+)
+from curation.report.contents import Manifest, Release, open_release
 from curation.report.markup import Html, h, join, number
-from curation.report.release import Manifest, Release, open_release
 from curation.report.scan import Figures, scan
 
 
@@ -35,7 +45,7 @@ def render(release: Release) -> str:
     """Return the page of a release."""
     manifest, figures = release.manifest, scan(release)
     pairs = twins.find(figures.members)
-    lost = dropped.look(release)
+    lost = dropped_rows.look(release)
     places = {place for group in pairs.shown for place in group.places} | set(lost.kept.values())
     for picked in [*figures.random, *figures.borderline.values()]:
         places.update(picked.places)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.report.contents import SPLITS, Manifest, Release, ReportError, batches
 from curation.report.picks import Array, Lowest, hashes
-from curation.report.release import SPLITS, Manifest, Release, ReportError, batches
 from curation.report.vocabulary import Vocabulary
 
 COLUMNS = (

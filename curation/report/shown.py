@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from curation.attribution import attribution
+from curation.report.contents import Release, batches, open_file
 from curation.report.markup import clip
 from curation.report.picks import Place
-from curation.report.release import Release, batches, open_file
 from curation.report.thumbnails import thumbnail
+from curation.rows.attribution import attribution
 
 COLUMNS = (
     "post_id",

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from curation.report.contents import Release, batches, open_file
 from curation.report.picks import hashes
-from curation.report.release import Release, batches, open_file
 
 #: Rows whose images are measured.
 SAMPLE = 1500

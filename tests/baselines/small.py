@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from curation import columns
+from curation.release import columns
 from tests.curation import release_fixture
 
 #: What a row has where a test doesn't say.

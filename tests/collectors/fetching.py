@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from collectors.answers import FetchError
-from collectors.clients import client_for
-from collectors.fetch import Limits
-from collectors.hosts import Budget
+from collectors.http.answers import FetchError
+from collectors.http.client import Limits, client_for
+from collectors.http.hosts import Budget
 
 QUICK = Limits(deadline=5, backoff=0.001)
 FREELY = Budget(rate=1000, max_rate=2000, at_once=16)

@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import itertools
 
-from collectors.hosts import Budget, Host
+from collectors.http.hosts import Budget, Host
 
 SERIAL = itertools.count()
 FAST = Budget(rate=1000, max_rate=1000, at_once=1000)

@@ -7,8 +7,8 @@ import signal
 import threading
 import time
 
-from collectors.images import keep
-from collectors.record import Outcome
+from collectors.crawl.images import keep
+from collectors.store.record import Outcome
 
 
 def work(data, url, folder, run_id, policy):

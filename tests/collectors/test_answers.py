@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.answers import Answer, FetchError, failure, html_title, is_removed_page, refuses_ai
+from collectors.http.answers import Answer, FetchError, failure, html_title, is_removed_page, refuses_ai
 
 
 def named(status):

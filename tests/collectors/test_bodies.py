@@ -9,9 +9,9 @@ import zlib
 import aiohttp
 import pytest
 
-from collectors import bodies
-from collectors.answers import FetchError
-from collectors.fetch import Limits
+from collectors.http import bodies
+from collectors.http.answers import FetchError
+from collectors.http.client import Limits
 from tests.collectors.fetching import QUICK, client_to, marks, outcome
 from tests.collectors.raw import bomb, deflated, gzipped, raw_site, with_headers
 

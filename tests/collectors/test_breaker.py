@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from collectors.hosts import Budget, HostDown
+from collectors.http.hosts import Budget, HostDown
 from tests.collectors.simulated import ask, crowd, simulate
 
 

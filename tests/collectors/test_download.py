@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 
 from affectory.core.errors import StoreError
-from collectors.answers import FetchError
-from collectors.clients import client_for
-from collectors.download import Downloads, as_outcome
-from collectors.fetch import Limits
-from collectors.hosts import Budget
-from collectors.images import ImagePolicy, keep
-from collectors.progress import Progress
-from collectors.record import Media, Post
+from collectors.crawl.download import Downloads, as_outcome
+from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.progress import Progress
+from collectors.crawl.workers import TimeLimits, Workers
+from collectors.http.answers import FetchError
+from collectors.http.client import Limits, client_for
+from collectors.http.hosts import Budget
 from collectors.sandbox.server import make_sandbox, serving
 from collectors.store import Store
-from collectors.workers import TimeLimits, Workers
+from collectors.store.record import Media, Post
 from tests.collectors.slow_work import keep_slowly
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from collectors.crawl import Plan, crawl
-from collectors.download import Downloads
-from collectors.fetch import Limits
-from collectors.hosts import Budget
-from collectors.images import ImagePolicy
-from collectors.pages import Page
-from collectors.progress import Progress
-from collectors.record import Media, Outcome, Post
-from collectors.rows import ticket_of
+from collectors.crawl.crawl import Plan, crawl
+from collectors.crawl.download import Downloads
+from collectors.crawl.images import ImagePolicy
+from collectors.crawl.progress import Progress
+from collectors.crawl.source import Page
+from collectors.crawl.summary import Summary, silent_hosts
+from collectors.crawl.workers import Workers
+from collectors.http.client import Limits
+from collectors.http.hosts import Budget
 from collectors.store import Store
-from collectors.summary import Summary, silent_hosts
-from collectors.workers import Workers
+from collectors.store.record import Media, Outcome, Post
+from collectors.store.rows import ticket_of
 from tests.collectors.fetching import FREELY, Hurried, answering, client_to, site
 from tests.collectors.local_folder import jpeg
 

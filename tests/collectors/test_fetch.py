@@ -8,8 +8,8 @@ import time
 import pytest
 from aiohttp import web
 
-from collectors.fetch import Limits
-from collectors.hosts import Budget
+from collectors.http.client import Limits
+from collectors.http.hosts import Budget
 from tests.collectors.fetching import (
     Hurried,
     answering,

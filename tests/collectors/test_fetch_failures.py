@@ -10,8 +10,8 @@ from contextlib import ExitStack, suppress
 import pytest
 from aiohttp import web
 
-from collectors.fetch import Client, Limits
-from collectors.hosts import Budget
+from collectors.http.client import Client, Limits
+from collectors.http.hosts import Budget
 from collectors.sandbox.server import make_sandbox, serving
 from tests.collectors.fetching import (
     FREELY,

@@ -13,7 +13,7 @@ from collectors.flickr.licences import licence
 from collectors.flickr.listed import CONFLICT, Listed, listed_of
 from collectors.flickr.post import answered, bare, gone, listed_anew, plain_text, post_of
 from collectors.flickr.urls import target_of
-from collectors.record import Media
+from collectors.store.record import Media
 
 PHOTO = Photo(
     "53248070597", "65535", "91aed2326c", "1@N00", 4, "A title", "Words", ("a",), 1_600_000_000, safety=0

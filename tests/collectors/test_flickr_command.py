@@ -6,14 +6,14 @@ import pytest
 
 from benchmarks import flickr as crash
 from benchmarks.crash import contents
-from collectors.clients import client_for
-from collectors.crawl import Plan, crawl
+from collectors.crawl.crawl import Plan, crawl
 from collectors.flickr.__main__ import main
 from collectors.flickr.api import OtherSize
 from collectors.flickr.sources import Asked, make_source
 from collectors.flickr.votes import read_votes
+from collectors.http.client import client_for
 from collectors.sandbox import running
-from collectors.sandbox.flickr_corpus import FlickrCorpus
+from collectors.sandbox.generated.flickr_corpus import FlickrCorpus
 from collectors.sandbox.own_lists import fetch_lists
 from tests.collectors.flickr_runs import calls, rows
 

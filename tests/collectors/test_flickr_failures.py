@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from benchmarks import flickr as crash
-from collectors.crawl import Plan, crawl
+from collectors.crawl.crawl import Plan, crawl
 from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists
 from collectors.flickr.sources import Asked, make_source

@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from collectors import answers as http
 from collectors.flickr import answers
 from collectors.flickr.answers import FlickrError
 from collectors.flickr.licences import LICENCES
 from collectors.flickr.listed import Listed
 from collectors.flickr.post import post_of
-from collectors.record import author_hash
+from collectors.http import answers as http
+from collectors.store.record import author_hash
 from tests.conftest import SHARED
 
 RECORDED = SHARED / "flickr_api" / "recorded.jsonl"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from collectors.frames import MAX_FRAMES, gif_frames, tiff_frames
+from collectors.crawl.frames import MAX_FRAMES, gif_frames, tiff_frames
 from tests.collectors.pictures import ORIGINALS, encoded, kept, moving, needs_avif, picture, shown
 
 # -- as Pillow counts them ------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collectors.guard import GuardedResolver, PrivateAddress, check_url, is_public
+from collectors.http.guard import GuardedResolver, PrivateAddress, check_url, is_public
 
 PRIVATE = [
     "0.0.0.0",

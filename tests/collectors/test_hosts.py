@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.hosts import Budget, SystemClock, retry_after
+from collectors.http.hosts import Budget, SystemClock, retry_after
 from tests.collectors.simulated import ask, crowd, simulate
 
 

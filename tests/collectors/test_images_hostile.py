@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from collectors.images import ImagePolicy, keep
-from collectors.sandbox.imgur import removed_png
+from collectors.crawl.images import ImagePolicy, keep
+from collectors.sandbox.imgur.imgur_hosts import removed_png
 from collectors.sandbox.misbehave import PIXEL, bomb, corrupt
 from tests.collectors.pictures import (
     ORIENTED,
@@ -146,7 +146,7 @@ def test_a_bomb_costs_little_memory(folder):
     code = """
 import resource, sys
 from pathlib import Path
-from collectors.images import ImagePolicy, keep
+from collectors.crawl.images import ImagePolicy, keep
 from collectors.sandbox.misbehave import bomb
 for side in (None, 256):
     print(keep(bomb(), "https://i.redd.it/a.png", Path(sys.argv[1]), 1, ImagePolicy(max_side=side)).reason)

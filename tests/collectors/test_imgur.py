@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from collectors.answers import FetchError
-from collectors.clients import client_for
-from collectors.imgur import album_images
+from collectors.http.answers import FetchError
+from collectors.http.client import client_for
+from collectors.imgur.albums import album_images
 from collectors.sandbox.server import make_sandbox, serving
 
 ALBUM = "https://i.imgur.com/nuE98.jpg"

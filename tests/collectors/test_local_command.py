@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from collectors.images import ImagePolicy
+from collectors.crawl.images import ImagePolicy
+from collectors.crawl.workers import TimeLimits, Workers
 from collectors.local.images import look
 from collectors.local.posts import image_path, image_url
-from collectors.workers import TimeLimits, Workers
 from tests.collectors.local_folder import RECIPE, collect, jpeg, printed, query, recipe
 from tests.collectors.pictures import slow_jpeg
 from tests.conftest import SHARED

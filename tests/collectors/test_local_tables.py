@@ -10,7 +10,7 @@ from affectory.core.errors import InputError
 from collectors.local.encoding import encoding_of
 from collectors.local.source import Local
 from collectors.local.tables import open_table
-from collectors.record import Rejection
+from collectors.store.record import Rejection
 
 
 def source(**more):

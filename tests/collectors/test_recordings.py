@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from collectors.record import Post, Rejection
 from collectors.reddit.answers import RateLimited, RedditError, check_answer
 from collectors.reddit.post import parse_listing, parse_post
+from collectors.store.record import Post, Rejection
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "reddit_api" / "recorded.jsonl"
 pytestmark = pytest.mark.skipif(not RECORDED.is_file(), reason="no recorded exchanges here (../shared/data)")

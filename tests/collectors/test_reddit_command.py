@@ -96,7 +96,7 @@ def test_no_authors_name_stands_in_a_store(capsys, tmp_path, sandbox):
     db.close()
     assert len(authors) > 100
     assert all(re.fullmatch("[0-9a-f]{32}", author) for author in authors)
-    from collectors.sandbox.corpus import Corpus
+    from collectors.sandbox.generated.corpus import Corpus
 
     names = {post.author for post in Corpus(0, 600).posts if post.author}
     assert [name for name in names if f"'{name}'" in dump] == []

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.record import Media, Post, Rejection, author_hash
 from collectors.reddit.answers import MalformedAnswer
 from collectors.reddit.post import parse_listing, parse_post
+from collectors.store.record import Media, Post, Rejection, author_hash
 
 KEY = b"a store's key"
 SUBMISSION = {

@@ -7,14 +7,14 @@ import pytest
 import zstandard
 
 from affectory.core.errors import InputError
-from collectors.clients import client_for
-from collectors.pages import Failure, Page
+from collectors.crawl.source import Failure, Page
+from collectors.http.client import client_for
 from collectors.reddit.api import connect
 from collectors.reddit.archive import Archive
 from collectors.reddit.dump import Dump, TruncatedDump, lines
 from collectors.reddit.index import Index
 from collectors.reddit.listings import Listings
-from collectors.sandbox.corpus import Corpus
+from collectors.sandbox.generated.corpus import Corpus
 from collectors.sandbox.server import make_sandbox, serving
 
 KEY = b"k" * 32

@@ -1,4 +1,4 @@
-"""`collectors.resolve`: which pictures a post or a link shows."""
+"""`collectors.crawl.resolve`: which pictures a post or a link shows."""
 
 import csv
 from collections import Counter
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.record import Media
-from collectors.resolve import resolve, resolve_url, unescape
+from collectors.crawl.resolve import resolve, resolve_url, unescape
+from collectors.store.record import Media
 
 INDEX = Path(__file__).parents[2].parent / "shared" / "data" / "reddit_emotion_index"
 

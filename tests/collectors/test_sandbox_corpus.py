@@ -5,8 +5,8 @@ import io
 
 from PIL import Image
 
-from collectors.sandbox import pictures
-from collectors.sandbox.corpus import Corpus
+from collectors.sandbox.generated import pictures
+from collectors.sandbox.generated.corpus import Corpus
 
 
 def test_the_same_seed_gives_the_same_corpus():

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from affectory.core.errors import InputError
-from collectors.sandbox.faults import KNOWN, Faults
-from collectors.sandbox.limits import Bucket, HostLimits
 from collectors.sandbox.misbehave import bomb
 from collectors.sandbox.server import make_sandbox, serving
+from collectors.sandbox.state.faults import KNOWN, Faults
+from collectors.sandbox.state.limits import Bucket, HostLimits
 
 LISTING = "/oauth.reddit.com/r/happy/new"
 

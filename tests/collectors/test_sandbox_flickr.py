@@ -12,8 +12,8 @@ from collectors.flickr.answers import FlickrError
 from collectors.flickr.votes import read_votes
 from collectors.flickr.vso import read_pairs
 from collectors.sandbox import running
-from collectors.sandbox.flickr_corpus import FlickrCorpus
-from collectors.sandbox.flickr_words import texts
+from collectors.sandbox.generated.flickr_corpus import FlickrCorpus
+from collectors.sandbox.generated.flickr_words import texts
 from collectors.sandbox.own_lists import fetch_lists
 from tests.conftest import SHARED
 

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from collectors.sandbox import pictures
-from collectors.sandbox.corpus import Corpus
+from collectors.sandbox.generated import pictures
+from collectors.sandbox.generated.corpus import Corpus
 
 LABELS = ["joy", "fear", "anger", "disgust"]
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
-from collectors.sandbox.numbered import numbered
+from collectors.sandbox.generated.numbered import numbered
 
 
 def shrunk(number):

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from collectors.sandbox.archive_api import archived
+from collectors.sandbox.reddit.archive_api import archived
 from collectors.sandbox.server import make_sandbox, serving
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "reddit_api" / "recorded.jsonl"

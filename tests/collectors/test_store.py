@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectory.core.errors import StoreError
-from collectors.record import Media, Outcome, Post, author_hash
 from collectors.store import Store, Task
+from collectors.store.record import Media, Outcome, Post, author_hash
 
 IMAGE = Media(url="https://i.redd.it/a.jpg", position=0, kind="image")
 POST = Post(

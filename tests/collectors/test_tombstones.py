@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.pages import Page
-from collectors.progress import Progress
-from collectors.record import Media, Outcome, Post
-from collectors.selection import Selection
+from collectors.crawl.progress import Progress
+from collectors.crawl.selection import Selection
+from collectors.crawl.source import Page
 from collectors.store import Store
+from collectors.store.record import Media, Outcome, Post
 
 DIGEST = "ab" * 32
 IMAGE = Media("https://i.redd.it/a.jpg", 0, "image", fallback_url="https://preview.redd.it/a.jpg")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from collectors.images import ImagePolicy, keep
-from collectors.workers import TimeLimits, Workers, WorkersError
+from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.workers import TimeLimits, Workers, WorkersError
 from tests.collectors import slow_work
 from tests.collectors.pictures import slow_jpeg
 
@@ -101,8 +101,8 @@ def test_workers_that_are_sent_home_before_they_begin_say_nothing():
     program = (
         "import asyncio\n"
         "from pathlib import Path\n"
-        "from collectors.images import ImagePolicy\n"
-        "from collectors.workers import Workers\n"
+        "from collectors.crawl.images import ImagePolicy\n"
+        "from collectors.crawl.workers import Workers\n"
         "async def go():\n"
         "    with Workers(2, Path('.'), 1, ImagePolicy()):\n"
         "        pass\n"
@@ -169,8 +169,8 @@ def test_the_limits_hold_where_the_program_ignores_and_blocks_their_signals(fold
     program = (
         "import asyncio, signal, sys\n"
         "from pathlib import Path\n"
-        "from collectors.images import ImagePolicy\n"
-        "from collectors.workers import TimeLimits, Workers\n"
+        "from collectors.crawl.images import ImagePolicy\n"
+        "from collectors.crawl.workers import TimeLimits, Workers\n"
         "from tests.collectors.slow_work import work\n"
         "for number in (signal.SIGPROF, signal.SIGALRM):\n"
         "    signal.signal(number, signal.SIG_IGN)\n"
@@ -217,8 +217,8 @@ def test_a_disk_that_takes_nothing_is_the_callers_error(tmp_path):
 PARENT = """
 import asyncio, signal, sys
 from pathlib import Path
-from collectors.images import ImagePolicy
-from collectors.workers import Workers, WorkersError
+from collectors.crawl.images import ImagePolicy
+from collectors.crawl.workers import Workers, WorkersError
 
 async def go():
     with Workers(2, Path(sys.argv[1]), 1, ImagePolicy()) as workers:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from collectors.sandbox.corpus import Corpus
-from collectors.sandbox.pictures import render
-from curation import columns
+from collectors.sandbox.generated.corpus import Corpus
+from collectors.sandbox.generated.pictures import render
+from curation.release import columns
 
 CLASSES = ["joy", "fear", "anger", "disgust"]
 HOSTILE = [

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 from PIL import Image
 
-from collectors.record import Media, Outcome, Post
 from collectors.store import Store
-from curation.release import build
+from collectors.store.record import Media, Outcome, Post
+from curation.release.assemble import build
 
 LABELS = {"happy": "joy", "creepy": "fear"}
 

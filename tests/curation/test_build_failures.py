@@ -16,7 +16,7 @@ import pytest
 from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation.build import main
-from curation.release import build
+from curation.release.assemble import build
 from tests.collectors.pictures import encoded, picture, slow_jpeg
 from tests.curation.stores import built, contents, dropped_rows, make_store, post, put_image, write_recipe
 
@@ -131,7 +131,7 @@ def test_a_build_killed_at_any_instant_leaves_the_release_and_the_next_one_compl
     )
     recipe = write_recipe(tmp_path / "recipes", "[split]\ntest = 0.2\n")
     program = (
-        "import sys; from pathlib import Path; from curation.release import build; "
+        "import sys; from pathlib import Path; from curation.release.assemble import build; "
         "build(Path(sys.argv[1]), store=Path(sys.argv[2]), out=Path(sys.argv[3]))"
     )
     rng = random.Random(0)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from curation import columns
-from curation.release import build
+from curation.release import columns
+from curation.release.assemble import build
 from tests.curation.stores import make_store, post, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]

@@ -6,9 +6,9 @@ import pytest
 
 from affectory.core.errors import AffectoryError
 from curation.hydrate import main as hydrate
-from curation.recipe import RecipeError, load
-from curation.release import build
-from curation.report.release import open_release
+from curation.recipe.recipe import RecipeError, load
+from curation.release.assemble import build
+from curation.report.contents import open_release
 from tests.curation.stores import make_store, post, write_recipe
 from tests.curation.test_living import ids_alone
 

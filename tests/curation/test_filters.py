@@ -2,7 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.filter_options import (
+from curation.filters import FILTERS
+from curation.filters.options import (
     Agreement,
     Animated,
     HasImage,
@@ -13,9 +14,8 @@ from curation.filter_options import (
     Size,
     Words,
 )
-from curation.filters import FILTERS
-from curation.ledger import ledger
-from curation.stage import DROPPED, ROWS
+from curation.filters.stage import DROPPED, ROWS
+from curation.release.ledger import ledger
 
 ROW = {
     "post_id": "reddit:a",

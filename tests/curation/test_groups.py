@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.groups import ALONE, Forest, merge
+from curation.duplicates.components import ALONE, Forest, merge
 
 
 def components(size, pairs):

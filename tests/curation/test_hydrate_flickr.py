@@ -8,7 +8,7 @@ import pytest
 from collectors.flickr.__main__ import main as collect
 from collectors.sandbox.own_lists import fetch_lists
 from curation.hydrate import main as hydrate
-from curation.release import build
+from curation.release.assemble import build
 from tests.curation.stores import dropped_of, rows_of
 from tests.curation.test_living import ids_alone
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.record import Media
 from collectors.store import Store
-from curation import manifest
+from collectors.store.record import Media
 from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
+from curation.release import manifest
 from tests.curation.stores import (
     Picture,
     built,
@@ -203,7 +203,7 @@ def test_a_rebuild_that_was_killed_before_its_card_was_written_is_rebuilt(tmp_pa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("curation.card.write", killed)
+        patch.setattr("curation.release.card.write", killed)
         assert hydrate([*arguments, str(tmp_path / "full")]) == 130
     assert hydrate([*arguments, str(tmp_path / "full")]) == 0
     assert contents(tmp_path / "full") == contents(tmp_path / "calm")

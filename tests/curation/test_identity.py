@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from affectory.core.errors import AffectoryError
-from collectors.record import Outcome
 from collectors.store import Store
-from curation import snapshot
-from curation.ledger import Step
-from curation.manifest import tools
-from curation.read import Shard, digest, plan
-from curation.recipe import load
-from curation.shards import Engine, process
+from collectors.store.record import Outcome
+from curation.recipe.recipe import load
+from curation.release.ledger import Step
+from curation.release.manifest import tools
+from curation.rows import snapshot
+from curation.rows.read import Shard, digest, plan
+from curation.rows.shards import Engine, process
 from tests.curation.stores import built, contents, make_store, post, put_image, rows_of, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -52,7 +52,7 @@ def test_the_digest_of_an_undamaged_store_is_the_one_that_earlier_programs_wrote
     assert built(tmp_path, store, TEXT_ONLY).manifest.input_digest == (
         "decc7324d9c0de4636521a473632a1f411d8794cc29df3b385eb0102bf0840b4"
     )
-    monkeypatch.setattr("curation.read.TEXT_ONLY", 25)
+    monkeypatch.setattr("curation.rows.read.TEXT_ONLY", 25)
     done = built(tmp_path, store, TEXT_ONLY)
     assert (done.manifest.version, done.manifest.input_digest) == (
         "1.0.1",
@@ -69,7 +69,7 @@ def changing_engine(monkeypatch, change):
             if work is digest:
                 change()
 
-    monkeypatch.setattr("curation.release.Engine", Changing)
+    monkeypatch.setattr("curation.release.assemble.Engine", Changing)
 
 
 def texts_of(folder):
@@ -127,7 +127,7 @@ def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, m
                 image.write_bytes(b"other")
 
     with monkeypatch.context() as patch:
-        patch.setattr("curation.release.Engine", Changing)
+        patch.setattr("curation.release.assemble.Engine", Changing)
         with pytest.raises(AffectoryError, match=r"was changed or removed during the build: run the command"):
             built(tmp_path, store)
     assert built(tmp_path, store).manifest.ledger.steps == (Step("pixels", "image_corrupt", 1),)
@@ -230,7 +230,7 @@ def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_
     file = next(folder.glob("train-*"))
     file.unlink()
     before = contents(folder)
-    monkeypatch.setattr("curation.manifest.tools", lambda: tools() | {"pillow": "99.0"})
+    monkeypatch.setattr("curation.release.manifest.tools", lambda: tools() | {"pillow": "99.0"})
     why = f"1.0.0 is not whole: {file.name} is missing; it was made with other versions of pillow, so "
     with pytest.raises(AffectoryError) as refused:
         built(tmp_path, store, version="1.0.0")
@@ -247,7 +247,7 @@ def test_a_changed_format_makes_a_new_version_of_the_same_store_and_recipe(tmp_p
     store = make_store(tmp_path / "store", POSTS)
     first = built(tmp_path, store)
     assert json.loads((first.folder / "manifest.json").read_text())["format"] == 1
-    monkeypatch.setattr("curation.manifest.FORMAT", 2)
+    monkeypatch.setattr("curation.release.manifest.FORMAT", 2)
     with pytest.raises(
         AffectoryError, match=r"test 1\.0\.0 .* the format \(2\) differs .* --version 1\.1\.0"
     ):

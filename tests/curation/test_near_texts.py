@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curation import near_texts
-from curation.near_texts import equal_groups, near_text_groups, normalise
+from curation.duplicates import near_texts
+from curation.duplicates.near_texts import equal_groups, near_text_groups, normalise
 
 
 @pytest.mark.parametrize(

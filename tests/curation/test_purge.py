@@ -10,7 +10,7 @@ import pytest
 
 from collectors.store import Store
 from curation.purge import main as purge
-from curation.release import build
+from curation.release.assemble import build
 from tests.curation.stores import dropped_of, dropped_rows, make_store, post, rows_of, write_recipe
 
 NOTHING = "test 1.0.0: nothing is held of any post that its source has deleted; nothing to do\n"

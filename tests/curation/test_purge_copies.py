@@ -8,7 +8,7 @@ import pytest
 from collectors.reddit.__main__ import main as collect
 from collectors.store import Store
 from curation.deleted.removal import Places, purge
-from curation.release import build
+from curation.release.assemble import build
 from tests.curation.stores import dropped_of, dropped_rows, make_store, post, rows_of, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]

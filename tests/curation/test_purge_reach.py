@@ -20,7 +20,7 @@ from baselines.results import read as read_results
 from collectors.store import Store
 from curation.ids import main as write_ids
 from curation.purge import main as purge
-from curation.release import build
+from curation.release.assemble import build
 from tests.baselines import run_fixture
 from tests.curation.stores import contents, make_store, post, rows_of, write_recipe
 from tests.encoders.test_forget_features import Encoder

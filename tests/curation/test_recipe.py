@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.recipe import RecipeError, load
+from curation.recipe.recipe import RecipeError, load
 from tests.curation.stores import write_recipe
 
 DATASETS = Path(__file__).parents[2] / "datasets"

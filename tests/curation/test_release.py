@@ -8,8 +8,8 @@ import pandas
 import pyarrow.parquet as pq
 import pytest
 
-from curation import columns
-from curation.release import build
+from curation.release import columns
+from curation.release.assemble import build
 from tests.conftest import SHARED
 from tests.curation.stores import built, make_store, post, split_of
 

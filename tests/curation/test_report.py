@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation import columns
+from curation.release import columns
 from curation.report import bins, write
 from curation.report.__main__ import main
+from curation.report.contents import ReportError, open_release
 from curation.report.markup import Html, clip, h, percent
 from curation.report.picks import Lowest, hashes
-from curation.report.release import ReportError, open_release
 from curation.report.scan import scan
 from curation.report.thumbnails import MOST_BYTES, thumbnail
 from curation.report.vocabulary import Vocabulary

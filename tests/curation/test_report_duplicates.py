@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from collectors.store import Store
 from curation.deleted.removal import Places, purge
-from curation.release import build
+from curation.release.assemble import build
+from curation.report.contents import Manifest
 from curation.report.galleries import duplicates
 from curation.report.overview import _beside
-from curation.report.release import Manifest
 from curation.report.twins import Twins
 from tests.curation.stores import make_store, post, write_recipe
 from tests.curation.test_report import text_of

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from curation.release import build
+from curation.release.assemble import build
 from tests.curation.stores import make_store, post, write_recipe
 from tests.curation.test_report import text_of
 from tests.curation.test_report_browser import SPILLING, browser, needs_chromium

@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 from affectory.core.errors import AffectoryError
-from curation.release import build
+from curation.release.assemble import build
 from tests.curation.stores import built, contents, make_store, post, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]

@@ -4,9 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from collectors.store import Store
-from curation.recipe import Recipe
-from curation.release import build
-from curation.votes import labelled
+from curation.recipe.recipe import Recipe
+from curation.release.assemble import build
+from curation.rows.votes import labelled
 from tests.curation.stores import make_store, post, write_recipe
 
 RECIPE = Recipe(name="test", title="", summary="", labels={"happy": "joy", "creepy": "fear"})

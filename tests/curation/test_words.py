@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.words import count_words
+from curation.measure.words import count_words
 
 INDEX = Path(__file__).parents[3] / "shared" / "data" / "reddit_emotion_index"
 

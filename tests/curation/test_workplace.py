@@ -12,9 +12,9 @@ import pytest
 
 from affectory.core.errors import AffectoryError
 from curation.build import main as build
+from curation.release.workplace import put, workplace
 from curation.report.__main__ import main as report
-from curation.shards import Engine
-from curation.workplace import put, workplace
+from curation.rows.shards import Engine
 from tests.curation.stores import make_store, post, write_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -22,8 +22,8 @@ POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
 AT_WORK = """
 import sys
-from curation.command import finish
-from curation.shards import Engine
+from affectory.core.command import finish
+from curation.rows.shards import Engine
 
 def work():
     with Engine(2) as engine:

@@ -1,0 +1,208 @@
+"""The image stage of a crawl: from addresses that wait in the store to files, host by host.
+
+Each host has its own queue and its own pace, so that a slow one holds up no other. Addresses are
+claimed from the store a few at a time; an outcome is written as soon as it is known. An address that fails
+in passing is tried again when no other of its host waits for a first try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from collectors.crawl.progress import Progress
+from collectors.crawl.workers import Workers
+from collectors.http.answers import FetchError
+from collectors.http.client import Client
+from collectors.http.hosts import Clock, Host
+from collectors.imgur.albums import ALBUM_KINDS, API_HOST, album_images
+from collectors.store import Store, Task
+from collectors.store.layout import explained
+from collectors.store.record import MediaStatus, Outcome
+from collectors.store.runs import Run
+
+#: What a rerun can't mend without an imgur client id.
+NEEDS_CLIENT_ID = "album_needs_client_id"
+
+#: Seconds after which a host's queue looks for new addresses in the store while failed ones wait.
+LOOK_AGAIN = 1.0
+
+#: Finds another address of a picture whose own is gone. Raises `FetchError`: with `retry` where a rerun may
+#: know more.
+FindAnother = Callable[[Client, str], Awaitable[str]]
+
+
+@dataclass(order=True, slots=True)
+class Turn:
+    """An address to ask for, not before a moment; after `tries` in this run, of which the last one failed."""
+
+    not_before: float
+    task: Task = field(compare=False)
+    tries: int = field(default=0, compare=False)
+    failure: FetchError | None = field(default=None, compare=False)
+
+
+class Turns:
+    """A host's addresses: those that wait in the store first, then those that failed in passing."""
+
+    def __init__(self, claim: Callable[[], list[Task]], host: Host, clock: Clock) -> None:
+        self._claim, self._host, self._clock = claim, host, clock
+        self._claimed: deque[Task] = deque()
+        self._failed: list[Turn] = []  # a heap
+        self._lock = asyncio.Lock()  # one looks into the store, the others wait for it
+
+    async def next(self) -> Turn | None:
+        """Return the next address to ask for, once its time has come; None where there is none."""
+        async with self._lock:
+            while True:
+                if not self._claimed:
+                    self._claimed.extend(self._claim())
+                if self._claimed:
+                    return Turn(0.0, self._claimed.popleft())
+                if not self._failed:
+                    return None
+                pause = self._failed[0].not_before - self._clock.now()
+                if pause <= 0 or self._host.given_up:
+                    return heapq.heappop(self._failed)
+                await self._clock.sleep(min(pause, LOOK_AGAIN))
+
+    def again(self, task: Task, tries: int, failure: FetchError, pause: float) -> None:
+        """Keep an address for another try after `pause` seconds."""
+        heapq.heappush(self._failed, Turn(self._clock.now() + pause, task, tries, failure))
+
+
+@dataclass(slots=True)
+class Downloads:
+    """Fetch what waits in `store` for `communities`, until `collected` is set and nothing waits."""
+
+    store: Store
+    run: Run
+    client: Client
+    workers: Workers
+    communities: Sequence[str]
+    progress: Progress
+    imgur_client_id: str | None = None
+    find_another: Mapping[str, FindAnother] = field(default_factory=dict)  # by kind
+    collected: asyncio.Event = field(default_factory=asyncio.Event)
+    _hosts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def run_all(self) -> None:
+        """Keep one task for each host that has addresses waiting. Cancelling it cancels them all."""
+        try:
+            while True:
+                last_look = self.collected.is_set()
+                waiting = self.store.pending_hosts(self.communities)
+                self.progress.waiting = waiting
+                for host in waiting.keys() - self._hosts.keys():
+                    self._hosts[host] = asyncio.create_task(self._drain(host))
+                if not self._hosts and last_look:
+                    return
+                await self._look_again()
+        finally:
+            for task in self._hosts.values():
+                task.cancel()
+            await asyncio.gather(*self._hosts.values(), return_exceptions=True)
+
+    async def _look_again(self) -> None:
+        """Wait for a host to be done, or half a second for new posts."""
+        tasks = list(self._hosts.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            try:
+                await asyncio.wait_for(self.collected.wait(), 0.5)
+            except TimeoutError:
+                pass
+        for host in [host for host, task in self._hosts.items() if task.done()]:
+            self._hosts.pop(host).result()  # raises what the task raised
+
+    async def _drain(self, host: str) -> None:
+        """Fetch a host's addresses, as many at once as its budget allows, until none waits."""
+        state = self.client.host(f"https://{host}/")
+        at_once = state.budget.at_once
+
+        def claim() -> list[Task]:
+            return self.store.claim(self.run, self.communities, host=host, n=2 * at_once)
+
+        turns = Turns(claim, state, self.client.clock)
+
+        async def work() -> None:
+            while (turn := await turns.next()) is not None:
+                await self._take(turn, turns, host)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(work())
+
+    async def _take(self, turn: Turn, turns: Turns, host: str) -> None:
+        """Ask for an address; write what became of it, or keep it for another try."""
+        task, tries = turn.task, turn.tries
+        is_album = task.kind in ALBUM_KINDS
+        try:
+            if is_album:
+                await self._open_album(task)
+                return
+            first = await self._fetch_one(task.url, attempts=1, tried=task.attempts + tries)
+            tries += 1
+        except FetchError as error:
+            tries += error.asked
+            # The calls of imgur's API are tried again where they are made.
+            if error.again and not is_album and tries < self.client.limits.attempts:
+                turns.again(task, tries, error, self.client.limits.pause(tries))
+                return
+            # A host that was given up since says less than the address's own failure.
+            first = as_outcome(error if error.asked else turn.failure or error)
+        outcome = await self._second(task, first)
+        self.store.settle(task.url, outcome, tries=tries)
+        self.progress.image(outcome)
+        # What a second address gave makes up for the host; how it failed says nothing of the host.
+        own = outcome if outcome.status == "stored" else first
+        self.progress.answered(API_HOST if is_album else host, own)
+
+    async def _open_album(self, task: Task) -> None:
+        """Put an album's images in its place. Raises `FetchError` where it can't be opened.
+
+        Without a client id the album stays closed: i.imgur.com/ALBUM.jpg may be an unrelated picture,
+        for albums and images are numbered apart. Reddit's preview, where there is one, is its cover.
+        """
+        if self.imgur_client_id is None:
+            raise FetchError(NEEDS_CLIENT_ID, detail="set IMGUR_CLIENT_ID", retry=True, asked=False)
+        images = await album_images(self.client, task.url, task.kind, self.imgur_client_id)
+        self.store.replace_media(task.url, images)
+        self.progress.album()
+
+    async def _second(self, task: Task, first: Outcome) -> Outcome:
+        """Where an address gave no image, try the second one of its picture. A refusal holds for both."""
+        if first.status in ("stored", "refused"):
+            return first
+        url = task.fallback_url
+        if first.status == "gone" and url is None and task.kind in self.find_another:
+            try:
+                url = await self.find_another[task.kind](self.client, task.url)
+            except FetchError as error:
+                return as_outcome(error) if error.retry else first
+        if url is not None:
+            try:
+                second = await self._fetch_one(url)
+            except FetchError:
+                return first
+            if second.status == "stored":
+                return second
+        return first
+
+    async def _fetch_one(self, url: str, *, attempts: int | None = None, tried: int = 0) -> Outcome:
+        async with self.client.getting(url, attempts=attempts, tried=tried) as answer:
+            with explained(self.store.folder):
+                outcome = await self.workers.keep(answer.body, answer.url)
+        return replace(outcome, final_url=answer.url, robots=answer.robots)
+
+
+def as_outcome(error: FetchError) -> Outcome:
+    """Return a failed fetch as the outcome of its address."""
+    if error.reason == "noai":
+        return Outcome("refused", "noai", detail=error.detail, robots=error.detail)
+    status: MediaStatus = "gone" if error.gone else "failed"
+    return Outcome(status, error.reason, detail=error.detail, retry=error.retry)

@@ -1,0 +1,78 @@
+"""Which of a source's posts a crawl keeps, and where they go: straight to the store, or first
+among the candidates of a walk whose best are known only at its end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from collectors.crawl.progress import Progress
+from collectors.crawl.source import Page
+from collectors.store import Store
+from collectors.store.record import Post
+
+#: How posts are counted that wait for the end of their walk, in the summary of a crawl cut short.
+WAITING = "waiting_for_the_walk_to_end"
+
+
+@dataclass(slots=True)
+class Selection:
+    """Keep posts with `min_ups` or more made at `since` (Unix seconds) or later, `limit` a community.
+
+    Each post of a page is counted once in `progress.posts`: as `new`, `updated` or `known`, or under
+    the reason why it isn't kept.
+    """
+
+    store: Store
+    progress: Progress
+    limit: int | None = None
+    min_ups: int | None = None
+    since: int | None = None
+    _considered: dict[str, int] = field(default_factory=dict)
+
+    def take(self, page: Page) -> None:
+        """Write a page's posts and how far its walk has come."""
+        counts = Counter(rejection.reason for rejection in page.rejected) + page.skipped
+        kept: list[Post] = []
+        removed: list[Post] = []
+        for post in page.posts:
+            refusal = self._refusal(post)
+            if refusal is None:
+                kept.append(post)
+            else:
+                counts[refusal] += 1
+                removed += [post] if post.removed is not None else []
+        if removed:  # this crawl leaves them out, but an earlier one may have stored them
+            self.store.bury(removed)
+        self.progress.asked += len(page.posts) + len(page.rejected) + page.skipped.total()
+        if page.ranked and self.limit is not None:
+            counts += self._rank(page, kept, self.limit)
+        else:
+            counts += self.store.add(kept, walk=page.walk, cursor=page.cursor)
+            if page.last:
+                self.store.finish_walk(page.walk, page.cursor)
+        self.progress.posts += counts
+
+    def _refusal(self, post: Post) -> str | None:
+        if self.min_ups is not None and (post.score is None or post.score < self.min_ups):
+            return "below_min_ups"
+        if self.since is not None and (post.created_at is None or post.created_at < self.since):
+            return "before_time_window"
+        return None
+
+    def _rank(self, page: Page, kept: list[Post], limit: int) -> Counter[str]:
+        walk = page.walk
+        if walk not in self._considered:  # an earlier run may have been cut short
+            self._considered[walk] = self.store.candidates(walk)
+            self.progress.asked += self._considered[walk]
+            self.progress.posts[WAITING] += self._considered[walk]
+        self.store.add_candidates(walk, kept, cursor=page.cursor, limit=limit)
+        self._considered[walk] += len(kept)
+        self.progress.posts[WAITING] += len(kept)
+        if not page.last:
+            return Counter()
+        promoted = self.store.promote(walk, limit, page.cursor)
+        considered = self._considered.pop(walk)
+        self.progress.posts[WAITING] -= considered
+        return promoted + Counter({f"outside_the_top_{limit}": considered - promoted.total()})

@@ -1,0 +1,122 @@
+"""The closing summary of a crawl: every post asked for and every image linked is accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from affectory.core.errors import AffectoryError
+from collectors.crawl.progress import eta
+from collectors.crawl.source import Failure
+from collectors.http.answers import NO_ANSWER
+
+#: What became of a post that is in the store now, in the order of the summary.
+STORED = ("new", "updated", "known")
+
+#: Hosts without any answer that the summary names; the rest are counted.
+HOSTS_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a crawl has done. Printing it checks that it adds up."""
+
+    asked: int
+    posts: Counter[str]
+    by_community: Mapping[str, int]
+    media: Counter[tuple[str, str | None]]
+    fetched: Counter[str]
+    failures: Sequence[Failure]
+    trouble: AffectoryError | None
+    folder: Path
+    seconds: float
+    interrupted: bool
+    notes: Sequence[str] = ()
+    silent: Mapping[str, Counter[str]] = field(default_factory=dict)  # hosts without any answer: reasons
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where a part was left undone; 2 where nothing was collected; 130 after Ctrl-C."""
+        if self.interrupted:
+            return 130
+        if self.failures or self.trouble is not None:
+            worked = self.fetched["stored"] or any(self.posts[k] for k in STORED)
+            return 1 if worked else 2
+        return 1 if self.silent else 0
+
+    def __str__(self) -> str:
+        assert self.asked == self.posts.total(), (self.asked, self.posts)
+        of = [f"{name} {n:,}" for name, n in self.by_community.items()]
+        lines = [
+            _sum("posts", "asked", self.asked, [(k, self.posts[k]) for k in _order(self.posts, STORED)]),
+            *(["        " + " · ".join(of)] if of else []),
+            _sum("images", "linked", self.media.total(), self._images()),
+        ]
+        if self.fetched.total():
+            parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
+            lines.append(f"        in this run: {parts}")
+        lines += [f"note    {note}" for note in self.notes]
+        lines += [f"problem {failure.error}" for failure in self.failures]
+        lines += [f"problem {problem}" for problem in self._silent()]
+        lines += [f"problem {self.trouble}"] if self.trouble else []
+        lines.append(f"store   {self.folder}  ({eta(self.seconds)}{', interrupted' * self.interrupted})")
+        if hint := self._next():
+            lines.append(f"next    {hint}")
+        return "\n".join(lines)
+
+    def _silent(self) -> list[str]:
+        """Name the hosts that gave no answer, those with the most images first, and the next step."""
+        hosts = sorted(self.silent, key=lambda host: (-self.silent[host].total(), host))
+        lines = [
+            f"{host} gave no answer for {self.silent[host].total():,} images "
+            f"({_words(self.silent[host].most_common(1)[0][0])}): see whether it can be reached, "
+            "and run the same command again later"
+            for host in hosts[:HOSTS_NAMED]
+        ]
+        if rest := hosts[HOSTS_NAMED:]:
+            images = sum(self.silent[host].total() for host in rest)
+            lines.append(f"{len(rest):,} more hosts gave no answer for {images:,} images")
+        return lines
+
+    def _images(self) -> list[tuple[str, int]]:
+        """Stored and pending first, then each reason under its status."""
+        named: Counter[str] = Counter()
+        for (status, reason), n in self.media.items():
+            named[status if reason is None or status in ("stored", "pending") else f"{status}: {reason}"] += n
+        return [(name, named[name]) for name in _order(named, ("stored", "pending"))]
+
+    def _next(self) -> str:
+        waiting = sum(n for (status, _), n in self.media.items() if status == "pending")
+        again = "run the same command again: it goes on where this one stopped"
+        if self.trouble and not self.interrupted:  # a refused key, a full disk
+            return f"mend that, then {again}"
+        if self.interrupted or (waiting and self.fetched.total()):
+            return again
+        if waiting:
+            return f"{waiting:,} images wait: run again with --media"
+        return ""
+
+
+def silent_hosts(by_host: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """Return the hosts of which no address was answered in a run, with the reasons.
+
+    A refusal and a picture that is gone are answers.
+    """
+    return {host: counts for host, counts in by_host.items() if counts.keys() <= NO_ANSWER}
+
+
+def _order(counts: Counter[str], first: Sequence[str]) -> list[str]:
+    rest = sorted(counts.keys() - set(first), key=lambda k: (-counts[k], k))
+    return [k for k in (*first, *rest) if counts[k]]
+
+
+def _sum(what: str, verb: str, total: int, parts: Sequence[tuple[str, int]]) -> str:
+    assert total == sum(n for _, n in parts), (total, parts)
+    shown = " + ".join(f"{n:,} {_words(name)}" for name, n in parts) or "0"
+    return f"{what:<7} {verb} {total:,} = {shown}"
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")

@@ -1,0 +1,341 @@
+"""One asynchronous HTTP client for everything that isn't Reddit's own API.
+
+A `Client` paces itself by host (`hosts.py`), checks every hop (`guard.py`), and gives an `Answer`
+or raises one error:
+
+    FetchError                 `reason` (snake_case), `retry` (may a rerun help?), `detail`
+                               `gone` says that the source has removed what the address named
+
+    async with Client() as client:
+        answer = await client.get("https://i.redd.it/abc.jpg")
+
+Passing failures (429, 5xx, a lost connection) are tried again with exponential backoff and full
+jitter. A deadline bounds the whole transfer, a limit the bytes; neither is tried twice in a run.
+A budget bounds the bytes of all bodies that are being read or worked on (`getting`, budget.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from collectors.http import answers
+from collectors.http.answers import Answer, FetchError
+from collectors.http.bodies import bad_chunks, is_bad_chunks, read_body
+from collectors.http.budget import ByteBudget, Share
+from collectors.http.guard import GuardedResolver, PrivateAddress, check_url, origin
+from collectors.http.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
+
+#: Where a request for a logical address is really sent: the sandbox puts itself in the sources' place.
+Route = Callable[[str], str]
+
+#: Bytes that a body of unknown size takes of the budget at first.
+SMALL = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one request. Times in seconds, sizes in bytes."""
+
+    deadline: float = 30.0  # the whole transfer, from the connection to the last byte
+    connect: float = 10.0
+    max_bytes: int = 32 * 2**20
+    redirects: int = 5
+    attempts: int = 4
+    backoff: float = 1.0  # the first pause is up to this, and doubles: full jitter
+    backoff_max: float = 30.0
+    sockets: int = 64  # connections at once, over all hosts
+    in_flight: int = 256 * 2**20  # bodies that are read or worked on, over all hosts
+
+    def pause(self, tries: int) -> float:
+        """Return the seconds to wait after so many tries: exponential backoff with full jitter."""
+        return random.uniform(0, min(self.backoff * 2 ** (tries - 1), self.backoff_max))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked for: see `Client.get` and `Client.getting`."""
+
+    url: str
+    headers: Mapping[str, str]
+    accept: tuple[int, ...]
+    same_origin: bool
+    tried: int
+
+
+@dataclass(slots=True)
+class Client:
+    """The crawl's HTTP client; use as an asynchronous context manager."""
+
+    limits: Limits = field(default_factory=Limits)
+    budgets: Mapping[str, Budget] = field(default_factory=lambda: BUDGETS)
+    default_budget: Budget = field(default_factory=Budget)
+    honour_noai: bool = True
+    route: Route | None = None
+    user_agent: str = "affectory/0.1 (research dataset builder)"
+    clock: Clock = field(default_factory=SystemClock)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    _session: aiohttp.ClientSession | None = None
+    _sockets: asyncio.Semaphore = field(init=False)
+    _in_flight: ByteBudget = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        # Else bodies of unknown size could wait for each other: see `_read`.
+        assert 2 * self.limits.max_bytes <= self.limits.in_flight, self.limits
+        self._sockets = asyncio.Semaphore(self.limits.sockets)
+        self._in_flight = ByteBudget(self.limits.in_flight)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=GuardedResolver(), limit=0, ttl_dns_cache=300),
+            # No total: waiting for room for the body must not count against the deadline.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect),
+            # identity: an image doesn't compress. A server may pack all the same: `read_body` unpacks.
+            headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    def host(self, url: str) -> Host:
+        """Return the state of the host that an address names."""
+        name = (urlsplit(url).hostname or "").lower()
+        if name not in self.hosts:
+            self.hosts[name] = Host(name, self.budgets.get(name, self.default_budget), self.clock)
+        return self.hosts[name]
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (200,),
+        same_origin: bool = False,
+    ) -> Answer:
+        """Fetch an address, following redirects; return the first answer with a status in `accept`.
+
+        A redirect to another origin (scheme, host, port) doesn't get `headers`, which may hold a secret;
+        with `same_origin`, for an address that holds one, it isn't followed at all (`foreign_redirect`).
+        Raises `FetchError` for everything else.
+        """
+        async with self.getting(url, headers=headers, accept=accept, same_origin=same_origin) as answer:
+            return answer
+
+    @asynccontextmanager
+    async def getting(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (200,),
+        same_origin: bool = False,
+        attempts: int | None = None,
+        tried: int = 0,
+    ) -> AsyncIterator[Answer]:
+        """Fetch as `get` does; until the block ends the body counts as in flight.
+
+        `attempts` overrides the limit. `tried` is how often the address was asked for before: the lowest
+        goes first at its host.
+        """
+        request = _Request(url, headers or {}, accept, same_origin, tried)
+        with self._in_flight.share() as share:
+            yield await self._persist(request, attempts or self.limits.attempts, share)
+
+    async def _persist(self, request: _Request, attempts: int, share: Share) -> Answer:
+        """Ask until there is an answer, with pauses in between."""
+        for attempt in range(1, attempts + 1):
+            try:
+                return await self._follow(request, share)
+            except FetchError as error:
+                if not error.again or attempt == attempts:
+                    raise
+                share.shrink(0)
+                await self.clock.sleep(self.limits.pause(attempt))
+                request = replace(request, tried=request.tried + 1)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _follow(self, request: _Request, share: Share) -> Answer:
+        """Ask, and follow redirects."""
+        home = url = request.url
+        for hop in range(self.limits.redirects + 1):
+            if (problem := check_url(url)) is not None:
+                raise FetchError(problem, detail=url)
+            if origin(url) != origin(home):
+                if request.same_origin:  # the new address may repeat the secret: only its origin is told
+                    raise FetchError("foreign_redirect", detail=f"to {origin(url)}", retry=True)
+                request = replace(request, headers={})
+            if answers.is_removed_page(url):
+                raise FetchError("removed_placeholder", gone=True, detail=url)
+            request = replace(request, url=url)
+            try:
+                answer = await self._ask(request, share)
+            except HostDown as down:
+                raise FetchError(down.reason, retry=True, detail=down.host, asked=hop > 0) from None
+            if answer.location is None:
+                return answer
+            try:
+                url = urljoin(url, answer.location)
+            except ValueError:  # "http://[::1": no address at all
+                raise FetchError("bad_url", detail=answer.location) from None
+        raise FetchError("too_many_redirects", detail=url)
+
+    async def _ask(self, request: _Request, share: Share) -> Answer:
+        """Make one request, in its host's turn, and tell the host's state how it went."""
+        host = self.host(request.url)
+        async with host.turn(request.tried) as began:
+            # Within the turn: a probe's end must be known before the next one begins.
+            try:
+                # A place among the sockets first: waiting for it mustn't count against the deadline.
+                async with self._sockets:
+                    answer = await self._transfer(request, share)
+            except FetchError as error:
+                if error.host_failed:
+                    host.failed(request.url, began)
+                elif error.reason in ("noai", "too_large", "bad_content_encoding", "bad_chunks"):
+                    host.answered({})
+                raise
+            return self._judge(host, answer, began, request.accept)
+
+    def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
+        """Tell the host's state of an answer; return it, or raise what it means."""
+        problem = None
+        if answer.status not in accept and answer.location is None:
+            problem = answers.failure(answer)
+        if problem is not None and problem.reason == "rate_limited":
+            host.limited(answer.headers, began, wait=random.uniform(1, 3))
+        elif problem is not None and problem.host_failed:
+            host.failed(answer.url, began)
+        else:
+            host.answered(answer.headers)
+        if problem is not None:
+            raise problem
+        return answer
+
+    async def _transfer(self, request: _Request, share: Share) -> Answer:
+        """Send the request and read the answer within the deadline and the size limit.
+
+        The body is read only where the status is in `accept`: a failure is named by its status.
+        """
+        async with (
+            _explained(request.url, self.limits),
+            asyncio.timeout(self.limits.deadline) as deadline,
+            self._open(request.url, request.headers) as response,
+        ):
+            headers_in = _headers(response)
+            # An empty Location leads nowhere: such an answer is a failure like any other status.
+            location = headers_in.get("location") or None if 300 <= response.status < 400 else None
+            robots = headers_in.get("x-robots-tag")
+            # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
+            if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
+                raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
+            wanted = location is None and response.status in request.accept
+            return Answer(
+                url=request.url,
+                status=response.status,
+                headers=headers_in,
+                body=await self._read(response, share, deadline) if wanted else b"",
+                location=location,
+            )
+
+    @asynccontextmanager
+    async def _open(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        assert self._session is not None, "use the client as a context manager"
+        target = self.route(url) if self.route else url
+        async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+            yield response
+
+    async def _read(self, response: aiohttp.ClientResponse, share: Share, deadline: asyncio.Timeout) -> bytes:
+        """Read a body once there is room for it."""
+        limit = self.limits.max_bytes
+        known = None if "Content-Encoding" in response.headers else response.content_length
+        # Most bodies of unknown size are small pages: these mustn't take the room of large images. The small
+        # shares of all sockets are at most half of the budget, so that one of them can always grow.
+        small = min(limit, SMALL, self.limits.in_flight // (2 * self.limits.sockets))
+
+        async def room_for(size: int) -> None:
+            if size > share.size:
+                await _reserve(share, limit, deadline)
+
+        if known is None or known <= limit:  # a larger one is refused before it is read
+            await _reserve(share, small if known is None else known, deadline)
+        body = await read_body(response, limit, room_for)
+        share.shrink(len(body))
+        return body
+
+
+async def _reserve(share: Share, size: int, deadline: asyncio.Timeout) -> None:
+    """Wait for room for a body, with the deadline stopped; meanwhile TCP holds the sender back."""
+    now, end = asyncio.get_running_loop().time, deadline.when()
+    assert end is not None
+    left = end - now()
+    deadline.reschedule(None)
+    await share.reserve(size)
+    deadline.reschedule(now() + left)
+
+
+@asynccontextmanager
+async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
+    """Name what went wrong in a transfer."""
+    try:
+        yield
+    except TimeoutError as error:  # aiohttp's too
+        if isinstance(error, aiohttp.ServerTimeoutError | aiohttp.ConnectionTimeoutError):
+            raise FetchError.host("connect_timeout", detail=f"{limits.connect:g} s") from None
+        # The deadline has been paid once: not again in this run.
+        raise FetchError.host("deadline_exceeded", detail=f"{limits.deadline:g} s", again=False) from None
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PrivateAddress):
+            raise FetchError("private_address", detail=str(error.os_error)) from None
+        reason = "dns_error" if isinstance(error, aiohttp.ClientConnectorDNSError) else "connect_error"
+        raise FetchError.host(reason, detail=str(error.os_error)) from None
+    except aiohttp.InvalidURL:
+        raise FetchError("bad_url", detail=url) from None
+    except aiohttp.ClientPayloadError as error:
+        # Content-Length promised more than came: a passing fault as far as we know.
+        raise FetchError.host("connection_lost", detail=_short(error)) from None
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        if is_bad_chunks(error):  # refused before the headers were given
+            raise bad_chunks() from None
+        raise FetchError.host("connection_lost", detail=_short(error)) from None
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return an answer's headers under lower-case names; of a repeated one, all values.
+
+    Bytes that are no UTF-8, which aiohttp gives as lone surrogates, are percent-encoded: in a Location
+    they mean that, and the store would not take them as they are.
+    """
+    merged: dict[str, str] = {}
+    for name, value in response.headers.items():
+        text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", value)
+        known = merged.get(name.lower())
+        merged[name.lower()] = text if known is None else f"{known}, {text}"
+    return merged
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def client_for(sandbox: str | None, honour_noai: bool) -> Client:
+    """Return the client; with the address of a sandbox, one that asks that in the sources' place."""
+    if sandbox is None:
+        return Client(honour_noai=honour_noai)
+
+    def to_sandbox(url: str) -> str:
+        parts = urlsplit(url)
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{sandbox}/{parts.hostname}{parts.path}{query}"
+
+    quick = Budget(rate=500, max_rate=2000, at_once=16)
+    return Client(honour_noai=honour_noai, route=to_sandbox, budgets={}, default_budget=quick)

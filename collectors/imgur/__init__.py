@@ -1,0 +1,1 @@
+"""imgur: what its links show, and which images its albums hold."""

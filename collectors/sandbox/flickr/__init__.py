@@ -1,0 +1,1 @@
+"""Stand-ins for Flickr's API and image host."""

@@ -1,0 +1,1 @@
+"""The sandbox's generated content: posts, photos, words and pictures, the same for the same seed."""

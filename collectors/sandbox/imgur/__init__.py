@@ -1,0 +1,1 @@
+"""Stand-ins for imgur's pages, API and image host."""

@@ -1,0 +1,1 @@
+"""What a running sandbox holds: its content, its faults and its rate limits."""

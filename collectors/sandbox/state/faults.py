@@ -1,0 +1,107 @@
+"""What goes wrong, how often, and for which address.
+
+    faults = Faults.parse(["429=0.05", "drip=0.01"], seed=0)
+    faults.strike("https://i.redd.it/rrinwcmrxzug1.jpg", "media")      # None, or a fault's name
+
+Which address has which fault depends on the seed and the address alone, so two runs meet the same.
+Transient faults strike the first request of an address (or the first `strikes`), and are gone when
+it is tried again; lasting ones are there for good. This module decides; `misbehave.py` acts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from affectory.core.errors import InputError
+from collectors.sandbox.generated import stable
+
+#: What kind of address it is: an API, the Arctic Shift API, Flickr's, or pictures and pages.
+Place = Literal["api", "archive", "flickr", "media", "safe"]
+
+TRANSIENT = {
+    "429": "too many requests, half of them with Retry-After: 1",
+    "500": "a server's failure, 500 or 503",
+    "reset": "the connection is closed without an answer",
+    "truncated": "less is sent than Content-Length says",
+    "slow_down": "Arctic Shift's 422 'Timeout. Maybe slow down a bit'",
+    "flickr_down": "Flickr's failure 201 'not currently available', in JSON whatever was asked for",
+}
+LASTING = {
+    "drip": "one byte every 0.2 s, for ever",
+    "huge": "zeros without an end, called image/jpeg",
+    "html": "a page where an image should be",
+    "bomb": "a PNG of 874 kB that decodes to 900 MB",
+    "private_redirect": "302 to http://169.254.169.254/latest/meta-data/",
+    "loop": "a redirect to itself",
+    "removed": "the host's 'removed' placeholder",
+    "unavailable": "404",
+    "noai": "the image, with X-Robots-Tag: noai, noimageai",
+    "pixel": "a GIF of one pixel",
+    "corrupt": "a JPEG's first bytes, then garbage",
+}
+KNOWN = TRANSIENT | LASTING
+
+_APPLY: Mapping[Place, frozenset[str]] = {
+    "api": frozenset(TRANSIENT) - {"slow_down", "flickr_down"},
+    "archive": frozenset(TRANSIENT) - {"flickr_down"},
+    "flickr": frozenset(TRANSIENT) - {"slow_down"},
+    "media": frozenset(KNOWN) - {"slow_down", "flickr_down"},
+    "safe": frozenset(),
+}
+
+
+@dataclass(slots=True)
+class Faults:
+    """The rates of the faults, and how often each address was struck."""
+
+    rates: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+    strikes: int = 1
+    _struck: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def parse(cls, specs: Iterable[str], seed: int = 0, strikes: int = 1) -> Faults:
+        """Read specs such as "429=0.05"; several may stand in one string."""
+        rates: dict[str, float] = {}
+        for spec in " ".join(specs).replace(",", " ").split():
+            name, equals, rate = spec.partition("=")
+            if name not in KNOWN or not equals:
+                raise InputError(f"unknown fault {spec!r}: write NAME=RATE with one of {', '.join(KNOWN)}")
+            try:
+                rates[name] = float(rate)
+            except ValueError:
+                raise InputError(f"the rate of fault {spec!r} is no number: write {name}=0.05") from None
+            if not 0 <= rates[name] <= 1:
+                raise InputError(f"the rate of fault {spec!r} must be from 0 to 1")
+        if sum(rates.values()) > 1 + 1e-9:
+            raise InputError(f"the rates of the faults add up to {sum(rates.values()):g}: at most 1 in all")
+        return cls({name: rates[name] for name in KNOWN if rates.get(name)}, seed, strikes)
+
+    def fault_of(self, url: str, place: Place) -> str | None:
+        """Return the fault that an address has, whether or not it has struck already."""
+        if not self.rates:
+            return None
+        draw = stable.unit("fault", self.seed, url)
+        for name, rate in self.rates.items():
+            draw -= rate
+            if draw < 0:
+                return name if name in _APPLY[place] else None
+        return None
+
+    def strike(self, url: str, place: Place) -> str | None:
+        """Return the fault that this request meets; a transient one spends itself."""
+        name = self.fault_of(url, place)
+        if name in TRANSIENT:
+            self._struck[url] += 1
+            # aiohttp's client repeats a GET once by itself when the connection breaks: one reset more,
+            # or it would never be seen.
+            if self._struck[url] > self.strikes + (name == "reset"):
+                return None
+        return name
+
+    def forget(self) -> None:
+        """Let the transient faults strike anew."""
+        self._struck.clear()

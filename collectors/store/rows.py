@@ -1,0 +1,273 @@
+"""Posts and media as rows of the crawl store: each function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from collectors.store.layout import media_path
+from collectors.store.record import Media, Outcome, Post, tombstone
+
+_POST_COLUMNS = [f.name for f in fields(Post) if f.name != "media"]
+_MEDIA_COLUMNS = [f.name for f in fields(Media)]
+_INSERT_POST = (
+    f"insert into posts ({', '.join(_POST_COLUMNS)}, media_key) "
+    f"values ({', '.join('?' * (len(_POST_COLUMNS) + 1))}) on conflict (post_id) do update set "
+    + ", ".join(f"{c} = excluded.{c}" for c in [*_POST_COLUMNS[1:], "media_key"])
+)
+_INSERT_MEDIA = (
+    f"insert into media (post_id, host, ticket, {', '.join(_MEDIA_COLUMNS)}) "
+    f"values ({', '.join('?' * (len(_MEDIA_COLUMNS) + 3))})"
+)
+
+
+def host_of(url: str) -> str:
+    """Return the host that an address names, in lower case; empty where it names none."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def ticket_of(url: str) -> int:
+    """Return an address's place in the random order among those with equally many attempts."""
+    return zlib.crc32(url.encode())
+
+
+def upsert(db: sqlite3.Connection, post: Post) -> str:
+    """Write one post, or the tombstone of one that is no longer public: `new`, `updated` or `known`."""
+    post = post if post.collected_at else replace(post, collected_at=int(time.time()))
+    if post.removed is not None:
+        post = tombstone(post)
+    values = _post_values(post)
+    media_key = _media_key(post.media)
+    old = db.execute(
+        f"select {', '.join(_POST_COLUMNS)}, media_key from posts where post_id = ?", (post.post_id,)
+    ).fetchone()
+    if old is not None and old[:-2] == tuple(values[:-1]) and old[-1] == media_key:
+        return "known"
+    db.execute(_INSERT_POST, (*values, media_key))
+    if old is None or old[-1] != media_key:
+        _write_media(db, post)
+    if post.removed is not None:
+        _forget_candidate(db, post.post_id)
+    return "new" if old is None else "updated"
+
+
+def bury(db: sqlite3.Connection, posts: Sequence[Post]) -> None:
+    """Leave a tombstone of those of these removed posts that the store holds, as posts or as candidates."""
+    for post in posts:
+        if db.execute("select 1 from posts where post_id = ?", (post.post_id,)).fetchone():
+            upsert(db, post)
+        else:
+            _forget_candidate(db, post.post_id)
+
+
+def _forget_candidate(db: sqlite3.Connection, post_id: str) -> None:
+    db.execute(
+        "delete from candidates where post_id = ? and walk in (select walk from walks)",  # by its primary key
+        (post_id,),
+    )
+
+
+def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
+    """Return those of these posts that are there; of their media the links, not what became of them."""
+    marks = ",".join("?" * len(post_ids))
+    media: dict[str, list[Media]] = {}
+    links = f"select post_id, url, position, kind, fallback_url from media where post_id in ({marks})"
+    for post_id, url, position, kind, fallback_url in db.execute(f"{links} order by 1, 3", post_ids):
+        media.setdefault(post_id, []).append(Media(url, position, kind, fallback_url=fallback_url))
+    found = db.execute(f"select {', '.join(_POST_COLUMNS)} from posts where post_id in ({marks})", post_ids)
+    return [_as_post(dict(zip(_POST_COLUMNS, row, strict=True)), media) for row in found.fetchall()]
+
+
+def _as_post(row: dict[str, Any], media: dict[str, list[Media]]) -> Post:
+    row["votes"], row["tags"] = json.loads(row["votes"]), tuple(json.loads(row["tags"]))
+    row["labels"] = None if row["labels"] is None else tuple(json.loads(row["labels"]))
+    row["over_18"] = None if row["over_18"] is None else bool(row["over_18"])
+    return Post(**row, media=tuple(media.get(row["post_id"], ())))
+
+
+def _post_values(post: Post) -> list[Any]:
+    as_json: dict[str, Any] = {
+        "votes": dict(sorted(post.votes.items())),
+        "labels": post.labels,
+        "tags": post.tags,
+    }
+    return [
+        getattr(post, column)
+        if as_json.get(column) is None
+        else json.dumps(as_json[column], ensure_ascii=False)
+        for column in _POST_COLUMNS
+    ]
+
+
+def _media_key(media: Sequence[Media]) -> str:
+    """Return a digest of the links. A link to a post that was removed since is another link."""
+    links = [
+        (m.url, m.kind, m.fallback_url, *([m.reason] if m.reason == "post_removed" else [])) for m in media
+    ]
+    return hashlib.sha256(json.dumps(links).encode()).hexdigest()[:16]
+
+
+_FETCHED = (
+    "status, reason, detail, retry, final_url, robots, sha256, mime, width, height, frames, bytes, "
+    "attempts, fetched_at"
+)
+
+
+def _write_media(db: sqlite3.Connection, post: Post) -> None:
+    """Replace a post's media, but let an address that was fetched already keep its outcome."""
+    outcomes = {
+        medium.url: db.execute(
+            f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (medium.url,)
+        ).fetchone()
+        for medium in post.media
+        if medium.status == "pending"
+    }
+    db.execute(
+        "insert or ignore into orphans select sha256, mime from media "
+        "where post_id = ? and sha256 is not null",
+        (post.post_id,),
+    )
+    db.execute("delete from media where post_id = ?", (post.post_id,))
+    for medium in post.media:
+        _insert_medium(db, post.post_id, medium, outcomes.get(medium.url))
+
+
+def _insert_medium(
+    db: sqlite3.Connection, post_id: str, medium: Media, outcome: tuple[Any, ...] | None
+) -> None:
+    url = medium.url
+    values = (getattr(medium, column) for column in _MEDIA_COLUMNS)
+    db.execute(_INSERT_MEDIA, (post_id, host_of(url), ticket_of(url), *values))
+    if outcome is not None:
+        marks = ", ".join("?" * len(outcome))
+        db.execute(
+            f"update media set ({_FETCHED}) = ({marks}) where post_id = ? and position = ?",
+            (*outcome, post_id, medium.position),
+        )
+
+
+def settle(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> bool:
+    """Write what became of an address after `tries`; return whether a file of it is named by any row now.
+
+    None is where its posts were dropped while it was fetched.
+    """
+    settled = db.execute(
+        "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, robots = ?, "
+        "sha256 = ?, mime = ?, width = ?, height = ?, frames = ?, bytes = ?, "
+        "attempts = attempts + ?, fetched_at = ?, claimed_by = null "
+        "where url = ? and status = 'pending'",
+        (
+            outcome.status,
+            outcome.reason,
+            outcome.detail,
+            outcome.retry,
+            outcome.final_url,
+            outcome.robots,
+            outcome.sha256,
+            outcome.mime,
+            outcome.width,
+            outcome.height,
+            outcome.frames,
+            outcome.bytes,
+            tries,
+            int(time.time()),
+            url,
+        ),
+    ).rowcount
+    named = "select 1 from media where sha256 = ? limit 1"
+    return settled > 0 or db.execute(named, (outcome.sha256,)).fetchone() is not None
+
+
+def hand_back(db: sqlite3.Connection, url: str) -> None:
+    """Let an address be claimed again."""
+    db.execute("update media set claimed_by = null where url = ? and status = 'pending'", (url,))
+
+
+def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:
+    """Put an album's images where its own address stands, in order, for every post that links to it."""
+    holders = db.execute(
+        "select post_id, position from media where url = ? and status = 'pending'", (url,)
+    ).fetchall()
+    for post_id, position in holders:
+        db.execute("delete from media where post_id = ? and position = ?", (post_id, position))
+        # Rows behind the album move up: from the last one, since (post_id, position) is the key.
+        behind = db.execute(
+            "select position from media where post_id = ? and position > ? order by position desc",
+            (post_id, position),
+        ).fetchall()
+        for (old,) in behind:
+            db.execute(
+                "update media set position = ? where post_id = ? and position = ?",
+                (old + len(urls) - 1, post_id, old),
+            )
+        for offset, image in enumerate(urls):
+            outcome = db.execute(
+                f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (image,)
+            ).fetchone()
+            medium = Media(url=image, position=position + offset, kind="imgur_image")
+            _insert_medium(db, post_id, medium, outcome)
+
+
+def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: bool) -> None:
+    """Write how far a walk has come."""
+    db.execute(
+        "insert into walks (walk, cursor, done, updated_at) values (?, ?, ?, ?) on conflict (walk) "
+        "do update set cursor = excluded.cursor, done = excluded.done, updated_at = excluded.updated_at",
+        (walk, cursor, done, int(time.time())),
+    )
+
+
+def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], limit: int) -> None:
+    """Keep these posts among a walk's candidates, and no more than its `limit` best-scored in all.
+
+    Of a removed one the rank is kept until the walk ends: it takes the place that it had.
+    """
+    bury(db, [post for post in posts if post.removed is not None])
+    db.executemany(
+        "insert or replace into candidates (walk, post_id, score, record) values (?, ?, ?, ?)",
+        [
+            (walk, p.post_id, _rank(p), msgspec.json.encode(p if p.removed is None else tombstone(p)))
+            for p in posts
+        ],
+    )
+    db.execute(
+        "delete from candidates where walk = ?1 and post_id in (select post_id from candidates "
+        "where walk = ?1 order by score desc, post_id limit -1 offset ?2)",
+        (walk, limit),
+    )
+
+
+def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]:
+    """Return a walk's best-scored candidates, the best first."""
+    found = db.execute(
+        "select record from candidates where walk = ? order by score desc, post_id limit ?", (walk, limit)
+    )
+    return [msgspec.json.decode(record, type=Post) for (record,) in found]
+
+
+def _rank(post: Post) -> int:
+    return post.score if post.score is not None else -(2**63)
+
+
+def delete_orphans(db: sqlite3.Connection, folder: Path) -> None:
+    """Delete the image files that posts have let go of, but for those that another post names."""
+    found = db.execute(
+        "select sha256, mime from orphans where not exists "
+        "(select 1 from media where media.sha256 = orphans.sha256)"
+    )
+    for sha256, mime in found.fetchall():
+        media_path(folder, sha256, mime).unlink(missing_ok=True)
+    db.execute("delete from orphans")

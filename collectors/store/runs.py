@@ -1,0 +1,94 @@
+"""Runs of collectors on one store: who is alive, and what the dead had in hand.
+
+A run holds an exclusive lock on `runs/RUN.lock` while it lives; the system frees it however the
+process ends. The next run finds the file unlocked, hands out again what the dead one had claimed,
+and removes the files it had begun.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from collectors.store.layout import media_path
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a collector on a store. Its lock is held until the process ends."""
+
+    run_id: int
+    lock: IO[bytes]
+
+
+def start(db: sqlite3.Connection, folder: Path, command: str) -> Run:
+    """Write a run to the log and take its lock."""
+    run_id = db.execute(
+        "insert into runs (command, started_at) values (?, ?)", (command, int(time.time()))
+    ).lastrowid
+    assert run_id is not None
+    # Locked before it has its name: no other run can find it unlocked and take us for dead.
+    unnamed = folder / "runs" / f"{run_id}.{os.getpid()}"
+    lock = unnamed.open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    unnamed.rename(_lock_path(folder, run_id))
+    return Run(run_id, lock)
+
+
+def finish(db: sqlite3.Connection, folder: Path, run: Run) -> None:
+    """Hand back what a run had claimed, and give up its lock."""
+    try:
+        db.execute("update media set claimed_by = null where claimed_by = ?", (run.run_id,))
+        _lock_path(folder, run.run_id).unlink(missing_ok=True)
+    finally:
+        run.lock.close()
+
+
+def take_over(db: sqlite3.Connection, folder: Path) -> None:
+    """Hand out again what dead runs had claimed, and remove what they had half written."""
+    alive = []
+    for path in sorted((folder / "runs").iterdir()):
+        run_id = int(path.name.split(".")[0])
+        try:
+            with path.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _requeue_lost(db, folder, run_id)
+                for half_written in (folder / "media" / "tmp").glob(f"{run_id}-*"):
+                    half_written.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+        except BlockingIOError:
+            alive.append(run_id)
+        except FileNotFoundError:
+            continue  # another collector took over from it just now
+    marks = ",".join("?" * len(alive))
+    db.execute(
+        f"update media set claimed_by = null where claimed_by is not null and claimed_by not in ({marks})",
+        alive,
+    )
+
+
+def _requeue_lost(db: sqlite3.Connection, folder: Path, run_id: int) -> None:
+    """After a power cut a row can outlive its file: look at what the dead run had stored."""
+    stored = db.execute(
+        "select url, sha256, mime, bytes from media where status = 'stored' and fetched_at >= "
+        "(select started_at from runs where run_id = ?)",
+        (run_id,),
+    ).fetchall()
+    lost = [(url,) for url, sha256, mime, size in stored if _size(media_path(folder, sha256, mime)) != size]
+    db.executemany("update media set status = 'pending' where url = ?", lost)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _lock_path(folder: Path, run_id: int) -> Path:
+    return folder / "runs" / f"{run_id}.lock"

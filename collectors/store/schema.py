@@ -1,0 +1,169 @@
+"""The crawl store's SQLite schema, its version, and how an older one is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from affectory.core.errors import StoreError
+from collectors.store.rows import ticket_of
+
+#: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
+STORE_VERSION = 4
+
+#: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
+APPLICATION_ID = 0x41464354
+
+_TABLES = """
+create table posts (
+    post_id      text primary key,
+    source       text not null,
+    community    text not null,
+    title        text not null,
+    body         text not null,
+    author       text,                -- a keyed hash, never a name
+    created_at   integer,             -- Unix seconds, UTC
+    taken        text,                -- of a photo, by its camera's clock: 2012-08-06 15:04:02
+    score        integer,
+    num_comments integer,
+    votes        text not null,       -- JSON: label -> count
+    votes_total  integer,
+    label        text,
+    labels       text,                -- JSON: the labels that hold; null: not annotated
+    split        text,                -- the published one
+    tags         text not null default '[]',  -- JSON
+    permalink    text,
+    licence      text,
+    licence_url  text,
+    over_18      integer,
+    removed      text,                -- the source's own reason; then all but id, place and time is empty
+    collected_at integer not null,
+    media_key    text not null        -- digest of the links as resolved: unchanged links keep their images
+);
+create index posts_community on posts (community);
+
+create table media (
+    post_id      text not null references posts on delete cascade,
+    position     integer not null,
+    url          text not null,
+    host         text not null,
+    kind         text not null,
+    status       text not null,
+    reason       text,
+    detail       text,
+    retry        integer not null default 0,
+    fallback_url text,
+    final_url    text,                -- where the bytes came from, after redirects
+    robots       text,                -- the X-Robots-Tag header, where there was one
+    sha256       text,
+    mime         text,
+    width        integer,
+    height       integer,
+    frames       integer,
+    bytes        integer,
+    attempts     integer not null default 0,  -- how often it was asked for
+    ticket       integer not null default 0,  -- its place among addresses with equally many attempts
+    fetched_at   integer,
+    claimed_by   integer,             -- the run that is fetching it now
+    primary key (post_id, position)
+);
+create index media_url on media (url);
+create index media_sha256 on media (sha256) where sha256 is not null;
+-- in the order in which a host's addresses are asked
+create index media_work on media (host, attempts, ticket, url)
+    where status = 'pending' and claimed_by is null;
+
+create table orphans (                -- files that a post has let go of, deleted next
+    sha256       text primary key,
+    mime         text not null
+);
+
+create table walks (                  -- how far a walk over a source's pages has come
+    walk         text primary key,
+    cursor       text,
+    done         integer not null default 0,
+    updated_at   integer not null
+);
+create table candidates (             -- posts of a walk that must end before the best are known
+    walk         text not null,
+    post_id      text not null,
+    score        integer not null,
+    record       blob not null,
+    primary key (walk, post_id)
+) without rowid;
+create index candidates_rank on candidates (walk, score);
+
+create table runs (
+    run_id       integer primary key,
+    command      text not null,
+    started_at   integer not null,
+    ended_at     integer,             -- null: still running, or killed
+    summary      text
+);
+"""
+
+#: What brings a store of a version up to the next one.
+_MIGRATIONS = {
+    1: (
+        "alter table posts add column labels text",
+        "alter table posts add column split text",
+        "alter table posts add column tags text not null default '[]'",
+    ),
+    2: ("alter table posts add column taken text",),
+    3: (
+        "alter table media add column ticket integer not null default 0",
+        "update media set ticket = ticket_of(url)",
+        "drop index media_work",
+        "create index media_work on media (host, attempts, ticket, url) "
+        "where status = 'pending' and claimed_by is null",
+        "create index if not exists media_sha256 on media (sha256) where sha256 is not null",
+        "create table if not exists orphans (sha256 text primary key, mime text not null)",
+        # Of a removed post a tombstone stays: see record.tombstone.
+        "insert or ignore into orphans select sha256, mime from media join posts using (post_id) "
+        "where removed is not null and sha256 is not null",
+        "delete from media where post_id in (select post_id from posts where removed is not null)",
+        "update posts set title = '', body = '', author = null, created_at = null, taken = null, "
+        "score = null, num_comments = null, votes = '{}', votes_total = null, label = null, labels = null, "
+        "split = null, tags = '[]', permalink = null, licence = null, licence_url = null, over_18 = null, "
+        "media_key = '4f53cda18c2baa0c' where removed is not null",
+        "delete from candidates where json_extract(cast(record as text), '$.removed') is not null "
+        "or post_id in (select post_id from posts where removed is not null)",
+    ),
+}
+
+
+def prepare(db: sqlite3.Connection, where: str) -> None:
+    """Create the tables of an empty database, or check the version of one that has them.
+
+    Raises `StoreError` for a database that isn't ours, or that a newer Affectory wrote.
+    """
+    version = db.execute("pragma user_version").fetchone()[0]
+    if version > STORE_VERSION:
+        raise StoreError(
+            f"the store {where!r} has version {version}, newer than this program reads "
+            f"({STORE_VERSION}): upgrade affectory, or choose another --store"
+        )
+    if version == STORE_VERSION:
+        return
+    db.execute("begin immediate")
+    try:
+        # Another collector may have done this while we waited for the lock.
+        version = db.execute("pragma user_version").fetchone()[0]
+        if version == 0:
+            if db.execute("select count(*) from sqlite_master").fetchone()[0]:
+                raise StoreError(
+                    f"{where!r} is a SQLite database, but no crawl store: choose another --store"
+                )
+            for statement in _TABLES.split(";\n"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"pragma application_id = {APPLICATION_ID}")
+        else:
+            db.create_function("ticket_of", 1, ticket_of, deterministic=True)
+            for old in range(version, STORE_VERSION):
+                for statement in _MIGRATIONS[old]:
+                    db.execute(statement)
+        db.execute(f"pragma user_version = {STORE_VERSION}")
+        db.execute("commit")
+    except BaseException:
+        db.execute("rollback")
+        raise

@@ -1,0 +1,323 @@
+"""The crawl store: one folder with `crawl.sqlite`, `media/ab/abcdef….jpg` and `author.key`.
+
+Any process may be killed at any instant. Posts are written a page a transaction, together with the
+walk's cursor; an image file is complete before it gets its name, and has its name before its row
+says `stored`. A run holds an exclusive lock on a file of its own while it lives: what a dead run
+had claimed is handed out again, and its half-written files are removed.
+
+    with Store.open("data/reddit") as store, store.run("collectors.reddit …") as run:
+        store.add([post, …])
+        for task in store.claim(run, host="i.redd.it", n=8): …
+        store.settle(task.url, outcome)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from affectory.core.errors import StoreError
+from collectors.store import rows, runs
+from collectors.store.layout import explained
+from collectors.store.layout import media_path as media_path  # curation knows the store by this module
+from collectors.store.record import Outcome, Post
+from collectors.store.runs import Run
+from collectors.store.schema import prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An image to fetch: its address, a second one of the same picture, and how often it was asked for."""
+
+    url: str
+    kind: str
+    fallback_url: str | None
+    attempts: int = 0
+
+
+class Store:
+    """A crawl store, open for reading and writing. Close it, or use it as a context manager."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.db = db
+
+    @classmethod
+    def open(cls, folder: str | Path, *, create: bool = True) -> Self:
+        """Open the store in `folder`, creating it where it isn't there.
+
+        Raises `StoreError` where the folder is a file, the database isn't ours or is newer, or
+        (with `create=False`) there is none.
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"--store {str(folder)!r} is a file: name a folder")
+        if not create and not (folder / "crawl.sqlite").is_file():
+            raise StoreError(
+                f"there is no crawl store in {str(folder)!r}: collect one first, "
+                "or name another folder with --store"
+            )
+        with explained(folder):
+            (folder / "media" / "tmp").mkdir(parents=True, exist_ok=True)
+            (folder / "runs").mkdir(exist_ok=True)
+            db = sqlite3.connect(folder / "crawl.sqlite", timeout=30, isolation_level=None)
+            try:
+                db.execute("pragma journal_mode = wal")
+                # NORMAL: a power cut may cost the last commits, never the database; `runs.take_over` finds
+                # images whose row outlived their bytes.
+                db.execute("pragma synchronous = normal")
+                db.execute("pragma foreign_keys = on")
+                db.execute("pragma secure_delete = on")  # a deleted post's text leaves the file, too
+                prepare(db, str(folder))
+            except BaseException:
+                db.close()
+                raise
+        store = cls(folder, db)
+        try:
+            store._delete_orphans()  # those of a process that was killed
+        except BaseException:
+            db.close()
+            raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with explained(self.folder):
+            self.db.execute("begin immediate")
+            try:
+                yield self.db
+                self.db.execute("commit")
+            except BaseException:
+                # A full disk may have rolled back by itself.
+                if self.db.in_transaction:
+                    self.db.execute("rollback")
+                raise
+
+    def _delete_orphans(self) -> None:
+        """Delete the image files that posts have let go of. Call it once that is committed."""
+        if self.db.execute("select 1 from orphans limit 1").fetchone():
+            with self._transaction() as db:
+                rows.delete_orphans(db, self.folder)
+
+    def author_key(self) -> bytes:
+        """Return the key that hashes authors' names in this store, made at its first use (mode 0600)."""
+        path = self.folder / "author.key"
+        if not path.exists():
+            with explained(self.folder):
+                new = path.with_name(f"author.key.{os.getpid()}")
+                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(secrets.token_bytes(32))
+                # link() fails where another collector was first: its key is the store's.
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, path)
+                new.unlink()
+        return path.read_bytes()
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def run(self, command: str) -> Iterator[Run]:
+        """Register a run, take over from dead ones, and hand back at the end what it had claimed."""
+        with explained(self.folder):
+            runs.take_over(self.db, self.folder)
+            run = runs.start(self.db, self.folder, command)
+        try:
+            yield run
+        finally:
+            with contextlib.suppress(StoreError), explained(self.folder):
+                runs.finish(self.db, self.folder, run)
+
+    def end(self, run: Run, summary: str) -> None:
+        """Write the run's end and its closing summary to the run log."""
+        with self._transaction() as db:
+            db.execute(
+                "update runs set ended_at = ?, summary = ? where run_id = ?",
+                (int(time.time()), summary, run.run_id),
+            )
+
+    # -- posts --------------------------------------------------------------------------------
+
+    def add(
+        self, posts: Iterable[Post], *, walk: str | None = None, cursor: str | None = None
+    ) -> Counter[str]:
+        """Write posts, and with `walk` how far it has come, in one transaction.
+
+        Returns how many were `new`, `updated` (something of the post has changed) or `known`.
+        Images whose links haven't changed keep what was fetched.
+        """
+        with self._transaction() as db:
+            counts = Counter(rows.upsert(db, post) for post in posts)
+            if walk is not None:
+                rows.set_walk(db, walk, cursor, done=False)
+        self._delete_orphans()
+        return counts
+
+    def bury(self, posts: Sequence[Post]) -> None:
+        """Leave a tombstone of those of these removed posts that the store holds; others stay out of it."""
+        with self._transaction() as db:
+            rows.bury(db, posts)
+        self._delete_orphans()
+
+    def posts(self, post_ids: Sequence[str]) -> dict[str, Post]:
+        """Return those of these posts (a few hundred) that the store holds, by id; their media as links."""
+        return {post.post_id: post for post in rows.posts(self.db, post_ids)}
+
+    def cursor(self, walk: str) -> str | None:
+        """Return where a walk goes on; None for one that starts afresh."""
+        found = self.db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()
+        return found[0] if found else None
+
+    def finish_walk(self, walk: str, cursor: str | None) -> None:
+        """Say that a walk has come to its end; `cursor` is where a later run looks for what is new."""
+        with self._transaction() as db:
+            rows.set_walk(db, walk, cursor, done=True)
+
+    def add_candidates(self, walk: str, posts: Sequence[Post], *, cursor: str | None, limit: int) -> None:
+        """Keep the posts of a walk that may be among its `limit` best-scored, and its cursor."""
+        with self._transaction() as db:
+            rows.add_candidates(db, walk, posts, limit)
+            rows.set_walk(db, walk, cursor, done=False)
+        self._delete_orphans()
+
+    def candidates(self, walk: str) -> int:
+        """Return how many candidates a walk has."""
+        found = self.db.execute("select count(*) from candidates where walk = ?", (walk,)).fetchone()
+        return int(found[0])
+
+    def promote(self, walk: str, limit: int, cursor: str | None) -> Counter[str]:
+        """End a walk: write its `limit` best-scored candidates as posts (ties by post id).
+
+        With a `cursor` the candidates stay, for a later run to compare with what came since.
+        """
+        with self._transaction() as db:
+            best = rows.best_candidates(db, walk, limit)
+            counts = Counter(rows.upsert(db, post) for post in best)
+            if cursor is None:
+                db.execute("delete from candidates where walk = ?", (walk,))
+            rows.set_walk(db, walk, cursor, done=True)
+        self._delete_orphans()
+        return counts
+
+    def post_count(self, communities: Sequence[str]) -> int:
+        """Return how many posts of these communities the store holds."""
+        marks = ",".join("?" * len(communities))
+        found = self.db.execute(f"select count(*) from posts where community in ({marks})", communities)
+        return int(found.fetchone()[0])
+
+    # -- media --------------------------------------------------------------------------------
+
+    def media_path(self, sha256: str, mime: str) -> Path:
+        """Return where an image of this digest and type stands: `media/ab/abcdef….jpg`."""
+        return media_path(self.folder, sha256, mime)
+
+    def requeue(self, communities: Sequence[str], *, reasons_kept: Sequence[str] = ()) -> int:
+        """Make pending again what failed for a passing reason, but for `reasons_kept`. Returns how many."""
+        communities_marks = ",".join("?" * len(communities))
+        kept_marks = ",".join("?" * len(reasons_kept))
+        with self._transaction() as db:
+            return db.execute(
+                "update media set status = 'pending' "
+                "where retry = 1 and status in ('failed', 'gone', 'refused') "
+                f"and coalesce(reason, '') not in ({kept_marks}) and post_id in "
+                f"(select post_id from posts where community in ({communities_marks}))",
+                (*reasons_kept, *communities),
+            ).rowcount
+
+    def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
+        """Return how many addresses wait for a fetch, unclaimed, by host."""
+        marks = ",".join("?" * len(communities))
+        found = self.db.execute(
+            "select m.host, count(distinct m.url) from media m join posts p using (post_id) "
+            f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
+            "group by m.host order by m.host",
+            communities,
+        )
+        return dict(found.fetchall())
+
+    def claim(self, run: Run, communities: Sequence[str], *, host: str, n: int) -> list[Task]:
+        """Claim up to `n` addresses of a host for this run; another run won't get them.
+
+        Those with the fewest attempts come first, in random order, so that broken ones keep none waiting.
+        """
+        marks = ",".join("?" * len(communities))
+        with self._transaction() as db:
+            # The rows come from the index in order: "cross join" keeps SQLite from sorting all that wait.
+            found = db.execute(
+                "select m.url, min(m.kind), max(m.fallback_url), m.attempts "
+                "from media m indexed by media_work cross join posts p using (post_id) "
+                "where m.status = 'pending' and m.claimed_by is null and m.host = ? "
+                f"and p.community in ({marks}) "
+                "group by m.attempts, m.ticket, m.url order by m.attempts, m.ticket, m.url limit ?",
+                (host, *communities, n),
+            ).fetchall()
+            tasks: dict[str, Task] = {}
+            for row in found:  # of two posts that link to one address, one may count fewer attempts
+                tasks.setdefault(row[0], Task(*row))
+            db.executemany(
+                "update media set claimed_by = ? where url = ? and status = 'pending'",
+                [(run.run_id, url) for url in tasks],
+            )
+        return list(tasks.values())
+
+    def settle(self, url: str, outcome: Outcome, *, tries: int = 1) -> None:
+        """Write what became of an address, for every post that links to it; a file that none has goes.
+
+        `tries` is how often it was asked for: 0 where its host had been given up before. Where the file was
+        deleted meanwhile, with the last post that had it, the address stays pending.
+        """
+        with self._transaction() as db:
+            if outcome.sha256 is None or outcome.mime is None:
+                rows.settle(db, url, outcome, tries)
+                return
+            path = self.media_path(outcome.sha256, outcome.mime)
+            if not path.exists():
+                rows.hand_back(db, url)
+            elif not rows.settle(db, url, outcome, tries):
+                path.unlink(missing_ok=True)
+
+    def refetch(self, digests: Sequence[str]) -> int:
+        """Make images pending again whose files were found missing or changed; return how many."""
+        lost = 0
+        with self._transaction() as db:
+            for digest in digests:
+                mimes = db.execute("select distinct mime from media where sha256 = ?", (digest,))
+                for (mime,) in mimes.fetchall():
+                    self.media_path(digest, mime).unlink(missing_ok=True)
+                lost += db.execute(
+                    "update media set status = 'pending', sha256 = null where sha256 = ?", (digest,)
+                ).rowcount
+        return lost
+
+    def replace_media(self, url: str, urls: Sequence[str]) -> None:
+        """Put the images of an album in the place of the album's own address."""
+        with self._transaction() as db:
+            rows.replace_media(db, url, urls)
+
+    def media_counts(self, communities: Sequence[str]) -> Counter[tuple[str, str | None]]:
+        """Return how many media there are by (status, reason)."""
+        marks = ",".join("?" * len(communities))
+        found = self.db.execute(
+            "select m.status, m.reason, count(*) from media m join posts p using (post_id) "
+            f"where p.community in ({marks}) group by 1, 2",
+            communities,
+        )
+        return Counter({(status, reason): n for status, reason, n in found})

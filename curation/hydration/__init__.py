@@ -1,0 +1,1 @@
+"""Rebuild a full release from an ids release."""

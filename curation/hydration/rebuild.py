@@ -1,0 +1,190 @@
+"""From an `ids` release and a crawl store to the full release that the ids stand for."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from affectory.core.errors import AffectoryError
+from collectors.store import Store
+from curation.duplicates import duplicates
+from curation.filters.options import Filter, HasImage, Removed, Words
+from curation.filters.stage import DROPPED
+from curation.hydration import recollect
+from curation.hydration.matching import Match, match
+from curation.recipe.recipe import Recipe
+from curation.release import card, manifest, versions
+from curation.release.assemble import Built, damage_notes, digested, gather, identified
+from curation.release.manifest import Manifest
+from curation.release.publish import Draft, Label, publish
+from curation.release.workplace import workplace
+from curation.rows.pixels import lost_digests
+from curation.rows.read import plan
+from curation.rows.shards import Engine
+from curation.splits import split, twins
+
+_IDS = [*recollect.COLUMNS, "image_index", "label", "duplicate_group", "image_sha256"]
+
+
+def ids_of(folder: Path, described: Manifest) -> pa.Table:
+    """Return the rows of an ids release, each with its split. Raises `AffectoryError` for a missing file."""
+    tables = []
+    for file in described.files:
+        if file.path.startswith("ids-"):
+            if not (folder / file.path).is_file():
+                raise AffectoryError(f"{folder / file.path} is missing: download the release again")
+            extra = [*(["labels"] if described.multilabel else []), *described.labelled]
+            table = pq.read_table(folder / file.path, columns=[*_IDS, *extra])
+            number = split.NAMES.index(file.split)
+            tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
+    return pa.concat_tables(tables)
+
+
+def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | None) -> None:
+    """Collect the posts of an ids release into a store, by the collector of their source."""
+    found = versions.find(folder, version)
+    described = manifest.read(found / "manifest.json")
+    if described.recipe["source"].get("local"):
+        raise AffectoryError(
+            f"{described.name} is made of files on disk: python -m collectors.local {described.name} "
+            f"--path FOLDER --store {store}, then this command again with --store-only"
+        )
+    recollect.collect(ids_of(found, described).to_pylist(), store, sandbox_url)
+
+
+def check_room(folder: Path, version: str | None, out: Path) -> None:
+    """Raise `AffectoryError` where a finished rebuild of this version exists in `out`."""
+    there = out / versions.find(folder, version).name
+    versions.check_free(there, unless=versions.unnamed(there))
+
+
+def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
+    """Rebuild the full release of an ids release in `out`, where none may stand. Raises `AffectoryError`."""
+    began = time.monotonic()
+    found = versions.find(folder, version)
+    described = manifest.read(found / "manifest.json")
+    recipe = Recipe.model_validate(described.recipe)
+    ids = ids_of(found, described)
+    again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
+    with Store.open(store, create=False) as source, workplace(out) as place, Engine(workers) as engine:
+        scratch = place / "scratch"
+        pieces = plan(source, again, scratch)
+        read = digested(again, engine, pieces, scratch)
+        every = recipe.images.which != "none"
+        rows, lost = gather(again, source.folder, engine, pieces, scratch, every_medium=every)
+        draft = _matched(rows, lost, ids, described)
+        _check(draft, store)
+        damaged = lost_digests(draft.lost)
+        label = Label(described.version, _input(described, identified(read, damaged)))
+        publish(draft, recipe, source.folder, engine, label, place)
+        there = out / described.version
+        if versions.unnamed(there):
+            there.rename(place / "unfinished")
+        (place / "release").rename(there)
+        if damaged:  # after the rename, as a build does
+            source.refetch(damaged)
+    card.write(out, folder / "card.md")
+    built = manifest.read(out / described.version / "manifest.json")
+    return Built(out / described.version, built, False, time.monotonic() - began)
+
+
+def _input(described: Manifest, read: str) -> str:
+    """Return the digest of what a rebuild is made of: the ids, and a store that may not be theirs."""
+    return hashlib.sha256(f"{described.input_digest}\n{read}".encode()).hexdigest()
+
+
+def _check(draft: Draft, store: Path) -> None:
+    """Raise `AffectoryError` where none of the posts is left, as with a store of others."""
+    if len(draft.rows):
+        return
+    reasons = Counter(draft.lost["reason"].to_pylist())
+    why = ", ".join(f"{reason}: {n:,}" for reason, n in reasons.most_common())
+    raise AffectoryError(
+        f"the store {str(store)!r} gives none of the posts that the ids name ({why}): name their --store, or "
+        "leave out --store-only to collect them"
+    )
+
+
+def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Filter, ...]:
+    """Return a rebuild's filters: what the recipe dropped is out already, what has gone since goes now."""
+    filters: list[Filter] = [Removed(use="removed")]
+    if recipe.images.which != "none" and not ids["image_sha256"].null_count:
+        filters.append(HasImage(use="image"))
+    # Short texts were left out of the release, and are again.
+    filters += [f for f in recipe.filters if isinstance(f, Words) and f.otherwise == "image-only"]
+    return tuple(filters)
+
+
+def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest) -> Draft:
+    """Keep the rows that the ids name, with the ids' label, split, group and index; account for each id.
+
+    `rows` and `lost` have every medium of a post, and their `image_index` is its position.
+    """
+    named = ids.to_pylist()
+    found = match(named, rows, lost)
+    kept = sorted((n for n, one in enumerate(found) if one.row is not None), key=lambda n: _place(named[n]))
+    gone = [n for n, one in enumerate(found) if one.row is None]
+    rows = rows.take(pa.array([found[n].row for n in kept], pa.int64()))
+    out = _dropped([named[n] for n in gone], [found[n] for n in gone], lost)
+    named = [named[n] for n in kept]
+    rows = _with_labels(_with_index(rows, named), named, described)
+    splits = np.array([one["split"] for one in named], np.int8)
+    groups = duplicates.from_names([one["duplicate_group"] for one in named])
+    count = twins(splits, rows["post_id"], groups)
+    assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
+    stages = ["removed", "image", "words", "pixels", "hydrate"]
+    note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
+    notes = [note, *damage_notes(lost_digests(out))]
+    flags = {name: [one[name] for one in named] for name in described.labelled}
+    told = ["image_index", "label", *(["labels"] if described.multilabel else [])]
+    return Draft(rows, groups, assigned, out, stages, notes, flags, told)
+
+
+def _place(one: Mapping[str, Any]) -> tuple[str, int]:
+    return one["post_id"], one["image_index"]
+
+
+def _with_index(rows: pa.Table, named: Sequence[Mapping[str, Any]]) -> pa.Table:
+    place = rows.schema.get_field_index("image_index")
+    values = pa.array([one["image_index"] for one in named], pa.int16())
+    return rows.set_column(place, rows.schema.field(place), values)
+
+
+def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: Manifest) -> pa.Table:
+    """Return the rows with the labels that the ids give them."""
+    label = [None if one["label"] is None else described.classes[one["label"]] for one in named]
+    rows = rows.set_column(rows.column_names.index("label"), "label", pa.array(label, pa.string()))
+    if not described.multilabel:
+        return rows
+    names = described.multilabel["names"]
+    several = [None if one["labels"] is None else [names[i] for i in one["labels"]] for one in named]
+    kind = rows.schema.field("labels").type
+    return rows.set_column(rows.column_names.index("labels"), "labels", pa.array(several, kind))
+
+
+def _dropped(named: Sequence[Mapping[str, Any]], found: Sequence[Match], lost: pa.Table) -> pa.Table:
+    """Return ids without a row as dropped rows: as a filter dropped it, or under the reason of the match."""
+    theirs = [(one, match.lost) for one, match in zip(named, found, strict=True) if match.lost is not None]
+    table = lost.take(pa.array([row for _, row in theirs], pa.int64()))
+    table = _with_index(table, [one for one, _ in theirs])
+    ours = [
+        {
+            "post_id": one["post_id"],
+            "image_index": one["image_index"],
+            "community": one["community"],
+            "stage": "hydrate",
+            "reason": match.reason,
+            "detail": match.detail,
+        }
+        for one, match in zip(named, found, strict=True)
+        if match.lost is None
+    ]
+    return pa.concat_tables([table, pa.Table.from_pylist(ours, schema=DROPPED)])

@@ -1,0 +1,1 @@
+"""The recipe of a dataset: the schema of recipe.toml."""

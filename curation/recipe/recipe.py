@@ -1,0 +1,221 @@
+"""The recipe of a dataset: `datasets/<name>/recipe.toml`, one readable file that is the whole release.
+
+An error names the file, the key, the value, and what is allowed there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from affectory.core.errors import AffectoryError, first_fault
+from collectors.local.source import Local
+from curation.filters.options import Filter, Part
+
+
+class RecipeError(AffectoryError):
+    """A recipe that can't be used."""
+
+
+class Source(Part):
+    """Where the posts come from: a crawl store, and which of its communities."""
+
+    store: str = "data/reddit"
+    communities: tuple[str, ...] = ()
+    local: Local | None = None
+
+
+class Text(Part):
+    """What the text of a post is: its title, or title and body, a newline between them."""
+
+    parts: tuple[Literal["title", "body"], ...] = ("title",)
+
+
+class Images(Part):
+    """Which images of a post become rows, and what is published of them.
+
+    `which`: the first that is stored, every one, or none. `format`: the bytes as collected, or a JPEG
+    whose longer side is at most `side`.
+    """
+
+    which: Literal["first", "all", "none"] = "first"
+    format: Literal["original", "jpeg"] = "original"
+    side: Annotated[int, Field(ge=32)] = 512
+    quality: Annotated[int, Field(ge=1, le=100)] = 92
+
+
+class Duplicates(Part):
+    """Which posts count as duplicates of each other, and what becomes of them.
+
+    `images`: the same bytes (`exact`), or difference hashes within `distance` bits (`near`).
+    `texts`: equal after normalisation, or one word apart (`near`). `policy`: `keep-all` only groups them;
+    `keep-best` keeps the best-scored of a group; `drop-conflicts` drops groups with several labels.
+    """
+
+    images: Literal["off", "exact", "near"] = "near"
+    distance: Annotated[int, Field(ge=0, le=3)] = 3
+    texts: Literal["off", "equal", "near"] = "equal"
+    policy: Literal["keep-all", "keep-best", "drop-conflicts"] = "keep-all"
+
+
+class Split(Part):
+    """How posts are split.
+
+    `leakage`: with `group` duplicates never straddle splits; `paper` is the paper's rule as it stands.
+    The rule `given` takes the published split of each post; `given` maps its names to ours where they
+    differ. Where it has no validation set, `validation` of its training posts become one, by lot.
+    """
+
+    rule: Literal["top-score", "unanimous", "random", "given"] = "top-score"
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    leakage: Literal["group", "paper"] = "group"
+    seed: int = 0
+    given: dict[str, Literal["train", "validation", "test"]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train_on(self) -> Split:
+        if self.test + self.validation >= 1:
+            raise ValueError(f"test + validation is {self.test + self.validation:g}: leave some for training")
+        return self
+
+
+class Multilabel(Part):
+    """The labels of which several may hold for a post, and the paper's counts of them."""
+
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    expected: dict[str, int] = Field(default_factory=dict)
+
+
+class Labelled(Part):
+    """The percentages of the training posts that count as labelled, for learning from few labels."""
+
+    percent: tuple[Annotated[int, Field(ge=1, le=99)], ...]
+    seed: int = 0
+
+
+class Publish(Part):
+    """What of a post is published. Without `images` or `text` the columns stand empty."""
+
+    images: bool = True
+    text: bool = True
+
+
+class Recipe(Part):
+    """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for.
+
+    `expected` are the paper's counts by label, `expected_image_only` how many of them are images alone.
+    """
+
+    name: str
+    title: str
+    summary: str
+    paper: str = ""
+    source: Source = Source()
+    labels: dict[str, str]
+    text: Text = Text()
+    images: Images = Images()
+    filters: tuple[Filter, ...] = ()
+    duplicates: Duplicates = Duplicates()
+    split: Split = Split()
+    publish: Publish = Publish()
+    expected: dict[str, int] = Field(default_factory=dict)
+    expected_image_only: dict[str, int] = Field(default_factory=dict)
+    multilabel: Multilabel | None = None
+    labelled: Labelled | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_store_of_its_own(cls, said: Any) -> Any:
+        source = said.get("source") if isinstance(said, dict) else None
+        if isinstance(source, dict) and "local" in source:  # collectors.local's default too
+            return said | {"source": {"store": f"data/{said.get('name')}"} | source}
+        return said
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folders_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise ValueError("use lower-case letters, digits and '-'")
+        return name
+
+    @field_validator("labels")
+    @classmethod
+    def _has_two_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        if len(set(labels.values())) < 2:
+            raise ValueError("map to two labels or more")
+        if "no label" in labels.values():
+            raise ValueError("'no label' stands for posts without one: name the class otherwise")
+        return labels
+
+    @model_validator(mode="after")
+    def _has_images_to_stand_alone(self) -> Recipe:
+        alone = any(one.use == "words" and one.otherwise == "image-only" for one in self.filters)
+        if alone and self.images.which == "none":
+            raise ValueError(
+                "otherwise = 'image-only' keeps images, and images.which is 'none': drop the posts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_becomes_of_several_labels(self) -> Recipe:
+        columns = self.source.local.labels if self.source.local else ()
+        if columns and self.multilabel is None:
+            raise ValueError(
+                f"source.local.labels are columns of several labels ({', '.join(map(repr, columns))}), "
+                "and [multilabel] is missing: add it with names"
+            )
+        return self
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels in the order of their first mention: the ClassLabel's names."""
+        return list(dict.fromkeys(self.labels.values()))
+
+    @property
+    def communities(self) -> list[str]:
+        """The communities of the store that are read."""
+        return list(self.source.communities or ([self.name] if self.source.local else self.labels))
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the recipe says as JSON has it; tables that it may leave out stand only where used."""
+        said: dict[str, Any] = self.model_dump(mode="json")
+        said["source"] = {key: value for key, value in said["source"].items() if value is not None}
+        return {key: value for key, value in said.items() if value is not None}
+
+    def digest(self) -> str:
+        """Return the sha256 of what the recipe says, whatever its layout."""
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+
+def load(path: Path) -> Recipe:
+    """Read and check a recipe. Raises `RecipeError`."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"there is no recipe {str(path)!r}; those there are: {_known(path)}") from None
+    except OSError as error:
+        raise RecipeError(
+            f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
+            "--datasets"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{str(path)!r} is no TOML: {error}") from None
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {first_fault(error)}") from None
+    if recipe.name != path.parent.name:
+        raise RecipeError(f"{path}: name is {recipe.name!r}, but its folder is {path.parent.name!r}")
+    return recipe
+
+
+def _known(path: Path) -> str:
+    names = sorted(p.parent.name for p in path.parents[1].glob("*/recipe.toml"))
+    return ", ".join(names) or "none"

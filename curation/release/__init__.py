@@ -1,0 +1,1 @@
+"""A release: its files, its manifest and ledger, its versions and its card."""

@@ -1,0 +1,257 @@
+"""A build from end to end: from a recipe and a crawl store to a release that loads in one line.
+
+A release is made in a folder of its own (`curation.release.workplace`), which is renamed once it is complete.
+The card follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from collectors.store import Store
+from curation.duplicates import duplicates
+from curation.filters.stage import DROPPED, separate
+from curation.recipe.recipe import Recipe, RecipeError, load
+from curation.release import card, manifest, versions
+from curation.release.manifest import Manifest
+from curation.release.publish import Draft, Label, publish
+from curation.release.workplace import replace_files, workplace
+from curation.rows import shards
+from curation.rows.pixels import lost_digests
+from curation.rows.read import Shard, digest, plan, unasked
+from curation.rows.shards import Engine
+from curation.splits import SmallClass, SplitError, split
+from curation.splits.labels import UNLABELLED
+
+#: What the stages over all rows read of the shards.
+_COLUMNS = (
+    "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing",
+    "votes_total", "agreement", "text", "n_words", "text_lost", "title", "permalink", "over_18",
+    "image_sha256", "image_mime", "image_hash", "image_size",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build did, as it is printed. `notes` are on the store, those of the manifest on the release."""
+
+    folder: Path
+    manifest: Manifest
+    stood: bool
+    seconds: float
+    notes: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        m = self.manifest
+        lines = [f"{m.name} {m.version}" + (" already built: same recipe, store and format" * self.stood)]
+        lines += ["", str(m.ledger), ""]
+        for name, counts in m.counts.items():
+            shown = {label: n for label, n in counts.items() if n or label != UNLABELLED}
+            by_class = " · ".join(f"{label} {n:,}" for label, n in shown.items())
+            lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
+            if holding := m.multilabel.get("counts", {}).get(name):
+                lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
+        lines += ["", *(f"note    {note}" for note in (*m.notes, *self.notes))]
+        lines.append(f"release {self.folder}")
+        lines.append(f"report  {self.folder / 'report.html'}")
+        lines.append(f"load    {self._load()}   ({self.seconds:.0f} s)")
+        return "\n".join(lines)
+
+    def _load(self) -> str:
+        """Return the call that loads this release: the card gives the newest version by default."""
+        folder, version = self.folder.parent, self.manifest.version
+        named = "" if version == versions.built(folder)[0] else f', "{version}"'
+        return f'datasets.load_dataset("{folder}"{named})'
+
+
+def build(
+    recipe_path: Path,
+    *,
+    store: Path | None = None,
+    out: Path = Path("datasets"),
+    version: str | None = None,
+    workers: int = 1,
+) -> Built:
+    """Build a release; return what was built. Raises `AffectoryError`; earlier releases stay as they are."""
+    began = time.monotonic()
+    recipe = load(recipe_path)
+    folder = out / recipe.name
+    with (
+        Store.open(store or Path(recipe.source.store), create=False) as source,
+        workplace(folder) as place,
+        Engine(workers) as engine,  # ends before its workplace goes
+    ):
+        pieces = plan(source, recipe, place / "scratch")
+        read = digested(recipe, engine, pieces, place / "scratch")
+        stood = versions.standing(folder, version, recipe.digest(), read)
+        choice = (
+            versions.Choice(stood, stands=True)
+            if stood
+            else _make(recipe, source, engine, pieces, read, folder, version, place)
+        )
+        card.write(folder, recipe_path.with_name("card.md"))
+        notes = [*filter(None, [choice.note]), *unasked(source, recipe)]
+    described = manifest.read(folder / choice.version / "manifest.json")
+    return Built(folder / choice.version, described, choice.stands, time.monotonic() - began, notes)
+
+
+def _make(
+    recipe: Recipe,
+    source: Store,
+    engine: Engine,
+    pieces: Sequence[Shard],
+    read: str,
+    folder: Path,
+    version: str | None,
+    place: Path,
+) -> versions.Choice:
+    """Read the images and build the release, unless it turns out to be built already; return its version.
+
+    `read` is the digest of the rows. Only a look at the images tells whether some are damaged.
+    """
+    rows, lost = gather(recipe, source.folder, engine, pieces, place / "scratch")
+    damaged = lost_digests(lost)
+    input_digest = identified(read, damaged)
+    choice = versions.choose(folder, version, recipe.digest(), input_digest)
+    if not choice.stands:
+        draft = _draft(recipe, rows, lost)
+        publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
+        there = folder / choice.version
+        if choice.repairs:
+            before, now = (manifest.read(f / "manifest.json").files for f in (there, place / "release"))
+            stale = {file.path for file in before} - {file.path for file in now}
+            replace_files(place / "release", there, stale)
+        else:
+            (place / "release").rename(there)
+    if damaged:  # after the rename: if killed earlier, the next build finds them again
+        source.refetch(damaged)
+    return choice
+
+
+def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: Path) -> str:
+    """Return the digest of all rows of the snapshot."""
+    sha256 = hashlib.sha256()
+    for piece in engine.map(digest, pieces, scratch, recipe):
+        sha256.update(piece.encode())
+    return sha256.hexdigest()
+
+
+def identified(read: str, damaged: Sequence[str]) -> str:
+    """Return the digest of a release's input: of its rows, and of which images were damaged or missing.
+
+    The rows alone don't tell: once a damaged image has been fetched again, they are what they were before.
+    """
+    return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
+
+
+def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
+    """Find duplicates and splits of the rows that the filters kept."""
+    damaged = lost_digests(lost)
+    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
+    groups = duplicates.group(rows, recipe.duplicates)
+    keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
+    rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
+    dropped = pa.concat_tables([lost, unlabelled, doubled])
+    try:
+        assigned = split.assign(rows, groups, recipe.split, recipe.classes)
+    except SmallClass as error:
+        # A published split takes classes of any size: they are too small to draw a validation set from.
+        given = recipe.split.rule == "given"
+        way = ", or draw no validation set from them: validation = 0 under [split]" if given else ""
+        raise SplitError(f"{error}{way}{_drops(dropped)}") from None
+    return Draft(
+        rows,
+        groups,
+        assigned,
+        dropped,
+        ["removed", *(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
+        damage_notes(damaged),
+    )
+
+
+def gather(
+    recipe: Recipe,
+    store: Path,
+    engine: Engine,
+    pieces: Sequence[Shard],
+    scratch: Path,
+    *,
+    every_medium: bool = False,
+) -> tuple[pa.Table, pa.Table]:
+    """Run the per-row stages over the snapshot in `scratch`; return the rows kept, and those dropped."""
+    try:
+        for done in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
+            _tell(f"{done.number + 1} of {len(pieces)} shards")
+    finally:
+        _tell("")
+    return _load(scratch, len(pieces))
+
+
+def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
+    """Return the columns of all kept rows, with the shard and row where each stands, and the dropped rows."""
+    kept = [scratch / f"kept-{n:06}.arrow" for n in range(number)]
+    rows = shards.load(kept, _COLUMNS)
+    sizes = [shards.load([path], ["post_id"]).num_rows for path in kept]
+    shard = np.repeat(np.arange(number, dtype=np.int32), sizes)
+    within = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    rows = rows.append_column("shard", pa.array(shard)).append_column("row", pa.array(within))
+    lost = shards.load([scratch / f"dropped-{n:06}.arrow" for n in range(number)], DROPPED.names)
+    return rows, lost
+
+
+def _drops(dropped: pa.Table) -> str:
+    """Return what is said of the drops of a build that left too few posts, most frequent first."""
+    counted = Counter(dropped["reason"].to_pylist())
+    told = ", ".join(
+        f"{reason} {n:,}" for reason, n in sorted(counted.items(), key=lambda one: (-one[1], one))
+    )
+    return f"; dropped were: {told}" if told else ""
+
+
+def damage_notes(damaged: Sequence[str]) -> list[str]:
+    """Return the note on images that were dropped for being missing or damaged."""
+    if not damaged:
+        return []
+    return [
+        f"{len(damaged):,} damaged or missing images were dropped: collect again, and they are fetched anew"
+    ]
+
+
+def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
+    """Drop rows whose annotators tie, and, but for a published split's, those without a label.
+
+    Raises `RecipeError` where the recipe maps no label for a row.
+    """
+    missed = rows["unmapped"].drop_null()
+    if len(missed):
+        shown = sorted(set(missed.to_pylist()))
+        more = f" and {len(shown) - 8} more" * (len(shown) > 8)
+        raise RecipeError(
+            f"the recipe's labels miss what {len(missed):,} rows are labelled, "
+            f"{', '.join(map(repr, shown[:8]))}{more}: add them under [labels], or leave the rows out of "
+            "the source"
+        )
+    found = rows["label"].to_pylist()
+    tied = [votes is not None for votes in rows["agreeing"].to_pylist()]
+    keep = [label is not None or (keep_none and not tie) for label, tie in zip(found, tied, strict=True)]
+    return separate(rows, keep, "label", ["no_majority" if tie else "no_label" for tie in tied], found)
+
+
+def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Return the groups of the rows that stay, each labelled by the first of them."""
+    _, first, inverse = np.unique(groups[keep], return_index=True, return_inverse=True)
+    return first[inverse]
+
+
+def _tell(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,208 @@
+"""The dataset's card: `datasets/<name>/README.md`, with which the folder is a Hub dataset repository.
+
+Its YAML lists each version's files that are there, the newest version as the default, and an `ids` config of
+the newest without text and pixels. Where only the ids are there, they are the default and the card says so.
+The words on what the dataset is come from the tracked `card.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from curation.release import versions
+from curation.release.held import outdated
+from curation.release.manifest import Manifest, read
+from curation.release.workplace import put
+
+
+def write(folder: Path, words: Path) -> Path:
+    """Write the card for all versions that stand in `folder`, unless it stands already; return its path.
+
+    A folder made elsewhere than beside its `words` gets a copy of them, for the cards to come.
+    """
+    if words.exists() and words.parent.resolve() != folder.resolve():
+        put(folder / "card.md", words.read_text(encoding="utf-8"))
+    there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
+    text = _front_matter(folder, there) + _body(folder, there[0])
+    path = folder / "README.md"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        put(path, text)
+    return path
+
+
+def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
+    newest = there[0]
+    lines = [
+        "---",
+        f"pretty_name: {json.dumps(newest.title)}",
+        "license: other",
+        "license_name: each-post-its-own",
+    ]
+    kinds = (["image-classification"] if _images(newest) != "none" else []) + ["text-classification"]
+    lines += ["task_categories:", *(f"- {kind}" for kind in kinds), "configs:"]
+    configs = [_config(folder, manifest.version, manifest, ids=False) for manifest in there]
+    configs.append(_config(folder, "ids", newest, ids=True))
+    for number, (name, *files) in enumerate(config for config in configs if config):
+        lines += [name, *(["  default: true"] if number == 0 else []), *files]
+    return "\n".join([*lines, "---", ""])
+
+
+def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[str]:
+    """Return a config's lines, its name first; none where none of its files is there."""
+    lines = []
+    for split in manifest.counts:
+        if paths := _there(folder, manifest, ids=ids, split=split):
+            lines += [f"  - split: {split}", "    path:", *(f'    - "{path}"' for path in paths)]
+    return [f'- config_name: "{name}"', "  data_files:", *lines] if lines else []
+
+
+def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
+    """Return the files of a split that are there, as paths within the folder."""
+    files = [f.path for f in manifest.files if f.split == split and f.path.startswith("ids-") == ids]
+    return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
+
+
+def _images(manifest: Manifest) -> str:
+    """Return which images of a post are rows: "first", "all" or "none"."""
+    return str(manifest.recipe["images"]["which"])
+
+
+def _body(folder: Path, manifest: Manifest) -> str:
+    words = folder / "card.md"
+    full = any(_there(folder, manifest, ids=False, split=split) for split in manifest.counts)
+    parts = [
+        f"# {manifest.title}",
+        f"{manifest.summary} Version {manifest.version}.",
+        _outdated(folder),
+        words.read_text(encoding="utf-8").strip() if words.exists() else "",
+        "## Use",
+        _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
+        "## What is in it",
+        _counts(manifest),
+        "\n".join(f"- {note}" for note in manifest.notes),
+        "## How it was built",
+        f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). The `manifest.json` of each "
+        "version holds it, the input's digest and the sha256 of every file. What became of each row:",
+        f"```\n{manifest.ledger}\n```",
+        _leakage(manifest),
+        "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
+        "with its reason." * full,
+        "## Licence and attribution",
+        _LICENCE + (_PASS_ON if full else ""),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _outdated(folder: Path) -> str:
+    """Return the warning of earlier versions that hold posts which their source has deleted since."""
+    found = outdated(folder)
+    if not found:
+        return ""
+    which = f"Version {found[0]} holds" if len(found) == 1 else f"Versions {', '.join(found)} hold"
+    return (
+        f"**{which} posts that their source has deleted since.** Use a newer version, and pass on no older "
+        "one. `python -m curation.purge NAME --remove-earlier` removes them."
+    ).replace("NAME", folder.name)
+
+
+def _use(manifest: Manifest) -> str:
+    pictures = _images(manifest) != "none" and manifest.recipe["publish"]["images"]
+    columns = '["image", "label"]' if pictures else '["label", "n_words"]'
+    said = _USE.replace("COLUMNS", columns).replace("VERSION", manifest.version)
+    return said.replace("NAME", manifest.name)
+
+
+_USE = """\
+```python
+from datasets import load_dataset
+
+folder = "datasets/NAME"  # where this folder stands, or USER/NAME on the Hub
+release = load_dataset(folder)  # the newest version
+ids = load_dataset(folder, "ids")  # no text, no pixels
+stream = load_dataset(folder, streaming=True)["train"]
+# Choose the columns that a model reads: a point in time, as `created_at`, has no tensor.
+tensors = release["train"].select_columns(COLUMNS).with_format("torch")
+```
+
+The files are plain Parquet, for pandas:
+
+```python
+from pathlib import Path
+
+import pandas
+
+files = sorted(Path(folder, "VERSION").glob("train-*.parquet"))
+frame = pandas.concat([pandas.read_parquet(file) for file in files])
+```
+
+and for engines that speak SQL, such as DuckDB:
+
+```sql
+select community, count(*) from 'datasets/NAME/VERSION/train-*.parquet' group by community;
+```
+
+To publish it: `hf upload USER/NAME FOLDER --repo-type dataset`."""
+
+_USE_IDS = """\
+```python
+from datasets import load_dataset
+
+folder = "datasets/NAME"  # where this folder stands, or USER/NAME on the Hub
+ids = load_dataset(folder)
+```
+
+Only the ids are here: labels, splits and where each post stands, no text and no pixels.
+`python -m curation.hydrate FOLDER` fetches the posts anew and writes the full release beside this folder."""
+
+_LICENCE = """\
+Each post belongs to its author. `licence` holds what the source states (null: nothing), `attribution` and
+`permalink` say where it comes from. Authors' names are not in the data."""
+
+_PASS_ON = """\
+ Where a post may not be passed on,
+publish the ids alone: `python -m curation.ids FOLDER` writes them to a folder of their own, and
+`python -m curation.hydrate` fetches the rest anew for whoever needs it. `python -m curation.purge` removes
+posts that their source has deleted since."""
+
+
+def _counts(manifest: Manifest) -> str:
+    splits = list(manifest.counts)
+    lines = [f"| label | {' | '.join(splits)} | all |", "|---|" + "---:|" * (len(splits) + 1)]
+    for label in manifest.counts[splits[0]]:
+        row = [manifest.counts[split][label] for split in splits]
+        lines.append(f"| {label} | {' | '.join(f'{n:,}' for n in row)} | {sum(row):,} |")
+    sums = [sum(manifest.counts[split].values()) for split in splits]
+    lines.append(f"| all | {' | '.join(f'{n:,}' for n in sums)} | {sum(sums):,} |")
+    return "\n".join(lines) + _labels(manifest)
+
+
+def _labels(manifest: Manifest) -> str:
+    """Return the counts of a multi-label dataset's `labels`, and what the `labelled_…` columns are."""
+    text = ""
+    if manifest.multilabel:
+        counts = manifest.multilabel["counts"]
+        lines = [f"| `labels` hold | {' | '.join(counts)} | all |", "|---|" + "---:|" * (len(counts) + 1)]
+        for name in manifest.multilabel["names"]:
+            row = [counts[split][name] for split in counts]
+            lines.append(f"| {name} | {' | '.join(f'{n:,}' for n in row)} | {sum(row):,} |")
+        text += "\n\n" + "\n".join(lines)
+    if manifest.labelled:
+        shown = ", ".join(f"`{name}`" for name in manifest.labelled)
+        text += (
+            f"\n\n{shown}: whether a training post counts as labelled, at so many percent of each class; "
+            "a smaller part lies within every larger one. Null outside of training."
+        )
+    return text
+
+
+def _leakage(manifest: Manifest) -> str:
+    d, twins = manifest.duplicates, manifest.twins
+    text = f"{d['rows']:,} rows are duplicates of others, in {d['groups']:,} groups (`duplicate_group`). "
+    if manifest.leakage == "group":
+        return text + "No group straddles the splits."
+    return text + (
+        f"The paper's rule splits them as they come: {twins['test']:,} test and {twins['validation']:,} "
+        "validation posts have a twin in training."
+    )

@@ -1,0 +1,101 @@
+"""`dropped-….parquet`: every dropped row with its stage, its reason and the value that caused it.
+
+Some of them have a thumbnail, for the report. A post that its source has removed leaves a tombstone: its id,
+its community, and the source's word as the detail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import defaultdict
+from functools import reduce
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+from collectors.store import media_path
+from curation.release.parquet import Written, name_by_digest
+from curation.rows.pixels import excessive_scans
+
+#: Pictures a reason gets, and their longer side in pixels.
+PICTURES, SIDE = 40, 160
+
+REMOVED = "removed_by_source"
+
+#: What may not outlive a post at its source. Reddit's links hold the title.
+_OWN = ("label", "title", "permalink", "score", "over_18", "image_sha256", "thumbnail")
+
+
+def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, texts: bool = True) -> Written:
+    """Write the dropped rows, in the order of post id, image and stage.
+
+    Without `pictures` or `texts`, which the recipe doesn't publish, their columns hold nothing.
+    """
+    dropped = dropped.sort_by(
+        [("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")]
+    )
+    table = dropped.drop_columns(["image_mime"])
+    thumbnails = _thumbnails(dropped, store) if pictures else [None] * len(dropped)
+    table = table.append_column("thumbnail", pa.array(thumbnails, pa.binary()))
+    for name in () if texts else ("title", "permalink"):
+        field = table.schema.field(name)
+        table = table.set_column(table.schema.get_field_index(name), field, pa.nulls(len(table), field.type))
+    return write_table(_bare(table, pc.equal(table["reason"], REMOVED)), out)
+
+
+def write_table(table: pa.Table, out: Path) -> Written:
+    """Write the file of dropped rows as it stands in a release."""
+    temporary = out / "dropped.tmp"
+    pq.write_table(table, temporary, compression="zstd", row_group_size=10_000)
+    return name_by_digest(temporary, "dropped", "dropped", len(table))
+
+
+def tombstones(table: pa.Table) -> pa.ChunkedArray:
+    """Say of each dropped row whether it is a tombstone, as `_bare` leaves it."""
+    nothing_else = [table[name].is_null() for name in _OWN]
+    return reduce(pc.and_, [pc.equal(table["reason"], REMOVED), *nothing_else])
+
+
+def _bare(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
+    """Return the table without what may not outlive the posts of these rows (bool[n])."""
+    for name in _OWN:
+        field = table.schema.field(name)
+        values = pc.if_else(rows, pa.scalar(None, field.type), table[name])
+        table = table.set_column(table.schema.get_field_index(name), field, values)
+    return table
+
+
+def _thumbnails(dropped: pa.Table, store: Path) -> list[bytes | None]:
+    """Draw up to `PICTURES` of each reason, chosen by a hash of their post ids."""
+    candidates: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    names = ("post_id", "reason", "image_sha256")
+    columns = [dropped[name].to_pylist() for name in names]
+    for row, (post_id, reason, digest) in enumerate(zip(*columns, strict=True)):
+        if digest is not None and reason != REMOVED:
+            candidates[reason].append((hashlib.sha256(post_id.encode()).hexdigest(), row))
+    digests, mimes = columns[2], dropped["image_mime"].to_pylist()
+    found: list[bytes | None] = [None] * len(dropped)
+    for chosen in candidates.values():
+        for _, row in sorted(chosen)[:PICTURES]:
+            found[row] = _thumbnail(media_path(store, digests[row], mimes[row]))
+    return found
+
+
+def _thumbnail(path: Path) -> bytes | None:
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            if excessive_scans(image, data):
+                return None
+            image.draft("RGB", (SIDE, SIDE))
+            small = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError):  # dropped for being no image, perhaps
+        return None
+    small.thumbnail((SIDE, SIDE))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=80, comment=b"")
+    return out.getvalue()

@@ -1,0 +1,121 @@
+"""What a version of a dataset still shows of its posts, and which posts their source has deleted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from collectors.store import Store
+from curation.filters.removed import CONFLICT
+from curation.release import dropped, manifest, versions
+
+_COLUMNS = ["post_id", "image_sha256"]
+_ROWS = pa.schema([(name, pa.string()) for name in _COLUMNS])
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The posts of a version. `published` and `shown` have the columns post_id and image_sha256."""
+
+    version: str
+    published: pa.Table
+    shown: pa.Table  # dropped rows, but for tombstones
+    tombstones: Mapping[str, str]  # post id -> the source's word
+    details: Set[str]  # what is said of dropped rows, as "of reddit:3svmej"
+
+    @property
+    def posts(self) -> set[str]:
+        """The posts of which the version shows something."""
+        return {*self.published["post_id"].to_pylist(), *self.shown["post_id"].to_pylist()}
+
+    def images(self, *, but_of: Collection[str]) -> set[str]:
+        """Return the digests of all posts' images as collected, `but_of` these posts."""
+        rows = pa.concat_tables([self.published, self.shown])
+        theirs = pc.is_in(rows["post_id"], pa.array(sorted(but_of), pa.string()))
+        return set(rows.filter(pc.invert(theirs))["image_sha256"].drop_null().to_pylist())
+
+    def names(self, posts: Collection[str]) -> bool:
+        """Say whether a dropped row names one of these posts as the one that it is a duplicate of."""
+        return any(f"of {post_id}" in self.details for post_id in posts)
+
+
+def contents(folder: Path) -> Contents:
+    """Read what the version in `folder` shows of its posts, of those of its files that are there."""
+    described = manifest.read(folder / "manifest.json")
+    there = [file for file in described.files if (folder / file.path).is_file()]
+    rows = [
+        pq.read_table(folder / file.path, columns=_COLUMNS).replace_schema_metadata()
+        for file in there
+        if file.split != "dropped"
+    ]
+    published = pa.concat_tables([_ROWS.empty_table(), *rows])
+    lost = [pq.read_table(folder / file.path) for file in there if file.split == "dropped"]
+    if not lost:
+        return Contents(described.version, published, _ROWS.empty_table(), {}, frozenset())
+    alone = dropped.tombstones(lost[0])
+    left = lost[0].filter(alone)
+    return Contents(
+        described.version,
+        published,
+        lost[0].filter(pc.invert(alone)).select(_COLUMNS).replace_schema_metadata(),
+        dict(zip(left["post_id"].to_pylist(), left["detail"].to_pylist(), strict=True)),
+        frozenset(lost[0]["detail"].drop_null().unique().to_pylist()),
+    )
+
+
+def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
+    """Yield what the version in `folder` publishes of these posts' images, a row group at a time."""
+    wanted = pa.array(sorted(posts), pa.string())
+    for file in manifest.read(folder / "manifest.json").files:
+        if file.split == "dropped" or file.path.startswith("ids-") or not (folder / file.path).is_file():
+            continue
+        with pq.ParquetFile(folder / file.path) as opened:
+            for group in range(opened.num_row_groups):
+                mine = pc.is_in(opened.read_row_group(group, ["post_id"])["post_id"], wanted)
+                if pc.any(mine).as_py():
+                    yield opened.read_row_group(group, ["image_sha256", "image"]).filter(mine)
+
+
+def cached_as(rows: pa.Table) -> set[str]:
+    """Return the digests under which features of these rows' images may be cached.
+
+    Features go by the bytes as published, which a recipe may have encoded anew.
+    """
+    found = set(rows["image_sha256"].drop_null().to_pylist())
+    images = rows["image"].to_pylist() if "image" in rows.column_names else []
+    return found | {hashlib.sha256(one["bytes"]).hexdigest() for one in images if one and one["bytes"]}
+
+
+def of_versions(folder: Path) -> list[Contents]:
+    """Return the contents of the versions of a dataset, the newest first."""
+    return [contents(folder / version) for version in versions.built(folder)]
+
+
+def deleted(store: Store, there: Sequence[Contents]) -> dict[str, str]:
+    """Return the posts that their source has deleted, each with the source's word.
+
+    The crawl store says so; of posts that it doesn't know, the tombstones of the versions do.
+    """
+    words = dict(store.db.execute("select post_id, removed from posts"))
+    for one in there:
+        for post_id, word in one.tombstones.items():
+            words.setdefault(post_id, word)
+    return {post_id: word for post_id, word in words.items() if word is not None and word != CONFLICT}
+
+
+def outdated(folder: Path) -> list[str]:
+    """Return the earlier versions that show posts of which another version has a tombstone alone.
+
+    A post that the newest version shows is back at its source, whatever an earlier purge has written.
+    """
+    if len(versions.built(folder)) < 2:
+        return []
+    there = of_versions(folder)
+    gone = {post_id for one in there for post_id in one.tombstones} - there[0].posts
+    return [one.version for one in there[1:] if one.posts & gone]

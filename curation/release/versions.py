@@ -1,0 +1,189 @@
+"""A dataset's folder and its versions: which there are, and which number the next one gets.
+
+datasets/<name>/recipe.toml, card.md      tracked
+datasets/<name>/README.md, <version>/     what a build writes
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from affectory.core.errors import AffectoryError
+from curation.release import manifest
+from curation.release.manifest import Manifest
+
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+class VersionError(AffectoryError):
+    """A version that can't be built or read."""
+
+
+def parse(text: str) -> tuple[int, int, int]:
+    """Return the numbers of "1.2.3"; raise `VersionError` for anything else."""
+    found = _VERSION.fullmatch(text)
+    if found is None:
+        raise VersionError(f"--version {text!r} is no version: write it as 1.0.0")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def built(folder: Path) -> list[str]:
+    """Return the versions of a dataset that have a manifest, the newest first."""
+    names = [p.parent.name for p in folder.glob("*/manifest.json") if _VERSION.fullmatch(p.parent.name)]
+    return sorted(names, key=parse, reverse=True)
+
+
+def find(folder: Path, version: str | None) -> Path:
+    """Return the folder of a version, the newest by default; raise `VersionError` where it isn't built."""
+    there = built(folder)
+    if not there:
+        raise VersionError(
+            f"{folder.name!r} is not built in {str(folder.parent)!r}: affectory build {folder.name}"
+        )
+    if version is not None and version not in there:
+        raise VersionError(f"{folder.name!r} has no version {version!r}; it has {', '.join(there)}")
+    return folder / (version or there[0])
+
+
+def beside(folder: Path, suffix: str) -> Path:
+    """Return the folder beside a dataset's that has its name and a suffix; "." has a name where it stands."""
+    named = folder if folder.name.strip(".") else folder.resolve()
+    return named.with_name(named.name + suffix)
+
+
+def unnamed(version: Path) -> bool:
+    """Return whether a version's folder is whole, but its dataset's card doesn't name it.
+
+    The card is written after the folder gets its name, so the command was killed in between.
+    """
+    card = version.parent / "README.md"
+    named = card.is_file() and f'"{version.name}/' in card.read_text(encoding="utf-8")
+    return (version / "manifest.json").is_file() and not named
+
+
+def check_free(version: Path, *, unless: bool) -> None:
+    """Raise `VersionError` where a version's folder exists, unless it may be written again."""
+    if version.exists() and not unless:
+        raise VersionError(f"{str(version)!r} exists already: remove it, or name another --out")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The version that a build makes, or finds built already."""
+
+    version: str
+    stands: bool = False  # built already, and whole
+    repairs: bool = False  # built already, but files are missing: they are written again
+    note: str = ""
+
+
+def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> str | None:
+    """Return the newest whole version of this recipe, input and format, or only the one that is asked for.
+
+    Raises `VersionError` for a version asked for that was built by another recipe or format.
+    """
+    if asked is not None:
+        parse(asked)
+    there = _manifests(folder)
+    if asked in there:
+        _check_maker(folder.name, there[asked], recipe_digest)
+    for version, described in there.items():
+        wanted = asked in (None, version) and _identity(described) == _wanted(recipe_digest, input_digest)
+        if wanted and not defect(folder / version, described):
+            return version
+    return None
+
+
+def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> Choice:
+    """Return the version to build.
+
+    A whole version of this recipe, input and format stands. One of which files are missing is built again
+    under its number, but only by the tools that made it: others may give other bytes under the same number.
+    Else, unasked, a changed recipe or format raises the middle number, a changed store the last one.
+    Raises `VersionError` for a version asked for that was built of something else, or by other tools: it is
+    a promise to whoever has loaded it.
+    """
+    if version := standing(folder, asked, recipe_digest, input_digest):
+        return Choice(version, stands=True)
+    there = _manifests(folder)
+    broken = {
+        version: described
+        for version, described in there.items()
+        if _identity(described) == _wanted(recipe_digest, input_digest)
+    }
+    if asked is not None and asked in there:
+        if asked not in broken:
+            raise VersionError(_refusal(folder.name, asked, "the store's contents differ", _next(asked)))
+        broken = {asked: broken[asked]}
+    elif asked is not None:
+        return Choice(asked)
+    notes = []
+    for version, described in broken.items():
+        why = f"{version} is not whole: {defect(folder / version, described)}"
+        if described.tools == manifest.tools():
+            return Choice(version, repairs=True, note=f"{why}; it was built again")
+        notes.append(f"{why}; it was made with other versions of {_changed(described)}")
+    if asked is not None:
+        raise VersionError(
+            f"{folder.name} {notes[0]}, so its bytes may differ: build it as --version {_next(asked)}, or "
+            "leave --version out"
+        )
+    if not there:
+        return Choice("1.0.0")
+    newest, described = next(iter(there.items()))
+    changed = _identity(described)[::2] != _wanted(recipe_digest, input_digest)[::2]
+    number = _next(newest, middle=changed and not broken)
+    return Choice(number, note=f"{notes[0]}, so this is {number}" if notes else "")
+
+
+def defect(folder: Path, described: Manifest) -> str:
+    """Say which file of a full release is missing or hasn't the size that its manifest lists; "" if none."""
+    sizes = {"report.html": None, "croissant.json": None} | {f.path: f.bytes for f in described.files}
+    for name, size in sizes.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if size is not None and (found := path.stat().st_size) != size:
+            return f"{name} has {found:,} bytes instead of {size:,}"
+    return ""
+
+
+def _manifests(folder: Path) -> dict[str, Manifest]:
+    return {version: manifest.read(folder / version / "manifest.json") for version in built(folder)}
+
+
+def _identity(described: Manifest) -> tuple[str, str, int]:
+    return described.recipe_digest, described.input_digest, described.format
+
+
+def _wanted(recipe_digest: str, input_digest: str) -> tuple[str, str, int]:
+    return recipe_digest, input_digest, manifest.FORMAT
+
+
+def _next(version: str, *, middle: bool = False) -> str:
+    major, minor, patch = parse(version)
+    return f"{major}.{minor + 1}.0" if middle else f"{major}.{minor}.{patch + 1}"
+
+
+def _changed(described: Manifest) -> str:
+    """Return which tools have another version now than when a release was made."""
+    now = manifest.tools()
+    names = sorted(name for name in {*now, *described.tools} if now.get(name) != described.tools.get(name))
+    return ", ".join(names)
+
+
+def _check_maker(name: str, old: Manifest, recipe_digest: str) -> None:
+    if old.recipe_digest != recipe_digest:
+        raise VersionError(_refusal(name, old.version, "the recipe differs", _next(old.version, middle=True)))
+    if old.format != manifest.FORMAT:
+        differs = f"the format ({manifest.FORMAT}) differs"
+        raise VersionError(_refusal(name, old.version, differs, _next(old.version, middle=True)))
+
+
+def _refusal(name: str, asked: str, differs: str, ahead: str) -> str:
+    return (
+        f"{name} {asked} exists already, and {differs} from what it was built from: "
+        f"build it as --version {ahead}, or leave --version out"
+    )

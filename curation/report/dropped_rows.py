@@ -1,0 +1,119 @@
+"""The posts that a release left out: how many for which reason, and a few of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.report.contents import Release, batches
+from curation.report.markup import clip
+from curation.report.picks import Lowest, Place, hashes
+from curation.report.shown import LONGEST, Post, fetch_rows
+from curation.report.thumbnails import thumbnail
+
+#: Reasons with examples on the page, and examples of one.
+REASONS, EXAMPLES = 12, 6
+
+COLUMNS = (
+    "post_id",
+    "community",
+    "label",
+    "stage",
+    "reason",
+    "detail",
+    "title",
+    "permalink",
+    "score",
+    "over_18",
+    "thumbnail",
+)
+
+#: The stage that dropped a post, and its reason.
+Reason = tuple[str, str]
+
+#: Whose detail names the post that was kept.
+DUPLICATE = ("duplicates", "duplicate")
+
+
+@dataclass
+class Dropped:
+    """Rows by stage and reason, and examples with the value that caused each drop.
+
+    `kept` is where the posts stand, by their ids, that were kept instead of duplicates among the examples.
+    """
+
+    counts: Counter[Reason] = field(default_factory=Counter)
+    examples: dict[Reason, list[tuple[Post, str]]] = field(default_factory=dict)
+    kept: dict[str, Place] = field(default_factory=dict)
+
+
+def look(release: Release) -> Dropped:
+    """Read the dropped rows once, and the examples again with their thumbnails."""
+    found = Dropped()
+    picks: dict[Reason, Lowest] = {}
+    for number, path in enumerate(release.dropped):
+        first = 0
+        for batch in batches(path, ("post_id", "stage", "reason", "thumbnail")):
+            reasons = list(zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True))
+            found.counts.update(reasons)
+            ties = hashes(batch["post_id"].to_pylist())
+            unseen = np.asarray(batch["thumbnail"].is_null())  # what can be seen comes first
+            keys = np.asarray([f"{stage}/{reason}" for stage, reason in reasons])
+            for reason in sorted(set(reasons)):
+                here = np.flatnonzero(keys == "/".join(reason))
+                picks.setdefault(reason, Lowest(EXAMPLES)).offer(
+                    number, first + here, ties[here], unseen[here]
+                )
+            first += batch.num_rows
+    for reason in _order(release, found.counts)[:REASONS]:
+        found.examples[reason] = []
+        for file, row in picks[reason].places:
+            values = fetch_rows(release.dropped[file], COLUMNS, [row])[row]
+            found.examples[reason].append(_example(values, release.manifest.pictured))
+    found.kept = _kept(release, found.examples.get(DUPLICATE, []))
+    return found
+
+
+def kept_instead(detail: str) -> str:
+    """Return the post that was kept, of a duplicate's detail: "of reddit:278gwr"."""
+    return detail.removeprefix("of ")
+
+
+def _kept(release: Release, examples: list[tuple[Post, str]]) -> dict[str, Place]:
+    """Look up the posts that were kept; one that has gone since isn't found."""
+    wanted = pa.array({kept_instead(detail) for _, detail in examples}, pa.string())
+    places: dict[str, Place] = {}
+    for number, (_, path) in enumerate(release.data if len(wanted) else ()):
+        first = 0
+        for batch in batches(path, ("post_id",)):
+            for row in np.flatnonzero(np.asarray(pc.is_in(batch["post_id"], wanted))).tolist():
+                places.setdefault(batch["post_id"][row].as_py(), (number, first + row))
+            first += batch.num_rows
+    return places
+
+
+def _order(release: Release, counts: Counter[Reason]) -> list[Reason]:
+    """Return the reasons as the ledger names them, others behind."""
+    named = [(step.stage, step.reason) for step in release.manifest.ledger.steps]
+    return [one for one in dict.fromkeys(named) if one in counts] + sorted(set(counts) - set(named))
+
+
+def _example(values: dict[str, object], pictured: bool) -> tuple[Post, str]:
+    data, score = values["thumbnail"], values["score"]
+    picture = thumbnail(data) if isinstance(data, bytes) and data else None
+    post = Post(
+        post_id=str(values["post_id"]),
+        text=clip(str(values["title"] or ""), LONGEST),
+        label=str(values["label"] or ""),
+        score=score if isinstance(score, int) else None,
+        community=str(values["community"] or ""),
+        permalink=str(values["permalink"] or ""),
+        picture=picture,
+        missing="" if picture or not pictured else "no image",
+        veiled=bool(values["over_18"]),
+    )
+    return post, clip(str(values["detail"] or ""), 120)

@@ -1,0 +1,1 @@
+"""From the crawl store to Arrow tables: one row per image of a post, filtered shard by shard."""

@@ -1,0 +1,132 @@
+"""Examine each image once: check its digest, decode it and hash it.
+
+If the recipe wants JPEGs of one side, they are encoded here too, so that no image is decoded twice.
+
+The collector limits the time that decoding an image may take; stores made before that limit may hold images
+that take minutes. A time limit here would let the machine decide what a release holds, so `excessive_scans`
+counts instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from PIL import Image, ImageOps
+
+from collectors.store import media_path
+from curation.duplicates.near_images import difference_hash
+from curation.filters.stage import ROWS, separate, with_column
+from curation.recipe.recipe import Images
+
+#: The side to which a JPEG is decoded for its hash alone: well above the 9x8 that the hash needs.
+HASH_SIDE = 64
+
+#: The most pixels times scans that a JPEG is decoded with: up to about ten seconds. A progressive photograph
+#: of 50 megapixels and ten scans has a fortieth of it.
+MAX_SCANNED = 20_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    reason: str = ""
+    detail: str = ""
+    hash: int | None = None
+    size: int | None = None
+    encoded: bytes | None = None
+
+
+def look(table: pa.Table, folder: Path, options: Images) -> tuple[pa.Table, pa.Table]:
+    """Hash (and encode) the images of rows that have one.
+
+    Drops `image_missing`, `image_corrupt` (a file whose bytes don't match its digest, or don't decode) and
+    `too_many_scans` (a progressive JPEG that is slow to decode). `folder` is the store's.
+    """
+    statuses = table["media_status"].to_pylist()
+    digests, mimes = table["image_sha256"].to_pylist(), table["image_mime"].to_pylist()
+    seen = [
+        _look_at(media_path(folder, digest, mime), digest, options) if status == "stored" else _Seen()
+        for status, digest, mime in zip(statuses, digests, mimes, strict=True)
+    ]
+    table = with_column(table, "image_hash", [one.hash for one in seen])
+    table = with_column(table, "image_size", [one.size for one in seen])
+    if options.format == "jpeg":
+        table = with_column(table, "image_bytes", [one.encoded for one in seen])
+    keep = [not one.reason for one in seen]
+    return separate(table, keep, "pixels", [one.reason for one in seen], [one.detail for one in seen])
+
+
+def without_images(table: pa.Table) -> pa.Table:
+    """Return the rows as if none had an image."""
+    for name in ("image_url", "image_sha256", "image_mime", "image_width", "image_height", "image_frames"):
+        field = ROWS.field(name)
+        table = table.set_column(ROWS.get_field_index(name), field, pa.nulls(len(table), field.type))
+    return table
+
+
+def _look_at(path: Path, digest: str, options: Images) -> _Seen:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return _Seen("image_missing", digest)
+    if hashlib.sha256(data).hexdigest() != digest:
+        return _Seen("image_corrupt", f"{digest}: other bytes")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            scans = excessive_scans(image, data)
+            if scans:
+                detail = f"{digest}: {scans:,} scans of {image.width}x{image.height} pixels"
+                return _Seen("too_many_scans", detail)
+            jpeg = options.format == "jpeg"
+            if image.format == "JPEG":  # for the hash alone, its grey channel at an eighth of its size
+                side = options.side if jpeg else HASH_SIDE
+                mode = image.mode if jpeg else "L"
+                image.draft(mode, (min(image.width, side), min(image.height, side)))
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # a copy that was turned for good is a twin too
+            encoded = _encode(image, options) if jpeg else None
+            size = len(data if encoded is None else encoded)
+            return _Seen(hash=difference_hash(image), size=size, encoded=encoded)
+    except Exception as error:  # the collector decoded it once; another Pillow may not
+        return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
+
+
+def excessive_scans(image: Image.Image, data: bytes) -> int:
+    """Return how many scans a JPEG has if they are too many to decode (`MAX_SCANNED`), otherwise 0.
+
+    A progressive JPEG may have any number of scans, each of a few bytes, and each passes over every pixel.
+    """
+    if image.format not in ("JPEG", "MPO"):
+        return 0
+    scans = data.count(b"\xff\xda")  # the marker of a scan; in a scan's own data 0 follows each 0xff
+    return scans if scans * image.width * image.height > MAX_SCANNED else 0
+
+
+def _encode(image: Image.Image, options: Images) -> bytes:
+    """Return the image as a JPEG of at most the recipe's side; transparency becomes white."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        flat = Image.new("RGB", rgba.size, "white")
+        flat.paste(rgba, mask=rgba)
+    else:
+        flat = image.convert("RGB")
+    flat.thumbnail((options.side, options.side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    out = io.BytesIO()
+    flat.save(out, "JPEG", quality=options.quality, comment=b"")  # not the source's: names, places
+    return out.getvalue()
+
+
+def lost_digests(dropped: pa.Table) -> Sequence[str]:
+    """Return the digests of images that the store should fetch again."""
+    reasons = dropped["reason"].to_pylist()
+    return sorted(
+        {
+            digest
+            for reason, digest in zip(reasons, dropped["image_sha256"].to_pylist(), strict=True)
+            if reason in ("image_missing", "image_corrupt")
+        }
+    )

@@ -1,0 +1,41 @@
+"""A post's label, and how far its annotators agree on it.
+
+`votes` of a post is emotion -> annotators who agreed to it. Where they were asked about one emotion alone
+(You, Luo, Jin, Yang 2016), `votes_total` says how many were asked about the leading one; where each chose
+one of several, it is missing, and all votes together are the total. The label is the leading emotion, if
+more than half of those agreed and no other emotion has as many votes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from curation.recipe.recipe import Recipe
+
+
+def labelled(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> dict[str, list[Any]]:
+    """Return each row's `label`, `agreeing` votes for it, `votes_total` and their share, `agreement`.
+
+    The label comes from the annotators' majority, else from the source's own label, else from the community.
+    """
+    of, n = recipe.labels.get, len(columns["votes"])
+    own = zip(columns["label"], columns["community"], strict=True)
+    labels: list[str | None] = [of(community if label is None else label) for label, community in own]
+    empty: list[Any] = [None] * n
+    found = {"label": labels, "agreeing": empty, "votes_total": empty.copy(), "agreement": empty.copy()}
+    for row, votes in enumerate(columns["votes"]):
+        if votes != "{}":
+            emotion, *counted = _leading(json.loads(votes), columns["votes_total"][row])
+            for name, value in zip(found, (of(emotion), *counted), strict=True):
+                found[name][row] = value
+    return found
+
+
+def _leading(votes: Mapping[str, int], asked: int | None) -> tuple[str, int, int, float]:
+    """Return the majority's emotion ("": there is none), its votes, of how many, and their share."""
+    (emotion, most), *others = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
+    total = sum(votes.values()) if asked is None else asked
+    tied = bool(others) and others[0][1] == most
+    return "" if tied or 2 * most <= total else emotion, most, total, most / max(1, total)
