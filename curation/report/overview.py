@@ -56,7 +56,7 @@ def _tiles(manifest: Manifest, figures: Figures, twins: Twins) -> list[Html]:
     if (median := quantile(words, 0.5)) is not None:
         found.append((number(median), "words, median", f"{count(figures.texts, 'text')}"))
     leaks = twins.leaks.get("test", 0)
-    found.append((number(leaks), "test posts with a duplicate in training", f"of {figures.test_posts:,}"))
+    found.append((number(leaks), "test posts duplicated in training", f"of {figures.test_posts:,}"))
     if figures.flagged:
         found.append((percent(figures.flagged, rows), "marked 18+", number(figures.flagged)))
     return [
