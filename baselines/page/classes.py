@@ -24,14 +24,14 @@ def section(results: Results) -> Html | None:
         )
         for row, scores in scored
     ]
-    told = (
+    note = (
         "Rows are true classes, columns predicted ones. Cells are percentages of the test posts of the row, "
         "averaged over seeds."
     )
     return h(
         "section",
         h("h2", "Classes"),
-        h("p", told),
+        h("p", note),
         h("div", *panels, cls="charts"),
         h("h3", "F1 by class"),
         _by_class(results, "f1"),
@@ -75,14 +75,14 @@ def spaces(results: Results) -> Html | None:
     if not panels:
         return None
     legend = [h("span", h("i", cls=f"dot {colour(i)}"), name) for i, name in enumerate(names)]
-    told = (
+    note = (
         "Discs are image vectors, rings are text vectors of the same test posts. The more the two overlap, "
         "the better one modality can replace the other."
     )
     return h(
         "section",
         h("h2", "Image and text vectors"),
-        h("p", told),
+        h("p", note),
         h("p", *legend, cls="legend"),
         h("div", *panels, cls="charts"),
         id="spaces",

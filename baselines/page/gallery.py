@@ -33,11 +33,11 @@ def section(
         cards = [_card(one, posts.get(one.key, _NOTHING), classes, pictures) for one in found[:MOST]]
         blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
     total = sum(len(found) for found in kinds.values())
-    told = (
+    note = (
         f"The models disagree on {total:,} of {tests:,} test posts. Each answer is the one of most seeds, "
         "with all inputs of the model. The posts shown are chosen at random, by a hash of their ids."
     )
-    return h("section", h("h2", "Where the models disagree"), h("p", told), *blocks, id="disagree")
+    return h("section", h("h2", "Where the models disagree"), h("p", note), *blocks, id="disagree")
 
 
 def _card(one: Disagreement, post: Shown, classes: Sequence[str], pictures: bool) -> Html:

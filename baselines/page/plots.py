@@ -68,9 +68,9 @@ def confusion(cells: Sequence[Sequence[float]], names: Sequence[str], label: str
         for predicted, posts in enumerate(row):
             share = posts / whole if whole else 0.0
             x, y = left + step * predicted, top + step * true
-            told = f"{names[true]} predicted as {names[predicted]}: {posts:.1f} of {whole:.0f} posts"
+            tip = f"{names[true]} predicted as {names[predicted]}: {posts:.1f} of {whole:.0f} posts"
             cell = rect(x, y, step - 1, step - 1, "ink")
-            parts = [h("title", told), h("g", cell, opacity=f"{0.05 + 0.95 * share:.2f}")]
+            parts = [h("title", tip), h("g", cell, opacity=f"{0.05 + 0.95 * share:.2f}")]
             if len(names) <= _NUMBERED:
                 side = "cell on" if share > 0.55 else "cell"
                 parts.append(text(x + step / 2, y + step / 2 + 3.5, f"{100 * share:.0f}", "middle", side))
@@ -93,9 +93,9 @@ def scatter(one: Projection, names: Sequence[str], label: str) -> Html:
 
     drawn = []
     for number, name in enumerate(names):
-        for points, kind, told in ((one.texts, "ring", "texts"), (one.images, "disc", "images")):
+        for points, kind, tip in ((one.texts, "ring", "texts"), (one.images, "disc", "images")):
             path = "".join(f"M{short(x - 2.5)} {short(y)}{_CIRCLE}" for x, y in placed(points, number))
             if path:
-                title = h("title", f"{name}: {told}")
+                title = h("title", f"{name}: {tip}")
                 drawn.append(h("path", title, d=path, cls=f"{kind} {colour(number)}"))
     return svg(WIDTH, height, label, *drawn)

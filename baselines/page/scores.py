@@ -39,10 +39,10 @@ def _finding(results: Results, paper: Paper | None) -> str:
         return "No model finished."
     best = max(scored, key=lambda line: line.cells["accuracy"].ours.mean)  # type: ignore[union-attr]
     cell = best.cells["accuracy"]
-    told = f"{best.row.title} is the most accurate: {c.accuracy(cell.ours)}%"
+    note = f"{best.row.title} is the most accurate: {c.accuracy(cell.ours)}%"
     if cell.paper is not None:
-        told += f"; the paper reports {c.printed(cell, 'accuracy')}"
-    return f"{told}."
+        note += f"; the paper reports {c.printed(cell, 'accuracy')}"
+    return f"{note}."
 
 
 def _verdict(results: Results, paper: Paper | None) -> Html:
@@ -130,12 +130,12 @@ def pairs(results: Results) -> Html | None:
     """Return the comparison of neighbouring rows; None if there are no pairs."""
     if not results.pairs:
         return None
-    told = (
+    note = (
         "Paired bootstrap over the test posts: accuracy of the first model minus that of the second, in "
         "points. If the interval contains zero, the difference may be due to chance."
     )
     shown = table(*tables.compared(results))
-    return h("section", h("h2", "Neighbours compared"), h("p", told), shown, id="pairs")
+    return h("section", h("h2", "Neighbours compared"), h("p", note), shown, id="pairs")
 
 
 def _beside(cell: c.Cell) -> list[_Cell]:
@@ -163,6 +163,6 @@ def _stacked(rows: Sequence[tuple[Html, Sequence[_Cell]]], heads: Sequence[str])
 
 
 def _notes(results: Results, paper: Paper | None) -> Html:
-    told = [*c.on_numbers(results, paper), *(c.contradictions(results, paper) if paper else ())]
-    told += ["A difference is coloured if the paper's figure is outside our interval."] if paper else []
-    return h("ul", *(h("li", note) for note in told), cls="notes")
+    notes = [*c.on_numbers(results, paper), *(c.contradictions(results, paper) if paper else ())]
+    notes += ["A difference is coloured if the paper's figure is outside our interval."] if paper else []
+    return h("ul", *(h("li", note) for note in notes), cls="notes")

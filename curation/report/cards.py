@@ -42,6 +42,6 @@ def _credit(text: str) -> list[object]:
 
 def _source(post: Post) -> Html:
     # On Flickr, the community is the emotion searched for, which the card has already.
-    told = post.permalink and post.community not in ("", post.label)
-    community = f" · {clip(post.community, 30)}" if told else ""
+    shown = post.permalink and post.community not in ("", post.label)
+    community = f" · {clip(post.community, 30)}" if shown else ""
     return h("span", post_link(post.post_id, post.permalink), community)

@@ -105,11 +105,11 @@ def _steps(ledger: Ledger) -> list[Html]:
 def _row(
     ledger: Ledger, what: str, stage: str, dropped: int | None, left: int, parts: Sequence[tuple[float, str]]
 ) -> Html:
-    told = f"{what}: {left:,} left" if dropped is None else f"{what}: {dropped:,} dropped, {left:,} left"
+    tip = f"{what}: {left:,} left" if dropped is None else f"{what}: {dropped:,} dropped, {left:,} left"
     return h(
         "tr",
         h("th", what, h("small", stage) if stage else None, scope="row"),
-        h("td", bar(parts, ledger.collected, told), cls="wide"),
+        h("td", bar(parts, ledger.collected, tip), cls="wide"),
         h("td") if dropped is None else cell(-dropped),
         cell(left, "strong"),
         h("td", percent(left, ledger.collected), cls="n"),

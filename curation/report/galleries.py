@@ -40,7 +40,7 @@ def duplicates(manifest: Manifest, figures: Figures, twins: Twins, posts: Posts)
         else "The search found no duplicate of a test post in training."
     )
     found = (
-        f"{count(twins.groups, 'group')} of duplicates hold {count(twins.rows, 'row')}; the largest holds "
+        f"{count(twins.groups, 'group')} of duplicates with {count(twins.rows, 'row')}; the largest holds "
         f"{number(twins.largest)}. {_verb(twins.straddling, 'straddle')} splits, "
         f"{_verb(twins.conflicting, 'mix', 'mixes')} labels. {count(held, 'validation post')} "
         f"{'has' if held == 1 else 'have'} a duplicate in training."
@@ -74,17 +74,17 @@ def _lost(rows: int, unit: str) -> Html | None:
     if not rows:
         return None
     how = "was dropped as a duplicate" if rows == 1 else "were dropped as duplicates"
-    told = f" {count(rows, unit.removesuffix('s'))} {how} ("
-    return join([told, h("a", "shown below", href="#dropped"), ")."])
+    note = f" {count(rows, unit.removesuffix('s'))} {how} ("
+    return join([note, h("a", "shown below", href="#dropped"), ")."])
 
 
 def _group(group: Group, posts: Posts, classes: Sequence[str]) -> Html:
-    told = [count(group.size, "row")]
-    told += ["straddles splits"] if group.straddles else []
-    told += ["mixes labels"] if group.conflicts else []
+    facts = [count(group.size, "row")]
+    facts += ["straddles splits"] if group.straddles else []
+    facts += ["mixes labels"] if group.conflicts else []
     hidden = group.size - len(group.places)
-    told += [f"{number(hidden)} not shown"] if hidden else []
-    title = h("figcaption", ", ".join(told))
+    facts += [f"{number(hidden)} not shown"] if hidden else []
+    title = h("figcaption", ", ".join(facts))
     return h(
         "figure",
         title,
@@ -119,8 +119,8 @@ def random(manifest: Manifest, figures: Figures, posts: Posts) -> Html:
         )
         if picked.places
     ]
-    told = "Chosen at random, by a hash of their ids: another build of the same posts shows the same ones."
-    return h("section", h("h2", "Random posts"), h("p", told), *blocks, id="random")
+    note = "Chosen at random, by a hash of their ids: another build of the same posts shows the same ones."
+    return h("section", h("h2", "Random posts"), h("p", note), *blocks, id="random")
 
 
 _BORDERS = {
@@ -140,14 +140,14 @@ def borderline(manifest: Manifest, figures: Figures, posts: Posts) -> Html | Non
             continue
         title, use, key, rule = _BORDERS[kind]
         bounds = [one[key] for one in manifest.filters(use) if one.get(key)]
-        told = rule.format(bounds[0]) if bounds else "the recipe sets no threshold"
+        note = rule.format(bounds[0]) if bounds else "the recipe sets no threshold"
         cards = [card(posts[p], manifest.classes, facts=_facts(kind, posts[p])) for p in picked.places]
-        summary = h("summary", title, h("small", told))
+        summary = h("summary", title, h("small", note))
         blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
     if not blocks:
         return None
-    told = "The posts that stricter thresholds would drop first."
-    return h("section", h("h2", "Borderline posts"), h("p", told), *blocks, id="borderline")
+    note = "The posts that stricter thresholds would drop first."
+    return h("section", h("h2", "Borderline posts"), h("p", note), *blocks, id="borderline")
 
 
 def _facts(kind: str, post: Post) -> list[str]:
@@ -191,7 +191,7 @@ def dropped(manifest: Manifest, found: Dropped, posts: Posts) -> Html | None:
     if not blocks:
         return None
     hidden = len(found.counts) - len(found.examples)
-    told = "Each card shows the value that caused the drop. The file of dropped posts lists them all."
+    note = "Each card shows the value that caused the drop. The file of dropped posts lists them all."
     if hidden:
-        told += f" {count(hidden, 'more reason')} without examples."
-    return h("section", h("h2", "Dropped posts"), h("p", told), *blocks, id="dropped")
+        note += f" {count(hidden, 'more reason')} without examples."
+    return h("section", h("h2", "Dropped posts"), h("p", note), *blocks, id="dropped")

@@ -147,8 +147,8 @@ def _counts(
 
 def _class_bar(label: int, name: str, counts: Array, widest: int, expected: int | None) -> Html:
     parts = [(float(n), f"{colour(label)} {s}") for n, s in zip(counts, SPLITS, strict=True)]
-    told = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, counts, strict=True))
-    return bar(parts, widest, f"{name}: {told}", expected)
+    tip = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, counts, strict=True))
+    return bar(parts, widest, f"{name}: {tip}", expected)
 
 
 def _beside(ours: int, paper: int | None) -> list[Html]:

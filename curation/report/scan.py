@@ -74,7 +74,6 @@ class Figures:
     images: int = 0
     texts: int = 0
     flagged: int = 0
-    flags_known: int = 0
     posts: int = 0
     test_posts: int = 0
     members: pa.Table = field(default_factory=MEMBERS.empty_table)
@@ -166,7 +165,6 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     figures.images += int(has_image.sum())
     figures.texts += int(has_text.sum())
     figures.flagged += int(_truths(batch["over_18"]).sum())
-    figures.flags_known += batch.num_rows - batch["over_18"].null_count
     for item in pc.value_counts(batch["language"].filter(pa.array(has_text))).to_pylist():
         figures.languages[item["values"] or ""] += item["counts"]
 
