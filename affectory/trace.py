@@ -123,9 +123,9 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
     import sqlite3
     from contextlib import closing
 
+    from affectory.core.numbers import count
     from collectors.store import media_path
     from curation.deleted.outside import opened, stores
-    from curation.report.markup import count
 
     given = options.stores or tuple(stores(_DATA))
     for folder in given:
@@ -285,8 +285,8 @@ def _purge(options: Options, folder: Path, *, whole: bool) -> str:
 
 
 def _in_features(options: Options, clues: Clues) -> Iterator[Found]:
+    from affectory.core.numbers import count
     from affectory.encoders.feature_cache import caches
-    from curation.report.markup import count
 
     for cache in caches(options.features) if clues.images else ():
         if rows := cache.rows_of(clues.images):

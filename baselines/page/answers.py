@@ -1,4 +1,4 @@
-"""Where the models disagree: their answers from `predictions.parquet`, and the posts worth showing."""
+"""The posts on which the models disagree, from `predictions.parquet`, sorted by kind."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from affectory.core.errors import BaselineError
 from baselines import comparison as c
-from baselines.page import Key
+from baselines.page.posts import Key
 from baselines.results import Results
 
-#: Posts shown of each kind.
+#: The most posts shown of each kind.
 MOST = 8
 
 _COLUMNS = ["post_id", "image_index", "label", "model", "mode", "predicted"]
@@ -25,7 +25,7 @@ _COLUMNS = ["post_id", "image_index", "label", "model", "mode", "predicted"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What most seeds of a model say of a post, and how many of them."""
+    """The label that most seeds of a model predict for a post: `seeds` of `of` seeds do."""
 
     label: str
     seeds: int
@@ -34,19 +34,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A test post, its true class, and each model's answer on all that it reads."""
+    """A test post, its true class, and the answer of each model with all its inputs."""
 
     key: Key
     truth: str
     answers: dict[str, Answer]
 
     def right(self, models: Sequence[str]) -> list[bool]:
-        """Return which of these models are right."""
+        """Return whether each of these models is right, without those that have no answer."""
         return [self.answers[name].label == self.truth for name in models if name in self.answers]
 
 
 def read(folder: Path, results: Results) -> list[Disagreement]:
-    """Return the test posts on which two models or more differ, in an order drawn by a hash of their ids."""
+    """Return the test posts on which models differ, in a random order: by a hash of their ids."""
     path = folder / "predictions.parquet"
     if not path.exists():
         raise BaselineError(f"{str(path)!r} is missing: run python -m baselines.run {results.dataset.name}")
@@ -65,7 +65,7 @@ def read(folder: Path, results: Results) -> list[Disagreement]:
 
 
 def _counted(table: pa.Table, modes: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Count the seeds behind each answer, of each model in the mode that Table 4 has."""
+    """Count the seeds of each answer, of each model in its mode in Table 4."""
     wanted = pa.array([f"{model}\0{mode}" for model, mode in modes.items()], pa.string())
     kept = table.filter(pc.is_in(pc.binary_join_element_wise(table["model"], table["mode"], "\0"), wanted))
     keys = ["post_id", "image_index", "label", "model", "predicted"]
@@ -74,18 +74,18 @@ def _counted(table: pa.Table, modes: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _most(said: dict[str, int]) -> Answer:
-    """Return the answer of most seeds, the first by name where two have as many."""
+    """Return the answer of most seeds; of several, the first by name."""
     label = min(said, key=lambda name: (-said[name], name))
     return Answer(label, said[label], sum(said.values()))
 
 
 def kinds(found: Sequence[Disagreement]) -> dict[str, list[Disagreement]]:
-    """Sort disagreements into what they tell; each post stands in the first kind that it fits."""
+    """Group disagreements by kind; a kind without any is left out."""
     sorted_: dict[str, list[Disagreement]] = {
-        "Right only together": [],
-        "The image alone misleads, the text is right": [],
-        "The text alone misleads, the image is right": [],
-        "Fusion loses what one modality knew": [],
+        "Only fusion is right": [],
+        "Image-only wrong, text-only right": [],
+        "Text-only wrong, image-only right": [],
+        "One modality right, most fusions wrong": [],
         "Other disagreements": [],
     }
     for one in found:
@@ -99,11 +99,11 @@ def _kind(one: Disagreement) -> str:
     if not (image and text and fusions):
         return "Other disagreements"
     if not image[0] and not text[0]:
-        return "Right only together" if any(fusions) else "Other disagreements"
+        return "Only fusion is right" if any(fusions) else "Other disagreements"
     if 2 * sum(fusions) < len(fusions):
-        return "Fusion loses what one modality knew"
+        return "One modality right, most fusions wrong"
     if text[0] and not image[0]:
-        return "The image alone misleads, the text is right"
+        return "Image-only wrong, text-only right"
     if image[0] and not text[0]:
-        return "The text alone misleads, the image is right"
+        return "Text-only wrong, image-only right"
     return "Other disagreements"

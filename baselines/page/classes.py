@@ -1,15 +1,16 @@
-"""What the models do class by class: confusion matrices, F1, precision and recall; and the shared spaces."""
+"""Sections on the classes (confusion matrices, F1, precision, recall) and on the vector spaces."""
 
 from __future__ import annotations
 
+from affectory.core.html.markup import Html, h, join
+from affectory.core.html.parts import colour, table
 from baselines import comparison as c
-from baselines.page.charts import confusion, scatter
-from baselines.page.markup import Html, colour, h, join, table
+from baselines.page.plots import confusion, scatter
 from baselines.results import ClassScore, Results
 
 
 def section(results: Results) -> Html | None:
-    """Return a confusion matrix a model, and the scores of each class."""
+    """Return a confusion matrix per model, and the scores of each class."""
     names = results.dataset.classes
     scored = [(row, found[1]) for row in results.rows if (found := c.whole(row))]
     if not scored:
@@ -23,13 +24,14 @@ def section(results: Results) -> Html | None:
         )
         for row, scores in scored
     ]
-    told = (
-        "A row is a true class, its cells what was answered, in percent of its test posts: means over seeds."
+    note = (
+        "Rows are true classes, columns predicted ones. Cells are percentages of the test posts of the row, "
+        "averaged over seeds."
     )
     return h(
         "section",
         h("h2", "Classes"),
-        h("p", told),
+        h("p", note),
         h("div", *panels, cls="charts"),
         h("h3", "F1 by class"),
         _by_class(results, "f1"),
@@ -40,7 +42,7 @@ def section(results: Results) -> Html | None:
 
 
 def _by_class(results: Results, score: str) -> Html:
-    """Return a table of a class score, a column a model; the best of each class stands out."""
+    """Return a table of a score with one row per class and one column per model; the best is bold."""
     scored = [(row, found[1].per_class) for row in results.rows if (found := c.whole(row))]
     rows = []
     for number, name in enumerate(results.dataset.classes):
@@ -57,7 +59,7 @@ def _by_class(results: Results, score: str) -> Html:
 
 
 def spaces(results: Results) -> Html | None:
-    """Return image and text vectors of the test posts in the models' shared spaces."""
+    """Return scatter plots of the image and text vectors of test posts in the models' shared spaces."""
     names = results.dataset.classes
     titles = {row.model: row.title for row in results.rows}
     panels = [
@@ -73,14 +75,14 @@ def spaces(results: Results) -> Html | None:
     if not panels:
         return None
     legend = [h("span", h("i", cls=f"dot {colour(i)}"), name) for i, name in enumerate(names)]
-    told = (
-        "Discs are image vectors, rings the text vectors of the same test posts. Where the two kinds share "
-        "their places, a model can do without one of them."
+    note = (
+        "Discs are image vectors, rings are text vectors of the same test posts. The more the two overlap, "
+        "the better one modality can replace the other."
     )
     return h(
         "section",
         h("h2", "Image and text vectors"),
-        h("p", told),
+        h("p", note),
         h("p", *legend, cls="legend"),
         h("div", *panels, cls="charts"),
         id="spaces",

@@ -1,24 +1,21 @@
-"""The whole page, written under a temporary name first.
-
-Its policy (Content-Security-Policy) allows inline pictures, this one style and this one script, by their
-digests, and nothing else: the page can't ask the network for anything, and no post's text can run.
-"""
+"""The whole page: its sections put together, written to a temporary file and renamed."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
+from affectory.core.html import shell
+from affectory.core.html.markup import Html, h
+from affectory.core.html.parts import IMAGES_NOTE, table, terms
 from baselines import comparison, tables
-from baselines.page import Posts, answers, classes, gallery, scores
-from baselines.page.markup import Html, h, join, table
+from baselines.page import answers, classes, gallery, scores
+from baselines.page.posts import Posts
 from baselines.paper import figures
 from baselines.results import Results, read
 
+#: The links of the navigation.
 _PLACES = {
     "table4": "Table 4",
     "table5": "Table 5",
@@ -31,7 +28,7 @@ _PLACES = {
 
 
 def write(folder: Path, posts: Posts) -> Path:
-    """Write `results.html` into a run's folder; return its path. Raises `BaselineError`."""
+    """Write `results.html` into the folder of a run; return its path. Raises `BaselineError`."""
     page = render(folder, posts)
     path, temporary = folder / "results.html", folder / "results.html.tmp"
     try:
@@ -46,55 +43,31 @@ def write(folder: Path, posts: Posts) -> Path:
 def render(folder: Path, posts: Posts) -> str:
     """Return the page of a run."""
     results = read(folder)
-    paper = figures(results.dataset.name)
+    name, version = results.dataset.name, results.dataset.version
+    paper = figures(name)
     kinds = answers.kinds(answers.read(folder, results))
     shown = posts([one.key for found in kinds.values() for one in found[: answers.MOST]])
     tests = sum(comparison.tested(results.dataset).values())
-    sections = [
-        scores.header(results, paper),
-        scores.table4(results, paper),
-        scores.table5(results, paper),
-        scores.pairs(results),
-        classes.section(results),
-        classes.spaces(results),
-        gallery.section(kinds, shown, results.dataset.classes, tests),
-        _runs(results),
-    ]
-    return _document(results, join((section for section in sections if section is not None), "\n"))
-
-
-def _document(results: Results, body: Html) -> str:
-    style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-    script = resources.files(__package__).joinpath("page.js").read_text(encoding="utf-8")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "base-uri 'none'; form-action 'none'"
+    return shell.page(
+        [
+            scores.header(results, paper),
+            scores.table4(results, paper),
+            scores.table5(results, paper),
+            scores.pairs(results),
+            classes.section(results),
+            classes.spaces(results),
+            gallery.section(kinds, shown, results.dataset.classes, tests),
+            _runs(results),
+        ],
+        title=f"{name} {version}: baselines",
+        home=name,
+        places=_PLACES,
+        style=resources.files(__package__).joinpath("results.css").read_text(encoding="utf-8"),
     )
-    links = [h("a", text, href=f"#{key}") for key, text in _PLACES.items() if f'id="{key}"' in body]
-    name = results.dataset.name
-    head = h(
-        "head",
-        h("meta", charset="utf-8"),
-        h("meta", http_equiv="Content-Security-Policy", content=policy),
-        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        h("meta", name="color-scheme", content="light dark"),
-        h("meta", name="referrer", content="no-referrer"),
-        h("title", f"{name} {results.dataset.version}: baselines"),
-        h("style", Html(style)),
-    )
-    navigation = h("nav", h("a", name, href="#top", cls="home"), *links, aria_label="Sections")
-    page = h(
-        "html", head, "\n", h("body", navigation, "\n", h("main", body), h("script", Html(script))), lang="en"
-    )
-    return f"<!doctype html>\n{page}\n"
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _runs(results: Results) -> Html:
-    """Return what stands behind every row, and how to run it again."""
+    """Return the section with the command, the device, the tools, and each model's settings."""
     made = ", ".join(f"{tool} {version}" for tool, version in sorted(results.tools.items()))
     known = (
         ("Command", results.command),
@@ -110,20 +83,15 @@ def _runs(results: Results) -> Html:
     return h(
         "section",
         h("h2", "Runs"),
-        _terms(known),
+        terms(known),
         table(*tables.provenance(results), cls="figures slim"),
         h("ul", *(h("li", text) for text in given_up), cls="notes") if given_up else None,
-        h("details", h("summary", "Settings of each model"), _terms(settings)),
+        h("details", h("summary", "Settings of each model"), terms(settings)),
         h(
             "p",
-            "The pictures on this page are thumbnails of the release's images and remain their authors'. "
-            "The page needs no network and keeps nothing. Every number stands in results.json beside it, "
-            "every answer in predictions.parquet.",
+            f"{IMAGES_NOTE} All numbers are also in results.json and all predictions in predictions.parquet, "
+            "in the same folder.",
             cls="quiet",
         ),
         id="runs",
     )
-
-
-def _terms(known: Iterable[tuple[str, str]]) -> Html:
-    return h("dl", *(join([h("dt", key), h("dd", h("code", value))]) for key, value in known if value))

@@ -1,16 +1,16 @@
-"""Posts on which the models disagree, as Tables 6 and 7 of Duong et al. 2017 show some."""
+"""The section with posts on which the models disagree, as in Tables 6 and 7 of Duong et al. 2017."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from baselines.page import Key, Shown
+from affectory.core.html.markup import Html, clip, h
+from affectory.core.html.parts import colour, picture, post_link, post_text
+from affectory.core.html.thumbnails import thumbnail
 from baselines.page.answers import MOST, Disagreement
-from baselines.page.markup import Html, clip, colour, h
-from baselines.page.thumbnails import thumbnail
+from baselines.page.posts import Key, Shown
 
-#: Characters of a post's text on its card.
+#: The most characters of a post's text on its card.
 _LONGEST = 220
 
 _NOTHING = Shown("", None)
@@ -22,7 +22,7 @@ def section(
     classes: Sequence[str],
     tests: int,
 ) -> Html | None:
-    """Return the disagreements by kind."""
+    """Return the disagreements by kind, out of `tests` test posts; None if there are none."""
     if not kinds:
         return None
     pictures = any(post.image for post in posts.values())
@@ -33,31 +33,31 @@ def section(
         cards = [_card(one, posts.get(one.key, _NOTHING), classes, pictures) for one in found[:MOST]]
         blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
     total = sum(len(found) for found in kinds.values())
-    told = (
-        f"On {total:,} of {tests:,} test posts the models don't agree. An answer is that of most seeds, "
-        "given all that the model reads. Which posts are shown is drawn by a hash of their ids."
+    note = (
+        f"The models disagree on {total:,} of {tests:,} test posts. Each answer is the one of most seeds, "
+        "with all inputs of the model. The posts shown are chosen at random, by a hash of their ids."
     )
-    return h("section", h("h2", "Where the models disagree"), h("p", told), *blocks, id="disagree")
+    return h("section", h("h2", "Where the models disagree"), h("p", note), *blocks, id="disagree")
 
 
 def _card(one: Disagreement, post: Shown, classes: Sequence[str], pictures: bool) -> Html:
-    text = clip(post.text, _LONGEST)
+    """Return a post with the answers of the models; `pictures` leaves room for an image."""
     rows = []
     for model, answer in one.answers.items():
         right = answer.label == one.truth
         share = f" {answer.seeds}/{answer.of}" if answer.seeds < answer.of else ""
         said = h("td", _dot(answer.label, classes), answer.label, h("small", share))
-        sign = h("td", "✓" if right else "✗", cls="good" if right else "lost", aria_label=_word(right))
-        rows.append(h("tr", h("th", model, scope="row"), said, sign))
+        cls, word, sign = ("good", "right", "✓") if right else ("lost", "wrong", "✗")
+        rows.append(h("tr", h("th", model, scope="row"), said, h("td", sign, cls=cls, aria_label=word)))
     return h(
         "article",
         _picture(one.key[0], post) if pictures else None,
-        h("p", text, cls="text", dir="auto") if text.strip() else h("p", "no text", cls="text quiet"),
-        h("p", "Truth: ", _dot(one.truth, classes), h("b", one.truth), cls="truth"),
+        post_text(clip(post.text, _LONGEST)),
+        h("p", "True class: ", _dot(one.truth, classes), h("b", one.truth), cls="truth"),
         h("table", h("tbody", *rows), cls="answers"),
         h(
             "p",
-            _source(one.key[0], post),
+            post_link(one.key[0], post.permalink),
             f" · {clip(post.credit, 90)}" if post.credit else None,
             cls="facts",
         ),
@@ -65,29 +65,11 @@ def _card(one: Disagreement, post: Shown, classes: Sequence[str], pictures: bool
     )
 
 
-def _word(right: bool) -> str:
-    return "right" if right else "wrong"
-
-
 def _dot(label: str, classes: Sequence[str]) -> Html:
     return h("i", cls=f"dot {colour(classes.index(label))}" if label in classes else "dot")
 
 
-def _picture(post_id: str, post: Shown) -> Html:
-    picture = thumbnail(post.image) if post.image else None
-    if picture is None:
-        return h("div", "unreadable image" if post.image else "no image", cls="frame empty")
-    alt = "" if post.over_18 else f"Image of post {post_id}"
-    image = h("img", src=picture, alt=alt, decoding="async")
-    if not post.over_18:
-        return h("div", image, cls="frame")
-    label = f"Image marked 18+, of post {post_id}: show or blur it"
-    cover = h("span", "18+", cls="cover", aria_hidden="true")
-    return h("button", image, cover, cls="frame veil", type="button", aria_pressed="false", aria_label=label)
-
-
-def _source(post_id: str, post: Shown) -> Html:
-    name = clip(post_id, 40)
-    if re.match(r"https?://[^\s/]", post.permalink):
-        return h("a", name, href=post.permalink, rel="noopener noreferrer nofollow", target="_blank")
-    return h("span", name)
+def _picture(post_id: str, post: Shown) -> Html | None:
+    small = thumbnail(post.image) if post.image else None
+    missing = "unreadable image" if post.image else "no image"
+    return picture(post_id, small, missing=missing, veiled=post.over_18)

@@ -1,24 +1,25 @@
-"""The top of the page: what was run, Tables 4 and 5 with the paper beside, and neighbours compared."""
+"""The top of the page: what was run, Tables 4 and 5 beside the paper's, and paired comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from affectory.core.html.markup import Html, h, join
+from affectory.core.html.parts import table
 from baselines import comparison as c
 from baselines import tables
-from baselines.page.charts import Mark, dots, scale
-from baselines.page.markup import Html, h, join, table
+from baselines.page.plots import Mark, dots, scale
 from baselines.paper import Paper
 from baselines.results import Results
 
-#: A cell of a table: what it is, where the table's head is out of sight, its text, and its CSS class.
+#: A cell of a table: its label (shown where the table has no head), its text, and its CSS class.
 _Cell = tuple[str, str, str]
 
 _INPUTS = {"image": "Image only", "text": "Text only"}
 
 
 def header(results: Results, paper: Paper | None) -> Html:
-    """Return the title, the finding in a sentence and the key figures."""
+    """Return the title, the best model in one sentence, and what differs from the paper."""
     dataset = results.dataset
     return h(
         "header",
@@ -32,37 +33,37 @@ def header(results: Results, paper: Paper | None) -> Html:
 
 
 def _finding(results: Results, paper: Paper | None) -> str:
-    """Return which row is highest, beside the paper's own figure for it."""
+    """Return a sentence on the most accurate model, with the paper's figure for it."""
     scored = [line for line in c.table4(results, paper) if line.cells["accuracy"].ours]
     if not scored:
-        return "No model came through."
+        return "No model finished."
     best = max(scored, key=lambda line: line.cells["accuracy"].ours.mean)  # type: ignore[union-attr]
     cell = best.cells["accuracy"]
-    told = f"{best.row.title} is highest: {c.accuracy(cell.ours)}% accuracy"
+    note = f"{best.row.title} is the most accurate: {c.accuracy(cell.ours)}%"
     if cell.paper is not None:
-        told += f"; the paper has {c.printed(cell, 'accuracy')}"
-    return f"{told}."
+        note += f"; the paper reports {c.printed(cell, 'accuracy')}"
+    return f"{note}."
 
 
 def _verdict(results: Results, paper: Paper | None) -> Html:
-    """Return what differs from the paper, before any figure is read."""
+    """Return a box that says what differs from the paper, above all figures."""
     if paper is None:
         return h("p", f"No paper with these models reports on {results.dataset.name}.", cls="verdict")
     source = join([paper.citation, ", ", h("i", paper.title), f" ({paper.published}), {paper.dataset}"])
     differs = c.differing(results)
     if not differs:
-        return h("p", "Data, backbone and vectors are those of ", source, ".", cls="verdict ok")
+        return h("p", "Same data, backbone and word vectors as ", source, ".", cls="verdict ok")
     listed = [h("li", h("b", c.superscript(number)), " ", text) for number, text in enumerate(differs, 1)]
     return h(
         "div",
-        h("p", h("b", "Not a reproduction"), " of ", source, ", in the rows marked so:"),
+        h("p", h("b", "Not a reproduction"), " of ", source, ". Footnotes mark the rows that differ:"),
         h("ul", *listed),
         cls="verdict bad",
     )
 
 
 def table4(results: Results, paper: Paper | None) -> Html:
-    """Return Table 4: each model on all that it reads."""
+    """Return Table 4: each model with all its inputs."""
     lines = c.table4(results, paper)
     accuracies = [line.cells["accuracy"] for line in lines]
     values = [bound for cell in accuracies if cell.ours for bound in (cell.ours.low, cell.ours.high)]
@@ -82,7 +83,7 @@ def table4(results: Results, paper: Paper | None) -> Html:
         rows.append(_row(line.title, dots(marks, ends, f"{line.row.title}: accuracy"), cells))
     legend = [h("span", h("i", cls="dot ours"), "ours, with its 95% interval")]
     legend += [h("span", h("i", cls="dot tick theirs"), "the paper")] if paper else []
-    legend += [h("span", f"from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10")]
+    legend += [h("span", f"axis from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10")]
     return h(
         "section",
         h("h2", "Table 4: accuracy and F1"),
@@ -94,7 +95,7 @@ def table4(results: Results, paper: Paper | None) -> Html:
 
 
 def table5(results: Results, paper: Paper | None) -> Html | None:
-    """Return Table 5: each model with one modality at test."""
+    """Return Table 5: each model with one modality at test time; None if no model has a row in it."""
     lines = c.table5(results, paper)
     if not lines:
         return None
@@ -114,11 +115,11 @@ def table5(results: Results, paper: Paper | None) -> Html | None:
     names = (("ours", "both"), *((mode, text.lower()) for mode, text in _INPUTS.items()))
     legend = [h("span", h("i", cls=f"dot {cls}"), text) for cls, text in names]
     legend += [h("span", h("i", cls="dot tick"), "the paper")] if paper else []
-    legend += [h("span", f"from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10")]
+    legend += [h("span", f"axis from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10")]
     return h(
         "section",
         h("h2", "Table 5: one modality at test"),
-        h("p", "The models are those of Table 4; what is taken away at test is masked out, not retrained."),
+        h("p", "The models of Table 4, not retrained: at test time, the other modality is masked."),
         h("p", *legend, cls="legend"),
         _stacked(rows, _heads(rows)),
         id="table5",
@@ -126,15 +127,15 @@ def table5(results: Results, paper: Paper | None) -> Html | None:
 
 
 def pairs(results: Results) -> Html | None:
-    """Return neighbouring rows compared."""
+    """Return the comparison of neighbouring rows; None if there are no pairs."""
     if not results.pairs:
         return None
-    told = (
-        "Paired bootstrap over the test posts: accuracy of the first row less the second's, in points. "
-        "Where the interval holds zero, the difference may be chance."
+    note = (
+        "Paired bootstrap over the test posts: accuracy of the first model minus that of the second, in "
+        "points. If the interval contains zero, the difference may be due to chance."
     )
     shown = table(*tables.compared(results))
-    return h("section", h("h2", "Neighbours compared"), h("p", told), shown, id="pairs")
+    return h("section", h("h2", "Neighbours compared"), h("p", note), shown, id="pairs")
 
 
 def _beside(cell: c.Cell) -> list[_Cell]:
@@ -155,13 +156,13 @@ def _heads(rows: Sequence[tuple[Html, Sequence[_Cell]]]) -> list[str]:
 
 
 def _stacked(rows: Sequence[tuple[Html, Sequence[_Cell]]], heads: Sequence[str]) -> Html:
-    """Return a table whose rows become blocks in a narrow window, each cell with its own label."""
+    """Return a table whose rows become blocks in a narrow window, with a label in each cell."""
     cells = [h("th", name, scope="col", cls="n" if place > 1 else None) for place, name in enumerate(heads)]
     body = h("tbody", *(row for row, _ in rows))
     return h("table", h("thead", h("tr", *cells)), body, cls="figures stacked")
 
 
 def _notes(results: Results, paper: Paper | None) -> Html:
-    told = [*c.on_numbers(results, paper), *(c.contradictions(results, paper) if paper else ())]
-    told += ["A difference has a colour where the paper's figure is outside our interval."] if paper else []
-    return h("ul", *(h("li", note) for note in told), cls="notes")
+    notes = [*c.on_numbers(results, paper), *(c.contradictions(results, paper) if paper else ())]
+    notes += ["A difference is coloured if the paper's figure is outside our interval."] if paper else []
+    return h("ul", *(h("li", note) for note in notes), cls="notes")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from affectory.core.numbers import count
 from affectory.encoders import feature_cache
 from collectors.store import Store
 from curation.deleted import outside, run_results
@@ -23,7 +24,6 @@ from curation.release import card, held, manifest, versions
 from curation.release.held import Contents
 from curation.release.manifest import Manifest
 from curation.release.workplace import BUILDING, workplace
-from curation.report.markup import count
 
 
 @dataclass(frozen=True, slots=True)

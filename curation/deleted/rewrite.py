@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from affectory.core.errors import AffectoryError
+from affectory.core.numbers import count
 from collectors.store import Store
 from curation.deleted import copies
 from curation.deleted.copies import Back, Released
@@ -29,7 +30,6 @@ from curation.release.ledger import Ledger, ledger
 from curation.release.manifest import Manifest
 from curation.release.parquet import Written
 from curation.release.publish import describe
-from curation.report.markup import count
 from curation.splits import split, twins
 from curation.splits.labels import UNLABELLED
 

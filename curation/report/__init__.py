@@ -3,9 +3,9 @@
     from curation.report import write
     write(Path("datasets/reddit-emotion/1.0.0"))     # -> …/1.0.0/report.html
 
-`release` opens the folder, `scan` reads its columns once, `shown` reads the rows that the galleries
-show, the other modules turn figures into markup, and `page` puts them together. The same release gives
-the same bytes: what is shown is drawn by hashes of the posts' ids, and the page knows no clock.
+`contents` opens the folder, `scan` reads its columns once, `shown` reads the rows of the galleries, the
+other modules turn figures into markup, and `page` puts the sections together. The same release gives the
+same bytes: posts are chosen by hashes of their ids, and the page has no date of its own.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ __all__ = ["write"]
 
 
 def write(folder: Path, manifest: str | None = None) -> Path:
-    """Write `report.html` into a release's folder; return its path. Raises `ReportError`.
+    """Write `report.html` into the folder of a release; return its path. Raises `ReportError`.
 
-    `manifest` is the text of a manifest that isn't written yet (default: the folder's manifest.json).
+    `manifest` is the text of a manifest that isn't written yet; the default is the folder's manifest.json.
     """
     from curation.report.page import write as write_page  # pyarrow and Pillow: not for --help
 

@@ -38,7 +38,7 @@ class Options:
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.report") -> int:
-    """Run the command with these arguments (default: those it was started with); return its exit code."""
+    """Run the command with these arguments, by default those of the command line; return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = tyro.cli(Options, prog=prog, args=given)
     return finish(lambda: _report(options))
@@ -52,28 +52,28 @@ def _report(options: Options) -> str:
 
 
 def find(datasets: Path, name: str, version: str | None = None) -> Path:
-    """Return the folder of a dataset's version, the newest one by default; raise `InputError`."""
+    """Return the folder of a version of a dataset, by default the newest. Raises `InputError`."""
     folder = datasets / name
     if not re.fullmatch(r"[\w.-]+", name) or not folder.is_dir():
         there = sorted(p.name for p in datasets.iterdir() if p.is_dir()) if datasets.is_dir() else []
-        raise InputError(f"there is no dataset {name!r} in {str(datasets)!r}; {_those(there)}")
+        raise InputError(f"no dataset {name!r} in {str(datasets)!r}; {_available(there)}")
     built = sorted((p.parent.name for p in folder.glob("*/manifest.json")), key=_order)
     if not built:
         raise InputError(f"{name!r} has no release yet: build one with python -m curation.build {name}")
     if version is None:
         return folder / built[-1]
     if version not in built:
-        raise InputError(f"{name!r} has no version {version!r}; {_those(built)}")
+        raise InputError(f"{name!r} has no version {version!r}; {_available(built)}")
     return folder / version
 
 
 def _order(version: str) -> tuple[list[int], str]:
-    """Return what sorts 1.10.0 behind 1.9.0."""
+    """Return a sort key that puts 1.10.0 after 1.9.0."""
     return [int(part) for part in re.findall(r"\d+", version)], version
 
 
-def _those(names: list[str]) -> str:
-    return f"those there are: {', '.join(names) or 'none'}"
+def _available(names: list[str]) -> str:
+    return f"available: {', '.join(names) or 'none'}"
 
 
 if __name__ == "__main__":

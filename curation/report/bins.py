@@ -1,4 +1,4 @@
-"""How values fall into the bins of a histogram. Bins are ranges of whole numbers, both ends included."""
+"""Bins of a histogram. A bin is a range of integers, both ends included."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Bin = tuple[int, int]
 
 
 def quantile(counts: Mapping[int, int], share: float) -> int | None:
-    """Return the value that this share of a tally doesn't exceed (.5: the lower median)."""
+    """Return the smallest value that at least this share of a tally doesn't exceed (0.5: lower median)."""
     target = share * sum(counts.values())
     seen = 0
     for value in sorted(counts):
@@ -23,7 +23,7 @@ def quantile(counts: Mapping[int, int], share: float) -> int | None:
 
 
 def linear(counts: Mapping[int, int], most: int = 40) -> list[Bin]:
-    """Return at most about `most` equal bins, the last one open: it takes the longest half percent."""
+    """Return about `most` equal bins at most; the last one also takes the values above the 99.5% quantile."""
     if not counts:
         return []
     low, high = min(counts), max(counts)
@@ -49,7 +49,7 @@ def logarithmic(low: int, high: int, most: int = 42) -> list[Bin]:
 
 
 def fill(counts: Mapping[int, int], bins: Sequence[Bin]) -> list[int]:
-    """Return how many values fall into each bin; those below the first count into it."""
+    """Return the number of values in each bin; values below the first bin are counted in it."""
     starts = [start for start, _ in bins]
     filled = Counter[int]()
     for value, times in counts.items():
@@ -58,7 +58,7 @@ def fill(counts: Mapping[int, int], bins: Sequence[Bin]) -> list[int]:
 
 
 def ticks(highest: float, most: int = 4) -> list[int]:
-    """Return round numbers up to `highest`, from zero: at most `most` steps."""
+    """Return round numbers from zero up to `highest`, at most `most` steps."""
     if highest < 1:
         return [0, 1]
     step = 10 ** math.floor(math.log10(highest))

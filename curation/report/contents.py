@@ -1,4 +1,4 @@
-"""A release as the report reads it: its manifest, checked, and its Parquet files."""
+"""The release that a report is about: its validated manifest and its Parquet files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from affectory.core.errors import AffectoryError
 
 SPLITS = ("train", "validation", "test")
 
-#: As a build counts posts without a label.
+#: The name under which a build counts posts without a label.
 UNLABELLED = "no label"
 
 _DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}-[0-9a-f]+\.parquet")
@@ -24,7 +24,7 @@ _DROPPED = re.compile(r"dropped-[0-9a-f]+\.parquet")
 
 
 class ReportError(AffectoryError):
-    """A release that can't be reported on: a part of it is missing or isn't what the manifest says."""
+    """A file of the release is missing, damaged, or differs from the manifest."""
 
 
 class _Part(BaseModel):
@@ -32,7 +32,7 @@ class _Part(BaseModel):
 
 
 class ListedFile(_Part):
-    """A file as the manifest lists it."""
+    """An entry in the manifest's list of files."""
 
     path: str
     split: str = ""
@@ -42,7 +42,7 @@ class ListedFile(_Part):
 
 
 class Step(_Part):
-    """How many rows a stage dropped for a reason."""
+    """The number of rows that a stage dropped for one reason."""
 
     stage: str
     reason: str
@@ -50,7 +50,7 @@ class Step(_Part):
 
 
 class Ledger(_Part):
-    """What was collected, what each stage dropped, what is kept."""
+    """The number of rows collected, dropped by each stage, and kept."""
 
     unit: str
     collected: int
@@ -59,12 +59,12 @@ class Ledger(_Part):
 
     @property
     def dropped(self) -> int:
-        """The sum over the steps."""
+        """The rows dropped in all steps."""
         return sum(step.rows for step in self.steps)
 
 
 class Groups(_Part):
-    """The groups of duplicates: how many, of how many rows, and the size of the largest."""
+    """Groups of duplicates: their number, their rows, and the size of the largest."""
 
     groups: int = 0
     rows: int = 0
@@ -72,7 +72,7 @@ class Groups(_Part):
 
 
 class Multilabel(_Part):
-    """The labels of which a post may have several, and how many rows of each split have them."""
+    """The labels of a multi-label dataset, with the number of rows per split and label."""
 
     names: tuple[str, ...] = ()
     counts: dict[str, dict[str, int]] = Field(default_factory=dict)
@@ -80,7 +80,7 @@ class Multilabel(_Part):
 
 
 class Manifest(_Part):
-    """What `manifest.json` says, as far as the report needs it."""
+    """The part of `manifest.json` that the report uses."""
 
     name: str
     version: str
@@ -110,29 +110,29 @@ class Manifest(_Part):
 
     @property
     def unlabelled(self) -> bool:
-        """Whether some posts have no label: the last of `classes` then stands for them."""
+        """Whether some posts have no label; the last of `classes` is then `UNLABELLED`."""
         return any(UNLABELLED in by_label for by_label in self.counts.values())
 
     @property
     def pictured(self) -> bool:
-        """Whether the release publishes images at all."""
+        """Whether the release publishes images."""
         images, publish = self.recipe.get("images") or {}, self.recipe.get("publish") or {}
         return images.get("which") != "none" and publish.get("images") is not False
 
     @property
     def expected_image_only(self) -> dict[str, int]:
-        """The paper's counts by label of posts that are images alone."""
+        """The paper's number of image-only posts by label."""
         return self.recipe.get("expected_image_only") or {}
 
     def filters(self, use: str) -> list[dict[str, Any]]:
-        """Return the recipe's filters of one kind."""
+        """Return the recipe's filters with this name (`use`)."""
         found = self.recipe.get("filters") or []
         return [one for one in found if isinstance(one, dict) and one.get("use") == use]
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release's folder, opened. `data` holds each file's split and path, splits in their order."""
+    """An open release. `data` has the split and path of each file, ordered by `SPLITS`."""
 
     folder: Path
     manifest: Manifest
@@ -141,12 +141,12 @@ class Release:
 
 
 def open_release(folder: Path, text: str | None = None) -> Release:
-    """Read the manifest (its text, or the folder's) and find the files that it lists; raise `ReportError`."""
+    """Read the manifest (`text`, or the folder's) and find the files it lists. Raises `ReportError`."""
     path = folder / "manifest.json"
     try:
         manifest = Manifest.model_validate_json(path.read_bytes() if text is None else text)
     except FileNotFoundError:
-        raise ReportError(f"{str(folder)!r} is no release: it has no manifest.json") from None
+        raise ReportError(f"{str(folder)!r} is not a release: it has no manifest.json") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
@@ -159,13 +159,16 @@ def open_release(folder: Path, text: str | None = None) -> Release:
         elif _DROPPED.fullmatch(listed.path):
             dropped.append(folder / listed.path)
     if not data:
-        raise ReportError(f"{path}: it lists no file of rows such as train-00000-of-00001-….parquet")
+        raise ReportError(f"{path}: it lists no data file such as train-00000-of-00001-….parquet")
     data.sort(key=lambda item: (SPLITS.index(item[0]), item[1].name))
     return Release(folder, manifest, tuple(data), tuple(dropped or sorted(folder.glob("dropped-*.parquet"))))
 
 
 def open_file(path: Path, needed: Sequence[str]) -> pq.ParquetFile:
-    """Open a Parquet file that must have these columns. Nothing is read ahead: memory stays bounded."""
+    """Open a Parquet file and check that it has these columns. Raises `ReportError`.
+
+    Nothing is read ahead, which bounds the memory.
+    """
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 17)
     except FileNotFoundError:
@@ -181,7 +184,7 @@ def open_file(path: Path, needed: Sequence[str]) -> pq.ParquetFile:
 
 
 def batches(path: Path, columns: Sequence[str], size: int = 4096, **options: Any) -> Iterator[pa.RecordBatch]:
-    """Yield a file's columns in pieces of `size` rows; raise `ReportError` for damaged bytes."""
+    """Yield columns of a file in batches of `size` rows. Raises `ReportError` for damaged files."""
     with open_file(path, [name.split(".")[0] for name in columns]) as file:
         try:
             yield from file.iter_batches(batch_size=size, columns=list(columns), **options)

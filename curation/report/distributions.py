@@ -1,4 +1,4 @@
-"""The distributions of a release: words, scores, agreement, years, image sizes, languages."""
+"""The section on distributions: words, scores, agreement, years, image sizes, languages."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from affectory.core.html.markup import Html, h
+from affectory.core.html.parts import colour
+from affectory.core.numbers import count, number, percent
 from curation.report.bins import Bin, compact, fill, linear, logarithmic, quantile
-from curation.report.charts import Tick, bar, colour, heat, histogram, ridges
 from curation.report.contents import Manifest
-from curation.report.markup import Html, count, h, number, percent
+from curation.report.histograms import Tick, bar, heat, histogram, ridges
 from curation.report.scan import Figures
 from curation.report.sizes import Sizes
 
-#: Classes with a chart or a list of their own, and languages in a list.
+#: The most classes with a chart of their own, and the most languages listed.
 CLASSES, LANGUAGES = 24, 8
 
 
 def section(manifest: Manifest, figures: Figures, sizes: Sizes) -> Html:
-    """Return the charts."""
+    """Return the section with its charts."""
     cards = [
         _words(manifest, figures),
         _scores(manifest, figures),
@@ -56,7 +58,7 @@ def _words(manifest: Manifest, figures: Figures) -> Html | None:
     )
     low, middle, high = (quantile(every, share) for share in (0.05, 0.5, 0.95))
     note = f"Median {middle}; 90% have {low} to {high}. {_without(figures.rows - figures.texts, 'text')}"
-    return _card("Words a post", chart, note)
+    return _card("Words per post", chart, note)
 
 
 def _years(figures: Figures) -> Html | None:
@@ -70,7 +72,7 @@ def _years(figures: Figures) -> Html | None:
     series = [fill(one, bins) for one in figures.years]
     chart = histogram(series, [colour(i) for i in range(len(series))], tips, marks, "Posts by year")
     middle = quantile(every, 0.5)
-    note = f"When they were posted; half by {middle}. {_without(figures.rows - every.total(), 'date')}"
+    note = f"Year of posting; median {middle}. {_without(figures.rows - every.total(), 'date')}"
     return _card("Year", chart, note)
 
 
@@ -87,7 +89,7 @@ def _agreements(figures: Figures) -> Html | None:
         series, [colour(i) for i in range(len(series))], tips, marks, "Posts by the annotators' agreement"
     )
     whole = percent(every[100], every.total())
-    note = f"The share of those asked who agree to the label. All agree on {whole} of the posts."
+    note = f"Share of the annotators who chose the label. All agree on {whole} of the posts."
     return _card("Agreement of the annotators", chart, note)
 
 
@@ -99,7 +101,7 @@ def _scores(manifest: Manifest, figures: Figures) -> Html | None:
     bins = logarithmic(min(positive), max(positive)) if positive else []
     low = sum(n for value, n in every.items() if value <= 0)
     if low or not bins:
-        bins = [(0, 0), *bins]  # `fill` puts what is below the first bin into it
+        bins = [(0, 0), *bins]  # `fill` counts the values below it here too
     names = ["0 or less" if one == (0, 0) else _range(one) for one in bins]
     shown = figures.scores[:CLASSES]
     medians = [quantile(scores, 0.5) for scores in shown]
@@ -109,15 +111,15 @@ def _scores(manifest: Manifest, figures: Figures) -> Html | None:
         [None if m is None else (_place(m, bins), number(m)) for m in medians],
         names,
         [(_place(v, bins), compact(v)) for v in _round(bins)],
-        "Posts by score, on a log scale, class by class",
+        "Posts by score, on a log scale, for each class",
     )
     missing = figures.rows - every.total()
-    note = f"Log scale; each class at its own height. {_without(missing, 'score')}"
-    return _card("Score, class by class", chart, note)
+    note = f"Log scale; each class is scaled to its own maximum. {_without(missing, 'score')}"
+    return _card("Score by class", chart, note)
 
 
 def _place(value: int, bins: Sequence[Bin]) -> float:
-    """Return where a value stands among bins of equal width on a log scale."""
+    """Return the position of a value among bins of equal width on a log scale."""
     for number_, (start, stop) in enumerate(bins):
         if value <= stop:
             if start <= 0 or value <= start:
@@ -127,7 +129,7 @@ def _place(value: int, bins: Sequence[Bin]) -> float:
 
 
 def _round(bins: Sequence[Bin]) -> list[int]:
-    """Return the powers of ten inside the bins, with halves and fifths where those are few."""
+    """Return the powers of ten inside the bins, with multiples of them if there are fewer than four."""
     low, high = (
         max(1, bins[0][0], bins[min(1, len(bins) - 1)][0] if bins[0] == (0, 0) else 1),
         bins[-1][1] + 1,
@@ -198,7 +200,7 @@ def _languages(figures: Figures) -> Html | None:
         )
         for name, n in listed
     ]
-    note = "As identified from the text alone; short titles are often mistaken, see the borderline posts."
+    note = "Identified from the text alone; often wrong for short titles, see the borderline posts."
     return _card("Languages", h("table", h("tbody", *rows), cls="figures slim"), note)
 
 

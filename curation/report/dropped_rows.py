@@ -1,4 +1,4 @@
-"""The posts that a release left out: how many for which reason, and a few of each."""
+"""The posts that a release dropped: their number by reason, and a few examples of each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from affectory.core.html.markup import clip
+from affectory.core.html.thumbnails import thumbnail
 from curation.report.contents import Release, batches
-from curation.report.markup import clip
 from curation.report.picks import Lowest, Place, hashes
 from curation.report.shown import LONGEST, Post, fetch_rows
-from curation.report.thumbnails import thumbnail
 
-#: Reasons with examples on the page, and examples of one.
+#: The most reasons with examples on the page, and the most examples of one reason.
 REASONS, EXAMPLES = 12, 6
 
 COLUMNS = (
@@ -35,7 +35,7 @@ COLUMNS = (
 #: The stage that dropped a post, and its reason.
 Reason = tuple[str, str]
 
-#: Whose detail names the post that was kept.
+#: The reason whose detail names the post that was kept instead.
 DUPLICATE = ("duplicates", "duplicate")
 
 
@@ -43,7 +43,7 @@ DUPLICATE = ("duplicates", "duplicate")
 class Dropped:
     """Rows by stage and reason, and examples with the value that caused each drop.
 
-    `kept` is where the posts stand, by their ids, that were kept instead of duplicates among the examples.
+    `kept` has, by post id, the places of the posts that were kept instead of the examples' duplicates.
     """
 
     counts: Counter[Reason] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class Dropped:
 
 
 def look(release: Release) -> Dropped:
-    """Read the dropped rows once, and the examples again with their thumbnails."""
+    """Read the dropped rows once, then the examples again with their thumbnails."""
     found = Dropped()
     picks: dict[Reason, Lowest] = {}
     for number, path in enumerate(release.dropped):
@@ -61,7 +61,7 @@ def look(release: Release) -> Dropped:
             reasons = list(zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True))
             found.counts.update(reasons)
             ties = hashes(batch["post_id"].to_pylist())
-            unseen = np.asarray(batch["thumbnail"].is_null())  # what can be seen comes first
+            unseen = np.asarray(batch["thumbnail"].is_null())  # posts with a thumbnail come first
             keys = np.asarray([f"{stage}/{reason}" for stage, reason in reasons])
             for reason in sorted(set(reasons)):
                 here = np.flatnonzero(keys == "/".join(reason))
@@ -79,12 +79,12 @@ def look(release: Release) -> Dropped:
 
 
 def kept_instead(detail: str) -> str:
-    """Return the post that was kept, of a duplicate's detail: "of reddit:278gwr"."""
+    """Return the id of the post that was kept, from a duplicate's detail ("of reddit:278gwr")."""
     return detail.removeprefix("of ")
 
 
 def _kept(release: Release, examples: list[tuple[Post, str]]) -> dict[str, Place]:
-    """Look up the posts that were kept; one that has gone since isn't found."""
+    """Find the posts that were kept; one that was removed since is left out."""
     wanted = pa.array({kept_instead(detail) for _, detail in examples}, pa.string())
     places: dict[str, Place] = {}
     for number, (_, path) in enumerate(release.data if len(wanted) else ()):
@@ -97,7 +97,7 @@ def _kept(release: Release, examples: list[tuple[Post, str]]) -> dict[str, Place
 
 
 def _order(release: Release, counts: Counter[Reason]) -> list[Reason]:
-    """Return the reasons as the ledger names them, others behind."""
+    """Return the reasons in the order of the ledger, then those that it doesn't name."""
     named = [(step.stage, step.reason) for step in release.manifest.ledger.steps]
     return [one for one in dict.fromkeys(named) if one in counts] + sorted(set(counts) - set(named))
 

@@ -1,4 +1,4 @@
-"""The way from collected to kept, and whether the release holds what its manifest says."""
+"""The ledger from collected to kept, and checks of the release against its manifest."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from curation.report.charts import bar
+from affectory.core.html.markup import Html, h
+from affectory.core.numbers import percent
 from curation.report.contents import SPLITS, Ledger, Manifest
 from curation.report.dropped_rows import Dropped
-from curation.report.markup import Html, h, percent
+from curation.report.histograms import bar
 from curation.report.overview import cell, head
 from curation.report.scan import Figures
 from curation.report.twins import Twins
 
-#: A statement about the release, and whether it holds.
+#: Whether a statement about the release is true, and the statement.
 Check = tuple[bool, str]
 
 
 def words_of(reason: str) -> str:
-    """Return a snake_case reason as words."""
+    """Return a reason such as too_small as words."""
     return reason.replace("_", " ")
 
 
 def checks(manifest: Manifest, figures: Figures, twins: Twins, dropped: Dropped) -> list[Check]:
-    """Hold the files against the manifest, and the ledger against itself."""
+    """Check the files against the manifest, and that the ledger adds up."""
     ledger = manifest.ledger
     unit = ledger.unit
     found: list[Check] = [
@@ -39,24 +40,22 @@ def checks(manifest: Manifest, figures: Figures, twins: Twins, dropped: Dropped)
     several = manifest.multilabel
     holding = [[several.counts.get(s, {}).get(name, 0) for s in SPLITS] for name in several.names]
     same = same and figures.holding.tolist() == holding
-    found.append(
-        (same, "The files hold the rows that the manifest counts, class by class and split by split.")
-    )
+    found.append((same, "The files have the number of rows that the manifest says, in each class and split."))
     steps = {(step.stage, step.reason): step.rows for step in ledger.steps if step.rows}
-    found.append(
-        (steps == dict(dropped.counts), "Every drop of the ledger stands in the file of dropped posts.")
-    )
+    found.append((steps == dict(dropped.counts), "The file of dropped posts has every drop in the ledger."))
     if manifest.leakage == "group":
         whole = twins.straddling == 0
-        found.append((whole, "No group of duplicates straddles two splits."))
+        found.append((whole, "No group of duplicates is in more than one split."))
     if manifest.twins:
         agree = all(twins.leaks.get(split, 0) == n for split, n in manifest.twins.items())
-        found.append((agree, "The twins counted in the files are those that the manifest reports."))
+        found.append(
+            (agree, "The files have as many posts with a duplicate in training as the manifest says.")
+        )
     return found
 
 
 def checked(found: Sequence[Check]) -> Html:
-    """Return the checks as a list; what fails stands out."""
+    """Return the checks as a list in which failures are highlighted."""
     items = (
         h("li", h("b", "✓ " if ok else "✗ fails: "), text, cls="ok" if ok else "bad") for ok, text in found
     )
@@ -64,7 +63,7 @@ def checked(found: Sequence[Check]) -> Html:
 
 
 def waterfall(ledger: Ledger) -> Html:
-    """Return the way from collected to kept, a step a row, adding up."""
+    """Return the section with the ledger: one row per step, from collected to kept."""
     title = h("h2", "From collected to kept")
     if not ledger.dropped:
         text = f"All {ledger.collected:,} {ledger.unit} collected are kept: the recipe dropped nothing."
@@ -82,13 +81,13 @@ def waterfall(ledger: Ledger) -> Html:
         title,
         h(
             "p",
-            f"What each step of the recipe dropped, in {ledger.unit} and in its order. The release lists "
-            "every one with its reason; some are ",
+            f"The {ledger.unit} that each step of the recipe dropped, in order. The release lists each one "
+            "with its reason; some are ",
             h("a", "shown below", href="#dropped"),
             ".",
         ),
         h("div", table, cls="scroll"),
-        h("p", "Nothing to drop for: ", ", ".join(idle), ".", cls="quiet") if idle else None,
+        h("p", "Nothing was dropped for: ", ", ".join(idle), ".", cls="quiet") if idle else None,
         id="waterfall",
     )
 
@@ -106,11 +105,11 @@ def _steps(ledger: Ledger) -> list[Html]:
 def _row(
     ledger: Ledger, what: str, stage: str, dropped: int | None, left: int, parts: Sequence[tuple[float, str]]
 ) -> Html:
-    told = f"{what}: {left:,} left" if dropped is None else f"{what}: {dropped:,} dropped, {left:,} left"
+    tip = f"{what}: {left:,} left" if dropped is None else f"{what}: {dropped:,} dropped, {left:,} left"
     return h(
         "tr",
         h("th", what, h("small", stage) if stage else None, scope="row"),
-        h("td", bar(parts, ledger.collected, told), cls="wide"),
+        h("td", bar(parts, ledger.collected, tip), cls="wide"),
         h("td") if dropped is None else cell(-dropped),
         cell(left, "strong"),
         h("td", percent(left, ledger.collected), cls="n"),

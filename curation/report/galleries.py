@@ -1,16 +1,17 @@
-"""The posts themselves: duplicates side by side, random and borderline ones, and those dropped."""
+"""The sections that show posts: duplicates side by side, random, borderline and dropped posts."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from affectory.core.html.markup import Html, h, join
+from affectory.core.html.parts import colour
+from affectory.core.numbers import count, number, percent
 from curation.report.cards import card
-from curation.report.charts import colour
 from curation.report.contents import Manifest
 from curation.report.dropped_rows import DUPLICATE, EXAMPLES, Dropped, kept_instead
 from curation.report.flow import words_of
-from curation.report.markup import Html, count, h, join, number, percent
 from curation.report.picks import Place
 from curation.report.scan import Figures
 from curation.report.shown import Post
@@ -24,27 +25,27 @@ def _cards(posts: Posts, places: Sequence[Place], classes: Sequence[str]) -> Htm
 
 
 def duplicates(manifest: Manifest, figures: Figures, twins: Twins, posts: Posts) -> Html:
-    """Return what the search for duplicates found, and whether it leaks into the test set."""
+    """Return the groups of duplicates, and how many test posts have a duplicate in training."""
     recipe = manifest.recipe.get("duplicates") or {}
     searched = ", ".join(f"{key} {recipe[key]}" for key in ("images", "texts", "policy") if key in recipe)
     leaks, tests = twins.leaks.get("test", 0), figures.test_posts
     held = twins.leaks.get("validation", 0)
     verdict = (
         f"{number(leaks)} of {count(tests, 'test post')} ({percent(leaks, tests)}) "
-        f"{'has' if leaks == 1 else 'have'} a twin in training"
+        f"{'has' if leaks == 1 else 'have'} a duplicate in training"
     )
     meaning = (
-        "A model may have seen their like: hold the score on all test posts against that on the others."
+        "Such posts can raise test scores: report the scores without them too."
         if leaks
-        else "No test score rests on a post seen in training, as far as this search can tell."
+        else "The search found no duplicate of a test post in training."
     )
     found = (
-        f"{count(twins.groups, 'group')} of duplicates hold {count(twins.rows, 'row')}; the largest holds "
+        f"{count(twins.groups, 'group')} of duplicates with {count(twins.rows, 'row')}; the largest holds "
         f"{number(twins.largest)}. {_verb(twins.straddling, 'straddle')} splits, "
         f"{_verb(twins.conflicting, 'mix', 'mixes')} labels. {count(held, 'validation post')} "
-        f"{'has' if held == 1 else 'have'} a twin in training."
+        f"{'has' if held == 1 else 'have'} a duplicate in training."
         if twins.groups
-        else "No two posts of this release are known as duplicates."
+        else "No posts of this release are known as duplicates."
     )
     lost = sum(step.rows for step in manifest.ledger.steps if step.stage == "duplicates")
     return h(
@@ -64,26 +65,26 @@ def duplicates(manifest: Manifest, figures: Figures, twins: Twins, posts: Posts)
 
 
 def _verb(number_: int, several: str, one: str | None = None) -> str:
-    """Return a number with its verb: 1 straddles, 2 straddle."""
+    """Return a number with a verb: 1 straddles, 2 straddle."""
     return f"{number(number_)} {(one or several + 's') if number_ == 1 else several}"
 
 
 def _lost(rows: int, unit: str) -> Html | None:
-    """Return how many duplicates the recipe dropped."""
+    """Return a sentence on the duplicates that the recipe dropped."""
     if not rows:
         return None
     how = "was dropped as a duplicate" if rows == 1 else "were dropped as duplicates"
-    told = f" {count(rows, unit.removesuffix('s'))} {how} ("
-    return join([told, h("a", "shown below", href="#dropped"), ")."])
+    note = f" {count(rows, unit.removesuffix('s'))} {how} ("
+    return join([note, h("a", "shown below", href="#dropped"), ")."])
 
 
 def _group(group: Group, posts: Posts, classes: Sequence[str]) -> Html:
-    told = [count(group.size, "row")]
-    told += ["straddles splits"] if group.straddles else []
-    told += ["mixes labels"] if group.conflicts else []
+    facts = [count(group.size, "row")]
+    facts += ["straddles splits"] if group.straddles else []
+    facts += ["mixes labels"] if group.conflicts else []
     hidden = group.size - len(group.places)
-    told += [f"{number(hidden)} not shown"] if hidden else []
-    title = h("figcaption", ", ".join(told))
+    facts += [f"{number(hidden)} not shown"] if hidden else []
+    title = h("figcaption", ", ".join(facts))
     return h(
         "figure",
         title,
@@ -118,37 +119,35 @@ def random(manifest: Manifest, figures: Figures, posts: Posts) -> Html:
         )
         if picked.places
     ]
-    told = (
-        "Drawn by a hash of their ids: nobody chose them, and another build of the same posts draws the same."
-    )
-    return h("section", h("h2", "Random posts"), h("p", told), *blocks, id="random")
+    note = "Chosen at random, by a hash of their ids: another build of the same posts shows the same ones."
+    return h("section", h("h2", "Random posts"), h("p", note), *blocks, id="random")
 
 
 _BORDERS = {
-    "language": ("Least certain of their language", "language", "min_score", "the recipe keeps from {}"),
-    "words": ("Fewest words", "words", "min", "the recipe keeps from {}"),
-    "most words": ("Most words", "words", "max", "the recipe keeps up to {}"),
-    "agreement": ("Least agreement of the annotators", "agreement", "rule", "the recipe asks for a {} rule"),
-    "score": ("Lowest score", "score", "min", "the recipe keeps from {}"),
+    "language": ("Least certain language", "language", "min_score", "the recipe's minimum is {}"),
+    "words": ("Fewest words", "words", "min", "the recipe's minimum is {}"),
+    "most words": ("Most words", "words", "max", "the recipe's maximum is {}"),
+    "agreement": ("Least agreement of the annotators", "agreement", "rule", "the recipe's rule is {}"),
+    "score": ("Lowest score", "score", "min", "the recipe's minimum is {}"),
 }
 
 
 def borderline(manifest: Manifest, figures: Figures, posts: Posts) -> Html | None:
-    """Return the posts nearest to the recipe's thresholds."""
+    """Return the posts closest to the recipe's thresholds."""
     blocks = []
     for kind, picked in figures.borderline.items():
         if not picked.places or (kind == "agreement" and min(picked.values) == 1):
             continue
         title, use, key, rule = _BORDERS[kind]
         bounds = [one[key] for one in manifest.filters(use) if one.get(key)]
-        told = rule.format(bounds[0]) if bounds else "the recipe has no such threshold"
+        note = rule.format(bounds[0]) if bounds else "the recipe sets no threshold"
         cards = [card(posts[p], manifest.classes, facts=_facts(kind, posts[p])) for p in picked.places]
-        summary = h("summary", title, h("small", told))
+        summary = h("summary", title, h("small", note))
         blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
     if not blocks:
         return None
-    told = "The posts that a stricter recipe would lose first."
-    return h("section", h("h2", "Borderline posts"), h("p", told), *blocks, id="borderline")
+    note = "The posts that stricter thresholds would drop first."
+    return h("section", h("h2", "Borderline posts"), h("p", note), *blocks, id="borderline")
 
 
 def _facts(kind: str, post: Post) -> list[str]:
@@ -162,7 +161,7 @@ def _facts(kind: str, post: Post) -> list[str]:
 
 
 def _beside(post: Post, detail: str, kept: Post | None, classes: Sequence[str]) -> Html:
-    """Return a dropped duplicate, with the post that was kept instead where it is still there."""
+    """Return a dropped duplicate, beside the post that was kept instead if that is still in the release."""
     veiled = post.veiled or (kept is not None and kept.veiled)
     cards = [card(dataclasses.replace(post, veiled=veiled), classes, reason=detail)]
     if kept is not None:
@@ -172,7 +171,7 @@ def _beside(post: Post, detail: str, kept: Post | None, classes: Sequence[str]) 
 
 
 def dropped(manifest: Manifest, found: Dropped, posts: Posts) -> Html | None:
-    """Return examples of what was left out, reason by reason, with the value that caused each drop."""
+    """Return examples of dropped posts for each reason, with the value that caused each drop."""
     blocks = []
     for (stage, reason), examples in found.examples.items():
         n = found.counts[stage, reason]
@@ -192,9 +191,7 @@ def dropped(manifest: Manifest, found: Dropped, posts: Posts) -> Html | None:
     if not blocks:
         return None
     hidden = len(found.counts) - len(found.examples)
-    told = (
-        "Each with the value that caused the drop. All of them stand in the release's file of dropped posts."
-    )
+    note = "Each card shows the value that caused the drop. The file of dropped posts lists them all."
     if hidden:
-        told += f" {count(hidden, 'more reason')} without examples here."
-    return h("section", h("h2", "Dropped posts"), h("p", told), *blocks, id="dropped")
+        note += f" {count(hidden, 'more reason')} without examples."
+    return h("section", h("h2", "Dropped posts"), h("p", note), *blocks, id="dropped")

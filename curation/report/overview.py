@@ -1,30 +1,31 @@
-"""The top of the page: what the release is, in a few figures, and its counts by class and split."""
+"""The top of the page: title, key figures, and the counts by class and split."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from affectory.core.html.markup import Html, h
+from affectory.core.html.parts import colour
+from affectory.core.numbers import count, number, percent
 from curation.report.bins import quantile
-from curation.report.charts import bar, colour
 from curation.report.contents import SPLITS, Manifest
-from curation.report.markup import Html, count, h, number, percent
+from curation.report.histograms import bar
 from curation.report.picks import Array
 from curation.report.scan import KINDS, Figures
 from curation.report.twins import Twins
 
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
-
-#: In the head of a table.
+#: Heads of a table's columns.
 _SHORT = {"train": "Train", "validation": "Valid.", "test": "Test"}
 _PAPER = ("Publ.", "Diff.")
 
 
 def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
-    """Return the title, the summary and the key figures."""
+    """Return the title, the summary, the key figures and the notes."""
     totals = figures.counts.sum(axis=1)
     parts = [(float(n), colour(i)) for i, n in enumerate(totals)]
-    strip = bar(parts, figures.rows, "The classes' shares")
+    strip = bar(parts, figures.rows, "Shares of the classes")
     return h(
         "header",
         h("p", "Dataset report", cls="eyebrow"),
@@ -55,7 +56,7 @@ def _tiles(manifest: Manifest, figures: Figures, twins: Twins) -> list[Html]:
     if (median := quantile(words, 0.5)) is not None:
         found.append((number(median), "words, median", f"{count(figures.texts, 'text')}"))
     leaks = twins.leaks.get("test", 0)
-    found.append((number(leaks), "test posts with a twin in training", f"of {figures.test_posts:,}"))
+    found.append((number(leaks), "test posts duplicated in training", f"of {figures.test_posts:,}"))
     if figures.flagged:
         found.append((percent(figures.flagged, rows), "marked 18+", number(figures.flagged)))
     return [
@@ -66,16 +67,16 @@ def _tiles(manifest: Manifest, figures: Figures, twins: Twins) -> list[Html]:
 
 def _imbalance(counts: Array) -> str:
     totals = counts.sum(axis=1)
-    return f"largest {totals.max() / totals.min():.1f} × smallest" if totals.min() else "one is empty"
+    return f"largest {totals.max() / totals.min():.1f} × smallest" if totals.min() else "one class is empty"
 
 
 def _labelled(manifest: Manifest, figures: Figures) -> Array:
-    """Return the counts of the classes, without the posts that have none."""
+    """Return the counts by class, without the posts that have no label."""
     return figures.counts[:-1] if manifest.unlabelled else figures.counts
 
 
 def classes(manifest: Manifest, figures: Figures) -> Html:
-    """Return the counts by class and split, the paper's beside them; of a multi-label set those too."""
+    """Return the counts by class and split beside the published ones; for a multi-label set, by label too."""
     legend = h(
         "p",
         *(h("span", h("i", cls=f"dot ink {s}"), SPLIT_NAMES[s]) for s in SPLITS),
@@ -86,7 +87,7 @@ def classes(manifest: Manifest, figures: Figures) -> Html:
     parts = [h("h2", "Classes and splits"), legend, h("div", table, cls="scroll"), *_kinds(manifest, figures)]
     if names := manifest.multilabel.names:
         several = _counts("Label", names, figures.holding, figures.rows, manifest.multilabel.expected)
-        parts += [h("h3", "Labels, of which a post may have several"), h("div", several, cls="scroll")]
+        parts += [h("h3", "Labels (a post can have several)"), h("div", several, cls="scroll")]
     return h("section", *parts, id="classes")
 
 
@@ -95,7 +96,7 @@ def _source(manifest: Manifest) -> str:
 
 
 def _kinds(manifest: Manifest, figures: Figures) -> list[Html]:
-    """Return a table each of pairs, images alone and texts alone, where the rows are of several kinds."""
+    """Return one table for each of `KINDS`, if the release or the paper has more than one kind."""
     alone, rows = manifest.expected_image_only, figures.rows
     of_kind: list[dict[str, int]] = [{}, alone, {}]
     if alone:
@@ -113,7 +114,7 @@ def _kinds(manifest: Manifest, figures: Figures) -> list[Html]:
 def _counts(
     what: str, names: Sequence[str], counts: Array, rows: int, expected: Mapping[str, int], foot: bool = False
 ) -> Html:
-    """Return a table of counts (int64[name, split]), and of what the paper has where it says so."""
+    """Return a table of counts (int64[name, split]) and, where there are any, of the published counts."""
     totals, known = counts.sum(axis=1), bool(expected)
     widest = max([*totals.tolist(), *expected.values(), 1])
     body = [
@@ -128,7 +129,7 @@ def _counts(
         )
         for i, name in enumerate(names)
     ]
-    # The paper's sum stands beside ours of the classes that it counts.
+    # The published total is compared with the total of the classes that the paper counts.
     ours = sum(int(n) for name, n in zip(names, totals, strict=True) if name in expected)
     last = h(
         "tr",
@@ -146,8 +147,8 @@ def _counts(
 
 def _class_bar(label: int, name: str, counts: Array, widest: int, expected: int | None) -> Html:
     parts = [(float(n), f"{colour(label)} {s}") for n, s in zip(counts, SPLITS, strict=True)]
-    told = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, counts, strict=True))
-    return bar(parts, widest, f"{name}: {told}", expected)
+    tip = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, counts, strict=True))
+    return bar(parts, widest, f"{name}: {tip}", expected)
 
 
 def _beside(ours: int, paper: int | None) -> list[Html]:
@@ -161,12 +162,12 @@ def _beside(ours: int, paper: int | None) -> list[Html]:
 
 
 def cell(value: int, extra: str = "") -> Html:
-    """Return a table's cell with a number."""
+    """Return a table cell with a number."""
     return h("td", number(value), cls=f"n {extra}".strip())
 
 
 def head(names: Sequence[str]) -> Html:
-    """Return a table's head; from the third column on, its columns hold numbers."""
+    """Return the head of a table whose columns hold numbers from the third on."""
     kinds = [None, "wide", *("n share" if name == "Share" else "n" for name in names[2:])]
     cells = [h("th", name, scope="col", cls=kind) for name, kind in zip(names, kinds, strict=True)]
     return h("thead", h("tr", *cells))

@@ -1,15 +1,16 @@
-"""The words that set each class of a release apart."""
+"""The section on the words that are typical of each class."""
 
 from __future__ import annotations
 
-from curation.report.charts import bar, colour
+from affectory.core.html.markup import Html, h
+from affectory.core.html.parts import colour
 from curation.report.contents import Manifest
 from curation.report.distributions import CLASSES
-from curation.report.markup import Html, h
+from curation.report.histograms import bar
 from curation.report.scan import Figures
 from curation.report.vocabulary import PRIOR
 
-#: Words in a list.
+#: The most words listed for a class.
 WORDS = 12
 
 
@@ -31,7 +32,7 @@ def section(manifest: Manifest, figures: Figures) -> Html | None:
         head = ("Word", "", "z", "Here", "Else")
         cells = (h("th", text, scope="col", cls="n" if i > 1 else None) for i, text in enumerate(head))
         table = h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim")
-        body = table if rows else h("p", "No word sets it apart.", cls="quiet")
+        body = table if rows else h("p", "No distinctive words.", cls="quiet")
         cards.append(
             h("figure", h("figcaption", h("i", cls=f"dot {colour(number_)}"), name), body, cls="panel")
         )
@@ -44,4 +45,4 @@ def section(manifest: Manifest, figures: Figures) -> Html | None:
         "Method: Monroe, Colaresi & Quinn (2008), “Fightin’ Words”, Political Analysis 16(4), 372–403."
     )
     grid = h("div", *cards, cls="charts narrow")
-    return h("section", h("h2", "Words that set a class apart"), h("p", explained), grid, id="words")
+    return h("section", h("h2", "Distinctive words of each class"), h("p", explained), grid, id="words")

@@ -1,7 +1,7 @@
-"""Which few of many rows a gallery shows: the lowest by a value, ties and draws settled by a hash.
+"""The choice of the few rows that a gallery shows: the lowest by a value, or at random by a hash.
 
-A row's hash is that of its post's id and its image's place, so the same posts are drawn whatever the order
-of the rows, and a post that joins the release displaces at most one.
+The hash is that of the post's id and image index. The choice doesn't depend on the order of the rows, and a
+post that is added to the release displaces at most one.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-#: The number of a file and of a row in it.
+#: A row of the release: the number of its file, and its number in the file.
 Place = tuple[int, int]
 
 
 def hashes(keys: Sequence[str]) -> Array:
-    """Return 64 bits of BLAKE2 for every key."""
+    """Return a 64-bit BLAKE2 hash of every key (uint64[n])."""
     raw = b"".join(hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys)
     return np.frombuffer(raw, dtype="<u8")
 
 
 class Lowest:
-    """The `size` rows of the lowest value seen so far (the lowest hash, where values are equal)."""
+    """The `size` rows with the lowest values so far; equal values are ordered by hash."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -35,7 +35,7 @@ class Lowest:
         self._places = np.empty((0, 2), dtype=np.int64)
 
     def offer(self, file: int, rows: Array, ties: Array, values: Array | None = None) -> None:
-        """Take rows of a file into account; without values, their hashes alone decide."""
+        """Consider rows of a file (arrays of one length); without values, the hashes `ties` alone decide."""
         known = np.zeros(len(rows)) if values is None else values.astype(np.float64)
         if len(self._values) == self.size and len(rows):
             worth = known <= self._values[-1]
@@ -58,5 +58,5 @@ class Lowest:
 
     @property
     def values(self) -> list[float]:
-        """Their values."""
+        """The values of `places`; 0 where rows were offered without."""
         return [float(value) for value in self._values]

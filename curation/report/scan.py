@@ -1,7 +1,7 @@
-"""One pass over the columns of a release: every figure of the page, and which rows its galleries show.
+"""One pass over the columns of a release: the figures of the page and the rows that its galleries show.
 
-Memory depends on the number of different scores and words and on the duplicates found, hardly on the
-number of rows (a hash of 8 bytes a row); no image is read.
+Memory grows with the number of distinct scores and words and of duplicates, and by 8 bytes per row for the
+hash of its post id. No image is read.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ COLUMNS = (
     "created_at",
 )
 
-#: What a row may hold.
-KINDS = ("Image and text", "Image alone", "Text alone")
+#: Kinds of rows.
+KINDS = ("Image and text", "Image only", "Text only")
 
-#: Random posts on the page, over all classes, and of one class at most.
+#: The most random posts on the page, and of one class.
 RANDOM, RANDOM_OF_A_CLASS = 96, 12
-#: Posts of each borderline.
+#: Posts shown of each kind of borderline.
 BORDERLINE = 8
 
-#: A row with a twin: its group, where it stands, what it is.
+#: A row that has duplicates: its group, its place, its split and label, the hash of its post id.
 MEMBERS = pa.schema(
     [
         ("group", pa.string()),
@@ -58,10 +58,10 @@ MEMBERS = pa.schema(
 
 @dataclass
 class Figures:
-    """What the pass has found. Arrays and lists go by the class's number."""
+    """What the pass has found. Arrays and lists are indexed by class."""
 
     counts: Array  # int64[class, split]
-    kinds: Array  # int64[kind, class, split] by `KINDS`
+    kinds: Array  # int64[kind, class, split]; `KINDS`
     holding: Array  # int64[label, split] of a multi-label dataset
     words: list[Counter[int]]
     scores: list[Counter[int]]
@@ -74,14 +74,13 @@ class Figures:
     images: int = 0
     texts: int = 0
     flagged: int = 0
-    flags_known: int = 0
     posts: int = 0
     test_posts: int = 0
     members: pa.Table = field(default_factory=MEMBERS.empty_table)
 
     @property
     def rows(self) -> int:
-        """How many rows the files hold."""
+        """The number of rows in the files."""
         return int(self.counts.sum())
 
 
@@ -134,7 +133,7 @@ def _empty(manifest: Manifest) -> Figures:
 
 
 def _labels(batch: pa.RecordBatch, manifest: Manifest, split: str) -> Array:
-    """Return each row's class; the last one where it has none."""
+    """Return the class of each row (int64[n]); the last class if it has no label."""
     classes = len(manifest.classes)
     labels = _numbers(batch["label"], classes - 1 if manifest.unlabelled else -1)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
@@ -166,15 +165,14 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     figures.images += int(has_image.sum())
     figures.texts += int(has_text.sum())
     figures.flagged += int(_truths(batch["over_18"]).sum())
-    figures.flags_known += batch.num_rows - batch["over_18"].null_count
     for item in pc.value_counts(batch["language"].filter(pa.array(has_text))).to_pylist():
         figures.languages[item["values"] or ""] += item["counts"]
 
 
 def _pick(figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, file: int, first: int) -> None:
-    """Offer a batch's rows to the galleries."""
+    """Offer the rows of a batch to the galleries."""
     rows = first + np.arange(batch.num_rows)
-    # Another image of a post gets another place in the draw.
+    # Images of one post get different hashes.
     ties = ids ^ _numbers(batch["image_index"], 0).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     for label in np.unique(labels):
         here = labels == label
@@ -195,7 +193,7 @@ def _pick(figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, fi
 
 
 def _members(batch: pa.RecordBatch, ids: Array, file: int, first: int, split: str) -> pa.RecordBatch:
-    """Return the batch's rows that have a twin."""
+    """Return the rows of the batch that have a duplicate group."""
     here = np.flatnonzero(np.asarray(batch["duplicate_group"].is_valid()))
     chosen = batch.take(pa.array(here))
     columns = [

@@ -1,4 +1,4 @@
-"""The rows that the page shows: read from their row groups alone, with a thumbnail each."""
+"""The rows that the page shows, with thumbnails. Only the row groups that have them are read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from affectory.core.html.markup import clip
+from affectory.core.html.thumbnails import thumbnail
 from curation.report.contents import Release, batches, open_file
-from curation.report.markup import clip
 from curation.report.picks import Place
-from curation.report.thumbnails import thumbnail
 from curation.rows.attribution import attribution
 
 COLUMNS = (
@@ -37,7 +37,7 @@ COLUMNS = (
     "over_18",
 )
 
-#: Characters of a post's text on its card.
+#: The most characters of a post's text on its card.
 LONGEST = 220
 
 
@@ -45,7 +45,7 @@ LONGEST = 220
 class Post:
     """A post as its card shows it. `picture` is a data address; `missing` says why there is none.
 
-    `credit` is what must be said of the post besides its id and community, which every card has.
+    `credit` is the attribution, without the id and community, which every card has.
     """
 
     post_id: str
@@ -66,12 +66,12 @@ class Post:
 
 
 def fetch(release: Release, places: Collection[Place], flagged_groups: Collection[str]) -> dict[Place, Post]:
-    """Read these rows. A picture is veiled where its post is marked 18+, or a post of its group is."""
+    """Read these rows. An image is veiled if its post, or one of its duplicates, is marked 18+."""
     found: dict[Place, Post] = {}
     for place, (split, path) in enumerate(release.data):
         wanted = sorted({row for file, row in places if file == place})
         for row, values in _rows(path, COLUMNS, wanted):
-            number = -1 if values["label"] is None else values["label"]  # the last is "no label"
+            number = -1 if values["label"] is None else values["label"]  # the last class is "no label"
             post = _post(values, release.manifest.classes[number], split, release.manifest.pictured)
             veiled = post.veiled or values["duplicate_group"] in flagged_groups
             found[place, row] = dataclasses.replace(post, veiled=veiled)
@@ -79,12 +79,12 @@ def fetch(release: Release, places: Collection[Place], flagged_groups: Collectio
 
 
 def fetch_rows(path: Path, columns: tuple[str, ...], rows: Collection[int]) -> dict[int, dict[str, Any]]:
-    """Read some rows of a file as dictionaries, by their numbers."""
+    """Read rows of a file as dictionaries, by row number."""
     return dict(_rows(path, columns, sorted(rows)))
 
 
 def _rows(path: Path, columns: tuple[str, ...], wanted: list[int]) -> list[tuple[int, dict[str, Any]]]:
-    """Return rows by their numbers, reading only the row groups that hold them, a few rows at a time."""
+    """Return rows with their numbers; only their row groups are read, 16 rows at a time."""
     if not wanted:
         return []
     with open_file(path, [column.split(".")[0] for column in columns]) as file:

@@ -1,6 +1,7 @@
-"""The sizes and formats of a release's images, read from their headers, of a sample where there are many.
+"""Sizes and formats of a release's images, read from the headers of all images or of a sample.
 
-The sample is whole row groups, drawn by the hash of their file's name (which holds its digest) and number.
+The sample is made of whole row groups, chosen by a hash of their number and their file's name, which
+contains the digest of the file.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from PIL import Image
 from curation.report.contents import Release, batches, open_file
 from curation.report.picks import hashes
 
-#: Rows whose images are measured.
+#: The sample has at least this many rows.
 SAMPLE = 1500
 
 
 @dataclass
 class Sizes:
-    """Width and height of the images measured, and how many of each format there were."""
+    """Width and height of the measured images, and the number of images by format."""
 
     sides: list[tuple[int, int]] = field(default_factory=list)
     formats: Counter[str] = field(default_factory=Counter)
@@ -29,7 +30,7 @@ class Sizes:
 
 
 def measure(release: Release) -> Sizes:
-    """Read the headers of up to about `SAMPLE` images."""
+    """Read the headers of about `SAMPLE` images, or of all if there are fewer."""
     found = Sizes()
     for file, group in _drawn(release):
         for batch in batches(release.data[file][1], ["image.bytes"], 16, row_groups=[group]):
@@ -40,7 +41,7 @@ def measure(release: Release) -> Sizes:
 
 
 def _drawn(release: Release) -> list[tuple[int, int]]:
-    """Return the files and row groups of the sample."""
+    """Return the row groups of the sample as (file, row group)."""
     groups: list[tuple[int, int, int]] = []
     names: list[str] = []
     for number, (_, path) in enumerate(release.data):
@@ -66,5 +67,5 @@ def _look(data: bytes, found: Sizes) -> None:
             with Image.open(io.BytesIO(data)) as image:
                 found.sides.append(image.size)
                 found.formats[image.format or "unknown"] += 1
-    except Exception:  # hostile bytes raise anything
+    except Exception:  # Pillow raises many kinds for hostile bytes
         found.unreadable += 1

@@ -1,4 +1,4 @@
-"""The duplicates that a release holds: their groups, how many leak from training, and which are shown."""
+"""The duplicates in a release: their groups, how many leak from training, and which are shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from curation.report.contents import SPLITS
 from curation.report.picks import Array, Place
 
-#: Groups on the page, and members shown of one.
+#: The most groups on the page, and the most members shown of one.
 GROUPS, MEMBERS_SHOWN = 12, 6
 
 _TRAIN = SPLITS.index("train")
@@ -19,7 +19,7 @@ _TRAIN = SPLITS.index("train")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of duplicates, as shown."""
+    """A group of duplicates on the page."""
 
     name: str
     size: int
@@ -30,7 +30,7 @@ class Group:
 
 @dataclass
 class Twins:
-    """What the groups amount to. `leaks` is, by split, the posts of it with a twin in training."""
+    """Totals over the groups. `leaks` has, by split, the number of posts with a duplicate in training."""
 
     groups: int = 0
     rows: int = 0
@@ -43,14 +43,14 @@ class Twins:
 
 
 def find(members: pa.Table) -> Twins:
-    """Look at the rows that have a duplicate group."""
+    """Summarise the rows that have a duplicate group (columns: `scan.MEMBERS`)."""
     if not len(members):
         return Twins(leaks={split: 0 for split in SPLITS if split != "train"})
     codes = members["group"].combine_chunks().dictionary_encode()
     names, code = codes.dictionary, np.asarray(codes.indices)
     split, label = (np.asarray(members[name]) for name in ("split", "label"))
     sizes = np.bincount(code)
-    real = sizes > 1  # a group of one row has lost its twins to a filter
+    real = sizes > 1  # filters have dropped the other members of a group of one
     masks = np.zeros((len(sizes), len(SPLITS)), dtype=bool)
     masks[code, split] = True
     straddles = (masks.sum(axis=1) > 1) & real
@@ -85,7 +85,7 @@ def find(members: pa.Table) -> Twins:
 
 
 def _differ(code: Array, label: Array, groups: int) -> Array:
-    """Say of each group whether its rows have several labels; a row without one has no say."""
+    """Return whether each group has several labels (bool[groups]); unlabelled rows are ignored."""
     code, label = code[label >= 0], label[label >= 0]
     lowest, highest = np.full(groups, np.iinfo(np.int32).max), np.full(groups, -1)
     np.minimum.at(lowest, code, label)
@@ -94,14 +94,14 @@ def _differ(code: Array, label: Array, groups: int) -> Array:
 
 
 def _ranks(names: pa.Array) -> Array:
-    """Return each name's place in their order."""
+    """Return the rank of each name in sorted order (int64[n])."""
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[np.asarray(pc.sort_indices(names))] = np.arange(len(names))
     return ranks
 
 
 def _places(rows: pa.Table) -> tuple[Place, ...]:
-    """Return up to `MEMBERS_SHOWN` members, one of each split and label before a second."""
+    """Return up to `MEMBERS_SHOWN` members, first one of each split and label, then a second one."""
     seen: dict[tuple[int, int], int] = {}
     ranked: list[tuple[int, int, Place]] = []
     for number, row in enumerate(rows.to_pylist()):

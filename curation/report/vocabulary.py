@@ -1,14 +1,14 @@
-"""The words that set a class apart: weighted log-odds with an informative Dirichlet prior.
+"""Distinctive words of a class: weighted log-odds with an informative Dirichlet prior.
 
 Monroe, Colaresi and Quinn (2008), "Fightin' Words: Lexical Feature Selection and Evaluation for Identifying
-the Content of Political Conflict", Political Analysis 16(4), section 3.5.1. With y the count of a word in
-the class and n the class's words, the same with a dash for all other classes, and a prior of a words in
-all, a_w of them this word:
+the Content of Political Conflict", Political Analysis 16(4), section 3.5.1. y is the count of a word in the
+class and n the number of words of the class; y' and n' are those of all other classes together. The prior
+has a words, a_w of them this word:
 
     delta = log((y + a_w) / (n + a - y - a_w)) - log((y' + a_w) / (n' + a - y' - a_w))
     z     = delta / sqrt(1 / (y + a_w) + 1 / (y' + a_w))
 
-The prior has the word frequencies of the whole release, so that rare words must earn their place.
+The prior has the word frequencies of the whole release, which shrinks the score of rare words.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Letters, in any script; an apostrophe or a hyphen inside a word belongs to it.
+#: Letters of any script; an apostrophe or a hyphen inside a word belongs to the word.
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
-#: Words of the prior.
+#: The number of words of the prior, a.
 PRIOR = 500
-#: |z| at which a difference would be noted at the 5% level, were a word looked at alone.
+#: z of a single word at a two-sided significance level of 5%.
 NOTABLE = 1.96
-#: A post's text counts up to here; a class's list of words is thinned out past this many.
+#: The characters of a post that are counted, and the number of words of a class above which rare ones go.
 LONGEST, MOST_WORDS = 4000, 300_000
 
 
 @dataclass(frozen=True, slots=True)
 class Distinctive:
-    """A word, how often it stands in the class and in all others, and its z."""
+    """A word, its count in the class and in all others, and its z."""
 
     word: str
     here: int
@@ -41,13 +41,13 @@ class Distinctive:
 
 
 class Vocabulary:
-    """How often each class uses each word, in lower case."""
+    """The count of each lower-case word in each class."""
 
     def __init__(self, classes: int) -> None:
         self.counts: list[Counter[str]] = [Counter() for _ in range(classes)]
 
     def add(self, label: int, texts: Sequence[str | None]) -> None:
-        """Count the words of texts of a class."""
+        """Count the words of texts with this label."""
         counter = self.counts[label]
         joined = "\n".join(text[:LONGEST] for text in texts if text)
         counter.update(_WORD.findall(joined.lower().replace("’", "'")))
@@ -56,7 +56,7 @@ class Vocabulary:
             self.counts[label] = Counter({word: n for word, n in counter.items() if n > 1})
 
     def distinctive(self, most: int) -> list[list[Distinctive]]:
-        """Return for each class the words that set it apart from all others, the most telling first."""
+        """Return up to `most` words with z >= `NOTABLE` for each class, the highest z first."""
         everywhere: Counter[str] = Counter()
         for counter in self.counts:
             everywhere.update(counter)

@@ -1,6 +1,5 @@
 """The report of a release: what it says, what it costs, and what it does with bad input."""
 
-import io
 import itertools
 import json
 import math
@@ -14,16 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from curation.release import columns
 from curation.report import bins, write
 from curation.report.__main__ import main
 from curation.report.contents import ReportError, open_release
-from curation.report.markup import Html, clip, h, percent
 from curation.report.picks import Lowest, hashes
 from curation.report.scan import scan
-from curation.report.thumbnails import MOST_BYTES, thumbnail
 from curation.report.vocabulary import Vocabulary
 from tests.curation import release_fixture
 
@@ -136,8 +132,8 @@ def test_bad_input_is_one_line_and_the_old_report_stays(small, capsys):
     assert main(["reddit-emotion", "--datasets", str(datasets)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 5
-    assert lines[0].endswith("those there are: reddit-emotion")
-    assert lines[1].endswith("has no version '3.0.0'; those there are: 1.0.0")
+    assert lines[0].endswith("available: reddit-emotion")
+    assert lines[1].endswith("has no version '3.0.0'; available: 1.0.0")
     assert "is missing, though the manifest lists it" in lines[2]
     assert "can't be read as Parquet" in lines[3]
     assert "manifest.json: the file: Invalid JSON" in lines[4]
@@ -202,28 +198,6 @@ def test_bins_hold_every_value_once(values):
         assert all(first[1] + 1 == second[0] for first, second in itertools.pairwise(made))
         assert made[0][0] <= min(values) <= max(values) <= made[-1][1]
         assert len(made) <= 50
-
-
-def test_markup_is_escaped_by_construction():
-    assert h("a", "<b>", Html("<i></i>"), href='"x', cls=None) == '<a href="&quot;x">&lt;b&gt;<i></i></a>'
-    assert (percent(1, 3), percent(0, 0), percent(1, 10_000), percent(9999, 10_000)) == (
-        "33.3%",
-        "0%",
-        "<0.1%",
-        ">99.9%",
-    )
-    assert clip("abcdef", 4) == "abc…"
-
-
-def test_thumbnails_are_small_and_hostile_bytes_have_none():
-    noise = np.random.default_rng(0).integers(0, 256, (700, 900, 3), dtype=np.uint8)
-    for mode, kind in (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF"), ("LA", "PNG")):
-        out = io.BytesIO()
-        Image.fromarray(noise).convert(mode).save(out, kind)
-        address = thumbnail(out.getvalue())
-        assert address is not None and len(address) < MOST_BYTES * 1.4
-    assert thumbnail(b"\xff\xd8\xff\xe0 no picture") is None
-    assert thumbnail(b"") is None
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")

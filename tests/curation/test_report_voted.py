@@ -59,7 +59,7 @@ def page(tmp_path_factory):
 def test_pairs_and_images_alone_stand_beside_the_papers_counts(page):
     text = text_of(page.read_text())
     assert "the published count (Doe 2020, section 2)" in text
-    pairs, alone = text.partition("Image and text Class")[2].partition("Image alone Class")[::2]
+    pairs, alone = text.partition("Image and text Class")[2].partition("Image only Class")[::2]
     assert "All 42 10 8 60 66.7% 1,200 −1,140 (−95.0%)" in pairs
     assert "All 30 0 0 30 33.3% 4,100 −4,070 (−99.3%)" in alone
 

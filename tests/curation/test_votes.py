@@ -119,8 +119,8 @@ def test_a_short_text_goes_and_its_image_stays(tmp_path):
     assert all(row["image"]["bytes"] for row in alone)
     assert {row["has_text"] for key, row in rows.items() if int(key[-2:]) % 3} == {True}
     page = (done.folder / "report.html").read_text()
-    assert "<h3>Image and text</h3>" in page and "<h3>Image alone</h3>" in page
-    assert "<h3>Text alone</h3>" not in page
+    assert "<h3>Image and text</h3>" in page and "<h3>Image only</h3>" in page
+    assert "<h3>Text only</h3>" not in page
     assert "stay as images alone" in (done.folder.parent / "README.md").read_text()
 
 

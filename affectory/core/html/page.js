@@ -1,11 +1,11 @@
 "use strict";
-// Images marked 18+ stand behind a button: a click, Enter or Space shows one, and blurs it again.
+// Images marked 18+ are blurred inside a button: a click, Enter or Space shows the image or blurs it again.
 document.documentElement.classList.add("js");
 document.addEventListener("click", (event) => {
   const veil = event.target.closest("button.veil");
   if (veil) veil.setAttribute("aria-pressed", String(veil.getAttribute("aria-pressed") !== "true"));
 });
-// What is folded away on the screen belongs on paper.
+// Folded blocks are opened for printing, and folded again afterwards.
 addEventListener("beforeprint", () => {
   for (const block of document.querySelectorAll("details:not([open])")) {
     block.open = true;

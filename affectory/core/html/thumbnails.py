@@ -1,0 +1,55 @@
+"""Thumbnails for pages: JPEGs of at most 160 x 160 pixels, written into the page as data addresses."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+
+from PIL import Image, ImageOps
+
+#: The most pixels of the longer side, and the most bytes of a JPEG; they bound the size of a page.
+SIDE, MOST_BYTES = 160, 11_000
+
+_QUALITIES = (74, 55, 35, 15)
+
+
+def thumbnail(data: bytes) -> str | None:
+    """Return the thumbnail of an encoded image as a data address, or None if the image can't be decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as "Corrupt EXIF data", which says nothing of the pixels
+            return _address(_small(data))
+    except Exception:  # Pillow raises many kinds for hostile bytes: OSError, SyntaxError, struct.error, ...
+        return None
+
+
+def _small(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        shrink = max(1.0, max(image.size) / (2 * SIDE))
+        image.draft("RGB", (int(image.width / shrink), int(image.height / shrink)))
+        small = _upright_rgb_on_white(image)
+        small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        return small
+
+
+def _upright_rgb_on_white(image: Image.Image) -> Image.Image:
+    """Return the image as RGB, turned as its EXIF orientation says, with white behind transparency."""
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return image.convert("RGB")
+    image.thumbnail((2 * SIDE, 2 * SIDE))  # composing is slow for large images
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def _address(image: Image.Image) -> str:
+    """Return the image as a JPEG of the first quality that gives at most `MOST_BYTES`, else of the lowest."""
+    encoded = b""
+    for quality in _QUALITIES:
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=quality, optimize=True, comment=b"")
+        encoded = out.getvalue()
+        if len(encoded) <= MOST_BYTES:
+            break
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
