@@ -123,8 +123,7 @@ def _generated(manifest: Path) -> str:
     if not manifest.is_file():
         return ""
     found = json.loads(manifest.read_text(encoding="utf-8"))
-    rows = sum(n for by_label in found["counts"].values() for n in by_label.values())
-    return generated.note(found.get("generated", 0), rows)
+    return generated.note(found.get("generated", 0), found["ledger"]["kept"], found["ledger"]["unit"])
 
 
 def _part(rows: Any, number: int) -> Part:
