@@ -73,6 +73,7 @@ class Checkpoint:
     words: tuple[str | int, ...] = field(default=(), repr=False)  # the vocabulary's, or fastText's pieces
     source: Source | None = None
     parts: tuple[Checkpoint, ...] = ()  # late fusion's: image, text
+    generated: str = ""  # the note on generated posts in the training data
 
     def network(self) -> nn.Module:
         """Return the network, in evaluation mode."""

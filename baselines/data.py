@@ -6,6 +6,7 @@ release.parts["train"].texts[0], release.classes[release.parts["train"].labels[0
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affectory.core import generated
 from affectory.core.errors import BaselineError
 
 SPLITS = ("train", "validation", "test")
@@ -47,13 +49,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Release:
-    """A release that was loaded. `rows` holds the library's own `Dataset` of each split."""
+    """A release that was loaded. `rows` holds the library's own `Dataset` of each split.
+
+    `generated` is the note on generated posts, "" where there are none.
+    """
 
     name: str
     version: str
     classes: tuple[str, ...]
     parts: dict[str, Part]
     rows: Any
+    generated: str = ""
 
     @property
     def has_images(self) -> bool:
@@ -97,7 +103,7 @@ def load(
     # A split that nothing was dealt to has no file, and the loader doesn't know it.
     rows = {split: rows[split] if split in rows else rows["train"].select([]) for split in SPLITS}
     parts = {split: _part(rows[split], number) for number, split in enumerate(SPLITS)}
-    return Release(name, version, classes, parts, rows)
+    return Release(name, version, classes, parts, rows, _generated(where / version / "manifest.json"))
 
 
 def _not_built(name: str, folder: Path) -> str:
@@ -110,6 +116,14 @@ def _not_built(name: str, folder: Path) -> str:
     else:
         how = "nor is there a recipe: python -m curation.build NAME reads NAME/recipe.toml there"
     return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}); {how}"
+
+
+def _generated(manifest: Path) -> str:
+    """Return the note on the release's generated posts, which its manifest counts."""
+    if not manifest.is_file():
+        return ""
+    found = json.loads(manifest.read_text(encoding="utf-8"))
+    return generated.note(found.get("generated", 0), found["ledger"]["kept"], found["ledger"]["unit"])
 
 
 def _part(rows: Any, number: int) -> Part:

@@ -112,6 +112,7 @@ class Finetuning:
             problem=problem,
             words=() if model == "image" else tuple(made.words.words),
             source=source,
+            generated=made.release.generated,
         )
         if self.is_main:
             if source is not None and not problem:

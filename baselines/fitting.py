@@ -96,6 +96,7 @@ def _checkpoint(ask: Ask, done: jobs.Done, fitted: Fitted, mark: str) -> Checkpo
         problem=fitted.problem,
         words=tuple(words),
         source=None if model == "text" else ask.source,
+        generated=ask.inputs.release.generated,
     )
 
 
@@ -104,7 +105,16 @@ def late(ask: Ask, images: Sequence[Checkpoint], texts: Sequence[Checkpoint]) ->
     fused = []
     for image, text in zip(images, texts, strict=True):
         problem = image.problem or text.problem
-        one = Checkpoint("late", image.classes, None, image.seed, {}, problem=problem, parts=(image, text))
+        one = Checkpoint(
+            "late",
+            image.classes,
+            None,
+            image.seed,
+            {},
+            problem=problem,
+            parts=(image, text),
+            generated=image.generated,
+        )
         one.write(ask.path("late", one.seed))
         fused.append(one)
     return fused

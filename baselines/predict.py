@@ -124,6 +124,8 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
     except BaselineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if predictor.checkpoint.generated:
+        print(f"note: {predictor.checkpoint.generated} (this model's training data)", file=sys.stderr)
     for name, share in sorted(found.items(), key=lambda item: -item[1]):
         print(f"{name:<14} {share:6.1%}")
     return 0

@@ -113,6 +113,7 @@ class Dataset(msgspec.Struct, frozen=True):
     classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]  # split -> class -> posts
     folds: int | None = None  # the splits were dealt anew, so many times
+    generated: str = ""  # the note on generated posts: "generated posts: not results"
 
 
 class Projection(msgspec.Struct, frozen=True):

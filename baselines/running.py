@@ -171,7 +171,9 @@ def _results(
     left_out: Sequence[LeftOut],
 ) -> Results:
     counts = release.counts()
-    dataset = Dataset(release.name, release.version, release.classes, counts, options.folds)
+    dataset = Dataset(
+        release.name, release.version, release.classes, counts, options.folds, release.generated
+    )
     rows = experiment.rows(folds, release.classes, setup, options.tune)
     known = paper.figures(release.name)
     if known:
@@ -214,7 +216,10 @@ def _name(device: torch.device) -> str:
 
 def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fold]) -> None:
     temporary = folder / "predictions.tmp"
-    pq.write_table(experiment.predictions(folds, release.classes), temporary, compression="zstd")
+    predictions = experiment.predictions(folds, release.classes)
+    if release.generated:
+        predictions = predictions.replace_schema_metadata({"note": release.generated})
+    pq.write_table(predictions, temporary, compression="zstd")
     temporary.replace(folder / "predictions.parquet")
     results.write(folder)
     tables.write(folder)

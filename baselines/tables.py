@@ -36,6 +36,7 @@ def markdown(results: Results) -> str:
     paper = figures(results.dataset.name)
     parts = [
         f"# {results.dataset.name} {results.dataset.version}",
+        *([f"**{results.dataset.generated}**"] if results.dataset.generated else []),
         caption(results),
         "## Table 4: accuracy and F1",
         _pipes(*scores(results, paper)),
@@ -60,6 +61,8 @@ def show(results: Results, console: Console | None = None) -> None:
     wide = console.width >= _WIDE
     console.print(Text(f"{results.dataset.name} {results.dataset.version}", "bold"), end="  ")
     console.print(Text(caption(results), "dim"))
+    if results.dataset.generated:
+        console.print(Text(results.dataset.generated, "bold red"))
     _print(console, "Table 4: accuracy and F1", *scores(results, paper, wide))
     if singles := single(results, paper):
         _print(console, "Table 5: one modality at test, accuracy in %", *singles)

@@ -23,6 +23,7 @@ def header(results: Results, paper: Paper | None) -> Html:
     dataset = results.dataset
     return h(
         "header",
+        h("p", h("b", dataset.generated), cls="verdict bad") if dataset.generated else None,
         h("p", "Baselines", cls="eyebrow"),
         h("h1", dataset.name, " ", h("span", dataset.version, cls="version")),
         h("p", _finding(results, paper), cls="summary"),

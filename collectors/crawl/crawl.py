@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
@@ -28,6 +28,7 @@ from collectors.crawl.summary import Summary, silent_hosts
 from collectors.crawl.workers import Workers
 from collectors.http.client import Client
 from collectors.store import Store
+from collectors.store.record import as_generated
 from collectors.store.runs import Run
 
 
@@ -48,6 +49,7 @@ class Plan:
     find_another: Mapping[str, FindAnother] = field(default_factory=dict)
     hopeless: Sequence[str] = ()  # reasons for which a rerun under these options would fail again
     shown_as: str = "r/{}"  # how a community is shown
+    generated: bool = False  # a sandbox answers: its posts are marked
 
 
 #: Builds the source of a crawl, once its client, store and resources are there.
@@ -144,6 +146,8 @@ async def _collect(
             failures.append(page)
         else:
             progress.doing = page.doing or plan.shown_as.format(page.community)
+            if plan.generated:
+                page = replace(page, posts=[as_generated(post) for post in page.posts])
             selection.take(page)
         await asyncio.sleep(0)
 

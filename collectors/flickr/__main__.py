@@ -224,6 +224,7 @@ async def collect(options: Options, asked: Asked, sandbox: str | None, command: 
         find_another={"flickr_photo": OtherSize(asked.key)},
         hopeless=() if asked.key is not None else (NEEDS_KEY,),
         shown_as="{}",
+        generated=sandbox is not None,
     )
     return await crawl(plan, client_for(sandbox, options.honour_noai), make_source(asked))
 

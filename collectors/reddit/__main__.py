@@ -176,6 +176,7 @@ async def collect(options: Options, subs: list[str], command: str) -> Summary:
             images=ImagePolicy(max_side=options.max_side),
             processes=options.workers,
             imgur_client_id="sandbox" if sandbox else os.environ.get("IMGUR_CLIENT_ID", "").strip() or None,
+            generated=sandbox is not None,
         )
         choice = Choice(
             options.source,

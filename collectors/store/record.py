@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from affectory.core.generated import nowhere
 
 MediaKind = Literal[
     "image",  # a direct link to an image file
@@ -69,7 +71,8 @@ class Post:
     number of annotators that chose it; `removed` is the source's own word for why the post is no
     longer public ("moderator", "deleted", …), or None. `label` is the source's own label where it has
     one; `labels` are those of a multi-label source that hold (None: it wasn't annotated); `split` is
-    the published split of a set that has one.
+    the published split of a set that has one; `generated` is True of a post of the sandbox, whose
+    `permalink` leads nowhere, and None of others.
 
     The store keeps a `tombstone` of a removed post and nothing else.
     """
@@ -95,6 +98,7 @@ class Post:
     licence_url: str | None = None
     over_18: bool | None = None
     removed: str | None = None
+    generated: bool | None = None
     media: tuple[Media, ...] = ()
     collected_at: int | None = None
 
@@ -102,7 +106,8 @@ class Post:
 def tombstone(post: Post) -> Post:
     """Return all that the store keeps of a post that is no longer public.
 
-    That is its id, where it stood, the source's reason, and when that was seen (`collected_at`).
+    That is its id, where it stood, the source's reason, when that was seen (`collected_at`), and whether it
+    was generated.
     """
     return Post(
         post.post_id,
@@ -110,8 +115,14 @@ def tombstone(post: Post) -> Post:
         post.community,
         title="",
         removed=post.removed,
+        generated=post.generated,
         collected_at=post.collected_at,
     )
+
+
+def as_generated(post: Post) -> Post:
+    """Return a post with the mark of the sandbox's posts, and with a permalink that leads nowhere."""
+    return replace(post, generated=True, permalink=nowhere(post.permalink or post.post_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
 def _as_post(row: dict[str, Any], media: dict[str, list[Media]]) -> Post:
     row["votes"], row["tags"] = json.loads(row["votes"]), tuple(json.loads(row["tags"]))
     row["labels"] = None if row["labels"] is None else tuple(json.loads(row["labels"]))
-    row["over_18"] = None if row["over_18"] is None else bool(row["over_18"])
+    for name in ("over_18", "generated"):
+        row[name] = None if row[name] is None else bool(row[name])
     return Post(**row, media=tuple(media.get(row["post_id"], ())))
 
 

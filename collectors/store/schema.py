@@ -8,7 +8,7 @@ from affectory.core.errors import StoreError
 from collectors.store.rows import ticket_of
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 4
+STORE_VERSION = 5
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
 APPLICATION_ID = 0x41464354
@@ -36,6 +36,7 @@ create table posts (
     licence_url  text,
     over_18      integer,
     removed      text,                -- the source's own reason; then all but id, place and time is empty
+    generated    integer,             -- 1: a post of the sandbox; null: of its source
     collected_at integer not null,
     media_key    text not null        -- digest of the links as resolved: unchanged links keep their images
 );
@@ -128,6 +129,7 @@ _MIGRATIONS = {
         "delete from candidates where json_extract(cast(record as text), '$.removed') is not null "
         "or post_id in (select post_id from posts where removed is not null)",
     ),
+    4: ("alter table posts add column generated integer",),
 }
 
 

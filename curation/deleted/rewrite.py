@@ -29,7 +29,7 @@ from curation.release import dropped, manifest, parquet
 from curation.release.ledger import Ledger, ledger
 from curation.release.manifest import Manifest
 from curation.release.parquet import Written
-from curation.release.publish import describe
+from curation.release.publish import describe, generated
 from curation.splits import split, twins
 from curation.splits.labels import UNLABELLED
 
@@ -97,6 +97,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
             **_counts(described, ids),
             **_duplicates(ids, groups),
             ledger=_ledger(described.ledger, lost, len(ids)),
+            generated=generated(ids),
             input_digest=_digest(described, done),
             notes=[*described.notes, f"since version {described.version}: {done}"],
         ),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import AffectoryError
+from affectory.core.generated import source_address
 
 #: Of a row of the ids: what the lists are made of.
 COLUMNS = ("post_id", "source", "community", "votes", "agreement", "image_url")
@@ -86,7 +87,7 @@ def _vote_tables(rows: Sequence[Row]) -> dict[str, list[list[object]]]:
 
 def _photo(row: Row) -> str:
     """Return the address of a photo's file, so that the same file is fetched; else its id."""
-    return str(row["image_url"] or _own_id(row))
+    return source_address(row["image_url"]) if row["image_url"] else _own_id(row)
 
 
 def _own_id(row: Row) -> str:

@@ -60,7 +60,8 @@ class Built:
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
             if holding := m.multilabel.get("counts", {}).get(name):
                 lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
-        lines += ["", *(f"note    {note}" for note in (*m.notes, *self.notes))]
+        notes = filter(None, (m.generated_note, *m.notes, *self.notes))
+        lines += ["", *(f"note    {note}" for note in notes)]
         lines.append(f"release {self.folder}")
         lines.append(f"report  {self.folder / 'report.html'}")
         lines.append(f"load    {self._load()}   ({self.seconds:.0f} s)")

@@ -75,6 +75,7 @@ def _body(folder: Path, manifest: Manifest) -> str:
     parts = [
         f"# {manifest.title}",
         f"{manifest.summary} Version {manifest.version}.",
+        f"**{note}**" if (note := manifest.generated_note) else "",
         _outdated(folder),
         words.read_text(encoding="utf-8").strip() if words.exists() else "",
         "## Use",

@@ -69,11 +69,12 @@ _TYPES = {
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the description of the release in `folder`."""
     files = [file for file in manifest.files if file.split != "dropped"]
+    note = manifest.generated_note
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": manifest.name,
-        "description": manifest.summary,
+        "description": manifest.summary + f" ({note})" * bool(note),
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": manifest.version,
         "license": {"@type": "sc:CreativeWork", "name": "each post's own: see the column `licence`"},

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from affectory.core import generated
 from affectory.core.errors import AffectoryError
 from curation.release.ledger import Ledger, Step
 from curation.release.parquet import Written
@@ -26,7 +27,8 @@ class Manifest:
 
     `counts` is split -> label -> rows ("no label" where some have none), `expected` the paper's counts
     by label; `multilabel` has the same of a multi-label dataset, with the labels' `names`; `labelled` is
-    the columns that say which training posts count as labelled. Recipe, input and format are what tells a
+    the columns that say which training posts count as labelled; `generated` is how many of the rows are posts
+    of the sandbox. Recipe, input and format are what tells a
     version from others of its dataset.
     """
 
@@ -51,12 +53,18 @@ class Manifest:
     notes: Sequence[str] = field(default_factory=list)
     multilabel: Mapping[str, Any] = field(default_factory=dict)
     labelled: Sequence[str] = ()
+    generated: int = 0
     manifest_version: int = MANIFEST_VERSION
+
+    @property
+    def generated_note(self) -> str:
+        """The note on generated posts; "" where there are none."""
+        return generated.note(self.generated, self.ledger.kept, self.ledger.unit)
 
     def text(self) -> str:
         """Return the manifest as it is written, as JSON."""
         said = asdict(self)
-        for key in ("multilabel", "labelled"):  # of releases that have them
+        for key in ("multilabel", "labelled", "generated"):  # of releases that have them
             if not said[key]:
                 del said[key]
         return json.dumps(said, indent=1, ensure_ascii=False) + "\n"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from affectory.core.generated import NOWHERE
 from curation import report
 from curation.duplicates import duplicates
 from curation.recipe.recipe import Recipe
@@ -89,6 +91,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         notes=[*draft.notes, *_images_alone(rows, unit), *assigned.notes],
         multilabel=multilabel,
         labelled=writing.labelled,
+        generated=generated(rows),
     )
     describe(described, out)
 
@@ -141,6 +144,11 @@ def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[
         counted = Counter(named.filter(pa.array(splits == number)).to_pylist())
         found[name] = {label: counted[label] for label in shown}
     return found
+
+
+def generated(rows: pa.Table) -> int:
+    """Return how many rows are of generated posts: a release marks them by their permalinks alone."""
+    return int(pc.sum(pc.starts_with(rows["permalink"], NOWHERE)).as_py() or 0)
 
 
 def _images_alone(rows: pa.Table, unit: str) -> list[str]:

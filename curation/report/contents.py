@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from affectory.core import generated
 from affectory.core.errors import AffectoryError
 
 SPLITS = ("train", "validation", "test")
@@ -101,6 +102,7 @@ class Manifest(_Part):
     notes: tuple[str, ...] = ()
     tools: dict[str, str] = Field(default_factory=dict)
     multilabel: Multilabel = Multilabel()
+    generated: int = 0
 
     @model_validator(mode="after")
     def _shows_the_unlabelled_as_a_class(self) -> Manifest:
@@ -112,6 +114,11 @@ class Manifest(_Part):
     def unlabelled(self) -> bool:
         """Whether some posts have no label; the last of `classes` is then `UNLABELLED`."""
         return any(UNLABELLED in by_label for by_label in self.counts.values())
+
+    @property
+    def generated_note(self) -> str:
+        """The note on generated posts; "" where there are none."""
+        return generated.note(self.generated, self.ledger.kept, self.ledger.unit)
 
     @property
     def pictured(self) -> bool:

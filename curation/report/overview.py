@@ -28,6 +28,7 @@ def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
     strip = bar(parts, figures.rows, "Shares of the classes")
     return h(
         "header",
+        h("p", h("b", note), cls="verdict bad") if (note := manifest.generated_note) else None,
         h("p", "Dataset report", cls="eyebrow"),
         h("h1", manifest.title, " ", h("span", manifest.version, cls="version")),
         h("p", manifest.summary, cls="summary"),

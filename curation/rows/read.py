@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
+from affectory.core.generated import nowhere
 from collectors.store import Store
 from curation.filters.stage import ROWS
 from curation.recipe.recipe import Recipe
@@ -47,7 +48,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
 
     The snapshot goes to `scratch`, the folder of the build.
     """
-    if not snapshot.take(store, recipe.communities, _posts_columns(recipe), _MEDIA, scratch):
+    if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         held = [name for (name,) in store.db.execute("select distinct community from posts order by 1")]
         raise EmptyStore(
             f"the store {str(store.folder)!r} has no posts of {', '.join(recipe.communities)}; it holds "
@@ -81,8 +82,12 @@ _POSTS = (
 
 
 def _posts_columns(recipe: Recipe) -> str:
-    """Return the columns of posts that a recipe reads; others may change and nothing is built anew."""
+    """Return the columns of posts that the digest covers; others may change and nothing is built anew."""
     return _POSTS + ", labels" * (recipe.multilabel is not None) + ", split" * (recipe.split.rule == "given")
+
+
+def _read_columns(recipe: Recipe) -> str:
+    return f"{_posts_columns(recipe)}, generated"
 
 
 _MEDIA = "post_id, position, status, reason, url, sha256, mime, width, height, frames"
@@ -94,7 +99,7 @@ def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe, *, every_medium: 
     With `every_medium` each medium of a post is a row, stored or not; else those that the recipe asks for.
     """
     posts = db.execute(
-        f"select {_posts_columns(recipe)} from posts where post_id between ? and ? order by post_id",
+        f"select {_read_columns(recipe)} from posts where post_id between ? and ? order by post_id",
         (shard.first, shard.last),
     ).fetchall()
     media = _rows_media(db, shard, "every" if every_medium else recipe.images.which)
@@ -118,6 +123,12 @@ def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
         media = db.execute(f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2", between)
         while rows := media.fetchmany(1000):
             sha256.update("".join(map(repr, rows)).encode())
+        # Apart from the columns above: a store without generated posts has the digest that it always had.
+        marked = db.execute(
+            "select post_id from posts where generated and post_id between ? and ? order by 1", between
+        )
+        while rows := marked.fetchmany(1000):
+            sha256.update(repr(rows).encode())
     return sha256.hexdigest()
 
 
@@ -149,10 +160,11 @@ _NEAREST = {"stored": 0, "pending": 1, "failed": 2, "refused": 3, "gone": 4, "no
 
 
 def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
-    names = [*_posts_columns(recipe).replace(" ", "").split(","), "image_index", "media_status"]
+    names = [*_read_columns(recipe).replace(" ", "").split(","), "image_index", "media_status"]
     names += ["media_reason", "image_url", "image_sha256", "image_mime", "image_width", "image_height"]
     names += ["image_frames"]
     columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
+    _lead_nowhere(columns)
     voted = labelled(columns, recipe)
     columns["unmapped"] = _unmapped(columns, voted["label"], voted["agreeing"], recipe)
     columns |= voted
@@ -164,7 +176,10 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     )
     columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
     said = ("source", "post_id", "community", "permalink", "licence", "licence_url")
-    columns["attribution"] = [attribution(*one) for one in zip(*(columns[key] for key in said), strict=True)]
+    columns["attribution"] = [
+        "generated: " * bool(mark) + attribution(*one)
+        for mark, *one in zip(columns["generated"], *(columns[key] for key in said), strict=True)
+    ]
     # A file on disk has no address that means something to others: local://NAME/PATH.
     columns["image_url"] = [url if url and url.startswith("http") else None for url in columns["image_url"]]
     arrays = [
@@ -174,6 +189,17 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
         for field in ROWS
     ]
     return pa.Table.from_arrays(arrays, schema=ROWS)
+
+
+def _lead_nowhere(columns: dict[str, Sequence[Any]]) -> None:
+    """Replace the published addresses of generated posts: the real hosts may have something else there."""
+    marked = [number for number, mark in enumerate(columns["generated"]) if mark]
+    links, images = list(columns["permalink"]), list(columns["image_url"])
+    for number in marked:
+        if columns["removed"][number] is None:
+            links[number] = nowhere(links[number] or columns["post_id"][number])
+        images[number] = nowhere(images[number]) if images[number] else None
+    columns["permalink"], columns["image_url"] = links, images
 
 
 def _unmapped(

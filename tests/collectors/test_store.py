@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from affectory.core.errors import StoreError
 from collectors.store import Store, Task
-from collectors.store.record import Media, Outcome, Post, author_hash
+from collectors.store.record import Media, Outcome, Post, as_generated, author_hash
 
 IMAGE = Media(url="https://i.redd.it/a.jpg", position=0, kind="image")
 POST = Post(
@@ -247,7 +247,7 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
         db.execute("pragma user_version = 7")
     db.close()
     with pytest.raises(
-        StoreError, match=r"has version 7, newer than this program reads \(4\): upgrade affectory"
+        StoreError, match=r"has version 7, newer than this program reads \(5\): upgrade affectory"
     ):
         Store.open(tmp_path)
 
@@ -265,7 +265,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
         assert store.db.execute("select labels, split, tags, taken from posts").fetchall() == [
             (None, None, "[]", None)
         ]
-        assert store.db.execute("pragma user_version").fetchone() == (4,)
+        assert store.db.execute("pragma user_version").fetchone() == (5,)
         assert store.add([POST])["known"] == 1
 
 
@@ -279,7 +279,7 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
         store.db.execute("pragma user_version = 2")
     with Store.open(tmp_path) as store:
         assert store.db.execute("select labels, split, tags from posts").fetchall() == before
-        assert store.db.execute("pragma user_version").fetchone() == (4,)
+        assert store.db.execute("pragma user_version").fetchone() == (5,)
         assert store.add([post])["known"] == 1
         store.add([replace(post, taken="2012-08-06 15:04:02")])
         assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
@@ -288,6 +288,7 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
 def as_in_version_3(store):
     store.db.execute("drop index media_work")
     store.db.execute("alter table media drop column ticket")
+    store.db.execute("alter table posts drop column generated")
     store.db.execute("create index media_work on media (host, url) where status = 'pending'")
     store.db.execute("pragma user_version = 3")
 
@@ -301,10 +302,26 @@ def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(
             if name == "old":
                 as_in_version_3(store)
         with Store.open(tmp_path / name) as store, store.run("test") as run:
-            assert store.db.execute("pragma user_version").fetchone() == (4,)
+            assert store.db.execute("pragma user_version").fetchone() == (5,)
             orders.append([task.url for task in store.claim(run, ["creepy"], host="h", n=9)])
     assert orders[0] == orders[1]
     assert sorted(orders[0]) == [f"https://h/{i}.jpg" for i in range(9)] != orders[0]
+
+
+def test_the_posts_of_a_store_of_version_4_are_unmarked_until_the_sandbox_gives_them_again(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([POST])
+        store.db.execute("alter table posts drop column generated")
+        store.db.execute("pragma user_version = 4")
+    with Store.open(tmp_path) as store:
+        assert store.db.execute("pragma user_version").fetchone() == (5,)
+        assert store.posts([POST.post_id]) == {POST.post_id: POST}
+        assert store.add([POST]) == {"known": 1}
+        marked = as_generated(POST)
+        assert [store.add([marked]), store.add([marked])] == [{"updated": 1}, {"known": 1}]
+        assert store.posts([POST.post_id]) == {POST.post_id: marked}
+        store.add([replace(marked, removed="deleted")])
+        assert store.db.execute("select generated, permalink from posts").fetchall() == [(1, None)]
 
 
 def test_the_addresses_asked_for_least_come_first_and_those_not_asked_for_keep_their_count(tmp_path):

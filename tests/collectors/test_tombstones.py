@@ -209,6 +209,7 @@ def test_removed_posts_of_a_store_of_version_3_become_tombstones(tmp_path):
         store.db.execute("drop index media_work")
         store.db.execute("create index media_work on media (host, url) where status = 'pending'")
         store.db.execute("alter table media drop column ticket")
+        store.db.execute("alter table posts drop column generated")
         store.db.execute("drop index media_sha256")
         store.db.execute("pragma user_version = 3")
     with Store.open(tmp_path) as store:
