@@ -29,6 +29,7 @@ COMMANDS = (
 )
 
 ENTRIES = (
+    "affectory.init",
     "affectory.trace",
     "collectors.reddit.__main__",
     "collectors.flickr.__main__",
