@@ -37,7 +37,7 @@ class Options:
     store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the recipe's)")] = None
     """The crawl store to build from."""
 
-    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: beside the recipe)")] = None
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: as --datasets)")] = None
     """The folder that gets the dataset's folder."""
 
     version: Annotated[
