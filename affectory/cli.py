@@ -1,6 +1,7 @@
 """The console command `affectory`: every command of the project under one name.
 
 affectory demo                        the whole program, end to end, without keys or network
+affectory init [NAME …]               write the built-in recipes to ./datasets
 affectory collect reddit --subs …     python -m collectors.reddit
 affectory collect flickr --votes …    python -m collectors.flickr
 affectory collect local NAME …        python -m collectors.local
@@ -25,6 +26,7 @@ from affectory.demo import demo
 
 #: A command's words, the module whose `main` it is, and what it does.
 MODULES = {
+    "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
     "collect reddit": (
         "collectors.reddit.__main__",
         "Collect subreddits' posts and images into a crawl store.",
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked_for_help = given[:1] in (["-h"], ["--help"])
     if given and not asked_for_help:
         print(f"error: there is no command {' '.join(given)!r}", file=sys.stderr)
-    print("usage: affectory COMMAND …  (--help after a command tells its options)\n")
+    print("usage: affectory COMMAND …  (affectory COMMAND --help lists its options)\n")
     print(f"  affectory {'demo':<15} {demo.__doc__}")
     for words, (_, does) in MODULES.items():
         print(f"  affectory {words:<15} {does}")

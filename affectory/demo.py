@@ -14,20 +14,18 @@ def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]],
     if arguments:
         print(f"usage: {prog}\n\n{demo.__doc__}")
         return 0 if arguments[0] in ("-h", "--help") else 2
-    store, out = str(DEMO / "store"), str(DEMO / "datasets")
-    here = Path(__file__).parents[1] / "datasets"
-    recipes = "datasets" if here == Path.cwd() / "datasets" else str(here)
+    store = str(DEMO / "store")
     collect = ["collect", "reddit", "--subs", *SUBS, "--sandbox", "--store", store]
-    build = ["build", "reddit-emotion", "--datasets", recipes, "--store", store, "--out", out]
-    # No weights are downloaded: a network as it is before any training tells the sandbox's pictures apart.
+    build = ["build", "reddit-emotion", "--store", store, "--datasets", str(DEMO / "datasets")]
+    # No weights are downloaded: an untrained network suffices to tell the sandbox's pictures apart.
     network = ["--backbone", "resnet18", "--weights", "random", "--side", "64"]
-    folders = [f"--{name}={DEMO / name}" for name in ("features", "cache")]
-    run = ["run", "reddit-emotion", "--datasets", out, *network, *folders, "--out", str(DEMO / "results")]
+    folders = [f"--{name}={DEMO / name}" for name in ("datasets", "features", "cache")]
+    run = ["run", "reddit-emotion", *network, *folders, "--out", str(DEMO / "results")]
     for step in (collect, build, run):
         print(f"$ affectory {' '.join(step)}", flush=True)
         if code := command(step):
             return code
         print()
-    print("The posts are generated, and the image network's weights are random: these are no one's figures.")
-    print("For real posts: affectory collect reddit --help; for real weights: affectory run --help")
+    print("note    generated posts and random weights: not results")
+    print("next    affectory collect reddit --help collects real posts; affectory run --help trains on them")
     return 0

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.core import generated
+from affectory.core import generated, recipes
 from affectory.core.errors import BaselineError
 
 SPLITS = ("train", "validation", "test")
@@ -108,13 +108,11 @@ def load(
 
 def _not_built(name: str, folder: Path) -> str:
     built = sorted(path.parent.name for path in folder.glob("*/README.md"))
-    recipes = sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
-    if name in recipes:
+    known = sorted({*recipes.names(folder), *recipes.names(recipes.built_in())})
+    if name in known:
         how = f"build it: python -m curation.build {name}"
-    elif recipes:
-        how = f"python -m curation.build NAME builds {', '.join(recipes)}"
     else:
-        how = "nor is there a recipe: python -m curation.build NAME reads NAME/recipe.toml there"
+        how = f"python -m curation.build NAME builds {', '.join(known)}"
     return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}); {how}"
 
 

@@ -3,8 +3,9 @@
     python -m curation.build reddit-emotion
     python -m curation.build reddit-emotion-text --store DIR --out DIR --version 1.0.0
 
-The recipe is datasets/<name>/recipe.toml. The same store, recipe and format give the same bytes. A build may
-be killed at any moment: whole releases are untouched, and the next build begins anew.
+The recipe is datasets/NAME/recipe.toml. Without one, the built-in recipe of that name is used and copied to
+the release's folder. The same store, recipe and format give the same bytes. A build may be killed at any
+moment: whole releases are untouched, and the next build begins anew.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core import recipes
 from affectory.core.command import finish
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, InputError
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,12 @@ class Options:
     """
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
-    """The dataset: a folder of datasets/ with a recipe.toml."""
+    """The dataset: a folder of datasets/ with a recipe.toml, or a built-in recipe."""
 
     store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the recipe's)")] = None
     """The crawl store to build from."""
 
-    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: beside the recipe)")] = None
+    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: as --datasets)")] = None
     """The folder that gets the dataset's folder."""
 
     version: Annotated[
@@ -45,7 +47,7 @@ class Options:
     """The release's version."""
 
     datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """Where the recipes are."""
+    """Where the recipes are. A dataset without one there is built by the built-in recipe."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
     """Processes."""
@@ -60,15 +62,27 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def _build(options: Options) -> object:
     if options.workers < 1:
         raise AffectoryError(f"--workers {options.workers} is below 1")
+    folder = recipes.find(options.name, options.datasets)
+    out = options.out or options.datasets
+    is_built_in = folder != options.datasets / options.name
+    if is_built_in and (differing := recipes.changed(options.name, out)):
+        raise InputError(
+            f"{str(differing[0])!r} differs from the built-in one: move it away, or name the folder of your "
+            "own recipe with --datasets"
+        )
     from curation.release.assemble import build  # pyarrow: not for --help
 
-    return build(
-        options.datasets / options.name / "recipe.toml",
+    built = build(
+        folder / recipes.RECIPE,
         store=options.store,
-        out=options.out or options.datasets,
+        out=out,
         version=options.version,
         workers=options.workers,
     )
+    if not is_built_in:
+        return built
+    recipes.write_out(options.name, out)
+    return f"{built}\nrecipe  {out / options.name / recipes.RECIPE}   (built-in, copied here)"
 
 
 if __name__ == "__main__":

@@ -29,10 +29,12 @@ COMMANDS = (
 )
 
 ENTRIES = (
+    "affectory.init",
     "affectory.trace",
     "collectors.reddit.__main__",
     "collectors.flickr.__main__",
     "collectors.local.__main__",
+    "collectors.sandbox.__main__",
     "curation.build",
     "curation.report.__main__",
     "curation.ids",
@@ -92,7 +94,8 @@ def test_no_python_stands_under_datasets_and_the_library_wins_the_import():
 def test_a_command_is_light_to_import():
     program = (
         "import importlib, sys; [importlib.import_module(m) for m in sys.argv[1:]]; "
-        "heavy = {'torch', 'pandas', 'numpy', 'PIL', 'aiohttp', 'asyncpraw', 'datasets', 'pyarrow'}; "
+        "heavy = {'torch', 'pandas', 'numpy', 'PIL', 'aiohttp', 'asyncio', 'asyncpraw', 'datasets', "
+        "'pyarrow'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

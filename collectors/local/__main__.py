@@ -19,6 +19,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core import recipes
 from affectory.core.errors import AffectoryError, InputError
 
 
@@ -31,7 +32,7 @@ class Options:
     """
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
-    """The dataset: a folder of datasets/ with a recipe.toml."""
+    """The dataset: a folder of datasets/ with a recipe.toml, or a built-in recipe."""
 
     path: Annotated[Path, arg(metavar="FOLDER")]
     """The folder that holds the tables and images. Nothing outside of it is read."""
@@ -40,7 +41,7 @@ class Options:
     """The crawl store's folder."""
 
     datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """Where the recipes are."""
+    """Where the recipes are. A dataset without one there uses the built-in recipe."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
     """Processes that decode images."""
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     try:
         from collectors.local.source import load
 
-        source = load(options.datasets / options.name / "recipe.toml")
+        source = load(recipes.find(options.name, options.datasets) / recipes.RECIPE)
         if options.workers < 1:
             raise InputError(f"--workers {options.workers} is below 1")
         if not options.path.is_dir():

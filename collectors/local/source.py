@@ -11,7 +11,6 @@ image = "images/{file_name}"
 
 from __future__ import annotations
 
-import re
 import string
 import tomllib
 from pathlib import Path
@@ -142,16 +141,8 @@ def image_columns(pattern: str | None) -> list[str]:
 
 def load(path: Path) -> Local:
     """Read `[source.local]` of a recipe. Raises `InputError`."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", path.parent.name):
-        raise InputError(f"{path.parent.name!r} is no dataset's name: use lower-case letters, digits and '-'")
     try:
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        names = ", ".join(sorted(p.parent.name for p in path.parents[1].glob("*/recipe.toml")))
-        raise InputError(
-            f"there is no recipe {str(path)!r} (those there are: {names or 'none'}): write one, "
-            "as docs/local.md shows, or name their folder with --datasets"
-        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{str(path)!r} is no TOML: {error}") from None
     source = recipe.get("source", {})

@@ -7,7 +7,6 @@ within a size limit, and no request is redirected: each carries a token, or the 
 
 from __future__ import annotations
 
-import asyncio
 import configparser
 import os
 import random
@@ -118,6 +117,8 @@ class RedditApi:
                 wait = error.retry_after
                 if wait is None:
                     wait = random.uniform(0, PAUSE * 2 ** (attempt - 1))
+                import asyncio  # not for the command's --help
+
                 await asyncio.sleep(min(wait, 600))
         raise AssertionError("the last attempt returns or raises")
 

@@ -5,16 +5,18 @@ It prints one line, `sandbox ready at http://127.0.0.1:8300`, and serves until i
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import tyro
 
 from affectory.core.errors import AffectoryError, InputError
-from collectors.sandbox.server import make_sandbox, serving
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def run(
@@ -39,6 +41,10 @@ def run(
         retry_after: Whether a host over its limit says Retry-After.
         exit_with_stdin: End when standard input ends, as it does when the parent dies.
     """
+    import asyncio
+
+    from collectors.sandbox.server import make_sandbox, serving  # aiohttp, numpy: not for --help
+
     try:
         if posts < 0 or not 0 <= port <= 65_535:
             raise InputError(f"posts {posts!r} must be 0 or more, and port {port!r} from 0 to 65535")

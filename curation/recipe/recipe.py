@@ -198,8 +198,6 @@ def load(path: Path) -> Recipe:
     """Read and check a recipe. Raises `RecipeError`."""
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"there is no recipe {str(path)!r}; those there are: {_known(path)}") from None
     except OSError as error:
         raise RecipeError(
             f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
@@ -214,8 +212,3 @@ def load(path: Path) -> Recipe:
     if recipe.name != path.parent.name:
         raise RecipeError(f"{path}: name is {recipe.name!r}, but its folder is {path.parent.name!r}")
     return recipe
-
-
-def _known(path: Path) -> str:
-    names = sorted(p.parent.name for p in path.parents[1].glob("*/recipe.toml"))
-    return ", ".join(names) or "none"

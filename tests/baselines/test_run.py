@@ -244,7 +244,8 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
     line = refused(capsys, ["redit", *places])
     assert line == (
         f"error: 'redit' is not built in '{home / 'datasets'}' (built: reddit-emotion); "
-        "nor is there a recipe: python -m curation.build NAME reads NAME/recipe.toml there"
+        "python -m curation.build NAME builds flickr-emotion, flickr-emotion-multitask, mami, met-meme, "
+        "reddit-emotion, reddit-emotion-strict, reddit-emotion-text, vso"
     )
 
 

@@ -164,8 +164,9 @@ def test_what_is_not_there_is_told_in_a_line(place, capsys):
     assert main(["mine", "--path", str(place / "no"), "--datasets", str(place / "datasets")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        f"error: there is no recipe '{place}/datasets/other/recipe.toml' (those there are: mine): write one, "
-        "as docs/local.md shows, or name their folder with --datasets",
+        f"error: there is no recipe '{place}/datasets/other/recipe.toml', nor a built-in one of that name; "
+        "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, mine, reddit-emotion, "
+        "reddit-emotion-strict, reddit-emotion-text, vso: write one, or name its folder with --datasets",
         "error: 'My set' is no dataset's name: use lower-case letters, digits and '-'",
         f"error: --path '{place}/no' is no folder",
     ]

@@ -76,7 +76,10 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, st
     assert (code, out, err) == (
         2,
         "",
-        "error: there is no recipe 'datasets/nothing/recipe.toml'; those there are: test\n",
+        "error: there is no recipe 'datasets/nothing/recipe.toml', nor a built-in one of that name; "
+        "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, reddit-emotion, "
+        "reddit-emotion-strict, reddit-emotion-text, test, vso: write one, or name its folder with "
+        "--datasets\n",
     )
     code, _, err = run(capsys, "test")
     assert (code, err.count("\n")) == (2, 1)

@@ -93,12 +93,6 @@ def test_every_code_of_the_engine_may_be_kept(tmp_path, engine, code):
     assert load(write_recipe(tmp_path, text)).filters[0].keep == (code,)
 
 
-def test_a_recipe_that_is_not_there_lists_those_that_are(tmp_path):
-    write_recipe(tmp_path, name="one")
-    with pytest.raises(RecipeError, match=r"there is no recipe .*; those there are: one"):
-        load(tmp_path / "two" / "recipe.toml")
-
-
 def test_a_file_that_is_no_toml_is_refused(tmp_path):
     path = write_recipe(tmp_path)
     path.write_text("name = ")

@@ -1,0 +1,85 @@
+"""Find a dataset's recipe and card: the user's own, else the built-in ones.
+
+    ./datasets/NAME/recipe.toml, card.md            the user's own, used first
+    affectory/recipes/NAME/recipe.toml, card.md     built-in, in an installed wheel
+    datasets/NAME/recipe.toml, card.md              built-in, in a checkout
+
+What a recipe says is read elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from affectory.core.errors import InputError
+
+RECIPE, CARD = "recipe.toml", "card.md"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+def built_in() -> Path:
+    """Return the folder of the built-in recipes."""
+    inside = Path(__file__).parents[1] / "recipes"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "datasets"
+
+
+def names(datasets: Path) -> list[str]:
+    """Return the names of the datasets that have a recipe in this folder, sorted."""
+    return sorted(path.parent.name for path in datasets.glob(f"*/{RECIPE}"))
+
+
+def find(name: str, datasets: Path) -> Path:
+    """Return the folder with the dataset's recipe: `datasets/NAME` if it has one, else the built-in one's.
+
+    Raises `InputError` if there is neither, and for a name that can't be a dataset's.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} is no dataset's name: use lower-case letters, digits and '-'")
+    for folder in (datasets / name, built_in() / name):
+        if (folder / RECIPE).is_file():
+            return folder
+    known = ", ".join(sorted({*names(datasets), *names(built_in())}))
+    raise InputError(
+        f"there is no recipe {str(datasets / name / RECIPE)!r}, nor a built-in one of that name; "
+        f"there are {known}: write one, or name its folder with --datasets"
+    )
+
+
+def files(name: str) -> list[Path]:
+    """Return the built-in recipe of this name and, if there is one, its card."""
+    return [path for file in (RECIPE, CARD) if (path := built_in() / name / file).is_file()]
+
+
+def changed(name: str, datasets: Path) -> list[Path]:
+    """Return the files of `datasets/NAME` that differ from the built-in recipe and card."""
+    pairs = [(path, datasets / name / path.name) for path in files(name)]
+    return [own for path, own in pairs if own.exists() and not _same(path, own)]
+
+
+def write_out(name: str, datasets: Path) -> list[Path]:
+    """Write the built-in recipe and card to `datasets/NAME`; return the files that were written.
+
+    Existing files are left as they are. Raises `InputError` if one can't be written.
+    """
+    missing = [(path, datasets / name / path.name) for path in files(name)]
+    missing = [(path, own) for path, own in missing if not own.exists()]
+    for path, own in missing:
+        temporary = own.with_name(f".{own.name}.{os.getpid()}.tmp")
+        try:
+            own.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(path.read_bytes())
+            temporary.replace(own)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise InputError(
+                f"{str(own)!r} can't be written: {error.strerror}; name another folder with --datasets"
+            ) from None
+    return [own for _, own in missing]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.is_file() and other.read_bytes() == one.read_bytes()
