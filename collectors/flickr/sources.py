@@ -55,7 +55,7 @@ def make_source(asked: Asked) -> MakeSource:
 
 def _check(store: Store, lists: Lists) -> None:
     """Raise `InputError` where the store holds photos of the other kind of lists: a photo may be in both."""
-    held = [name for (name,) in store.db.execute("select distinct community from posts order by 1")]
+    held = store.communities()
     if held and (set(held) <= set(SENTIMENTS)) != (set(lists.communities) <= set(SENTIMENTS)):
         raise InputError(
             f"the store {str(store.folder)!r} holds {', '.join(held)}; voted photos and VSO's pairs need "

@@ -48,7 +48,7 @@ class Store:
 
     def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
         self.folder = folder
-        self.db = db
+        self._db = db
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = True) -> Self:
@@ -96,24 +96,24 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        self.db.close()
+        self._db.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with explained(self.folder):
-            self.db.execute("begin immediate")
+            self._db.execute("begin immediate")
             try:
-                yield self.db
-                self.db.execute("commit")
+                yield self._db
+                self._db.execute("commit")
             except BaseException:
                 # A full disk may have rolled back by itself.
-                if self.db.in_transaction:
-                    self.db.execute("rollback")
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
                 raise
 
     def _delete_orphans(self) -> None:
         """Delete the image files that posts have let go of. Call it once that is committed."""
-        if self.db.execute("select 1 from orphans limit 1").fetchone():
+        if self._db.execute("select 1 from orphans limit 1").fetchone():
             with self._transaction() as db:
                 rows.delete_orphans(db, self.folder)
 
@@ -138,13 +138,13 @@ class Store:
     def run(self, command: str) -> Iterator[Run]:
         """Register a run, take over from dead ones, and hand back at the end what it had claimed."""
         with explained(self.folder):
-            runs.take_over(self.db, self.folder)
-            run = runs.start(self.db, self.folder, command)
+            runs.take_over(self._db, self.folder)
+            run = runs.start(self._db, self.folder, command)
         try:
             yield run
         finally:
             with contextlib.suppress(StoreError), explained(self.folder):
-                runs.finish(self.db, self.folder, run)
+                runs.finish(self._db, self.folder, run)
 
     def end(self, run: Run, summary: str) -> None:
         """Write the run's end and its closing summary to the run log."""
@@ -179,11 +179,11 @@ class Store:
 
     def posts(self, post_ids: Sequence[str]) -> dict[str, Post]:
         """Return those of these posts (a few hundred) that the store holds, by id; their media as links."""
-        return {post.post_id: post for post in rows.posts(self.db, post_ids)}
+        return {post.post_id: post for post in rows.posts(self._db, post_ids)}
 
     def cursor(self, walk: str) -> str | None:
         """Return where a walk goes on; None for one that starts afresh."""
-        found = self.db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()
+        found = self._db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()
         return found[0] if found else None
 
     def finish_walk(self, walk: str, cursor: str | None) -> None:
@@ -200,7 +200,7 @@ class Store:
 
     def candidates(self, walk: str) -> int:
         """Return how many candidates a walk has."""
-        found = self.db.execute("select count(*) from candidates where walk = ?", (walk,)).fetchone()
+        found = self._db.execute("select count(*) from candidates where walk = ?", (walk,)).fetchone()
         return int(found[0])
 
     def promote(self, walk: str, limit: int, cursor: str | None) -> Counter[str]:
@@ -217,10 +217,23 @@ class Store:
         self._delete_orphans()
         return counts
 
+    def communities(self) -> dict[str, int]:
+        """Return the number of posts of each community in the store, by the communities' names."""
+        return dict(self._db.execute("select community, count(*) from posts group by 1 order by 1"))
+
+    def removed(self) -> dict[str, str]:
+        """Return the posts that their source has removed: id -> the source's reason."""
+        return dict(self._db.execute("select post_id, removed from posts where removed is not null"))
+
+    def known(self, post_ids: Iterable[str]) -> set[str]:
+        """Return those of these ids of which the store has a post, be it a tombstone."""
+        found = "select 1 from posts where post_id = ?"
+        return {one for one in post_ids if self._db.execute(found, (one,)).fetchone()}
+
     def post_count(self, communities: Sequence[str]) -> int:
         """Return how many posts of these communities the store holds."""
         marks = ",".join("?" * len(communities))
-        found = self.db.execute(f"select count(*) from posts where community in ({marks})", communities)
+        found = self._db.execute(f"select count(*) from posts where community in ({marks})", communities)
         return int(found.fetchone()[0])
 
     # -- media --------------------------------------------------------------------------------
@@ -245,7 +258,7 @@ class Store:
     def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
         """Return how many addresses wait for a fetch, unclaimed, by host."""
         marks = ",".join("?" * len(communities))
-        found = self.db.execute(
+        found = self._db.execute(
             "select m.host, count(distinct m.url) from media m join posts p using (post_id) "
             f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
             "group by m.host order by m.host",
@@ -315,7 +328,7 @@ class Store:
     def media_counts(self, communities: Sequence[str]) -> Counter[tuple[str, str | None]]:
         """Return how many media there are by (status, reason)."""
         marks = ",".join("?" * len(communities))
-        found = self.db.execute(
+        found = self._db.execute(
             "select m.status, m.reason, count(*) from media m join posts p using (post_id) "
             f"where p.community in ({marks}) group by 1, 2",
             communities,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from collectors.store import Store
+from collectors.store import Store, snapshot
 from curation.duplicates import duplicates
 from curation.filters.stage import ROWS
 from curation.recipe.recipe import Recipe
@@ -24,7 +24,7 @@ from curation.release import parquet
 from curation.release.assemble import drop_unlabelled, gather, renumbered
 from curation.release.manifest import Manifest
 from curation.release.parquet import Writing
-from curation.rows import shards, snapshot
+from curation.rows import shards
 from curation.rows.read import EmptyStore, Shard, plan
 from curation.rows.shards import Engine
 from curation.splits import split
@@ -131,8 +131,8 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
         plan(store, recipe, scratch)
     except EmptyStore:
         return ROWS.empty_table()
-    with snapshot.opened(scratch) as db:
-        live = {post_id for (post_id,) in db.execute("select post_id from posts where removed is null")}
+    with snapshot.opened(scratch) as copied:
+        live = copied.public_ids()
     pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
     if not pieces:
         return ROWS.empty_table()

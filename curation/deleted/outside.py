@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.store.lookup import keeps_public, stores
 from curation.release import held, manifest, versions
 
 
@@ -47,16 +46,6 @@ def _holds(path: Path, posts: Collection[str]) -> bool:
         return False
 
 
-def opened(store: Path) -> sqlite3.Connection:
-    """Open a crawl store's database for reading, as it is: of whatever version, and nothing is migrated."""
-    return sqlite3.connect(f"{(store / 'crawl.sqlite').absolute().as_uri()}?mode=ro", uri=True)
-
-
-def stores(folder: Path) -> Iterator[Path]:
-    """Yield the crawl stores in a folder."""
-    yield from (path.parent for path in sorted(folder.glob("*/crawl.sqlite")))
-
-
 def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[str, str]]:
     """Return the copies that are there, in words, each with the command that clears it."""
     found = [
@@ -65,7 +54,7 @@ def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[st
     ]
     found += _beside(folder, store, posts)
     for other in stores(store.resolve().parent):
-        if other.resolve() != store.resolve() and _knows(other, posts):
+        if other.resolve() != store.resolve() and keeps_public(other, posts):
             found.append((f"crawl store {other}", f"collect it again, or rm -r {shlex.quote(str(other))}"))
     return found
 
@@ -86,13 +75,3 @@ def _beside(folder: Path, store: Path, posts: Collection[str]) -> Iterator[tuple
             made = f"python -m curation.ids {shlex.quote(str(folder))}"
             again = f" && {made}" if other == versions.beside(folder, "-ids") else ""
             yield f"ids in {other}", f"rm -r {shlex.quote(str(other))}{again}"
-
-
-def _knows(store: Path, posts: Collection[str]) -> bool:
-    """Say whether a store holds one of these posts as if it were not deleted."""
-    try:
-        with closing(opened(store)) as db:
-            live = db.execute("select post_id from posts where removed is null")
-            return any(post_id in posts for (post_id,) in live)
-    except sqlite3.Error:  # not a crawl store
-        return False
