@@ -20,9 +20,9 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(slots=True)
 class Lists:
-    """The photos of some lists by their id, in the order of the lists; `communities` are the lists' own.
+    """The photos of some lists by their id, in the order of the lists, and the lists' `communities`.
 
-    `rejected` rows name their file and line; `skipped` counts rows that say nothing new.
+    `rejected` rows name their file and line; `skipped` counts rows that add nothing.
     """
 
     communities: list[str] = field(default_factory=list)
@@ -43,16 +43,16 @@ class Lists:
         self.photos[listed.photo_id] = known.and_then(listed) if known is not None else listed
 
     def reject(self, reason: str, path: Path, number: int, why: str) -> None:
-        """Note a row that gives no photo."""
+        """Count a row that gives no photo."""
         self.rejected.append(Rejection(reason, f"{path.name}, line {number}: {why}"))
 
     def reject_empty(self, path: Path) -> None:
-        """Note a file without a row."""
+        """Count a file without a row."""
         self.rejected.append(Rejection("empty_list", f"{path.name} holds no row"))
 
     @contextmanager
     def reading(self, flag: str, path: Path) -> Iterator[None]:
-        """Read a list within this: it notes an empty one. Raises `InputError` if all rows are bad."""
+        """Read a list in this context. Rejects an empty list; raises `InputError` if all rows are bad."""
         good, bad = self.good, len(self.rejected)
         yield
         if self.good == good and len(self.rejected) > bad:
@@ -111,7 +111,7 @@ class Lists:
 
 
 def files(flag: str, paths: Sequence[Path], kinds: tuple[str, ...]) -> list[Path]:
-    """Return the files that a flag names, folders opened. Raises `InputError` where there is none."""
+    """Return the files that a flag names, and those of its folders. Raises `InputError` if there is none."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -4,10 +4,10 @@
     0,http://farm9.static.flickr.com/8383/8674318733_0f4c8d1f5d_z.jpg,1,4
       url                                          disagree ──┘ └── agree
 
-No header; the emotion is the file's name up to the first "_". Five annotators were asked of each photo
-whether it evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset
-for Image Emotion Recognition"). So `votes` of a photo is emotion -> agreeing, and `votes_total` how many
-were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
+There is no header; the emotion is the first word of the file's name. Five annotators were asked whether a
+photo evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset for
+Image Emotion Recognition"). A photo's `votes` map an emotion to the number who agreed, and `votes_total` is
+how many were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 def read_votes(paths: Sequence[Path]) -> Lists:
     """Read vote tables, one emotion a file. A bad row is rejected with its line, and so is an empty table.
 
-    Raises `InputError`, also for a table with rows of which none is good, and where all tables are empty.
+    Raises `InputError`, also for a table with rows of which none is good, and if all tables are empty.
     """
     lists = Lists()
     for path in paths:

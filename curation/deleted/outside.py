@@ -1,4 +1,4 @@
-"""Copies of deleted posts that a purge doesn't touch, each with the command that clears it.
+"""Copies of deleted posts that a purge doesn't touch, each with the command that removes it.
 
 The `datasets` library copies what it loads to `CACHE/NAME/VERSION/…/*.arrow`, where CACHE is
 HF_DATASETS_CACHE, HF_HOME/datasets or ~/.cache/huggingface/datasets.
@@ -19,7 +19,7 @@ from curation.release import held, manifest, versions
 
 
 def library_cache() -> Path:
-    """Return where the `datasets` library keeps what it has loaded."""
+    """Return the folder in which the `datasets` library caches what it has loaded."""
     if found := os.environ.get("HF_DATASETS_CACHE"):
         return Path(found)
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -27,7 +27,7 @@ def library_cache() -> Path:
 
 
 def cached(cache: Path, name: str, posts: Collection[str]) -> list[Path]:
-    """Return the folders of the `datasets` library's cache that hold one of these posts, one a version."""
+    """Return the folders of the `datasets` library's cache that contain one of these posts, one a version."""
     return sorted(
         {
             cache / name / path.relative_to(cache / name).parts[0]
@@ -42,12 +42,12 @@ def _holds(path: Path, posts: Collection[str]) -> bool:
     try:
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as batches:
             return any(pc.any(pc.is_in(batch["post_id"], wanted)).as_py() for batch in batches)
-    except (OSError, pa.ArrowInvalid, KeyError):  # being written, or another dataset's of this name
+    except (OSError, pa.ArrowInvalid, KeyError):  # unfinished, or of another dataset with this name
         return False
 
 
 def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[str, str]]:
-    """Return the copies that are there, in words, each with the command that clears it."""
+    """Return a description of each copy, with the command that removes it."""
     found = [
         ("cache of the datasets library", f"rm -r {shlex.quote(str(path))}")
         for path in cached(library_cache(), folder.name, posts)

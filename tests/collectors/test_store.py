@@ -358,13 +358,13 @@ def test_another_programs_database_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "crawl.sqlite") as db:
         db.execute("create table theirs (x)")
     db.close()
-    with pytest.raises(StoreError, match="no crawl store"):
+    with pytest.raises(StoreError, match="not a crawl store"):
         Store.open(tmp_path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "crawl.sqlite").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match="no readable SQLite database"):
+    with pytest.raises(StoreError, match="not a readable SQLite database"):
         Store.open(tmp_path)
 
 
