@@ -119,52 +119,33 @@ def _next(found: list[Found], clues: Clues) -> str:
 
 
 def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
-    import json
-    import sqlite3
-    from contextlib import closing
-
     from affectory.core.numbers import count
     from collectors.store import media_path
-    from curation.deleted.outside import opened, stores
+    from collectors.store.lookup import kept, stores
 
-    given = options.stores or tuple(stores(_DATA))
-    for folder in given:
+    for folder in options.stores or tuple(stores(_DATA)):
         if not (folder / "crawl.sqlite").is_file():
             raise InputError(
                 f"--stores {str(folder)!r} is not a crawl store: name a folder that holds crawl.sqlite"
             )
-        try:
-            with closing(opened(folder)) as db:
-                db.row_factory = sqlite3.Row
-                post = db.execute("select * from posts where post_id = ?", (options.post_id,)).fetchone()
-                media = db.execute("select * from media where post_id = ?", (options.post_id,)).fetchall()
-                walks = db.execute(
-                    "select record from candidates where post_id = ?", (options.post_id,)
-                ).fetchall()
-        except sqlite3.Error as error:
-            raise InputError(f"the store {str(folder)!r} can't be read: {error}") from error
-        # Of a removed candidate a walk keeps the rank, with a tombstone as its record.
-        candidates = sum(not json.loads(record).get("removed") for (record,) in walks)
-        buried = len(walks) > candidates
+        found = kept(folder, options.post_id)
         holds = []
-        if post is not None:
-            clues.is_deleted |= post["removed"] is not None
-            clues.links |= {post["permalink"]} - {None}
-            shows = any(post[name] for name in ("title", "body", "author", "permalink", "label", "taken"))
-            if post["removed"] is not None and not (shows or media or candidates):
-                yield Found(f"store {folder}", f"tombstone ({post['removed']})", is_tombstone=True)
+        if found.has_post:
+            clues.is_deleted |= found.removed is not None
+            clues.links |= {found.permalink} if found.permalink is not None else set()
+            if found.removed is not None and not (found.has_content or found.links or found.candidates):
+                yield Found(f"store {folder}", f"tombstone ({found.removed})", is_tombstone=True)
                 continue
-            marked = "" if post["removed"] is None else f", marked as deleted ({post['removed']})"
+            marked = "" if found.removed is None else f", marked as deleted ({found.removed})"
             holds.append(f"the post{marked}")
-        stored = [(row["sha256"], row["mime"]) for row in media if row["sha256"]]
-        clues.images |= {digest for digest, _ in stored}
-        files = sum(media_path(folder, *one).exists() for one in set(stored))
-        holds += [count(len(media), "link to an image", "links to images")] if media else []
+        clues.images |= {digest for digest, _ in found.images}
+        files = sum(media_path(folder, *one).exists() for one in set(found.images))
+        holds += [count(found.links, "link to an image", "links to images")] if found.links else []
         holds += [count(files, "image file")] if files else []
-        holds += [f"candidate of {count(candidates, 'walk')}"] if candidates else []
+        holds += [f"candidate of {count(found.candidates, 'walk')}"] if found.candidates else []
         if holds:
             yield Found(f"store {folder}", ", ".join(holds))
-        elif buried:
+        elif found.buried:
             yield Found(f"store {folder}", "tombstone (of a walk's candidate)", is_tombstone=True)
 
 
@@ -182,25 +163,22 @@ def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
 
 def _is_in(path: Path, post_id: str) -> bool:
     """Say whether an unfinished file holds the post; one that can't be read may hold it."""
-    import sqlite3
-    from contextlib import closing
-
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    from collectors.store import snapshot
+
     try:
         if path.suffix == ".sqlite":
-            with closing(sqlite3.connect(path)) as db:
-                found = db.execute("select 1 from posts where post_id = ?", (post_id,))
-                return found.fetchone() is not None
+            return snapshot.may_contain(path, post_id)
         if path.suffix == ".arrow":
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         elif path.suffix == ".parquet":
             table = pq.read_table(path, columns=["post_id"])
         else:
             return path.suffix == ".tmp"
-    except (pa.ArrowInvalid, sqlite3.Error):
+    except pa.ArrowInvalid:
         return True
     return bool(pc.any(pc.equal(table["post_id"], post_id)).as_py())
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -85,8 +86,8 @@ async def work(job: Job) -> dict[str, object]:
 
 def _hosts(folder: Path, started: float) -> dict[str, float]:
     """Return the second of the crawl in which each host's last image was settled, to the second."""
-    with Store.open(folder) as store:
-        found = store.db.execute("select host, max(fetched_at) from media group by host")
+    with closing(sqlite3.connect(folder / "crawl.sqlite")) as db:
+        found = db.execute("select host, max(fetched_at) from media group by host")
         return {host: last + 1 - started for host, last in found}
 
 

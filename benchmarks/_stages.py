@@ -16,6 +16,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -101,8 +102,9 @@ def _two_versions_trained_on(place: Path) -> None:
     _one_version(place)
     build(place)
     _run(place, *TRAIN)
+    with closing(sqlite3.connect(place / "store" / "crawl.sqlite")) as db:
+        ids = [row[0] for row in db.execute("select post_id from posts where removed is null")]
     with Store.open(place / "store") as store:
-        ids = [row[0] for row in store.db.execute("select post_id from posts where removed is null")]
         gone = store.posts(ids[::20])
         store.add([replace(post, removed="deleted") for post in gone.values()])
 
@@ -302,11 +304,11 @@ def _network(path: Path) -> str:
 
 def _rows(store: Path) -> dict[str, str]:
     """Return the rows of a store, without the times at which they came there."""
-    with closing(Store.open(store, create=False)) as opened:
-        posts = opened.db.execute(
+    with closing(sqlite3.connect(store / "crawl.sqlite")) as db:
+        posts = db.execute(
             "select post_id, title, body, author, permalink, score, removed from posts order by 1"
         ).fetchall()
-        media = opened.db.execute(
+        media = db.execute(
             "select post_id, position, url, status, reason, sha256 from media order by 1, 2"
         ).fetchall()
     of_posts = {f"store/post {row[0]}": str(row[1:]) for row in posts}

@@ -86,6 +86,24 @@ def test_imports_run_one_way(package):
     assert bad == []
 
 
+def test_sql_is_written_in_the_crawl_store_alone():
+    database = re.compile(
+        r"import sqlite3|from sqlite3|\.execute(?:many|script)?\(|\._?db\b"
+        r"|[\"'](?:select .+ from|insert into|insert or \w+ into|update \w+ set|delete from) "
+        r"|[\"'](?:create|alter|drop) (?:table|index|unique index) |[\"']pragma ",
+        re.IGNORECASE,
+    )
+    bad = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for package in sorted(OURS)
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if ROOT / "collectors" / "store" not in path.parents
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if database.search(line)
+    ]
+    assert bad == []
+
+
 def test_no_python_stands_under_datasets_and_the_library_wins_the_import():
     assert list((ROOT / "datasets").rglob("*.py")) == []
     assert ROOT / "datasets" not in Path(datasets.__file__).parents

@@ -1,9 +1,10 @@
-"""Collect Flickr photos that were voted on, or found for adjective-noun pairs, into a crawl store.
+"""Collect Flickr photos into a crawl store: voted on, found for adjective-noun pairs, or listed by id.
 
     python -m collectors.flickr --votes agg/*.csv
     python -m collectors.flickr --votes agg/*.csv --no-text                  (images alone, no key)
     python -m collectors.flickr --vso 3244ANPs.txt --limit 100
     python -m collectors.flickr --vso 3244ANPs.txt --photos lists/
+    python -m collectors.flickr --ids ids.txt
     python -m collectors.flickr --sandbox                                    (no key, no network)
 
 The key of Flickr's API is read from FLICKR_API_KEY. It can be stopped at any moment (Ctrl-C, or worse) and
@@ -42,7 +43,7 @@ A_PAIR, SHOWN = 100, 10
 
 @dataclass(frozen=True)
 class Options:
-    """Collect Flickr photos that were voted on, or found for adjective-noun pairs, into a crawl store.
+    """Collect Flickr photos into a crawl store: voted on, found for adjective-noun pairs, or listed by id.
 
     The API's key is read from FLICKR_API_KEY; it is good for 3,600 calls an hour, a photo each. Everything is
     resumable: stop it at any moment, run the same command again, and it goes on.
@@ -60,10 +61,15 @@ class Options:
     """With --vso: lists (or folders of them) of urls or ids, rows of pair and photo, or files named after
     their pair."""
 
+    ids: Annotated[tuple[Path, ...], arg(metavar="FILE …", help_behavior_hint="")] = ()
+    """Lists of photos (or folders of them): .txt files with an id or address a line, or .csv tables with the
+    column id and optionally url and community."""
+
     limit: Annotated[
         int | None, arg(metavar="N", help_behavior_hint="(default: all; 100 when searching)")
     ] = None
-    """At most so many photos of each emotion or sentiment, the first; when searching, of each pair."""
+    """At most so many photos of each emotion, sentiment or community, the first; when searching, of each
+    pair."""
 
     licence: Annotated[tuple[int, ...], arg(metavar="ID …", help_behavior_hint="(default: any)")] = ()
     """When searching: only photos under these of Flickr's licences, for example 4 5 7 8 9 10."""
@@ -96,8 +102,8 @@ class Options:
     """Processes that decode images."""
 
     sandbox: FlagCreatePairsOff[bool] = False
-    """Ask a stand-in for Flickr on this machine: generated photos, no key. Without --votes and --vso it gives
-    its own vote tables."""
+    """Ask a stand-in for Flickr on this machine: generated photos, no key. Without --votes, --vso and
+    --ids it gives its own vote tables."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
     """A sandbox that runs already (python -m collectors.sandbox), instead of one of its own."""
@@ -139,8 +145,12 @@ def check(options: Options) -> str | None:
     """Return the API's key, None where there is none and none is needed; raise `InputError`."""
     if options.votes and options.vso is not None:
         raise InputError("--votes and --vso are two datasets: collect them one after the other")
-    if not (options.votes or options.vso is not None or options.sandboxed):
-        raise InputError("name what to collect: --votes FILE … or --vso FILE, or try it with --sandbox")
+    if options.ids and (options.votes or options.vso is not None):
+        raise InputError("--ids goes without --votes and --vso: collect them one after the other")
+    if not (options.votes or options.vso is not None or options.ids or options.sandboxed):
+        raise InputError(
+            "name what to collect: --votes FILE …, --vso FILE or --ids FILE …, or try it with --sandbox"
+        )
     if options.photos and options.vso is None:
         raise InputError("--photos goes with --vso, which says what the pairs' sentiments are")
     searching = options.vso is not None and not options.photos
@@ -169,6 +179,7 @@ def check(options: Options) -> str | None:
 def read(options: Options, key: str | None, sandbox: str | None) -> Asked:
     """Read the lists that the options name, and show their bad rows. Raises `InputError`."""
     from collectors.flickr.api import quota
+    from collectors.flickr.ids import read_ids
     from collectors.flickr.lists import files
     from collectors.flickr.sources import Asked
     from collectors.flickr.votes import read_votes
@@ -181,6 +192,8 @@ def read(options: Options, key: str | None, sandbox: str | None) -> Asked:
             read_photos(files("--photos", options.photos, (".txt", ".csv", ".tsv")), pairs, lists)
         else:
             searched = tuple(pairs)
+    elif options.ids:
+        lists = read_ids(files("--ids", options.ids, (".txt", ".csv")))
     else:
         tables: Sequence[Path] = options.votes
         if not tables:

@@ -1,4 +1,4 @@
-"""What the lists say of a photo: its address, the votes for each emotion, the pairs it was found for."""
+"""What the lists say of a photo: its file's address, the votes for each emotion, its adjective-noun pairs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from collectors.store.record import Post
 
-#: `removed` of a photo that stands under pairs of both signs.
+#: `removed` of a photo that is listed under pairs of both signs.
 CONFLICT = "conflicting_pairs"
+
+#: The community of a photo of which a list gives the id alone.
+PHOTOS = "photos"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class Listed:
 
     `votes` maps an emotion to the number of annotators who agreed that the photo evokes it;
     `votes_total` is how many were asked about the leading one. `pairs` are adjective-noun pairs, and
-    `sentiment` is theirs: `positive` or `negative`, or `CONFLICT`.
+    `sentiment` is theirs: `positive` or `negative`, or `CONFLICT`. `listed_as` is the community that a list
+    of ids gives.
     """
 
     photo_id: str
@@ -26,21 +30,22 @@ class Listed:
     votes_total: int | None = None
     pairs: tuple[str, ...] = ()
     sentiment: str | None = None
+    listed_as: str | None = None
 
     @property
     def post_id(self) -> str:
-        """The photo's name in the store."""
+        """The photo's id in the store."""
         return f"flickr:{self.photo_id}"
 
     @property
     def community(self) -> str:
-        """The list it stands for: its sentiment, or its leading emotion (of equals the first by name)."""
+        """Its sentiment, or its leading emotion (of equals the first by name), or what a list of ids says."""
         if self.sentiment is not None:
             return self.sentiment
-        return leading(self.votes)
+        return leading(self.votes) if self.votes else self.listed_as or PHOTOS
 
     def and_then(self, later: Listed) -> Listed:
-        """Return the two in one; where both say something of one emotion, the later stands."""
+        """Return both in one. Where they contradict each other, the later counts."""
         votes = {**self.votes, **later.votes}
         total = later.votes_total if votes and leading(votes) in later.votes else self.votes_total
         sentiment = later.sentiment if self.sentiment in (None, later.sentiment) else CONFLICT
@@ -51,6 +56,7 @@ class Listed:
             votes_total=total,
             pairs=tuple(sorted({*self.pairs, *later.pairs})),
             sentiment=sentiment,
+            listed_as=later.listed_as or self.listed_as,
         )
 
 
@@ -60,7 +66,7 @@ def leading(votes: Mapping[str, int]) -> str:
 
 
 def listed_of(post: Post) -> Listed:
-    """Return what the lists said of a post that stands in the store."""
+    """Return what the lists said of a post of the store."""
     return Listed(
         photo_id=post.post_id.removeprefix("flickr:"),
         url=post.media[0].url if post.media else None,
@@ -68,4 +74,5 @@ def listed_of(post: Post) -> Listed:
         votes_total=post.votes_total,
         pairs=post.labels or (),
         sentiment=CONFLICT if post.removed == CONFLICT else post.label,
+        listed_as=post.community,
     )

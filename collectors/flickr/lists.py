@@ -1,11 +1,13 @@
-"""What reading a user's lists gives: photos, and every row that is none, with its file and line."""
+"""The photos that a user's lists name, and every row that names none, with its file and line."""
 
 from __future__ import annotations
 
 import codecs
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +20,9 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(slots=True)
 class Lists:
-    """The photos of some lists by their id, in the order of the lists; `communities` are the lists' own.
+    """The photos of some lists by their id, in the order of the lists, and the lists' `communities`.
 
-    `rejected` rows name their file and line; `skipped` counts rows that say nothing new.
+    `rejected` rows name their file and line; `skipped` counts rows that add nothing.
     """
 
     communities: list[str] = field(default_factory=list)
@@ -41,15 +43,41 @@ class Lists:
         self.photos[listed.photo_id] = known.and_then(listed) if known is not None else listed
 
     def reject(self, reason: str, path: Path, number: int, why: str) -> None:
-        """Note a row that gives no photo."""
+        """Count a row that gives no photo."""
         self.rejected.append(Rejection(reason, f"{path.name}, line {number}: {why}"))
 
     def reject_empty(self, path: Path) -> None:
-        """Note a file without a row."""
+        """Count a file without a row."""
         self.rejected.append(Rejection("empty_list", f"{path.name} holds no row"))
 
+    @contextmanager
+    def reading(self, flag: str, path: Path) -> Iterator[None]:
+        """Read a list in this context. Rejects an empty list; raises `InputError` if all rows are bad."""
+        good, bad = self.good, len(self.rejected)
+        yield
+        if self.good == good and len(self.rejected) > bad:
+            why = self.rejected[bad].detail
+            raise InputError(f"no row of {flag} {str(path)!r} gives a photo: {why}")
+        if self.good == good:
+            self.reject_empty(path)
+
+    def rows(self, path: Path) -> Iterator[tuple[int, str, list[str]]]:
+        """Yield the rows of a CSV file: their line's number, the line, its values without outer spaces.
+
+        Empty lines are skipped. Raises `InputError` as `lines` does.
+        """
+        for number, line in self.lines(path):
+            if not line.strip():
+                continue
+            try:
+                fields = next(csv.reader([line]), [])
+            except csv.Error as error:  # a value of more than 128 kB
+                self.reject("bad_row", path, number, str(error))
+                continue
+            yield number, line, [one.strip() for one in fields]
+
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
-        """Yield the lines of a text file with their numbers from 1; one that is no UTF-8 is rejected.
+        """Yield the lines of a text file with their numbers from 1; a line that isn't UTF-8 is rejected.
 
         Raises `InputError` for a file that can't be read, is UTF-16, or has no line of UTF-8.
         """
@@ -83,7 +111,7 @@ class Lists:
 
 
 def files(flag: str, paths: Sequence[Path], kinds: tuple[str, ...]) -> list[Path]:
-    """Return the files that a flag names, folders opened. Raises `InputError` where there is none."""
+    """Return the files that a flag names, and those of its folders. Raises `InputError` if there is none."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""From what was asked for to a source of posts: lists of photos, or searches."""
+"""Make the source of posts that the options ask for: lists of photos, or searches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from collectors.store import Store
 class Asked:
     """What was asked for: the photos of `lists`, or with `pairs` a search for each.
 
-    `key` is the API's, None for images alone; `quota` makes the quota that it has, from the store's folder.
+    `key` is the API's key, None for images alone; `quota` makes the key's quota from the store's folder.
     """
 
     lists: Lists
@@ -36,7 +36,7 @@ class Asked:
 
 
 def make_source(asked: Asked) -> MakeSource:
-    """Return what builds the source once the crawl's store and client are there."""
+    """Return a function that makes the source from the crawl's store and client."""
 
     async def make(store: Store, client: Client, stack: AsyncExitStack) -> Source:
         _check(store, asked.lists)
@@ -54,8 +54,8 @@ def make_source(asked: Asked) -> MakeSource:
 
 
 def _check(store: Store, lists: Lists) -> None:
-    """Raise `InputError` where the store holds photos of the other kind of lists: a photo may be in both."""
-    held = [name for (name,) in store.db.execute("select distinct community from posts order by 1")]
+    """Raise `InputError` if the store holds photos of the other kind of lists: a photo may be in both."""
+    held = store.communities()
     if held and (set(held) <= set(SENTIMENTS)) != (set(lists.communities) <= set(SENTIMENTS)):
         raise InputError(
             f"the store {str(store.folder)!r} holds {', '.join(held)}; voted photos and VSO's pairs need "

@@ -4,15 +4,14 @@
     0,http://farm9.static.flickr.com/8383/8674318733_0f4c8d1f5d_z.jpg,1,4
       url                                          disagree ──┘ └── agree
 
-No header; the emotion is the file's name up to the first "_". Five annotators were asked of each photo
-whether it evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset
-for Image Emotion Recognition"). So `votes` of a photo is emotion -> agreeing, and `votes_total` how many
-were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
+There is no header; the emotion is the first word of the file's name. Five annotators were asked whether a
+photo evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset for
+Image Emotion Recognition"). A photo's `votes` map an emotion to the number who agreed, and `votes_total` is
+how many were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,35 +27,26 @@ _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 def read_votes(paths: Sequence[Path]) -> Lists:
     """Read vote tables, one emotion a file. A bad row is rejected with its line, and so is an empty table.
 
-    Raises `InputError`, also for a table with rows of which none is good, and where all tables are empty.
+    Raises `InputError`, also for a table with rows of which none is good, and if all tables are empty.
     """
     lists = Lists()
     for path in paths:
         emotion = named_after(path)
         if emotion not in lists.communities:
             lists.communities.append(emotion)
-        good, bad = lists.good, len(lists.rejected)
-        for number, line in lists.lines(path):
-            if line.strip():
-                _row(lists, path, number, line, emotion)
-        if lists.good == good and len(lists.rejected) > bad:
-            raise InputError(f"no row of --votes {str(path)!r} gives a photo: {lists.rejected[bad].detail}")
-        if lists.good == good:
-            lists.reject_empty(path)
+        with lists.reading("--votes", path):
+            for number, line, fields in lists.rows(path):
+                _row(lists, path, number, line, fields, emotion)
     if not lists.photos:
         raise InputError(f"--votes {', '.join(repr(str(path)) for path in paths)}: no table holds a row")
     return lists
 
 
-def _row(lists: Lists, path: Path, number: int, line: str, emotion: str) -> None:
-    try:
-        fields = next(csv.reader([line]), [])
-    except csv.Error as error:  # a field of more than 128 kB
-        return lists.reject("bad_row", path, number, str(error))
+def _row(lists: Lists, path: Path, number: int, line: str, fields: Sequence[str], emotion: str) -> None:
     if len(fields) != 4:
         why = f"{len(fields)} columns, not 4 (_, url, disagree, agree): {line[:60]!r}"
         return lists.reject("bad_row", path, number, why)
-    _, url, *counts = (one.strip() for one in fields)
+    _, url, *counts = fields
     unread = [one for one in counts if not _COUNT.fullmatch(one)]
     if unread:
         return lists.reject("bad_row", path, number, f"{unread[0][:40]!r} is no number of votes")
@@ -66,7 +56,7 @@ def _row(lists: Lists, path: Path, number: int, line: str, emotion: str) -> None
     disagree, agree = map(int, counts)
     known = lists.photos.get(target.photo_id)
     if known is not None and emotion in known.votes:
-        lists.skipped["rows_of_a_photo_listed_before"] += 1  # the first row of an emotion stands
+        lists.skipped["rows_of_a_photo_listed_before"] += 1  # the first row of an emotion counts
     else:
         lists.add(Listed(target.photo_id, target.url, {emotion: agree}, disagree + agree))
     return None

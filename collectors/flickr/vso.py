@@ -4,8 +4,8 @@
     1. beautiful [sentiment: 1.00] [#images: 18,487,527]          beautiful_flower<TAB>8674318733
     <TAB>beautiful_flower [sentiment: 1.77] [#imgs: 2,380,000]    or beautiful_flower.txt of urls or ids
 
-A photo's label is the sign of its pair's sentiment. One that stands under pairs of both signs is a
-conflict: it isn't collected, and counted.
+A photo's label is the sign of its pair's sentiment. A photo under pairs of both signs is a conflict: it is
+counted and not collected.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Pair:
 
 
 def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
-    """Read the list of pairs; what is none is rejected. Raises `InputError` where it holds no pair."""
+    """Read the list of pairs; bad rows are rejected. Raises `InputError` if it has no pair."""
     lists, pairs = Lists(list(SENTIMENTS)), dict[str, Pair]()
     for number, line in lists.lines(path):
         found = _PAIR.match(line.strip())
@@ -56,7 +56,7 @@ def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
             lists.reject("neutral_pair", path, number, f"{found[1]!r} has neither sign")
         elif line.startswith("\t"):
             lists.reject("bad_row", path, number, f"no pair with its sentiment: {line.strip()[:60]!r}")
-        # The list's head and its lines of adjectives ("1. beautiful [sentiment: 1.00] …") hold no pair.
+        # The list's head and its lines of adjectives ("1. beautiful [sentiment: 1.00] …") have no pair.
     if not pairs:
         raise InputError(
             f"--vso {str(path)!r} holds no line like 'beautiful_flower [sentiment: 1.77]': give VSO's list "
@@ -66,7 +66,7 @@ def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
 
 
 def read_photos(paths: Sequence[Path], pairs: Sequence[Pair], lists: Lists) -> Lists:
-    """Add the photos that a user's lists give for the pairs. Raises `InputError` where they give none."""
+    """Add the photos that a user's lists give for the pairs. Raises `InputError` if they give none."""
     by_name = {pair.name: pair for pair in pairs}
     before = len(lists.rejected)
     for path in paths:

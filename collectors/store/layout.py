@@ -1,4 +1,4 @@
-"""Where things stand in a store's folder, and what the system's errors about it mean.
+"""The files in a store's folder, and messages for the system's errors about it.
 
 crawl.sqlite          posts, media, walks, runs
 author.key            the key that hashes authors' names, mode 0600
@@ -29,13 +29,13 @@ EXTENSIONS = {
 
 
 def media_path(folder: Path, sha256: str, mime: str) -> Path:
-    """Return where a store in `folder` keeps an image of this digest and type."""
+    """Return the path of an image with this digest and MIME type in the store in `folder`."""
     return folder / "media" / sha256[:2] / f"{sha256}.{EXTENSIONS[mime]}"
 
 
 @contextlib.contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn the system's errors into one line that says what to do."""
+    """Raise the system's errors as `StoreError`, with one line that says what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -44,7 +44,7 @@ def explained(folder: Path) -> Iterator[None]:
             raise StoreError(_full(folder)) from error
         if "not a database" in text or "malformed" in text:
             raise StoreError(
-                f"{str(folder / 'crawl.sqlite')!r} is no readable SQLite database ({text}): "
+                f"{str(folder / 'crawl.sqlite')!r} is not a readable SQLite database ({text}): "
                 "restore it from a copy, or choose another --store"
             ) from error
         raise StoreError(f"the store {str(folder)!r} can't be used: {text}") from error

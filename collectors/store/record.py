@@ -1,8 +1,8 @@
 """The post record: what every collector produces and the crawl store keeps.
 
-A `Post` holds what the source says of one post; its `media` say, image by image, what became of
-the pixels. The author's name never enters a record: `author_hash` is a keyed hash, and the key
-stays in the store's folder.
+A `Post` has what the source says of one post. Its `media` are its images, each with its link and with the
+outcome of fetching it. The author's name is never part of a record: `author_hash` is a keyed hash, and the
+key stays in the store's folder.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ MediaKind = Literal[
     "imgur_image",  # an imgur page that shows one image
     "imgur_album",  # an imgur album: several images, known only to imgur's API
     "imgur_gallery",  # an imgur gallery page: an image or an album, known only to imgur's API
-    "flickr_photo",  # a photo's file; where that is gone, Flickr's API knows others
+    "flickr_photo",  # a photo's file; if it is gone, Flickr's API knows others
     "video",
     "text",
-    "link",  # a page that is no image
+    "link",  # a page that isn't an image
 ]
 
 MediaStatus = Literal[
     "pending",  # to be fetched
-    "stored",  # the file stands in the store under its sha256
+    "stored",  # the store has the file under its sha256
     "gone",  # the source has removed it: a placeholder, 404 or 410
     "not_image",  # a video, a text, a page: never fetched
-    "failed",  # see `reason`; `retry` says whether a rerun may help
+    "failed",  # see `reason`; `retry` says whether a rerun tries it again
     "refused",  # the host asks not to be used (X-Robots-Tag: noai)
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One image (or what stands in its place) of a post.
+    """One image of a post, or the link that the post has instead.
 
-    `url` is the direct address to fetch, `fallback_url` a second one of the same picture (Reddit's
-    preview) for when the first is gone. `position` counts from 0 in the order of the post.
+    `url` is the direct address to fetch, `fallback_url` a second address of the same picture (Reddit's
+    preview), used if the first is gone. `position` counts from 0 in the order of the post. `width` and
+    `height` are in pixels, `bytes` is the file's size.
     """
 
     url: str
@@ -68,13 +69,13 @@ class Post:
     `post_id` is "<source>:<the source's own id>" ("reddit:3svmej", "flickr:53509656752");
     `created_at` and `collected_at` are Unix times in seconds (UTC); `taken` is when a photo was taken,
     by its camera's clock ("2012-08-06 15:04:02", "2012-08" or "2012"); `votes` maps a label to the
-    number of annotators that chose it; `removed` is the source's own word for why the post is no
-    longer public ("moderator", "deleted", …), or None. `label` is the source's own label where it has
-    one; `labels` are those of a multi-label source that hold (None: it wasn't annotated); `split` is
-    the published split of a set that has one; `generated` is True of a post of the sandbox, whose
-    `permalink` leads nowhere, and None of others.
+    number of annotators that chose it; `removed` is the source's reason why the post is no longer public
+    ("moderator", "deleted", …), or None. `label` is the source's own label, if it has one; `labels` are
+    the post's labels in a multi-label source (None: it wasn't annotated); `split` is the published split,
+    if there is one; `generated` is True for a post of the sandbox, whose `permalink` leads nowhere, and
+    None for others.
 
-    The store keeps a `tombstone` of a removed post and nothing else.
+    Of a removed post the store keeps only a `tombstone`.
     """
 
     post_id: str
@@ -104,10 +105,10 @@ class Post:
 
 
 def tombstone(post: Post) -> Post:
-    """Return all that the store keeps of a post that is no longer public.
+    """Return what the store keeps of a removed post.
 
-    That is its id, where it stood, the source's reason, when that was seen (`collected_at`), and whether it
-    was generated.
+    That is its id, its community, the source's reason, when the removal was seen (`collected_at`), and
+    whether it was generated.
     """
     return Post(
         post.post_id,
@@ -127,7 +128,7 @@ def as_generated(post: Post) -> Post:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one address: what a fetch fills in."""
+    """The outcome of fetching one address."""
 
     status: MediaStatus
     reason: str | None = None
@@ -145,7 +146,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why something a source listed is no post: a snake_case reason and the value that caused it."""
+    """Why something that a source listed isn't a post: a snake_case reason and the value that caused it."""
 
     reason: str
     detail: str = ""
@@ -154,6 +155,6 @@ class Rejection:
 def author_hash(name: str, key: bytes) -> str:
     """Return a keyed hash of an author's name: 32 hex digits of HMAC-SHA256.
 
-    The same name gives the same hash within one store, and says nothing outside it.
+    The same name gives the same hash within one store, and another one in any other store.
     """
     return hmac.new(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Posts and media as rows of the crawl store: each function works inside the caller's transaction."""
+"""Posts and media as rows of the crawl store. Each function runs within the caller's transaction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _INSERT_MEDIA = (
 
 
 def host_of(url: str) -> str:
-    """Return the host that an address names, in lower case; empty where it names none."""
+    """Return the host of an address in lower case; "" if it has none."""
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
@@ -45,7 +45,7 @@ def ticket_of(url: str) -> int:
 
 
 def upsert(db: sqlite3.Connection, post: Post) -> str:
-    """Write one post, or the tombstone of one that is no longer public: `new`, `updated` or `known`."""
+    """Write a post, or the tombstone of a removed one. Return `new`, `updated` or `known` (unchanged)."""
     post = post if post.collected_at else replace(post, collected_at=int(time.time()))
     if post.removed is not None:
         post = tombstone(post)
@@ -65,7 +65,7 @@ def upsert(db: sqlite3.Connection, post: Post) -> str:
 
 
 def bury(db: sqlite3.Connection, posts: Sequence[Post]) -> None:
-    """Leave a tombstone of those of these removed posts that the store holds, as posts or as candidates."""
+    """Replace these removed posts by tombstones if the store has them, as posts or as candidates."""
     for post in posts:
         if db.execute("select 1 from posts where post_id = ?", (post.post_id,)).fetchone():
             upsert(db, post)
@@ -81,7 +81,7 @@ def _forget_candidate(db: sqlite3.Connection, post_id: str) -> None:
 
 
 def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
-    """Return those of these posts that are there; of their media the links, not what became of them."""
+    """Return those of these posts that are there. Their media have links, not outcomes."""
     marks = ",".join("?" * len(post_ids))
     media: dict[str, list[Media]] = {}
     links = f"select post_id, url, position, kind, fallback_url from media where post_id in ({marks})"
@@ -114,7 +114,7 @@ def _post_values(post: Post) -> list[Any]:
 
 
 def _media_key(media: Sequence[Media]) -> str:
-    """Return a digest of the links. A link to a post that was removed since is another link."""
+    """Return a digest of the links. A link whose post was removed counts as another link."""
     links = [
         (m.url, m.kind, m.fallback_url, *([m.reason] if m.reason == "post_removed" else [])) for m in media
     ]
@@ -128,7 +128,7 @@ _FETCHED = (
 
 
 def _write_media(db: sqlite3.Connection, post: Post) -> None:
-    """Replace a post's media, but let an address that was fetched already keep its outcome."""
+    """Replace a post's media. An address that was fetched before keeps its outcome."""
     outcomes = {
         medium.url: db.execute(
             f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (medium.url,)
@@ -161,9 +161,9 @@ def _insert_medium(
 
 
 def settle(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> bool:
-    """Write what became of an address after `tries`; return whether a file of it is named by any row now.
+    """Write the outcome of an address after `tries` requests; return whether any row names its file now.
 
-    None is where its posts were dropped while it was fetched.
+    No row does if the posts were dropped while the address was fetched.
     """
     settled = db.execute(
         "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, robots = ?, "
@@ -193,18 +193,18 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> bo
 
 
 def hand_back(db: sqlite3.Connection, url: str) -> None:
-    """Let an address be claimed again."""
+    """Give up the claim on an address."""
     db.execute("update media set claimed_by = null where url = ? and status = 'pending'", (url,))
 
 
 def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:
-    """Put an album's images where its own address stands, in order, for every post that links to it."""
+    """Replace an album's address by its images, in order, in every post that links to it."""
     holders = db.execute(
         "select post_id, position from media where url = ? and status = 'pending'", (url,)
     ).fetchall()
     for post_id, position in holders:
         db.execute("delete from media where post_id = ? and position = ?", (post_id, position))
-        # Rows behind the album move up: from the last one, since (post_id, position) is the key.
+        # Rows after the album move up, the last one first: (post_id, position) is the key.
         behind = db.execute(
             "select position from media where post_id = ? and position > ? order by position desc",
             (post_id, position),
@@ -223,7 +223,7 @@ def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None
 
 
 def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: bool) -> None:
-    """Write how far a walk has come."""
+    """Write a walk's progress."""
     db.execute(
         "insert into walks (walk, cursor, done, updated_at) values (?, ?, ?, ?) on conflict (walk) "
         "do update set cursor = excluded.cursor, done = excluded.done, updated_at = excluded.updated_at",
@@ -232,9 +232,9 @@ def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: boo
 
 
 def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], limit: int) -> None:
-    """Keep these posts among a walk's candidates, and no more than its `limit` best-scored in all.
+    """Add these posts to a walk's candidates, and keep the `limit` best-scored of all.
 
-    Of a removed one the rank is kept until the walk ends: it takes the place that it had.
+    A removed post keeps its rank until the walk ends, so that no other post takes its place.
     """
     bury(db, [post for post in posts if post.removed is not None])
     db.executemany(
@@ -264,7 +264,7 @@ def _rank(post: Post) -> int:
 
 
 def delete_orphans(db: sqlite3.Connection, folder: Path) -> None:
-    """Delete the image files that posts have let go of, but for those that another post names."""
+    """Delete the image files of `orphans`, except those that a post still has."""
     found = db.execute(
         "select sha256, mime from orphans where not exists "
         "(select 1 from media where media.sha256 = orphans.sha256)"

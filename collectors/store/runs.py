@@ -1,8 +1,7 @@
-"""Runs of collectors on one store: who is alive, and what the dead had in hand.
+"""Runs of collectors on one store: which are alive, and what the others left behind.
 
-A run holds an exclusive lock on `runs/RUN.lock` while it lives; the system frees it however the
-process ends. The next run finds the file unlocked, hands out again what the dead one had claimed,
-and removes the files it had begun.
+A run holds an exclusive lock on `runs/RUN.lock`; the system releases it however the process ends. The next
+run finds the file unlocked, releases the dead run's claims and removes its half-written files.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def start(db: sqlite3.Connection, folder: Path, command: str) -> Run:
         "insert into runs (command, started_at) values (?, ?)", (command, int(time.time()))
     ).lastrowid
     assert run_id is not None
-    # Locked before it has its name: no other run can find it unlocked and take us for dead.
+    # Locked before it gets its name, so that no other run finds it unlocked and takes this run for dead.
     unnamed = folder / "runs" / f"{run_id}.{os.getpid()}"
     lock = unnamed.open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -41,7 +40,7 @@ def start(db: sqlite3.Connection, folder: Path, command: str) -> Run:
 
 
 def finish(db: sqlite3.Connection, folder: Path, run: Run) -> None:
-    """Hand back what a run had claimed, and give up its lock."""
+    """Release a run's claims and its lock."""
     try:
         db.execute("update media set claimed_by = null where claimed_by = ?", (run.run_id,))
         _lock_path(folder, run.run_id).unlink(missing_ok=True)
@@ -50,7 +49,7 @@ def finish(db: sqlite3.Connection, folder: Path, run: Run) -> None:
 
 
 def take_over(db: sqlite3.Connection, folder: Path) -> None:
-    """Hand out again what dead runs had claimed, and remove what they had half written."""
+    """Release the claims of dead runs, and remove their half-written files."""
     alive = []
     for path in sorted((folder / "runs").iterdir()):
         run_id = int(path.name.split(".")[0])
@@ -64,7 +63,7 @@ def take_over(db: sqlite3.Connection, folder: Path) -> None:
         except BlockingIOError:
             alive.append(run_id)
         except FileNotFoundError:
-            continue  # another collector took over from it just now
+            continue  # another collector has just taken over from it
     marks = ",".join("?" * len(alive))
     db.execute(
         f"update media set claimed_by = null where claimed_by is not null and claimed_by not in ({marks})",
@@ -73,7 +72,7 @@ def take_over(db: sqlite3.Connection, folder: Path) -> None:
 
 
 def _requeue_lost(db: sqlite3.Connection, folder: Path, run_id: int) -> None:
-    """After a power cut a row can outlive its file: look at what the dead run had stored."""
+    """Fetch again the images whose file is lost: after a power cut a row may be there without it."""
     stored = db.execute(
         "select url, sha256, mime, bytes from media where status = 'stored' and fetched_at >= "
         "(select started_at from runs where run_id = ?)",

@@ -1,4 +1,4 @@
-"""The crawl store's SQLite schema, its version, and how an older one is brought up to date."""
+"""The crawl store's SQLite schema, its version, and the migrations of older versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collectors.store.rows import ticket_of
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
 STORE_VERSION = 5
 
-#: `PRAGMA application_id`: "AFCT" in ASCII, so that `file crawl.sqlite` and we know our own.
+#: `PRAGMA application_id`: "AFCT" in ASCII, by which `file crawl.sqlite` tells a crawl store.
 APPLICATION_ID = 0x41464354
 
 _TABLES = """
@@ -73,7 +73,7 @@ create index media_sha256 on media (sha256) where sha256 is not null;
 create index media_work on media (host, attempts, ticket, url)
     where status = 'pending' and claimed_by is null;
 
-create table orphans (                -- files that a post has let go of, deleted next
+create table orphans (                -- files that no post has any more, deleted next
     sha256       text primary key,
     mime         text not null
 );
@@ -84,7 +84,7 @@ create table walks (                  -- how far a walk over a source's pages ha
     done         integer not null default 0,
     updated_at   integer not null
 );
-create table candidates (             -- posts of a walk that must end before the best are known
+create table candidates (             -- posts of a walk whose best are known at its end
     walk         text not null,
     post_id      text not null,
     score        integer not null,
@@ -136,7 +136,7 @@ _MIGRATIONS = {
 def prepare(db: sqlite3.Connection, where: str) -> None:
     """Create the tables of an empty database, or check the version of one that has them.
 
-    Raises `StoreError` for a database that isn't ours, or that a newer Affectory wrote.
+    Raises `StoreError` if the database isn't a crawl store, or was written by a newer program.
     """
     version = db.execute("pragma user_version").fetchone()[0]
     if version > STORE_VERSION:
@@ -148,12 +148,12 @@ def prepare(db: sqlite3.Connection, where: str) -> None:
         return
     db.execute("begin immediate")
     try:
-        # Another collector may have done this while we waited for the lock.
+        # Another collector may have done this during the wait for the lock.
         version = db.execute("pragma user_version").fetchone()[0]
         if version == 0:
             if db.execute("select count(*) from sqlite_master").fetchone()[0]:
                 raise StoreError(
-                    f"{where!r} is a SQLite database, but no crawl store: choose another --store"
+                    f"{where!r} is a SQLite database, but not a crawl store: choose another --store"
                 )
             for statement in _TABLES.split(";\n"):
                 if statement.strip():

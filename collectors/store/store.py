@@ -1,9 +1,9 @@
 """The crawl store: one folder with `crawl.sqlite`, `media/ab/abcdef….jpg` and `author.key`.
 
-Any process may be killed at any instant. Posts are written a page a transaction, together with the
-walk's cursor; an image file is complete before it gets its name, and has its name before its row
-says `stored`. A run holds an exclusive lock on a file of its own while it lives: what a dead run
-had claimed is handed out again, and its half-written files are removed.
+A process may be killed at any instant. Each page of posts is one transaction, together with the walk's
+cursor. An image file is complete before it gets its name, and has its name before its row says `stored`. A
+run holds an exclusive lock on a file of its own; the next run releases a dead run's claims and removes its
+half-written files (`runs.take_over`).
 
     with Store.open("data/reddit") as store, store.run("collectors.reddit …") as run:
         store.add([post, …])
@@ -26,8 +26,7 @@ from typing import Self
 
 from affectory.core.errors import StoreError
 from collectors.store import rows, runs
-from collectors.store.layout import explained
-from collectors.store.layout import media_path as media_path  # curation knows the store by this module
+from collectors.store.layout import explained, media_path
 from collectors.store.record import Outcome, Post
 from collectors.store.runs import Run
 from collectors.store.schema import prepare
@@ -35,7 +34,7 @@ from collectors.store.schema import prepare
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An image to fetch: its address, a second one of the same picture, and how often it was asked for."""
+    """An image to fetch: its address, a second address of the same picture, and the requests made so far."""
 
     url: str
     kind: str
@@ -48,14 +47,14 @@ class Store:
 
     def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
         self.folder = folder
-        self.db = db
+        self._db = db
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = True) -> Self:
-        """Open the store in `folder`, creating it where it isn't there.
+        """Open the store in `folder`; create it if it isn't there.
 
-        Raises `StoreError` where the folder is a file, the database isn't ours or is newer, or
-        (with `create=False`) there is none.
+        Raises `StoreError` if the folder is a file, the database isn't a crawl store or is of a newer
+        version, or (with `create=False`) there is none.
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
@@ -71,18 +70,18 @@ class Store:
             db = sqlite3.connect(folder / "crawl.sqlite", timeout=30, isolation_level=None)
             try:
                 db.execute("pragma journal_mode = wal")
-                # NORMAL: a power cut may cost the last commits, never the database; `runs.take_over` finds
-                # images whose row outlived their bytes.
+                # NORMAL: a power cut may lose the last commits, never the database. `runs.take_over` finds
+                # rows whose image file was lost.
                 db.execute("pragma synchronous = normal")
                 db.execute("pragma foreign_keys = on")
-                db.execute("pragma secure_delete = on")  # a deleted post's text leaves the file, too
+                db.execute("pragma secure_delete = on")  # a deleted post's text is overwritten in the file
                 prepare(db, str(folder))
             except BaseException:
                 db.close()
                 raise
         store = cls(folder, db)
         try:
-            store._delete_orphans()  # those of a process that was killed
+            store._delete_orphans()  # left by a process that was killed
         except BaseException:
             db.close()
             raise
@@ -96,29 +95,29 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        self.db.close()
+        self._db.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with explained(self.folder):
-            self.db.execute("begin immediate")
+            self._db.execute("begin immediate")
             try:
-                yield self.db
-                self.db.execute("commit")
+                yield self._db
+                self._db.execute("commit")
             except BaseException:
-                # A full disk may have rolled back by itself.
-                if self.db.in_transaction:
-                    self.db.execute("rollback")
+                # If the disk is full, SQLite may have rolled back already.
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
                 raise
 
     def _delete_orphans(self) -> None:
-        """Delete the image files that posts have let go of. Call it once that is committed."""
-        if self.db.execute("select 1 from orphans limit 1").fetchone():
+        """Delete the image files that no post has any more. Call it after the commit."""
+        if self._db.execute("select 1 from orphans limit 1").fetchone():
             with self._transaction() as db:
                 rows.delete_orphans(db, self.folder)
 
     def author_key(self) -> bytes:
-        """Return the key that hashes authors' names in this store, made at its first use (mode 0600)."""
+        """Return the key that hashes authors' names in this store; create it at its first use (mode 0600)."""
         path = self.folder / "author.key"
         if not path.exists():
             with explained(self.folder):
@@ -126,7 +125,7 @@ class Store:
                 descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(secrets.token_bytes(32))
-                # link() fails where another collector was first: its key is the store's.
+                # link() fails if another collector was first: its key is the store's.
                 with contextlib.suppress(FileExistsError):
                     os.link(new, path)
                 new.unlink()
@@ -136,18 +135,18 @@ class Store:
 
     @contextlib.contextmanager
     def run(self, command: str) -> Iterator[Run]:
-        """Register a run, take over from dead ones, and hand back at the end what it had claimed."""
+        """Register a run, take over from dead ones, and release its claims at the end."""
         with explained(self.folder):
-            runs.take_over(self.db, self.folder)
-            run = runs.start(self.db, self.folder, command)
+            runs.take_over(self._db, self.folder)
+            run = runs.start(self._db, self.folder, command)
         try:
             yield run
         finally:
             with contextlib.suppress(StoreError), explained(self.folder):
-                runs.finish(self.db, self.folder, run)
+                runs.finish(self._db, self.folder, run)
 
     def end(self, run: Run, summary: str) -> None:
-        """Write the run's end and its closing summary to the run log."""
+        """Write the run's end and its summary to the run log."""
         with self._transaction() as db:
             db.execute(
                 "update runs set ended_at = ?, summary = ? where run_id = ?",
@@ -159,10 +158,10 @@ class Store:
     def add(
         self, posts: Iterable[Post], *, walk: str | None = None, cursor: str | None = None
     ) -> Counter[str]:
-        """Write posts, and with `walk` how far it has come, in one transaction.
+        """Write posts, and the progress of `walk` if given, in one transaction.
 
-        Returns how many were `new`, `updated` (something of the post has changed) or `known`.
-        Images whose links haven't changed keep what was fetched.
+        Returns how many were `new`, `updated` (the post has changed) or `known`. Images whose links are
+        unchanged keep their outcome.
         """
         with self._transaction() as db:
             counts = Counter(rows.upsert(db, post) for post in posts)
@@ -172,27 +171,27 @@ class Store:
         return counts
 
     def bury(self, posts: Sequence[Post]) -> None:
-        """Leave a tombstone of those of these removed posts that the store holds; others stay out of it."""
+        """Replace these removed posts by tombstones if the store has them. Others aren't added."""
         with self._transaction() as db:
             rows.bury(db, posts)
         self._delete_orphans()
 
     def posts(self, post_ids: Sequence[str]) -> dict[str, Post]:
-        """Return those of these posts (a few hundred) that the store holds, by id; their media as links."""
-        return {post.post_id: post for post in rows.posts(self.db, post_ids)}
+        """Return those of these posts (a few hundred) that the store has, by id; their media as links."""
+        return {post.post_id: post for post in rows.posts(self._db, post_ids)}
 
     def cursor(self, walk: str) -> str | None:
-        """Return where a walk goes on; None for one that starts afresh."""
-        found = self.db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()
+        """Return the cursor at which a walk goes on; None if it starts from the beginning."""
+        found = self._db.execute("select cursor from walks where walk = ?", (walk,)).fetchone()
         return found[0] if found else None
 
     def finish_walk(self, walk: str, cursor: str | None) -> None:
-        """Say that a walk has come to its end; `cursor` is where a later run looks for what is new."""
+        """Mark a walk as ended; `cursor` is where a later run looks for new posts."""
         with self._transaction() as db:
             rows.set_walk(db, walk, cursor, done=True)
 
     def add_candidates(self, walk: str, posts: Sequence[Post], *, cursor: str | None, limit: int) -> None:
-        """Keep the posts of a walk that may be among its `limit` best-scored, and its cursor."""
+        """Keep those posts of a walk that may be among its `limit` best-scored, and write its cursor."""
         with self._transaction() as db:
             rows.add_candidates(db, walk, posts, limit)
             rows.set_walk(db, walk, cursor, done=False)
@@ -200,13 +199,13 @@ class Store:
 
     def candidates(self, walk: str) -> int:
         """Return how many candidates a walk has."""
-        found = self.db.execute("select count(*) from candidates where walk = ?", (walk,)).fetchone()
+        found = self._db.execute("select count(*) from candidates where walk = ?", (walk,)).fetchone()
         return int(found[0])
 
     def promote(self, walk: str, limit: int, cursor: str | None) -> Counter[str]:
         """End a walk: write its `limit` best-scored candidates as posts (ties by post id).
 
-        With a `cursor` the candidates stay, for a later run to compare with what came since.
+        With a `cursor` the candidates are kept: a later run compares new posts with them.
         """
         with self._transaction() as db:
             best = rows.best_candidates(db, walk, limit)
@@ -217,20 +216,33 @@ class Store:
         self._delete_orphans()
         return counts
 
+    def communities(self) -> dict[str, int]:
+        """Return the number of posts of each community in the store, by the communities' names."""
+        return dict(self._db.execute("select community, count(*) from posts group by 1 order by 1"))
+
+    def removed(self) -> dict[str, str]:
+        """Return the posts that their source has removed: id -> the source's reason."""
+        return dict(self._db.execute("select post_id, removed from posts where removed is not null"))
+
+    def known(self, post_ids: Iterable[str]) -> set[str]:
+        """Return those of these ids of which the store has a post, be it a tombstone."""
+        found = "select 1 from posts where post_id = ?"
+        return {one for one in post_ids if self._db.execute(found, (one,)).fetchone()}
+
     def post_count(self, communities: Sequence[str]) -> int:
         """Return how many posts of these communities the store holds."""
         marks = ",".join("?" * len(communities))
-        found = self.db.execute(f"select count(*) from posts where community in ({marks})", communities)
+        found = self._db.execute(f"select count(*) from posts where community in ({marks})", communities)
         return int(found.fetchone()[0])
 
     # -- media --------------------------------------------------------------------------------
 
     def media_path(self, sha256: str, mime: str) -> Path:
-        """Return where an image of this digest and type stands: `media/ab/abcdef….jpg`."""
+        """Return the path of an image with this digest and MIME type: `media/ab/abcdef….jpg`."""
         return media_path(self.folder, sha256, mime)
 
     def requeue(self, communities: Sequence[str], *, reasons_kept: Sequence[str] = ()) -> int:
-        """Make pending again what failed for a passing reason, but for `reasons_kept`. Returns how many."""
+        """Make media with `retry` pending again, except those of `reasons_kept`. Returns how many."""
         communities_marks = ",".join("?" * len(communities))
         kept_marks = ",".join("?" * len(reasons_kept))
         with self._transaction() as db:
@@ -243,9 +255,9 @@ class Store:
             ).rowcount
 
     def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
-        """Return how many addresses wait for a fetch, unclaimed, by host."""
+        """Return the number of pending addresses that no run has claimed, by host."""
         marks = ",".join("?" * len(communities))
-        found = self.db.execute(
+        found = self._db.execute(
             "select m.host, count(distinct m.url) from media m join posts p using (post_id) "
             f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
             "group by m.host order by m.host",
@@ -256,11 +268,11 @@ class Store:
     def claim(self, run: Run, communities: Sequence[str], *, host: str, n: int) -> list[Task]:
         """Claim up to `n` addresses of a host for this run; another run won't get them.
 
-        Those with the fewest attempts come first, in random order, so that broken ones keep none waiting.
+        Those with the fewest attempts come first, in random order, so that broken ones don't delay others.
         """
         marks = ",".join("?" * len(communities))
         with self._transaction() as db:
-            # The rows come from the index in order: "cross join" keeps SQLite from sorting all that wait.
+            # "cross join" makes SQLite read the index in its order; otherwise it would sort all that wait.
             found = db.execute(
                 "select m.url, min(m.kind), max(m.fallback_url), m.attempts "
                 "from media m indexed by media_work cross join posts p using (post_id) "
@@ -270,7 +282,7 @@ class Store:
                 (host, *communities, n),
             ).fetchall()
             tasks: dict[str, Task] = {}
-            for row in found:  # of two posts that link to one address, one may count fewer attempts
+            for row in found:  # two posts may link to one address with different numbers of attempts
                 tasks.setdefault(row[0], Task(*row))
             db.executemany(
                 "update media set claimed_by = ? where url = ? and status = 'pending'",
@@ -279,10 +291,10 @@ class Store:
         return list(tasks.values())
 
     def settle(self, url: str, outcome: Outcome, *, tries: int = 1) -> None:
-        """Write what became of an address, for every post that links to it; a file that none has goes.
+        """Write the outcome of an address for every post that links to it. Deletes its file if no post does.
 
-        `tries` is how often it was asked for: 0 where its host had been given up before. Where the file was
-        deleted meanwhile, with the last post that had it, the address stays pending.
+        `tries` is the number of requests: 0 if its host had been given up before. If the file was deleted
+        in the meantime, with the last post that had it, the address stays pending.
         """
         with self._transaction() as db:
             if outcome.sha256 is None or outcome.mime is None:
@@ -295,7 +307,7 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def refetch(self, digests: Sequence[str]) -> int:
-        """Make images pending again whose files were found missing or changed; return how many."""
+        """Make images pending again whose files are missing or changed; return how many."""
         lost = 0
         with self._transaction() as db:
             for digest in digests:
@@ -308,14 +320,14 @@ class Store:
         return lost
 
     def replace_media(self, url: str, urls: Sequence[str]) -> None:
-        """Put the images of an album in the place of the album's own address."""
+        """Replace an album's address by the addresses of its images."""
         with self._transaction() as db:
             rows.replace_media(db, url, urls)
 
     def media_counts(self, communities: Sequence[str]) -> Counter[tuple[str, str | None]]:
         """Return how many media there are by (status, reason)."""
         marks = ",".join("?" * len(communities))
-        found = self.db.execute(
+        found = self._db.execute(
             "select m.status, m.reason, count(*) from media m join posts p using (post_id) "
             f"where p.community in ({marks}) group by 1, 2",
             communities,

@@ -1,9 +1,10 @@
-"""What becomes of posts that their source has deleted: the work of `python -m curation.purge`.
+"""Remove posts that their source has deleted: the work of `python -m curation.purge`.
 
-held          what each version of a dataset still shows of which posts
-copies        duplicates of deleted posts that take their place
+copies        duplicates that are published in place of deleted posts
 rewrite       a release without the deleted posts
-run_results   the results of training, cleared of what shows posts
-outside       copies elsewhere, each with the command that clears it
-removal       all of it, in an order that may be killed at any instant
+run_results   results of training, without what shows posts
+outside       copies elsewhere, each with the command that removes it
+removal       all steps, in an order that survives being killed at any instant
+
+What each version of a dataset still shows of its posts is in `curation.release.held`.
 """

@@ -1,9 +1,10 @@
-"""Duplicates that a release had dropped because of posts that are deleted now: which of them come back.
+"""Publish dropped duplicates of posts that are deleted now.
 
-With the policy `keep-best` a duplicate is dropped in favour of its group's best post, with `drop-conflicts`
-because a post of its group has another label. Once posts of the group are deleted, what is left of it is
-grouped and resolved again, by the functions that a build uses. A post that comes back takes the place of the
-one it was dropped for: its split, and whether it counts as labelled. Its content comes from the crawl store.
+With the policy `keep-best` a build drops a duplicate because its group has a better post, with
+`drop-conflicts` because a post of its group has another label. If posts of the group are deleted, the rest of
+it is grouped and resolved again, with the functions that a build uses. A post that comes back gets the split
+of the post for which it was dropped, and counts as labelled if that did. Its content is read from the crawl
+store.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from collectors.store import Store
+from collectors.store import Store, snapshot
 from curation.duplicates import duplicates
 from curation.filters.stage import ROWS
 from curation.recipe.recipe import Recipe
@@ -24,15 +25,15 @@ from curation.release import parquet
 from curation.release.assemble import drop_unlabelled, gather, renumbered
 from curation.release.manifest import Manifest
 from curation.release.parquet import Writing
-from curation.rows import shards, snapshot
+from curation.rows import shards
 from curation.rows.read import EmptyStore, Shard, plan
 from curation.rows.shards import Engine
 from curation.splits import split
 
-#: What is said of a duplicate whose kept copy is deleted, and which the crawl store can't give back.
+#: The detail of a dropped duplicate whose kept copy is deleted, and which the crawl store lacks.
 ORPHAN = "of a deleted post"
 
-#: In place of the kept post, of a row that was dropped for a conflict: none was kept.
+#: Instead of the id of a kept post, for a row that was dropped for a conflict: no post was kept.
 NONE = ""
 
 Key = tuple[str, int]  # post id, image
@@ -48,13 +49,13 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What comes back. `details` is what is said from now on of the duplicates that stay dropped."""
+    """What comes back. `details` are the new details of the duplicates that stay dropped."""
 
     rows: Mapping[bool, pa.Table] = field(default_factory=dict)  # as published; True: of the ids
     splits: Sequence[int] = ()  # of each row
     keys: Set[Key] = frozenset()
     details: Mapping[Key, str] = field(default_factory=dict)
-    missing: int = 0  # posts that the store can't give back
+    missing: int = 0  # posts that the store lacks
 
     @property
     def posts(self) -> set[str]:
@@ -65,9 +66,9 @@ class Back:
 def come_back(
     old: Released, deleted: Collection[str], described: Manifest, store: Store, place: Path
 ) -> Back:
-    """Resolve the groups of deleted posts again, among the posts that are live. `place` gets scratch files.
+    """Resolve the groups of deleted posts again, without these. Scratch files are written to `place`.
 
-    Reads from the store only the posts of these groups.
+    Only the posts of these groups are read from the store.
     """
     recipe = Recipe.model_validate(described.recipe)
     waiting = _waiting(old, deleted, recipe)
@@ -76,7 +77,7 @@ def come_back(
     live = {kept for kept in waiting.values() if kept not in deleted} - {ORPHAN, NONE}
     rows = _from_store({post_id for post_id, _ in waiting} | live, recipe, store, place / "scratch")
     held = set(rows["post_id"].to_pylist())
-    # A group whose kept post the store lacks can't be judged: it stays as it is.
+    # Without its kept post in the store, a group can't be resolved: it stays as it is.
     waiting = {key: kept for key, kept in waiting.items() if kept not in live or kept in held}
     of_group = [key in waiting or key[0] in live for key in _keys(rows)]
     rows = rows.filter(pa.array(of_group, pa.bool_()))
@@ -86,7 +87,7 @@ def come_back(
         lacking = {key for key in waiting if key not in keys and key not in details}
         details |= dict.fromkeys(lacking, ORPHAN)
     else:
-        lacking = set()  # which of the conflicts were the deleted posts' is not known
+        lacking = set()  # it isn't known which conflicts the deleted posts had
     missing = len({post_id for post_id, _ in lacking})
     if not keys:
         return Back(details=details, missing=missing)
@@ -103,10 +104,10 @@ def _keys(table: pa.Table) -> list[Key]:
 
 
 def _waiting(old: Released, deleted: Collection[str], recipe: Recipe) -> dict[Key, str]:
-    """Return the live rows that were dropped in groups with a deleted post, each with the post kept for it.
+    """Return the rows that were dropped in groups with a deleted post, each with the post kept instead.
 
-    With `drop-conflicts` it isn't known which rows were a group: every row that was dropped for a conflict is
-    looked at again once one of them is deleted.
+    With `drop-conflicts` it isn't known which rows were a group: if one row that was dropped for a conflict
+    is deleted, all of them are looked at again.
     """
     lost = old.lost.select(["post_id", "image_index", "stage", "detail"]).to_pylist()
     lost = [row for row in lost if row["stage"] == "duplicates"]
@@ -126,13 +127,13 @@ def _waiting(old: Released, deleted: Collection[str], recipe: Recipe) -> dict[Ke
 
 
 def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Path) -> pa.Table:
-    """Return the rows of those of these posts that the store holds and the per-row stages keep."""
+    """Return the rows of these posts that the store has and the per-row stages keep."""
     try:
         plan(store, recipe, scratch)
     except EmptyStore:
         return ROWS.empty_table()
-    with snapshot.opened(scratch) as db:
-        live = {post_id for (post_id,) in db.execute("select post_id from posts where removed is null")}
+    with snapshot.opened(scratch) as copied:
+        live = copied.public_ids()
     pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
     if not pieces:
         return ROWS.empty_table()
@@ -143,7 +144,7 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
 
 
 def _resolved(rows: pa.Table, live: Set[str], recipe: Recipe) -> tuple[pa.Table, np.ndarray, dict[Key, str]]:
-    """Return the rows that come back, their groups, and what is said of those that don't."""
+    """Return the rows that come back, their groups, and the details of the others."""
     if not len(rows):
         return rows, np.empty(0, np.int64), {}
     groups = duplicates.group(rows, recipe.duplicates)
@@ -169,7 +170,8 @@ def _places(
 ) -> list[dict[str, Any]]:
     """Return the split of each row that comes back, and whether it counts as labelled.
 
-    A post of which other images are published stays in their split. One whose group had none is trained on.
+    A post with other published images gets their split. A post whose group had no published post goes to
+    the training split.
     """
     of_post: dict[str, dict[str, Any]] = {}
     for row in ids.select(["post_id", "split", *labelled]).to_pylist():
@@ -190,7 +192,7 @@ def _published(
     store: Path,
     place: Path,
 ) -> dict[bool, pa.Table]:
-    """Return the rows as published: those of the full files, and with True those of the ids."""
+    """Return the rows as published: False gives those of the full files, True those of the ids."""
     writing = Writing(
         place / "scratch",
         place / "release",

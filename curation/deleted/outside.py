@@ -1,4 +1,4 @@
-"""Copies of deleted posts that a purge doesn't touch, each with the command that clears it.
+"""Copies of deleted posts that a purge doesn't touch, each with the command that removes it.
 
 The `datasets` library copies what it loads to `CACHE/NAME/VERSION/…/*.arrow`, where CACHE is
 HF_DATASETS_CACHE, HF_HOME/datasets or ~/.cache/huggingface/datasets.
@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collectors.store.lookup import keeps_public, stores
 from curation.release import held, manifest, versions
 
 
 def library_cache() -> Path:
-    """Return where the `datasets` library keeps what it has loaded."""
+    """Return the folder in which the `datasets` library caches what it has loaded."""
     if found := os.environ.get("HF_DATASETS_CACHE"):
         return Path(found)
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -28,7 +27,7 @@ def library_cache() -> Path:
 
 
 def cached(cache: Path, name: str, posts: Collection[str]) -> list[Path]:
-    """Return the folders of the `datasets` library's cache that hold one of these posts, one a version."""
+    """Return the folders of the `datasets` library's cache that contain one of these posts, one a version."""
     return sorted(
         {
             cache / name / path.relative_to(cache / name).parts[0]
@@ -43,29 +42,19 @@ def _holds(path: Path, posts: Collection[str]) -> bool:
     try:
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as batches:
             return any(pc.any(pc.is_in(batch["post_id"], wanted)).as_py() for batch in batches)
-    except (OSError, pa.ArrowInvalid, KeyError):  # being written, or another dataset's of this name
+    except (OSError, pa.ArrowInvalid, KeyError):  # unfinished, or of another dataset with this name
         return False
 
 
-def opened(store: Path) -> sqlite3.Connection:
-    """Open a crawl store's database for reading, as it is: of whatever version, and nothing is migrated."""
-    return sqlite3.connect(f"{(store / 'crawl.sqlite').absolute().as_uri()}?mode=ro", uri=True)
-
-
-def stores(folder: Path) -> Iterator[Path]:
-    """Yield the crawl stores in a folder."""
-    yield from (path.parent for path in sorted(folder.glob("*/crawl.sqlite")))
-
-
 def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[str, str]]:
-    """Return the copies that are there, in words, each with the command that clears it."""
+    """Return a description of each copy, with the command that removes it."""
     found = [
         ("cache of the datasets library", f"rm -r {shlex.quote(str(path))}")
         for path in cached(library_cache(), folder.name, posts)
     ]
     found += _beside(folder, store, posts)
     for other in stores(store.resolve().parent):
-        if other.resolve() != store.resolve() and _knows(other, posts):
+        if other.resolve() != store.resolve() and keeps_public(other, posts):
             found.append((f"crawl store {other}", f"collect it again, or rm -r {shlex.quote(str(other))}"))
     return found
 
@@ -86,13 +75,3 @@ def _beside(folder: Path, store: Path, posts: Collection[str]) -> Iterator[tuple
             made = f"python -m curation.ids {shlex.quote(str(folder))}"
             again = f" && {made}" if other == versions.beside(folder, "-ids") else ""
             yield f"ids in {other}", f"rm -r {shlex.quote(str(other))}{again}"
-
-
-def _knows(store: Path, posts: Collection[str]) -> bool:
-    """Say whether a store holds one of these posts as if it were not deleted."""
-    try:
-        with closing(opened(store)) as db:
-            live = db.execute("select post_id from posts where removed is null")
-            return any(post_id in posts for (post_id,) in live)
-    except sqlite3.Error:  # not a crawl store
-        return False

@@ -1,8 +1,8 @@
-"""Remove from a dataset what it holds of posts that their source has deleted.
+"""Remove posts from a dataset that their source has deleted.
 
-The steps: features of their images, a new version without them, on request the earlier versions with their
-results, the card. Each step looks at what is still there: a purge that was killed is completed by the same
-command.
+The steps: remove the features of their images, write a new version without them, remove the earlier versions
+and their results on request, write the card. Each step looks at what is still there, so that the same
+command completes a purge that was killed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from curation.release.workplace import BUILDING, workplace
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where a dataset's folder is, and what was made of it."""
+    """The folders of a dataset, of its results and of its features."""
 
     folder: Path
     results: Path = Path("results")
@@ -38,9 +38,9 @@ class Places:
 def purge(
     places: Places, *, store: Path | None = None, version: str | None = None, remove_earlier: bool = False
 ) -> str:
-    """Purge the dataset; return what was done, in words.
+    """Purge the dataset; return the lines that say what was done.
 
-    Raises `AffectoryError` where the dataset isn't built, the store isn't there, or no post would be left.
+    Raises `AffectoryError` if the dataset isn't built, the store isn't there, or no post would be left.
     """
     folder = places.folder
     old = versions.find(folder, version)
@@ -78,13 +78,13 @@ def purge(
 
 
 def _is_named(there: Sequence[Contents], version: str, words: Mapping[str, str]) -> bool:
-    """Say whether a version shows or names one of the deleted posts."""
+    """Return whether a version shows or names one of the deleted posts."""
     own = next(one for one in there if one.version == version)
     return bool(own.posts & words.keys()) or own.names(words)
 
 
 def _images(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) -> set[str]:
-    """Return the digests under which features of images are cached that only deleted posts have."""
+    """Return the digests under which the features of images are cached that only deleted posts have."""
     live = {digest for one in there for digest in one.images(but_of=words)}
     found: set[str] = set()
     for one in there:
@@ -111,7 +111,7 @@ def _earlier(there: Sequence[Contents], last: str, words: Mapping[str, str]) -> 
 
 
 def _clear(places: Places, earlier: Sequence[str], words: Mapping[str, str]) -> list[Path]:
-    """Clear the results of these versions, and those of versions that are gone; return their folders."""
+    """Clear the results of these versions, and of versions that are gone; return the folders."""
     standing = set(versions.built(places.folder)) - set(earlier)
     cleared = []
     for version, folder in run_results.of(places.results, places.folder.name):
@@ -124,7 +124,7 @@ def _clear(places: Places, earlier: Sequence[str], words: Mapping[str, str]) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a purge says of what it did and left."""
+    """The lines of a purge on what it did and what it left."""
 
     places: Places
     described: Manifest
@@ -152,7 +152,7 @@ class _Said:
         return lines
 
     def left(self, earlier: Sequence[str]) -> list[str]:
-        """Name the versions that still hold deleted posts, and their results."""
+        """Name the versions that still contain deleted posts, and their results."""
         if not earlier:
             return []
         theirs = [
@@ -179,7 +179,7 @@ class _Said:
         return f"python -m curation.purge {shlex.join(given)}"
 
     def outside(self, store: Path, *, wrote: bool) -> list[str]:
-        """Name the copies that the purge doesn't reach, each with the command that clears it."""
+        """Name the copies that the purge doesn't remove, each with the command that does."""
         found = outside.commands(self.places.folder, store, self.words) if self.words else []
         if wrote:
             name, folder = self.described.name, shlex.quote(str(self.places.folder))

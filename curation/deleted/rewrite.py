@@ -1,7 +1,7 @@
-"""Rewrite a release without the posts that their source has deleted.
+"""Write a new version of a release without the posts that their source has deleted.
 
-Of a deleted post a tombstone is left among the dropped rows: its id, its community and the source's word.
-Live duplicates take the place of deleted posts (`copies`).
+A deleted post leaves a tombstone among the dropped rows: its id, its community and the source's reason. Its
+duplicates are published instead (`copies`).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _TOMBSTONE = ["post_id", "image_index", "community"]
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What a new version is without: `published` and `dropped` posts, each with the source's word."""
+    """What a new version lacks: `published` and `dropped` posts, each with the source's reason."""
 
     published: Mapping[str, str]
     dropped: Mapping[str, str]
     back: Back
 
     def __str__(self) -> str:
-        """Return what has changed, as the manifest's note and the command say it."""
+        """Return what has changed, for the manifest's note and the command's output."""
         told = []
         if self.published:
             told.append(f"{count(len(self.published), 'deleted post')} removed{_why(self.published)}")
@@ -66,7 +66,7 @@ def _why(posts: Mapping[str, str]) -> str:
 def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, place: Path) -> Rewritten:
     """Write the release in `old` to `place/release` as `version`, without the posts of `words`.
 
-    Raises `AffectoryError` where no post would be left, or a file of the release is missing.
+    Raises `AffectoryError` if no post would be left, or a file of the release is missing.
     """
     described = manifest.read(old / "manifest.json")
     require(old, described)
@@ -107,7 +107,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
 
 
 def require(old: Path, described: Manifest) -> None:
-    """Raise `AffectoryError` where the release in `old` isn't whole."""
+    """Raise `AffectoryError` if a file of the release in `old` is missing."""
     missing = [file.path for file in described.files if not (old / file.path).is_file()]
     if missing:
         raise AffectoryError(
@@ -132,7 +132,7 @@ def _ids(old: Path, described: Manifest) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of published rows, in the making."""
+    """A file of published rows that is being written."""
 
     stem: str  # "train-00000-of-00002"
     split: str
@@ -149,7 +149,7 @@ def _numbered(one: _File) -> pa.Table:
 
 
 def _tables(old: Path, described: Manifest, words: Mapping[str, str], back: Back) -> list[_File]:
-    """Return the published rows file by file: without deleted posts, with those that come back."""
+    """Return the published rows of each file, without deleted posts and with those that come back."""
     found: list[_File] = []
     for number, name in enumerate(split.NAMES):
         mine = pa.array([one == number for one in back.splits], pa.bool_())
@@ -171,7 +171,7 @@ def _tables(old: Path, described: Manifest, words: Mapping[str, str], back: Back
 
 
 def _merged(tables: Sequence[pa.Table], more: pa.Table) -> list[pa.Table]:
-    """Add rows to the tables of a split, each to the one that its post id falls into."""
+    """Add rows to the tables of a split, each to the table whose range has its post id."""
     merged = []
     for number, table in enumerate(tables):
         if number + 1 < len(tables):
@@ -201,7 +201,7 @@ def _without(table: pa.Table, posts: Mapping[str, str]) -> pa.Table:
 
 
 def _groups(ids: pa.Table) -> dict[str, str | None]:
-    """Return what each duplicate group is named now: its smallest post id, or None of a row left alone."""
+    """Return each duplicate group's new name: its smallest post id, or None for a group of one post."""
     members: dict[str, list[str]] = {}
     for post_id, name in zip(ids["post_id"].to_pylist(), ids["duplicate_group"].to_pylist(), strict=True):
         if name is not None:
@@ -244,7 +244,7 @@ def _counts(described: Manifest, ids: pa.Table) -> dict[str, Any]:
 
 
 def _ledger(before: Ledger, lost: pa.Table, kept: int) -> Ledger:
-    """Return the ledger of the rows that are left, with the tombstones as its last step."""
+    """Return the ledger of the remaining rows, with the tombstones as its last step."""
     order = [*dict.fromkeys(step.stage for step in before.steps if step.stage != "purge"), "purge"]
     return ledger(before.unit, before.collected, lost, order, kept)
 
@@ -256,13 +256,13 @@ def _digest(described: Manifest, done: Rewritten) -> str:
 
 
 def _shown(lost: pa.Table) -> list[str]:
-    """Return the posts of the dropped rows that are more than a tombstone."""
+    """Return the posts of the dropped rows that aren't tombstones."""
     found: list[str] = lost.filter(pc.invert(dropped.tombstones(lost)))["post_id"].to_pylist()
     return found
 
 
 def _lost(before: Released, words: Mapping[str, str], back: Back) -> pa.Table:
-    """Return the dropped rows: those of deleted posts as tombstones, without those that come back."""
+    """Return the dropped rows: deleted posts as tombstones, without the rows that come back."""
     lost = before.lost
     keys = list(zip(lost["post_id"].to_pylist(), lost["image_index"].to_pylist(), strict=True))
     details = zip(keys, lost["detail"].to_pylist(), strict=True)

@@ -1,7 +1,7 @@
-"""The results of training on a dataset: `results/NAME/VERSION…`, cleared of what holds its posts.
+"""Remove what shows posts from the results of training on a dataset, `results/NAME/VERSION…`.
 
-Predictions name posts, the page shows them, checkpoints hold their words, and a projection has a point for
-each. Scores, counts and settings hold none: `results.json` without its projections, `table.md` and
+Predictions and the page name posts, checkpoints contain their words, and a projection has a point for each
+post. Scores, counts and settings show no post: `results.json` without its projections, `table.md` and
 `tuned….json` stay.
 """
 
@@ -30,12 +30,12 @@ def of(results: Path, name: str) -> Iterator[tuple[str, Path]]:
 
 
 def hold_posts(folder: Path) -> bool:
-    """Say whether a run's folder holds anything that shows posts, whichever they are."""
+    """Return whether a run's folder contains anything that shows posts."""
     return bool(_projections(folder)) or any(not _KEPT.fullmatch(path.name) for path in folder.iterdir())
 
 
 def predict(folder: Path, posts: Collection[str]) -> bool:
-    """Say whether a run has predicted one of these posts."""
+    """Return whether a run has predicted one of these posts."""
     path = folder / PREDICTIONS
     if not path.is_file():
         return False
@@ -44,7 +44,7 @@ def predict(folder: Path, posts: Collection[str]) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove what shows posts, the predictions last: where they are, there is still something to clear."""
+    """Remove what shows posts. The predictions go last: while they are there, `predict` finds the run."""
     for path in sorted(folder.iterdir(), key=lambda path: path.name == PREDICTIONS):
         if path.is_dir():
             shutil.rmtree(path)
@@ -57,7 +57,7 @@ def clear(folder: Path) -> None:
 def _projections(folder: Path) -> list[object]:
     try:
         found: list[object] = json.loads((folder / "results.json").read_bytes()).get("projections", [])
-    except (OSError, ValueError):  # none, or a run's that was killed
+    except (OSError, ValueError):  # missing, or of a run that was killed
         return []
     return found
 

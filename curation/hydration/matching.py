@@ -1,7 +1,7 @@
-"""Which row of a store is which id of a release, whose post may have lost, gained or changed images since.
+"""Match the ids of a release to the rows of a store, whose posts may have lost, gained or changed images.
 
-Within a post, ids and rows are matched by sha256, at the same place first, then in order; an id without an
-image takes the row at its place. An id that is left over takes the reason for which its row is missing.
+Within a post, ids and rows are matched by sha256, first at the same position, then in order. An id without an
+image takes the row at its position. An id without a row gets the reason why its row is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COLUMNS = ("post_id", "image_index", "image_sha256")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What became of an id: the number of a kept row, that of a dropped row, or a reason of its own."""
+    """The match of an id: the number of a kept row, the number of a dropped row, or a reason."""
 
     row: int | None = None
     lost: int | None = None
@@ -28,7 +28,7 @@ class Match:
 
 @dataclass(eq=False, slots=True)
 class _Row:
-    """A row of the store; `stage` is the one that dropped it, "" of a kept row."""
+    """A row of the store. `stage` is the stage that dropped it, "" for a kept row."""
 
     number: int
     place: int
@@ -41,10 +41,10 @@ class _Row:
 
 
 def match(named: Sequence[Mapping[str, Any]], rows: pa.Table, lost: pa.Table) -> list[Match]:
-    """Return what became of each id of a release, given the kept and the dropped rows of a store.
+    """Return the match of each id of a release among the kept and the dropped rows of a store.
 
-    `named` are the ids; in `rows` and `lost`, `image_index` is the place among all that the post links.
-    No row stands for two ids, but the reason for which a whole post was dropped may.
+    `named` are the ids; in `rows` and `lost`, `image_index` is the position among all links of the post. No
+    row is matched to two ids, except a dropped row that stands for its whole post.
     """
     there: dict[str, list[_Row]] = defaultdict(list)
     kept_columns, lost_columns = ([table[name].to_pylist() for name in _COLUMNS] for table in (rows, lost))
@@ -65,7 +65,7 @@ def match(named: Sequence[Mapping[str, Any]], rows: pa.Table, lost: pa.Table) ->
 
 
 def _of_post(ids: Mapping[int, Mapping[str, Any]], post: Sequence[_Row]) -> dict[int, Match]:
-    """Match the ids of one post, in the order of their index, to its rows, in the order of their place."""
+    """Match the ids of one post, in the order of their index, to its rows, in the order of their position."""
     found: dict[int, Match] = {}
     for same_place in (True, False):
         for number, one in ids.items():
@@ -79,10 +79,10 @@ def _of_post(ids: Mapping[int, Mapping[str, Any]], post: Sequence[_Row]) -> dict
 
 
 def _same(one: Mapping[str, Any], post: Sequence[_Row], *, same_place: bool) -> _Row | None:
-    """Return the first free row that is what the id names, at its place or anywhere."""
+    """Return the first unmatched row with the id's image, at its position or anywhere."""
     for row in post:
         here = row.place == one["image_index"]
-        if one["image_sha256"] is None:  # of an id without an image only the place is known
+        if one["image_sha256"] is None:  # an id without an image has only its position
             fits = here
         else:
             fits = row.sha256 == one["image_sha256"] and (here or not same_place)
@@ -92,7 +92,7 @@ def _same(one: Mapping[str, Any], post: Sequence[_Row], *, same_place: bool) -> 
 
 
 def _left(one: Mapping[str, Any], post: Sequence[_Row]) -> Match:
-    """Return why no row of the post is what the id names."""
+    """Return why the post has no row for an id."""
     if not post:
         return Match(reason="not_in_store", detail="not collected")
     for row in post:

@@ -1,4 +1,4 @@
-"""From an `ids` release and a crawl store to the full release that the ids stand for."""
+"""Rebuild the full release from an `ids` release and a crawl store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ from curation.rows.read import plan
 from curation.rows.shards import Engine
 from curation.splits import split, twins
 
-_IDS = [*recollect.COLUMNS, "image_index", "label", "duplicate_group", "image_sha256"]
+#: What a rebuilt release takes from the ids instead of the store.
+_TOLD = ("image_index", "label", "votes", "agreement")
+_IDS = [*recollect.COLUMNS, *_TOLD, "duplicate_group", "image_sha256"]
 
 
 def ids_of(folder: Path, described: Manifest) -> pa.Table:
@@ -49,7 +51,7 @@ def ids_of(folder: Path, described: Manifest) -> pa.Table:
 
 
 def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | None) -> None:
-    """Collect the posts of an ids release into a store, by the collector of their source."""
+    """Collect the posts of an ids release into a store, with the collector of their source."""
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
     if described.recipe["source"].get("local"):
@@ -61,13 +63,13 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
 
 
 def check_room(folder: Path, version: str | None, out: Path) -> None:
-    """Raise `AffectoryError` where a finished rebuild of this version exists in `out`."""
+    """Raise `AffectoryError` if a finished rebuild of this version exists in `out`."""
     there = out / versions.find(folder, version).name
     versions.check_free(there, unless=versions.unnamed(there))
 
 
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
-    """Rebuild the full release of an ids release in `out`, where none may stand. Raises `AffectoryError`."""
+    """Rebuild the full release of an ids release in `out`. Raises `AffectoryError`, also if it is there."""
     began = time.monotonic()
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
@@ -97,12 +99,12 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
 
 
 def _input(described: Manifest, read: str) -> str:
-    """Return the digest of what a rebuild is made of: the ids, and a store that may not be theirs."""
+    """Return the digest of a rebuild's input: the ids, and the rows of a store, which may be another one."""
     return hashlib.sha256(f"{described.input_digest}\n{read}".encode()).hexdigest()
 
 
 def _check(draft: Draft, store: Path) -> None:
-    """Raise `AffectoryError` where none of the posts is left, as with a store of others."""
+    """Raise `AffectoryError` if no post is left, as with a store of other posts."""
     if len(draft.rows):
         return
     reasons = Counter(draft.lost["reason"].to_pylist())
@@ -114,17 +116,17 @@ def _check(draft: Draft, store: Path) -> None:
 
 
 def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Filter, ...]:
-    """Return a rebuild's filters: what the recipe dropped is out already, what has gone since goes now."""
+    """Return a rebuild's filters, which drop what is gone by now. The ids lack what the recipe dropped."""
     filters: list[Filter] = [Removed(use="removed")]
     if recipe.images.which != "none" and not ids["image_sha256"].null_count:
         filters.append(HasImage(use="image"))
-    # Short texts were left out of the release, and are again.
+    # The release left out short texts, and so does the rebuild.
     filters += [f for f in recipe.filters if isinstance(f, Words) and f.otherwise == "image-only"]
     return tuple(filters)
 
 
 def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest) -> Draft:
-    """Keep the rows that the ids name, with the ids' label, split, group and index; account for each id.
+    """Keep the rows that the ids name, with the ids' columns, split and group; account for each id.
 
     `rows` and `lost` have every medium of a post, and their `image_index` is its position.
     """
@@ -135,7 +137,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     rows = rows.take(pa.array([found[n].row for n in kept], pa.int64()))
     out = _dropped([named[n] for n in gone], [found[n] for n in gone], lost)
     named = [named[n] for n in kept]
-    rows = _with_labels(_with_index(rows, named), named, described)
+    rows = _with_votes(_with_labels(_with_index(rows, named), named, described), named)
     splits = np.array([one["split"] for one in named], np.int8)
     groups = duplicates.from_names([one["duplicate_group"] for one in named])
     count = twins(splits, rows["post_id"], groups)
@@ -144,7 +146,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
     notes = [note, *damage_notes(lost_digests(out))]
     flags = {name: [one[name] for one in named] for name in described.labelled}
-    told = ["image_index", "label", *(["labels"] if described.multilabel else [])]
+    told = [*_TOLD, *(["labels"] if described.multilabel else [])]
     return Draft(rows, groups, assigned, out, stages, notes, flags, told)
 
 
@@ -170,8 +172,15 @@ def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: 
     return rows.set_column(rows.column_names.index("labels"), "labels", pa.array(several, kind))
 
 
+def _with_votes(rows: pa.Table, named: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return the rows with the votes that the ids give them."""
+    agreement = pa.array([one["agreement"] for one in named], pa.float32())
+    rows = rows.set_column(rows.column_names.index("agreement"), "agreement", agreement)
+    return rows.append_column("votes", pa.array([one["votes"] for one in named], pa.string()))
+
+
 def _dropped(named: Sequence[Mapping[str, Any]], found: Sequence[Match], lost: pa.Table) -> pa.Table:
-    """Return ids without a row as dropped rows: as a filter dropped it, or under the reason of the match."""
+    """Return ids without a row as dropped rows: with the reason of a filter, or else that of the match."""
     theirs = [(one, match.lost) for one, match in zip(named, found, strict=True) if match.lost is not None]
     table = lost.take(pa.array([row for _, row in theirs], pa.int64()))
     table = _with_index(table, [one for one, _ in theirs])

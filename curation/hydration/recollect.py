@@ -1,25 +1,25 @@
-"""Collect the posts of an `ids` release into a crawl store, by the collector of their source.
+"""Collect the posts of an `ids` release into a crawl store, with the collector of their source.
 
-The collectors are started as commands: each gets the lists that it takes from a user, written of the ids.
+Each collector is started as a command, with a list of ids as a user would write it. Labels and votes aren't
+collected: the rebuilt release takes them from the ids.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import AffectoryError
 from affectory.core.generated import source_address
 
-#: Of a row of the ids: what the lists are made of.
-COLUMNS = ("post_id", "source", "community", "votes", "agreement", "image_url")
+#: The columns of the ids that the lists are made of.
+COLUMNS = ("post_id", "source", "community", "image_url")
 
 NO_KEY = (
     "FLICKR_API_KEY is not set, and the photos come from Flickr's API: ask for a key at "
@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 
 
 def collect(rows: Sequence[Row], store: Path, sandbox_url: str | None) -> None:
-    """Collect the posts of these rows (`COLUMNS`). Raises `AffectoryError` where a collector can't."""
+    """Collect the posts of these rows (`COLUMNS`). Raises `AffectoryError` if a collector can't."""
     by_post = {row["post_id"]: row for row in rows}
     for source in sorted({row["source"] for row in rows}):
         own = [row for _, row in sorted(by_post.items()) if row["source"] == source]
@@ -41,14 +41,16 @@ def collect(rows: Sequence[Row], store: Path, sandbox_url: str | None) -> None:
                 "this command again with --store-only"
             )
         if source == "flickr" and not sandbox_url and not os.environ.get("FLICKR_API_KEY", "").strip():
-            raise AffectoryError(NO_KEY)  # the collector's own words name flags that hydrating hasn't
+            raise AffectoryError(
+                NO_KEY
+            )  # the collector's own message names options that hydrate doesn't have
         with tempfile.TemporaryDirectory() as scratch:
             command = [sys.executable, "-m", *_COLLECTORS[source](own, Path(scratch)), "--store", str(store)]
             command += ["--sandbox-url", sandbox_url] if sandbox_url else []
             code = subprocess.run(command, check=False).returncode
         if code not in (0, 1):
             raise AffectoryError(
-                "the posts could not be collected (the message stands above): mend it, or use what the store "
+                "the posts could not be collected (see the message above): solve it, or use what the store "
                 "holds with --store-only"
             )
 
@@ -61,42 +63,17 @@ def _reddit(rows: Sequence[Row], folder: Path) -> list[str]:
 
 
 def _flickr(rows: Sequence[Row], folder: Path) -> list[str]:
-    """Write vote tables, or where nobody voted a list of photos for two pairs, one of either sign."""
-    if all(row["votes"] != "{}" for row in rows):
-        tables = _vote_tables(rows)
-        for emotion, table in tables.items():
-            _write(folder / f"{emotion}_ids.csv", table)
-        return ["collectors.flickr", "--votes", str(folder)]
-    pairs, photos = folder / "pairs.txt", folder / "photos.csv"
-    pairs.write_text("\tpositive_photo [sentiment: 1.00]\n\tnegative_photo [sentiment: -1.00]\n")
-    _write(photos, ([f"{row['community']}_photo", _photo(row)] for row in rows))
-    return ["collectors.flickr", "--vso", str(pairs), "--photos", str(photos)]
-
-
-def _vote_tables(rows: Sequence[Row]) -> dict[str, list[list[object]]]:
-    """Return rows of number, url, disagree, agree by emotion; `agreement` tells how many were asked."""
-    tables: dict[str, list[list[object]]] = {}
-    for row in rows:
-        votes = json.loads(row["votes"])
-        asked = round(max(votes.values()) / row["agreement"])
-        for emotion, agree in votes.items():
-            table = tables.setdefault(emotion, [])
-            table.append([len(table), _photo(row), max(0, asked - agree), agree])
-    return tables
-
-
-def _photo(row: Row) -> str:
-    """Return the address of a photo's file, so that the same file is fetched; else its id."""
-    return source_address(row["image_url"]) if row["image_url"] else _own_id(row)
+    """Write the photos with the address of the published image, so that the same file is fetched."""
+    listed = folder / "ids.csv"
+    with listed.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "url", "community"])
+        table.writerows([_own_id(row), source_address(row["image_url"]), row["community"]] for row in rows)
+    return ["collectors.flickr", "--ids", str(listed)]
 
 
 def _own_id(row: Row) -> str:
     return str(row["post_id"]).partition(":")[2]
-
-
-def _write(path: Path, rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows)
 
 
 _COLLECTORS = {"reddit": _reddit, "flickr": _flickr}

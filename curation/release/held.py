@@ -102,11 +102,11 @@ def deleted(store: Store, there: Sequence[Contents]) -> dict[str, str]:
 
     The crawl store says so; of posts that it doesn't know, the tombstones of the versions do.
     """
-    words = dict(store.db.execute("select post_id, removed from posts"))
-    for one in there:
-        for post_id, word in one.tombstones.items():
-            words.setdefault(post_id, word)
-    return {post_id: word for post_id, word in words.items() if word is not None and word != CONFLICT}
+    left = {post_id: word for one in reversed(there) for post_id, word in one.tombstones.items()}
+    for post_id in store.known(left):
+        del left[post_id]
+    words = left | store.removed()
+    return {post_id: word for post_id, word in words.items() if word != CONFLICT}
 
 
 def outdated(folder: Path) -> list[str]:

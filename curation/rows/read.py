@@ -1,17 +1,17 @@
 """From a crawl store to tables of rows, shard by shard in the order of the post ids.
 
-Everything is read from one snapshot of the store (`curation.rows.snapshot`), which `plan` takes. Shards hold
-a fixed number of posts, whatever the number of workers and the order of the store's rows, so that what is
-built from them doesn't depend on either.
+`plan` takes a snapshot of the store (`collectors.store.snapshot`), and everything is read from it. A shard
+holds a fixed number of posts, so the release depends neither on the number of workers nor on the order of
+the store's rows.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
 from affectory.core.generated import nowhere
-from collectors.store import Store
+from collectors.store import Store, snapshot
+from collectors.store.snapshot import Snapshot
 from curation.filters.stage import ROWS
 from curation.recipe.recipe import Recipe
-from curation.rows import snapshot
 from curation.rows.attribution import attribution
 from curation.rows.votes import labelled
 
@@ -49,25 +49,24 @@ def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
     The snapshot goes to `scratch`, the folder of the build.
     """
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
-        held = [name for (name,) in store.db.execute("select distinct community from posts order by 1")]
         raise EmptyStore(
             f"the store {str(store.folder)!r} has no posts of {', '.join(recipe.communities)}; it holds "
-            f"{', '.join(held) or 'no posts at all'}: collect them first, or name another --store"
+            f"{', '.join(store.communities()) or 'no posts at all'}: collect them first, or name another "
+            "--store"
         )
     size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
-    shards: list[Shard] = []
-    with snapshot.opened(scratch) as db:
-        found = db.execute("select post_id from posts order by post_id")
-        while ids := found.fetchmany(size):
-            shards.append(Shard(len(shards), ids[0][0], ids[-1][0]))
-    return shards
+    with snapshot.opened(scratch) as copied:
+        return [Shard(number, first, last) for number, (first, last) in enumerate(copied.ranges(size))]
 
 
 def unasked(store: Store, recipe: Recipe) -> list[str]:
-    """Return a note on what the store holds and the labels leave out, where these say what is read."""
+    """Return a note on the store's communities that the recipe's labels leave out.
+
+    Only where the labels say which communities are read: a recipe may name them instead.
+    """
     if recipe.source.communities:
         return []
-    counted = store.db.execute("select community, count(*) from posts group by 1 order by 1").fetchall()
+    counted = store.communities().items()
     others = [f"{name!r} ({n:,})" for name, n in counted if name not in recipe.communities]
     if not others:
         return []
@@ -76,35 +75,38 @@ def unasked(store: Store, recipe: Recipe) -> list[str]:
 
 
 _POSTS = (
-    "post_id, source, community, title, body, score, votes, votes_total, label, permalink, licence, "
-    "licence_url, over_18, removed, created_at"
-)
+    "post_id", "source", "community", "title", "body", "score", "votes", "votes_total", "label", "permalink",
+    "licence", "licence_url", "over_18", "removed", "created_at",
+)  # fmt: skip
 
 
-def _posts_columns(recipe: Recipe) -> str:
-    """Return the columns of posts that the digest covers; others may change and nothing is built anew."""
-    return _POSTS + ", labels" * (recipe.multilabel is not None) + ", split" * (recipe.split.rule == "given")
+def _posts_columns(recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns of posts that the digest covers: a change of any other column changes no release."""
+    return (
+        *_POSTS,
+        *(["labels"] if recipe.multilabel is not None else []),
+        *(["split"] if recipe.split.rule == "given" else []),
+    )
 
 
-def _read_columns(recipe: Recipe) -> str:
-    return f"{_posts_columns(recipe)}, generated"
+def _read_columns(recipe: Recipe) -> tuple[str, ...]:
+    return (*_posts_columns(recipe), "generated")
 
 
-_MEDIA = "post_id, position, status, reason, url, sha256, mime, width, height, frames"
+_MEDIA = (
+    "post_id", "position", "status", "reason", "url", "sha256", "mime", "width", "height", "frames",
+)  # fmt: skip
 
 
-def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe, *, every_medium: bool = False) -> pa.Table:
+def read(copied: Snapshot, shard: Shard, recipe: Recipe, *, every_medium: bool = False) -> pa.Table:
     """Return a shard's rows, in the order of post id and image.
 
-    With `every_medium` each medium of a post is a row, stored or not; else those that the recipe asks for.
+    With `every_medium` each medium of a post is a row, stored or not; otherwise those that the recipe asks
+    for.
     """
-    posts = db.execute(
-        f"select {_read_columns(recipe)} from posts where post_id between ? and ? order by post_id",
-        (shard.first, shard.last),
-    ).fetchall()
-    media = _rows_media(db, shard, "every" if every_medium else recipe.images.which)
+    media = _rows_media(copied, shard, "every" if every_medium else recipe.images.which)
     rows: list[tuple[Any, ...]] = []
-    for post in posts:
+    for post in copied.posts(shard.first, shard.last):
         for index, medium in enumerate(media.get(post[0], [_NO_MEDIUM])):
             rows.append((*post, index, *medium))
     return _table(rows, recipe)
@@ -112,22 +114,18 @@ def read(db: sqlite3.Connection, shard: Shard, recipe: Recipe, *, every_medium: 
 
 def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
     """Return a digest of all that a shard's rows are made from; other communities' posts change nothing."""
-    between = (shard.first, shard.last)
     sha256 = hashlib.sha256()
-    with snapshot.opened(scratch) as db:
-        posts = db.execute(
-            f"select {_posts_columns(recipe)} from posts where post_id between ? and ? order by 1", between
-        )
-        while rows := posts.fetchmany(1000):
+    with snapshot.opened(scratch) as copied:
+        # A thousand rows at a time: earlier releases' digests are of the `repr` of such lists.
+        posts = (row[:-1] for row in copied.posts(shard.first, shard.last))
+        while rows := list(islice(posts, 1000)):
             sha256.update(repr(rows).encode())
-        media = db.execute(f"select {_MEDIA} from media where post_id between ? and ? order by 1, 2", between)
-        while rows := media.fetchmany(1000):
+        media = copied.media(shard.first, shard.last)
+        while rows := list(islice(media, 1000)):
             sha256.update("".join(map(repr, rows)).encode())
-        # Apart from the columns above: a store without generated posts has the digest that it always had.
-        marked = db.execute(
-            "select post_id from posts where generated and post_id between ? and ? order by 1", between
-        )
-        while rows := marked.fetchmany(1000):
+        # Separately, so that a store without generated posts keeps the digest of earlier versions.
+        marked = ((row[0],) for row in copied.posts(shard.first, shard.last) if row[-1])
+        while rows := list(islice(marked, 1000)):
             sha256.update(repr(rows).encode())
     return sha256.hexdigest()
 
@@ -135,14 +133,10 @@ def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
 _NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None, None)
 
 
-def _rows_media(db: sqlite3.Connection, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
+def _rows_media(copied: Snapshot, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return the media that become rows, by post: every one, all stored, or one for the post."""
-    found = db.execute(
-        f"select {_MEDIA} from media where post_id between ? and ? order by post_id, position",
-        (shard.first, shard.last),
-    )
     by_post: dict[str, list[tuple[Any, ...]]] = {}
-    for post_id, _, *medium in found:
+    for post_id, _, *medium in copied.media(shard.first, shard.last):
         by_post.setdefault(post_id, []).append(tuple(medium))
     if which == "every":
         return by_post
@@ -151,7 +145,7 @@ def _rows_media(db: sqlite3.Connection, shard: Shard, which: str) -> dict[str, l
         if which == "all" and stored:
             by_post[post_id] = stored
         else:
-            # The image, or of what failed the one that was nearest to being one.
+            # The image; if none is stored, the medium that came closest to being one.
             by_post[post_id] = [min(stored or media, key=lambda medium: _NEAREST.get(medium[0], 9))]
     return by_post
 
@@ -160,7 +154,7 @@ _NEAREST = {"stored": 0, "pending": 1, "failed": 2, "refused": 3, "gone": 4, "no
 
 
 def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
-    names = [*_read_columns(recipe).replace(" ", "").split(","), "image_index", "media_status"]
+    names = [*_read_columns(recipe), "image_index", "media_status"]
     names += ["media_reason", "image_url", "image_sha256", "image_mime", "image_width", "image_height"]
     names += ["image_frames"]
     columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
@@ -180,7 +174,7 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
         "generated: " * bool(mark) + attribution(*one)
         for mark, *one in zip(columns["generated"], *(columns[key] for key in said), strict=True)
     ]
-    # A file on disk has no address that means something to others: local://NAME/PATH.
+    # The address of a file on disk, local://NAME/PATH, is of no use to others.
     columns["image_url"] = [url if url and url.startswith("http") else None for url in columns["image_url"]]
     arrays = [
         pa.array(columns[field.name], field.type)
@@ -208,9 +202,9 @@ def _unmapped(
     agreeing: Sequence[int | None],
     recipe: Recipe,
 ) -> list[str | None]:
-    """Return what a row is labelled where the recipe maps it to no label: an oversight of the recipe's.
+    """Return the source's label, or the community, of each row that the recipe maps to no label; else None.
 
-    A row of a table on disk may have no label at all; a post of a community always has that one.
+    The recipe forgot these. A row of a table on disk may have no label at all; a post always has a community.
     """
     has_own = recipe.source.local is not None
     return [

@@ -22,10 +22,10 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
+from collectors.store import snapshot
 from curation.filters.options import Language, Removed
 from curation.filters.stage import DROPPED, with_column
 from curation.recipe.recipe import Recipe
-from curation.rows import snapshot
 from curation.rows.read import Shard, read
 
 T = TypeVar("T")
@@ -116,8 +116,8 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
     from curation.filters import FILTERS
     from curation.rows.pixels import look, without_images
 
-    with snapshot.opened(scratch) as db:
-        table = read(db, shard, recipe, every_medium=every_medium)
+    with snapshot.opened(scratch) as copied:
+        table = read(copied, shard, recipe, every_medium=every_medium)
     table = described(table, recipe)
     # Whatever the recipe filters: a removed post has no content, and is never published.
     table, lost = FILTERS["removed"](table, Removed(use="removed"))

@@ -83,7 +83,7 @@ def download(
                     if before is not None:
                         before(store)
                     await stage.run_all()
-            return store.db.execute(
+            return store._db.execute(
                 "select post_id, position, url, status, reason, retry, sha256, claimed_by "
                 "from media order by post_id, position"
             ).fetchall()
@@ -187,7 +187,7 @@ def test_the_preview_stands_in_for_a_picture_that_is_gone(tmp_path):
     assert settled(rows) == [(0, "https://i.imgur.com/gone123.jpg", "stored", None)]
     assert len(asked) == 2
     with Store.open(tmp_path) as store:
-        (final,) = store.db.execute("select final_url from media").fetchone()
+        (final,) = store._db.execute("select final_url from media").fetchone()
     assert final == gone.fallback_url
 
 
@@ -306,7 +306,7 @@ def test_cancelling_hands_back_what_was_claimed(tmp_path):
                         with pytest.raises(TimeoutError):
                             await asyncio.wait_for(stage.run_all(), 0.3)
                         seconds = time.monotonic() - began
-            return seconds, store.db.execute("select status, claimed_by from media").fetchall()
+            return seconds, store._db.execute("select status, claimed_by from media").fetchall()
 
     seconds, rows = asyncio.run(go())
     assert seconds < 1

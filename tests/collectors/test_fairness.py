@@ -53,7 +53,7 @@ def download(folder: Path, urls, handler, *, budget=FREELY, workers=None, limits
                     stage = Downloads(store, run, client, kept, ["happy"], Progress())
                     stage.collected.set()
                     await stage.run_all()
-            return store.db.execute(
+            return store._db.execute(
                 "select url, status, reason, retry, attempts from media order by url"
             ).fetchall()
 
@@ -119,7 +119,7 @@ def test_a_second_address_is_asked_for_after_the_last_try_at_the_first(tmp_path)
                     stage = Downloads(store, run, client, workers, ["happy"], Progress())
                     stage.collected.set()
                     await stage.run_all()
-            return store.db.execute(
+            return store._db.execute(
                 "select status, final_url, attempts from media order by position"
             ).fetchall()
 

@@ -239,7 +239,7 @@ def test_an_empty_table_is_told_and_counted_beside_others(capsys, tmp_path, sand
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name what to collect: --votes FILE … or --vso FILE, or try it with --sandbox"),
+        ([], "name what to collect: --votes FILE …, --vso FILE or --ids FILE …, or try it with --sandbox"),
         (
             ["--votes", "awe.csv"],
             "FLICKR_API_KEY is not set, and titles and descriptions come from Flickr's API.",
@@ -249,6 +249,15 @@ def test_an_empty_table_is_told_and_counted_beside_others(capsys, tmp_path, sand
             ["--votes", "a.csv", "--vso", "b.txt"],
             "--votes and --vso are two datasets: collect them one after",
         ),
+        (
+            ["--ids", "a.txt", "--votes", "b.csv"],
+            "--ids goes without --votes and --vso: collect them one after",
+        ),
+        (
+            ["--ids", "a.txt", "--vso", "b.txt"],
+            "--ids goes without --votes and --vso: collect them one after",
+        ),
+        (["--ids", "nowhere.txt", "--no-text"], "--ids 'nowhere.txt' doesn't exist"),
         (
             ["--photos", "a.txt", "--sandbox"],
             "--photos goes with --vso, which says what the pairs' sentiments are",

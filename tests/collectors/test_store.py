@@ -44,7 +44,7 @@ def put_file(store: Store) -> Path:
 
 
 def media_rows(store: Store) -> list[tuple]:
-    return store.db.execute(
+    return store._db.execute(
         "select post_id, position, url, kind, status, reason, sha256 from media order by 1, 2"
     ).fetchall()
 
@@ -54,7 +54,7 @@ def test_a_post_is_new_then_known_then_updated(tmp_path):
         assert store.add([POST]) == {"new": 1}
         assert store.add([replace(POST, collected_at=1_800_000_000)]) == {"known": 1}
         assert store.add([replace(POST, score=7725)]) == {"updated": 1}
-        row = store.db.execute("select post_id, score, votes, over_18 from posts").fetchall()
+        row = store._db.execute("select post_id, score, votes, over_18 from posts").fetchall()
     assert row == [("reddit:3svmej", 7725, '{"disgust": 2, "fear": 3}', 0)]
 
 
@@ -211,7 +211,7 @@ def test_a_walk_is_written_with_its_page_and_its_best_posts_at_its_end(tmp_path)
         store.add_candidates("w", posts[5:], cursor="10", limit=3)
         assert (store.cursor("w"), store.candidates("w"), store.post_count(["creepy"])) == ("10", 3, 0)
         assert store.promote("w", 3, None) == {"new": 3}
-        found = store.db.execute("select post_id from posts order by 1").fetchall()
+        found = store._db.execute("select post_id from posts order by 1").fetchall()
         assert found == [("reddit:7",), ("reddit:8",), ("reddit:9",)]
         assert (store.cursor("w"), store.candidates("w")) == (None, 0)
 
@@ -221,7 +221,7 @@ def test_candidates_with_the_same_score_are_ranked_by_id(tmp_path):
     with Store.open(tmp_path) as store:
         store.add_candidates("w", posts, cursor=None, limit=2)
         store.promote("w", 2, None)
-        found = store.db.execute("select post_id from posts order by 1").fetchall()
+        found = store._db.execute("select post_id from posts order by 1").fetchall()
     assert found == [("reddit:a",), ("reddit:b",)]
 
 
@@ -255,17 +255,17 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
 def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
     with Store.open(tmp_path) as store:
         store.add([POST])
-        before = store.db.execute("select post_id, title, votes from posts").fetchall()
+        before = store._db.execute("select post_id, title, votes from posts").fetchall()
         for column in ("labels", "split", "tags", "taken"):
-            store.db.execute(f"alter table posts drop column {column}")
+            store._db.execute(f"alter table posts drop column {column}")
         as_in_version_3(store)
-        store.db.execute("pragma user_version = 1")
+        store._db.execute("pragma user_version = 1")
     with Store.open(tmp_path) as store:
-        assert store.db.execute("select post_id, title, votes from posts").fetchall() == before
-        assert store.db.execute("select labels, split, tags, taken from posts").fetchall() == [
+        assert store._db.execute("select post_id, title, votes from posts").fetchall() == before
+        assert store._db.execute("select labels, split, tags, taken from posts").fetchall() == [
             (None, None, "[]", None)
         ]
-        assert store.db.execute("pragma user_version").fetchone() == (5,)
+        assert store._db.execute("pragma user_version").fetchone() == (5,)
         assert store.add([POST])["known"] == 1
 
 
@@ -273,24 +273,24 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
     post = replace(POST, labels=("shaming",), split="train", tags=("a",))
     with Store.open(tmp_path) as store:
         store.add([post])
-        before = store.db.execute("select labels, split, tags from posts").fetchall()
-        store.db.execute("alter table posts drop column taken")
+        before = store._db.execute("select labels, split, tags from posts").fetchall()
+        store._db.execute("alter table posts drop column taken")
         as_in_version_3(store)
-        store.db.execute("pragma user_version = 2")
+        store._db.execute("pragma user_version = 2")
     with Store.open(tmp_path) as store:
-        assert store.db.execute("select labels, split, tags from posts").fetchall() == before
-        assert store.db.execute("pragma user_version").fetchone() == (5,)
+        assert store._db.execute("select labels, split, tags from posts").fetchall() == before
+        assert store._db.execute("pragma user_version").fetchone() == (5,)
         assert store.add([post])["known"] == 1
         store.add([replace(post, taken="2012-08-06 15:04:02")])
         assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
 
 
 def as_in_version_3(store):
-    store.db.execute("drop index media_work")
-    store.db.execute("alter table media drop column ticket")
-    store.db.execute("alter table posts drop column generated")
-    store.db.execute("create index media_work on media (host, url) where status = 'pending'")
-    store.db.execute("pragma user_version = 3")
+    store._db.execute("drop index media_work")
+    store._db.execute("alter table media drop column ticket")
+    store._db.execute("alter table posts drop column generated")
+    store._db.execute("create index media_work on media (host, url) where status = 'pending'")
+    store._db.execute("pragma user_version = 3")
 
 
 def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(tmp_path):
@@ -302,7 +302,7 @@ def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(
             if name == "old":
                 as_in_version_3(store)
         with Store.open(tmp_path / name) as store, store.run("test") as run:
-            assert store.db.execute("pragma user_version").fetchone() == (5,)
+            assert store._db.execute("pragma user_version").fetchone() == (5,)
             orders.append([task.url for task in store.claim(run, ["creepy"], host="h", n=9)])
     assert orders[0] == orders[1]
     assert sorted(orders[0]) == [f"https://h/{i}.jpg" for i in range(9)] != orders[0]
@@ -311,17 +311,17 @@ def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(
 def test_the_posts_of_a_store_of_version_4_are_unmarked_until_the_sandbox_gives_them_again(tmp_path):
     with Store.open(tmp_path) as store:
         store.add([POST])
-        store.db.execute("alter table posts drop column generated")
-        store.db.execute("pragma user_version = 4")
+        store._db.execute("alter table posts drop column generated")
+        store._db.execute("pragma user_version = 4")
     with Store.open(tmp_path) as store:
-        assert store.db.execute("pragma user_version").fetchone() == (5,)
+        assert store._db.execute("pragma user_version").fetchone() == (5,)
         assert store.posts([POST.post_id]) == {POST.post_id: POST}
         assert store.add([POST]) == {"known": 1}
         marked = as_generated(POST)
         assert [store.add([marked]), store.add([marked])] == [{"updated": 1}, {"known": 1}]
         assert store.posts([POST.post_id]) == {POST.post_id: marked}
         store.add([replace(marked, removed="deleted")])
-        assert store.db.execute("select generated, permalink from posts").fetchall() == [(1, None)]
+        assert store._db.execute("select generated, permalink from posts").fetchall() == [(1, None)]
 
 
 def test_the_addresses_asked_for_least_come_first_and_those_not_asked_for_keep_their_count(tmp_path):
@@ -345,7 +345,7 @@ def test_the_addresses_asked_for_least_come_first_and_those_not_asked_for_keep_t
 def test_an_address_whose_posts_count_its_attempts_apart_is_claimed_once(tmp_path):
     with Store.open(tmp_path) as store, store.run("test") as run:
         store.add([POST, replace(POST, post_id="reddit:b")])
-        store.db.execute("update media set attempts = 3 where post_id = 'reddit:b'")
+        store._db.execute("update media set attempts = 3 where post_id = 'reddit:b'")
         assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == [Task(IMAGE.url, "image", None)]
         assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == []
 
@@ -354,11 +354,11 @@ def test_claiming_sorts_nothing_however_many_wait(tmp_path):
     asked = []
     with Store.open(tmp_path) as store, store.run("test") as run:
         store.add([POST])
-        store.db.set_trace_callback(asked.append)
+        store._db.set_trace_callback(asked.append)
         store.claim(run, ["creepy"], host="i.redd.it", n=5)
-        store.db.set_trace_callback(None)
+        store._db.set_trace_callback(None)
         (select,) = [statement for statement in asked if statement.startswith("select")]
-        plan = [row[3] for row in store.db.execute(f"explain query plan {select}")]
+        plan = [row[3] for row in store._db.execute(f"explain query plan {select}")]
     assert plan[0] == "SEARCH m USING INDEX media_work (host=?)"
     assert not [step for step in plan if "TEMP B-TREE" in step]
 
@@ -367,7 +367,7 @@ def test_a_multi_label_post_keeps_its_labels_split_and_tags(tmp_path):
     post = replace(POST, labels=("shaming", "violence"), split="train", tags=("mot d\u2019ordre",))
     with Store.open(tmp_path) as store:
         store.add([post])
-        found = store.db.execute("select labels, split, tags from posts").fetchall()
+        found = store._db.execute("select labels, split, tags from posts").fetchall()
     assert found == [('["shaming", "violence"]', "train", '["mot d\u2019ordre"]')]
 
 
@@ -375,13 +375,13 @@ def test_another_programs_database_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "crawl.sqlite") as db:
         db.execute("create table theirs (x)")
     db.close()
-    with pytest.raises(StoreError, match="no crawl store"):
+    with pytest.raises(StoreError, match="not a crawl store"):
         Store.open(tmp_path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "crawl.sqlite").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match="no readable SQLite database"):
+    with pytest.raises(StoreError, match="not a readable SQLite database"):
         Store.open(tmp_path)
 
 
@@ -406,8 +406,8 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(tmp_path):
             with pytest.raises(StoreError, match="no space is left on the disk of the store"):
                 for i in range(1000):
                     store.add([replace(POST, post_id=f"reddit:{i}", body="x" * 10_000)])
-            assert store.db.execute("select title from posts where post_id = 'reddit:3svmej'").fetchall()
-            assert store.db.execute("pragma integrity_check").fetchone() == ("ok",)
+            assert store._db.execute("select title from posts where post_id = 'reddit:3svmej'").fetchall()
+            assert store._db.execute("pragma integrity_check").fetchone() == ("ok",)
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
 
@@ -436,5 +436,5 @@ def test_any_posts_in_any_order_are_counted_once_each_and_found_again(tmp_path_f
             assert store.add(page).total() == len(page)
         ids = {post.post_id for page in pages for post in page}
         assert store.post_count(["happy", "gore"]) == len(ids)
-        linked = store.db.execute("select count(*) from media").fetchone()[0]
+        linked = store._db.execute("select count(*) from media").fetchone()[0]
         assert store.media_counts(["happy", "gore"]).total() == linked

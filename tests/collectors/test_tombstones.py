@@ -65,9 +65,9 @@ def fetch(store, url=IMAGE.url, digest=DIGEST):
 
 
 def post_rows(store):
-    store.db.row_factory = sqlite3.Row
-    found = [dict(row) for row in store.db.execute("select * from posts order by post_id")]
-    store.db.row_factory = None
+    store._db.row_factory = sqlite3.Row
+    found = [dict(row) for row in store._db.execute("select * from posts order by post_id")]
+    store._db.row_factory = None
     return [{name: value for name, value in row.items() if value is not None} for row in found]
 
 
@@ -77,7 +77,7 @@ def test_of_a_post_that_was_removed_a_tombstone_stays_and_nothing_else(tmp_path)
         file = fetch(store)
         assert store.add([DELETED]) == {"updated": 1}
         assert post_rows(store) == [TOMBSTONE]
-        assert store.db.execute("select count(*) from media").fetchone() == (0,)
+        assert store._db.execute("select count(*) from media").fetchone() == (0,)
         assert not file.exists()
         assert store.add([replace(DELETED, collected_at=1_900_000_000)]) == {"known": 1}
         assert store.add([replace(DELETED, removed="moderator")]) == {"updated": 1}
@@ -150,11 +150,11 @@ def test_files_that_a_killed_process_was_to_delete_are_deleted_by_the_next(tmp_p
         store.add([POST])
         lost, kept = fetch(store, "https://i.redd.it/x.jpg", "cd" * 32), fetch(store)
         lost.write_bytes(b"ab")
-        store.db.execute("insert into orphans values (?, 'image/jpeg')", ("cd" * 32,))
-        store.db.execute("insert into orphans values (?, 'image/jpeg')", (DIGEST,))
+        store._db.execute("insert into orphans values (?, 'image/jpeg')", ("cd" * 32,))
+        store._db.execute("insert into orphans values (?, 'image/jpeg')", (DIGEST,))
     with Store.open(tmp_path) as store:
         assert (lost.exists(), kept.exists()) == (False, True)
-        assert store.db.execute("select count(*) from orphans").fetchone() == (0,)
+        assert store._db.execute("select count(*) from orphans").fetchone() == (0,)
 
 
 def test_an_address_whose_file_was_deleted_before_its_outcome_was_written_is_fetched_again(tmp_path):
@@ -170,7 +170,7 @@ def test_a_candidate_that_is_removed_keeps_its_place_until_the_walk_ends_but_not
     with Store.open(tmp_path) as store:
         store.add_candidates(walk, [POST, other], cursor="1", limit=1)
         store.add_candidates(walk, [DELETED], cursor="2", limit=1)
-        (record,) = store.db.execute("select record from candidates").fetchone()
+        (record,) = store._db.execute("select record from candidates").fetchone()
         assert b"[deleted by user]" not in record and b"i.redd.it" not in record
         assert store.promote(walk, 1, cursor="2") == {"new": 1}
         assert post_rows(store) == [TOMBSTONE]
@@ -201,20 +201,20 @@ def test_removed_posts_of_a_store_of_version_3_become_tombstones(tmp_path):
         store.add([POST, live])
         gone, kept = fetch(store), fetch(store, "https://i.redd.it/b.jpg", "cd" * 32)
         store.add_candidates("archive:creepy", [POST, live], cursor="1", limit=10)
-        store.db.execute(
+        store._db.execute(
             "update posts set removed = 'deleted', collected_at = 1800000000 where post_id = ?",
             (POST.post_id,),
         )
-        store.db.execute("drop table orphans")
-        store.db.execute("drop index media_work")
-        store.db.execute("create index media_work on media (host, url) where status = 'pending'")
-        store.db.execute("alter table media drop column ticket")
-        store.db.execute("alter table posts drop column generated")
-        store.db.execute("drop index media_sha256")
-        store.db.execute("pragma user_version = 3")
+        store._db.execute("drop table orphans")
+        store._db.execute("drop index media_work")
+        store._db.execute("create index media_work on media (host, url) where status = 'pending'")
+        store._db.execute("alter table media drop column ticket")
+        store._db.execute("alter table posts drop column generated")
+        store._db.execute("drop index media_sha256")
+        store._db.execute("pragma user_version = 3")
     with Store.open(tmp_path) as store:
         assert post_rows(store)[0] == TOMBSTONE
         assert (gone.exists(), kept.exists()) == (False, True)
-        assert store.db.execute("select post_id from candidates").fetchall() == [("reddit:live",)]
+        assert store._db.execute("select post_id from candidates").fetchall() == [("reddit:live",)]
         assert store.posts(["reddit:live"]) == {"reddit:live": live}
         assert store.add([DELETED]) == Counter({"known": 1})

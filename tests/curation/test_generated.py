@@ -83,12 +83,12 @@ def test_a_mark_alone_makes_another_version_and_counts(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     plain = built(tmp_path, store)
     with Store.open(store) as opened:
-        opened.db.execute("update posts set generated = 1")
+        opened._db.execute("update posts set generated = 1")
     marked = built(tmp_path, store)
     assert (plain.manifest.version, marked.manifest.version) == ("1.0.0", "1.0.1")
     assert (marked.manifest.generated, marked.manifest.generated_note) == (60, NOTE)
     with Store.open(store) as opened:
-        opened.db.execute("update posts set generated = null")
+        opened._db.execute("update posts set generated = null")
     again = built(tmp_path, store)
     assert (again.stood, again.manifest.version) == (True, "1.0.0")
 

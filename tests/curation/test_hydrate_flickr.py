@@ -1,6 +1,5 @@
 """Ids of Flickr releases, and the releases that the sandbox gives back for them."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -36,9 +35,7 @@ def test_a_voted_release_and_its_images_alone_come_back_as_they_were(tmp_path, s
     before, after = rows_of(full), rows_of(Path("full/1.0.0"))
     assert after == before
     assert {row["has_text"] for row in after.values()} == {True, False}
-    assert f"asked {sum(len(json.loads(row['votes'])) for row in before.values())} = {len(before)} new" in (
-        capfd.readouterr().out
-    )
+    assert f"asked {len(before)} = {len(before)} new" in capfd.readouterr().out
 
 
 def test_a_release_of_pairs_comes_back_without_its_pairs(tmp_path, sandbox):

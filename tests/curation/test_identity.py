@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from affectory.core.errors import AffectoryError
-from collectors.store import Store
+from collectors.store import Store, snapshot
 from collectors.store.record import Outcome
 from curation.recipe.recipe import load
 from curation.release.ledger import Step
 from curation.release.manifest import tools
-from curation.rows import snapshot
 from curation.rows.read import Shard, digest, plan
 from curation.rows.shards import Engine, process
 from tests.curation.stores import built, contents, make_store, post, put_image, rows_of, write_recipe
@@ -111,9 +110,10 @@ def test_a_store_is_read_at_one_moment_whatever_is_written_while_it_is(tmp_path)
         before = plan(opened, recipe, scratch)
         make_store(store, [post(i) for i in range(100, 110)], pictures=False)
         assert before == [Shard(0, "reddit:00000", "reddit:00059")]
-        with snapshot.opened(scratch) as db:
-            assert db.execute("select count(*), max(post_id) from posts").fetchone() == (60, "reddit:00059")
-            assert db.execute("select count(*) from media").fetchone() == (60,)
+        with snapshot.opened(scratch) as copied:
+            posts = [row[0] for row in copied.posts("reddit:", "reddit:~")]
+            assert (len(posts), max(posts)) == (60, "reddit:00059")
+            assert len(list(copied.media("reddit:", "reddit:~"))) == 60
 
 
 def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, monkeypatch):
@@ -150,7 +150,7 @@ def test_damaged_images_that_were_collected_again_are_built_anew(tmp_path):
 def collect_again(store, data):
     """Store an image whose file was lost, as the next crawl does."""
     with Store.open(store) as opened:
-        [(url,)] = opened.db.execute("select url from media where status = 'pending'")
+        [(url,)] = opened._db.execute("select url from media where status = 'pending'")
         put_image(opened, url, data)
 
 

@@ -92,7 +92,7 @@ def test_a_duplicate_that_the_store_lacks_stays_dropped_and_is_counted(tmp_path)
     best, second = twins(61, 62)
     store, old = made(tmp_path, [*POSTS, best, second], BEST)
     with Store.open(store) as opened:
-        opened.db.execute("delete from posts where post_id = 'reddit:00062'")
+        opened._db.execute("delete from posts where post_id = 'reddit:00062'")
     said, new = purged(store, old, best)
     assert (
         "note    1 duplicate of deleted posts can't be published instead: the crawl store no longer has them"

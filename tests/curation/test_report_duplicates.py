@@ -44,7 +44,7 @@ def test_a_duplicate_whose_kept_twin_was_purged_stands_alone_where_the_store_lac
     page_of(tmp_path, [*POSTS, *TWINS], BEST)
     with Store.open(tmp_path / "store") as opened:
         opened.add([replace(TWINS[1], removed="deleted")])
-        opened.db.execute("delete from posts where post_id = ?", (TWINS[0].post_id,))
+        opened._db.execute("delete from posts where post_id = ?", (TWINS[0].post_id,))
     purge(Places(tmp_path / "datasets" / "test"), store=tmp_path / "store")
     page = section((tmp_path / "datasets" / "test" / "1.0.1" / "report.html").read_text(), "dropped")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", page) == ["dropped"]

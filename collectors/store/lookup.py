@@ -1,0 +1,82 @@
+"""What a crawl store keeps of a post. The store may be of any version: it is read as it is, not migrated."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from affectory.core.errors import StoreError
+
+#: Columns of a post that are empty in a tombstone.
+_CONTENT = ("title", "body", "author", "permalink", "label", "taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a store keeps of one post.
+
+    `has_post` says whether there is a row of it, `removed` is the source's reason, `has_content` says
+    whether that row is more than a tombstone. `links` counts media; `images` are (sha256, MIME type) of
+    those that are stored. `candidates` counts walks that keep the post as a candidate, `buried` those that
+    keep a tombstone of it.
+    """
+
+    has_post: bool = False
+    removed: str | None = None
+    permalink: str | None = None
+    has_content: bool = False
+    links: int = 0
+    images: tuple[tuple[str, str], ...] = ()
+    candidates: int = 0
+    buried: int = 0
+
+
+def stores(folder: Path) -> Iterator[Path]:
+    """Yield the crawl stores in a folder."""
+    yield from (path.parent for path in sorted(folder.glob("*/crawl.sqlite")))
+
+
+def kept(store: Path, post_id: str) -> Kept:
+    """Return what the store in this folder keeps of a post. Raises `StoreError` if it can't be read."""
+    try:
+        with closing(_connect(store)) as db:
+            db.row_factory = sqlite3.Row
+            row = db.execute("select * from posts where post_id = ?", (post_id,)).fetchone()
+            media = db.execute("select sha256, mime from media where post_id = ?", (post_id,)).fetchall()
+            walks = db.execute("select record from candidates where post_id = ?", (post_id,)).fetchall()
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {str(store)!r} can't be read: {error}") from error
+    # A walk keeps the rank of a removed candidate, with a tombstone as its record.
+    buried = sum(bool(json.loads(record).get("removed")) for (record,) in walks)
+    post = {} if row is None else dict(row)
+    return Kept(
+        has_post=row is not None,
+        removed=post.get("removed"),
+        permalink=post.get("permalink"),
+        has_content=any(post.get(column) for column in _CONTENT),
+        links=len(media),
+        images=tuple((row["sha256"], row["mime"]) for row in media if row["sha256"]),
+        candidates=len(walks) - buried,
+        buried=buried,
+    )
+
+
+def keeps_public(store: Path, posts: Collection[str]) -> bool:
+    """Return whether a store keeps one of these posts without knowing that it is removed.
+
+    False if the folder's `crawl.sqlite` is not a crawl store.
+    """
+    try:
+        with closing(_connect(store)) as db:
+            found = db.execute("select post_id from posts where removed is null")
+            return any(post_id in posts for (post_id,) in found)
+    except sqlite3.Error:
+        return False
+
+
+def _connect(store: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{(store / 'crawl.sqlite').absolute().as_uri()}?mode=ro", uri=True)

@@ -1,0 +1,122 @@
+"""A copy of a store's rows, all of one moment, for a reader that takes its time.
+
+A crawl, a purge or another build may change the store at any time, and the processes of a build read at
+different times. So the rows are copied first, within one read transaction, and everything is read from the
+copy. Image files aren't copied.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from collectors.store.store import Store
+
+NAME = "store.sqlite"
+
+#: A row: the columns that the snapshot was taken with, in their order.
+Row = tuple[Any, ...]
+
+
+class Snapshot:
+    """A snapshot, open for reading: rows of posts and of media as tuples, in bulk."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def ranges(self, size: int) -> Iterator[tuple[str, str]]:
+        """Yield the first and the last id of each `size` posts, in the order of the ids."""
+        found = self._db.execute("select post_id from posts order by post_id")
+        while ids := found.fetchmany(size):
+            yield ids[0][0], ids[-1][0]
+
+    def posts(self, first: str, last: str) -> Iterator[Row]:
+        """Yield the posts from one id to another, both included, in the order of the ids."""
+        return self._db.execute(
+            "select * from posts where post_id between ? and ? order by post_id", (first, last)
+        )
+
+    def media(self, first: str, last: str) -> Iterator[Row]:
+        """Yield the media of the posts from one id to another, by post id and position."""
+        return self._db.execute(
+            "select * from media where post_id between ? and ? order by post_id, position", (first, last)
+        )
+
+    def public_ids(self) -> set[str]:
+        """Return the ids of the posts that their source hasn't removed."""
+        return {post_id for (post_id,) in self._db.execute("select post_id from posts where removed is null")}
+
+
+def take(
+    store: Store, communities: Sequence[str], posts: Sequence[str], media: Sequence[str], folder: Path
+) -> int:
+    """Copy the communities' posts and their media to `folder`; return the number of posts.
+
+    `posts` and `media` are the columns to copy. Both need `post_id`, `media` needs `position`; `public_ids`
+    needs `removed`. Raises `OSError` if the copy can't be written.
+    """
+    marks = ",".join("?" * len(communities))
+    path = folder / NAME
+    with _as_os_errors(path), closing(_connect(path, "rwc")) as db:
+        db.execute("pragma journal_mode = off")  # an unfinished copy is never read
+        db.execute("pragma synchronous = off")
+        db.execute("attach ? as store", (_uri(store.folder / "crawl.sqlite", "ro"),))
+        db.execute("begin")
+        # "+community" makes SQLite read in the order of the primary key. With the index on community it
+        # would have to sort.
+        db.execute(
+            f"create table main.posts as select {', '.join(posts)} from store.posts "
+            f"where +community in ({marks}) order by post_id",
+            list(communities),
+        )
+        db.execute("create unique index main.posts_id on posts (post_id)")
+        db.execute(
+            f"create table main.media as select {', '.join(media)} from store.media "
+            "where post_id in (select post_id from main.posts) order by post_id, position"
+        )
+        db.execute("create unique index main.media_post on media (post_id, position)")
+        db.execute("commit")
+        return int(db.execute("select count(*) from main.posts").fetchone()[0])
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Snapshot]:
+    """Open the snapshot in `folder` for reading."""
+    with closing(_connect(folder / NAME, "ro")) as db:
+        yield Snapshot(db)
+
+
+def may_contain(path: Path, post_id: str) -> bool:
+    """Return whether the snapshot at `path` contains a post; True if it is unfinished or can't be read."""
+    try:
+        with closing(_connect(path, "ro")) as db:
+            found = db.execute("select 1 from posts where post_id = ?", (post_id,))
+            return found.fetchone() is not None
+    except sqlite3.Error:
+        return True
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"
+
+
+@contextmanager
+def _as_os_errors(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors about a full or broken disk as `OSError`."""
+    numbers = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        number = numbers.get(error.sqlite_errorcode & 0xFF)  # the low byte: the others name the system call
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
