@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.core.images import to_rgb
 
@@ -114,10 +115,9 @@ def save_backbone(backbone: Backbone, path: Path) -> None:
         hub_backbones.save(backbone.network, path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
     state = {key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}
-    save_file(state, temporary, {"preprocessing": backbone.preprocessing})
-    temporary.replace(path)
+    with files.replacing(path) as temporary:
+        save_file(state, temporary, {"preprocessing": backbone.preprocessing})
 
 
 def _unknown(name: str, known: list[str]) -> str:

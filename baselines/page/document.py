@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
+from affectory.core import files
 from baselines import comparison, tables
 from baselines.page import Posts, answers, classes, gallery, scores
 from baselines.page.markup import Html, h, join, table
@@ -32,15 +33,7 @@ _PLACES = {
 
 def write(folder: Path, posts: Posts) -> Path:
     """Write `results.html` into a run's folder; return its path. Raises `BaselineError`."""
-    page = render(folder, posts)
-    path, temporary = folder / "results.html", folder / "results.html.tmp"
-    try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+    return files.write(folder / "results.html", render(folder, posts))
 
 
 def render(folder: Path, posts: Posts) -> str:

@@ -12,6 +12,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from affectory.core import files
 from curation.report import (
     distributions,
     dropped_rows,
@@ -30,15 +31,7 @@ from curation.report.scan import Figures, scan
 
 def write(folder: Path, manifest: str | None = None) -> Path:
     """Write `report.html` into a release's folder; return its path. Raises `ReportError`."""
-    page = render(open_release(folder, manifest))
-    path, temporary = folder / "report.html", folder / "report.html.tmp"
-    try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+    return files.write(folder / "report.html", render(open_release(folder, manifest)))
 
 
 def render(release: Release) -> str:

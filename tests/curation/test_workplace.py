@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from affectory.core import files
 from affectory.core.errors import AffectoryError
 from curation.build import main as build
-from curation.release.workplace import put, workplace
+from curation.release.workplace import workplace
 from curation.report.__main__ import main as report
 from curation.rows.shards import Engine
 from tests.curation.stores import make_store, post, write_recipe
@@ -146,7 +147,7 @@ def test_an_out_that_is_no_folder_is_one_line(tmp_path, capsys):
         assert build([*map(str, options)]) == 2
         assert capsys.readouterr().err == (
             f"error: the release can't be written to {str(out / 'test')!r}: Not a directory; free some space "
-            "or name a folder that can be written; releases that stand are untouched\n"
+            "or name a folder that can be written; complete files there are unchanged\n"
         )
 
 
@@ -161,13 +162,13 @@ def test_what_can_not_be_written_whole_is_not_there_at_all(tmp_path, capsys):
     with files_of_at_most(1000):
         code = report(["test", "--datasets", str(tmp_path / "out")])
         with pytest.raises(
-            AffectoryError, match=r"^the release can't be written to .*: File too large; free"
+            AffectoryError, match=r"^README.md can't be written to .*: File too large; free"
         ):
-            put(folder.parent / "README.md", "x" * 1001)
+            files.write(folder.parent / "README.md", "x" * 1001)
     assert (code, capsys.readouterr().err) == (
         2,
-        f"error: the report can't be written to {str(folder)!r}: File too large; free some space "
-        "or name a folder that can be written; releases that stand are untouched\n",
+        f"error: report.html can't be written to {str(folder)!r}: File too large; free some space "
+        "or name a folder that can be written; complete files there are unchanged\n",
     )
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 
