@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from affectory.core.engine.engine import Engine
 from curation import report
 from curation.duplicates import duplicates
 from curation.recipe.recipe import Recipe
@@ -17,7 +18,6 @@ from curation.release import croissant, dropped, manifest, parquet
 from curation.release.ledger import ledger
 from curation.release.manifest import Manifest
 from curation.release.parquet import Part, Writing
-from curation.rows.shards import Engine
 from curation.splits import labels, split
 
 
