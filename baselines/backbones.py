@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
+from affectory.core.images import to_rgb
 
 #: `weights` of a network as it is before any training.
 RANDOM = "random"
@@ -113,10 +115,9 @@ def save_backbone(backbone: Backbone, path: Path) -> None:
         hub_backbones.save(backbone.network, path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
     state = {key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}
-    save_file(state, temporary, {"preprocessing": backbone.preprocessing})
-    temporary.replace(path)
+    with files.replacing(path) as temporary:
+        save_file(state, temporary, {"preprocessing": backbone.preprocessing})
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -134,20 +135,6 @@ def _dim(name: str, network: Network) -> int:
     if out.ndim != 2:
         raise BaselineError(f"{name} gives {tuple(out.shape)} for one image, and not one row of features")
     return int(out.shape[1])
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return an image as RGB: its first frame, upright, transparency on white."""
-    if getattr(image, "is_animated", False):
-        image.seek(0)
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits of grey, which convert() would clip to white
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.new("RGB", rgba.size, "white")
-        image.paste(rgba, mask=rgba)
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def state_digest(module: nn.Module) -> str:

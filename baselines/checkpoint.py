@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 from baselines import models
 from baselines.backbones import Backbone, load_backbone
@@ -108,9 +109,8 @@ class Checkpoint:
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.tmp")
-        torch.save({"version": VERSION, "checkpoint": _packed(self)}, temporary)
-        temporary.replace(path)
+        with files.replacing(path) as temporary:
+            torch.save({"version": VERSION, "checkpoint": _packed(self)}, temporary)
 
 
 def _packed(one: Checkpoint) -> dict[str, Any]:

@@ -8,9 +8,8 @@ A second call with the same images, from whatever release, runs no network: see 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
 from affectory.encoders.feature_cache import FeatureCache, Features
 from baselines.backbones import Backbone
@@ -112,23 +112,17 @@ def _by_threads(
     A network that is spread over all cores waits at every layer for the slowest of them: with another program
     on one of two cores that was 2 to 9 images/s instead of 28.
     """
-
-    def work(rows: range) -> Features:
-        return forward(torch.stack([pixels(images[row], backbone) for row in rows]))
-
     before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,))
-    waiting: deque[Future[Features]] = deque()
     try:
-        for rows in batches:
-            waiting.append(pool.submit(work, rows))
-            if len(waiting) > 2 * cores():
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        with Threads(cores(), prepare=partial(torch.set_num_threads, 1)) as engine:
+            chosen = ([images[row] for row in rows] for rows in batches)
+            yield from engine.map(_features, chosen, backbone, forward, ahead=2 * cores())
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)  # threads that start later take what was set last
+
+
+def _features(images: Sequence[ImageRef], backbone: Backbone, forward: Forward) -> Features:
+    return forward(torch.stack([pixels(image, backbone) for image in images]))
 
 
 class Forward:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 from baselines.backbones import RANDOM, Backbone, state_digest
 from baselines.batch import Batch
@@ -123,21 +124,18 @@ def _mark(
 def _save(steps: Steps, path: Path, mark: str) -> None:
     """Write what a later run goes on from, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    torch.save(
-        {
-            "version": VERSION,
-            "mark": mark,
-            "epoch": steps.epoch,
-            "waited": steps.waited,
-            "problem": steps.problem,
-            "best": vars(steps.best),
-            "model": steps.model.state_dict(),
-            "optimiser": steps.optimiser.state_dict(),
-        },
-        temporary,
-    )
-    temporary.replace(path)
+    state = {
+        "version": VERSION,
+        "mark": mark,
+        "epoch": steps.epoch,
+        "waited": steps.waited,
+        "problem": steps.problem,
+        "best": vars(steps.best),
+        "model": steps.model.state_dict(),
+        "optimiser": steps.optimiser.state_dict(),
+    }
+    with files.replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def _resume(steps: Steps, path: Path, mark: str) -> None:

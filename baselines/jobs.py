@@ -6,18 +6,14 @@ A worker reads what it trains on from a file, once, and works on one core.
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence, Set
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from multiprocessing.connection import Connection, wait
+from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -26,6 +22,7 @@ import numpy as np
 import torch
 
 from affectory.core.errors import BaselineError
+from affectory.core.processes import Pool
 from baselines.batch import Batch
 from baselines.data import Part
 from baselines.inputs import Inputs
@@ -110,14 +107,15 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
         # fastText's seeds are cheaper together: its steps are tiny.
         for seeds in ([job.seeds] if job.model == "text" else [(seed,) for seed in job.seeds])
     ]
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["baselines.jobs"])
     number = min(processes or os.cpu_count() or 1, len(dealt))
-    theirs, ours = context.Pipe(duplex=False)
-    files = {job.data for job in jobs}
-    with theirs, ours, ProcessPoolExecutor(number, context, _worker, (theirs, files)) as pool:
-        waiting: list[Future[Done]] = [pool.submit(work, job, torch.device("cpu")) for job in dealt]
+    with Pool(
+        number,
+        preload=["baselines.jobs"],
+        prepare=partial(torch.set_num_threads, 1),
+        cleanup=partial(_delete, {job.data for job in jobs}),
+    ) as pool:
         try:
+            waiting = [pool.submit(work, job, torch.device("cpu")) for job in dealt]
             for future in as_completed(waiting):
                 yield future.result()
         except BrokenProcessPool:
@@ -125,25 +123,14 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
                 "a process that trained was killed, most often for want of memory: close other programs and "
                 "type the same command again, which goes on from the checkpoints that stand"
             ) from None
-        except BaseException:  # Ctrl-C above all: what is in hand is for nothing
-            ours.close()
-            raise
 
 
-def _worker(run: Connection, files: Set[Path]) -> None:
-    """Prepare a process: one core, and it ends when the run hangs up, which its death by SIGKILL does too."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's
-    threading.Thread(target=_end_with, args=(run, files), daemon=True).start()
-
-
-def _end_with(run: Connection, files: Set[Path]) -> None:
-    wait([run])
-    for file in files:  # nobody else is left to delete them
+def _delete(files: Set[Path]) -> None:
+    """Delete the files of `stored` and their folders: a run that was killed can't."""
+    for file in files:
         with suppress(OSError):
             file.unlink()
             file.parent.rmdir()
-    os._exit(1)
 
 
 #: The longest first, so that no core waits in the end.

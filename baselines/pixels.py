@@ -6,17 +6,17 @@ import hashlib
 import io
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
 from baselines.backbones import Backbone
 
@@ -54,8 +54,8 @@ def image_refs(release: Release, part: Part) -> list[ImageRef]:
         for post, digest, (split, row) in zip(part.post_ids, part.digests, part.where.tolist(), strict=True)
         if digest
     ]
-    with ThreadPoolExecutor(cores()) as pool:
-        digests = pool.map(lambda reader: hashlib.sha256(reader[1]()).hexdigest(), readers)
+    with Threads(cores()) as engine:
+        digests = engine.map(_digest, (read for _, read in readers))
         return [ImageRef(post, digest, read) for (post, read), digest in zip(readers, digests, strict=True)]
 
 
@@ -64,25 +64,20 @@ def _read(rows: Any, row: int) -> bytes:
     return data
 
 
+def _digest(read: Callable[[], bytes]) -> str:
+    return hashlib.sha256(read()).hexdigest()
+
+
 def pixel_batches(
-    images: Sequence[ImageRef | None], backbone: Backbone, batches: Iterable[Sequence[int]]
+    images: Sequence[ImageRef | None], backbone: Backbone, batches: Sequence[Sequence[int]]
 ) -> Iterator[Tensor]:
     """Yield, for each batch of row numbers, the images of these rows, float[B, 3, H, W]; zeros where None."""
-    pool = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
-    waiting: deque[list[Future[Tensor]]] = deque()
-    try:
+    ahead = AHEAD * max((len(rows) for rows in batches), default=0)
+    with Threads(cores()) as engine:
+        chosen = (images[row] for rows in batches for row in rows)
+        decoded = engine.map(pixels, chosen, backbone, ahead=ahead)
         for rows in batches:
-            waiting.append([pool.submit(pixels, images[row], backbone) for row in rows])
-            if len(waiting) > AHEAD:
-                yield _stacked(waiting.popleft())
-        while waiting:
-            yield _stacked(waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _stacked(decoded: list[Future[Tensor]]) -> Tensor:
-    return torch.stack([one.result() for one in decoded])
+            yield torch.stack(list(islice(decoded, len(rows))))
 
 
 def pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:

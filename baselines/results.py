@@ -12,6 +12,8 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 
+from affectory.core import files
+
 SCHEMA = 1
 
 #: Which modalities a model was given at test.
@@ -146,11 +148,7 @@ class Results(msgspec.Struct, frozen=True):
 
     def write(self, folder: Path) -> Path:
         """Write `results.json`."""
-        path = folder / "results.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1))
-        temporary.rename(path)
-        return path
+        return files.write(folder / "results.json", msgspec.json.format(msgspec.json.encode(self), indent=1))
 
 
 def read(folder: Path) -> Results:

@@ -20,7 +20,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from affectory.core.errors import BaselineError
+from affectory.core.errors import AffectoryError, BaselineError
 from baselines.settings import MODELS, TEXT, FinetuneSettings, Model, Settings, TextSettings
 
 
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
         from baselines.running import run
 
         return run(options, f"{prog} {' '.join(given)}")
-    except BaselineError as error:
+    except AffectoryError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

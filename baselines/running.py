@@ -15,6 +15,7 @@ import msgspec
 import pyarrow.parquet as pq
 import torch
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 from baselines import data, experiment, inputs, page, paper, tables, tune
 from baselines.backbones import Backbone, load_backbone
@@ -215,12 +216,11 @@ def _name(device: torch.device) -> str:
 
 
 def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fold]) -> None:
-    temporary = folder / "predictions.tmp"
     predictions = experiment.predictions(folds, release.classes)
     if release.generated:
         predictions = predictions.replace_schema_metadata({"note": release.generated})
-    pq.write_table(predictions, temporary, compression="zstd")
-    temporary.replace(folder / "predictions.parquet")
+    with files.replacing(folder / "predictions.parquet") as temporary:
+        pq.write_table(predictions, temporary, compression="zstd")
     results.write(folder)
     tables.write(folder)
     page.write(folder, lambda keys: _shown(release, keys))

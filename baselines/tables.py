@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from affectory.core import files
 from baselines import comparison as c
 from baselines.paper import Paper, figures
 from baselines.results import Pair, Results, read
@@ -26,9 +27,7 @@ _WIDE = 100
 
 def write(folder: Path) -> Path:
     """Write `table.md` from a run's `results.json`; return its path."""
-    path, temporary = folder / "table.md", folder / "table.md.tmp"
-    temporary.write_text(markdown(read(folder)), encoding="utf-8", newline="\n")
-    return temporary.replace(path)
+    return files.write(folder / "table.md", markdown(read(folder)))
 
 
 def markdown(results: Results) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import torch
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 from baselines import jobs
 from baselines.inputs import Inputs
@@ -98,9 +99,7 @@ def search(
         ranked = sorted(tried, key=lambda one: (_loss(model, one), str(one.settings)))
         known[model] = Found(digests[model], tuple(ranked))
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(known, order="sorted"), indent=1))
-    temporary.replace(path)
+    files.write(path, msgspec.json.format(msgspec.json.encode(known, order="sorted"), indent=1))
     for model, settings in base.items():
         best = known[model].candidates[0]
         if best.likelihood is None:

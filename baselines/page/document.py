@@ -6,6 +6,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from affectory.core import files
 from affectory.core.html import shell
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import IMAGES_NOTE, table, terms
@@ -28,16 +29,8 @@ _PLACES = {
 
 
 def write(folder: Path, posts: Posts) -> Path:
-    """Write `results.html` into the folder of a run; return its path. Raises `BaselineError`."""
-    page = render(folder, posts)
-    path, temporary = folder / "results.html", folder / "results.html.tmp"
-    try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+    """Write `results.html` into a run's folder; return its path. Raises `BaselineError`."""
+    return files.write(folder / "results.html", render(folder, posts))
 
 
 def render(folder: Path, posts: Posts) -> str:

@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import pickle
 import signal
 import socket
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Self
 
 from affectory.core.errors import AffectoryError
+from affectory.core.processes import end_with, fork_server
 from collectors.crawl.images import ImagePolicy, keep
 from collectors.store.record import Outcome
 
@@ -34,8 +34,6 @@ HELD = 2
 
 #: What a worker does with an image's bytes and address, as `images.keep` does.
 Work = Callable[[bytes, str, Path, int, ImagePolicy], Outcome]
-
-_CONTEXT = multiprocessing.get_context("forkserver")
 
 #: `multiprocessing.Connection`'s own framing, for messages below 2 GB: the length, then the bytes.
 _LENGTH = struct.Struct("!i")
@@ -68,9 +66,12 @@ class Workers:
         work: Work = keep,
         limits: TimeLimits = TimeLimits(),
     ) -> None:
-        self._arguments = (work, folder, run_id, policy, limits)
+        try:
+            context = fork_server(["collectors.crawl.images"])
+        except OSError as error:
+            raise _cannot_start(error.strerror or str(error)) from None
+        self._arguments = (context, work, folder, run_id, policy, limits)
         self._room = asyncio.Semaphore(processes * HELD)
-        _CONTEXT.set_forkserver_preload(["collectors.crawl.images"])
         self._workers = [_Worker(*self._arguments) for _ in range(processes)]
 
     def __enter__(self) -> Self:
@@ -124,7 +125,13 @@ class _Worker:
     """One process, its socket, and the images that it was given, in order."""
 
     def __init__(
-        self, work: Work, folder: Path, run_id: int, policy: ImagePolicy, limits: TimeLimits
+        self,
+        context: ForkServerContext,
+        work: Work,
+        folder: Path,
+        run_id: int,
+        policy: ImagePolicy,
+        limits: TimeLimits,
     ) -> None:
         self.dead = self.begun = False
         self._limits = limits
@@ -135,7 +142,7 @@ class _Worker:
         self._socket, its_own = socket.socketpair()
         self._socket.setblocking(False)
         with Connection(its_own.detach()) as end:
-            self.process = _CONTEXT.Process(
+            self.process = context.Process(
                 target=_serve, args=(end, work, folder, run_id, policy, limits), daemon=True
             )
             try:
@@ -252,13 +259,12 @@ def _serve(
     end: Connection, work: Work, folder: Path, run_id: int, policy: ImagePolicy, limits: TimeLimits
 ) -> None:
     """Work on images until the parent closes the socket or dies. Ctrl-C is left to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGPROF, signal.SIGALRM):  # inherited: a caller may have ignored or blocked them
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGPROF, signal.SIGALRM))
     parent = multiprocessing.parent_process()
     assert parent is not None
-    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    end_with(parent.sentinel)
     outcome: Outcome | Exception
     try:
         end.send(None)  # begun
@@ -282,8 +288,3 @@ def _set_timers(cpu: float, wall: float) -> None:
     """
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, wall)
-
-
-def _die_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)

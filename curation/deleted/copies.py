@@ -27,7 +27,6 @@ from curation.release.manifest import Manifest
 from curation.release.parquet import Writing
 from curation.rows import shards
 from curation.rows.read import EmptyStore, Shard, plan
-from curation.rows.shards import Engine
 from curation.splits import split
 
 #: The detail of a dropped duplicate whose kept copy is deleted, and which the crawl store lacks.
@@ -137,7 +136,7 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
     pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
     if not pieces:
         return ROWS.empty_table()
-    with Engine(1) as engine:
+    with shards.engine(1) as engine:
         rows, _ = gather(recipe, store.folder, engine, pieces, scratch)
     rows, _ = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
     return rows

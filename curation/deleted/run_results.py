@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from affectory.core import files
+
 PREDICTIONS = "predictions.parquet"
 
 _KEPT = re.compile(r"results\.json|table\.md|tuned(-fold\d+)?\.json")
@@ -66,6 +68,4 @@ def _without_projections(path: Path) -> None:
     if not _projections(path.parent):
         return
     found = json.loads(path.read_bytes()) | {"projections": []}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+    files.write(path, json.dumps(found, indent=1, ensure_ascii=False))

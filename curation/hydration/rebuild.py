@@ -26,9 +26,9 @@ from curation.release.assemble import Built, damage_notes, digested, gather, ide
 from curation.release.manifest import Manifest
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import workplace
+from curation.rows import shards
 from curation.rows.pixels import lost_digests
 from curation.rows.read import plan
-from curation.rows.shards import Engine
 from curation.splits import split, twins
 
 #: What a rebuilt release takes from the ids instead of the store.
@@ -76,7 +76,7 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     recipe = Recipe.model_validate(described.recipe)
     ids = ids_of(found, described)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
-    with Store.open(store, create=False) as source, workplace(out) as place, Engine(workers) as engine:
+    with Store.open(store, create=False) as source, workplace(out) as place, shards.engine(workers) as engine:
         scratch = place / "scratch"
         pieces = plan(source, again, scratch)
         read = digested(again, engine, pieces, scratch)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from affectory.core.engine.engine import Engine
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.stage import DROPPED, separate
@@ -28,7 +29,6 @@ from curation.release.workplace import replace_files, workplace
 from curation.rows import shards
 from curation.rows.pixels import lost_digests
 from curation.rows.read import Shard, digest, plan, unasked
-from curation.rows.shards import Engine
 from curation.splits import SmallClass, SplitError, split
 from curation.splits.labels import UNLABELLED
 
@@ -89,7 +89,7 @@ def build(
     with (
         Store.open(store or Path(recipe.source.store), create=False) as source,
         workplace(folder) as place,
-        Engine(workers) as engine,  # ends before its workplace goes
+        shards.engine(workers) as engine,  # ends before its workplace goes
     ):
         pieces = plan(source, recipe, place / "scratch")
         read = digested(recipe, engine, pieces, place / "scratch")

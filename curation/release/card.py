@@ -11,10 +11,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from affectory.core import files
 from curation.release import versions
 from curation.release.held import outdated
 from curation.release.manifest import Manifest, read
-from curation.release.workplace import put
 
 
 def write(folder: Path, words: Path) -> Path:
@@ -23,12 +23,12 @@ def write(folder: Path, words: Path) -> Path:
     A folder made elsewhere than beside its `words` gets a copy of them, for the cards to come.
     """
     if words.exists() and words.parent.resolve() != folder.resolve():
-        put(folder / "card.md", words.read_text(encoding="utf-8"))
+        files.write(folder / "card.md", words.read_text(encoding="utf-8"))
     there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
     text = _front_matter(folder, there) + _body(folder, there[0])
     path = folder / "README.md"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        put(path, text)
+        files.write(path, text)
     return path
 
 
@@ -44,8 +44,8 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
     lines += ["task_categories:", *(f"- {kind}" for kind in kinds), "configs:"]
     configs = [_config(folder, manifest.version, manifest, ids=False) for manifest in there]
     configs.append(_config(folder, "ids", newest, ids=True))
-    for number, (name, *files) in enumerate(config for config in configs if config):
-        lines += [name, *(["  default: true"] if number == 0 else []), *files]
+    for number, (name, *paths) in enumerate(config for config in configs if config):
+        lines += [name, *(["  default: true"] if number == 0 else []), *paths]
     return "\n".join([*lines, "---", ""])
 
 

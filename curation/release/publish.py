@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from affectory.core.engine.engine import Engine
 from affectory.core.generated import NOWHERE
 from curation import report
 from curation.duplicates import duplicates
@@ -19,7 +20,6 @@ from curation.release import croissant, dropped, manifest, parquet
 from curation.release.ledger import ledger
 from curation.release.manifest import Manifest
 from curation.release.parquet import Part, Writing
-from curation.rows.shards import Engine
 from curation.splits import labels, split
 
 

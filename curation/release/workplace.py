@@ -1,4 +1,4 @@
-"""Where a release is made: a folder of its own within the dataset's, and what the system refuses there.
+"""Where a release is made: a folder of its own within the dataset's.
 
 datasets/<name>/.building/lock            locked while a build lives
 datasets/<name>/.building/<new>/release   what gets its name by one rename when it is whole
@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from affectory.core.files import writable
 
 BUILDING = ".building"
 
@@ -29,7 +30,7 @@ def workplace(folder: Path) -> Iterator[Path]:
     can't be written.
     """
     building = folder / BUILDING
-    with writable(folder):
+    with writable(folder, "the release"):
         try:
             building.mkdir(parents=True, exist_ok=True)
             with _locked(building):
@@ -75,32 +76,3 @@ def replace_files(new: Path, old: Path, stale: Iterable[str]) -> None:
         path.replace(old / path.name)
     for name in stale:
         (old / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def writable(folder: Path, what: str = "release") -> Iterator[None]:
-    """Turn what the system refuses while `what` is written to `folder` into an `AffectoryError`."""
-    try:
-        yield
-    except OSError as error:
-        raise AffectoryError(
-            f"the {what} can't be written to {str(folder)!r}: {_why(error)}; free some space "
-            "or name a folder that can be written; releases that stand are untouched"
-        ) from error
-
-
-def _why(error: OSError) -> str:
-    return (
-        os.strerror(error.errno) if error.errno else str(error)
-    )  # pyarrow's own words have another's in them
-
-
-def put(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it; raise `AffectoryError` with nothing of it left."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with writable(path.parent):
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)

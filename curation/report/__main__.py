@@ -17,7 +17,6 @@ from tyro.conf import Positional, arg
 
 from affectory.core.command import finish
 from affectory.core.errors import InputError
-from curation.release.workplace import writable
 from curation.report import write
 
 
@@ -46,8 +45,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 def _report(options: Options) -> str:
     folder = find(options.datasets, options.name, options.version)
-    with writable(folder, "report"):
-        path = write(folder)
+    path = write(folder)
     return f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)"
 
 

@@ -6,6 +6,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from affectory.core import files
 from affectory.core.html import shell
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import IMAGES_NOTE, table, terms
@@ -39,16 +40,8 @@ _PLACES = {
 
 
 def write(folder: Path, manifest: str | None = None) -> Path:
-    """Write `report.html` into the folder of a release; return its path. Raises `ReportError`."""
-    page = render(open_release(folder, manifest))
-    path, temporary = folder / "report.html", folder / "report.html.tmp"
-    try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+    """Write `report.html` into a release's folder; return its path. Raises `ReportError`."""
+    return files.write(folder / "report.html", render(open_release(folder, manifest)))
 
 
 def render(release: Release) -> str:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from PIL import Image, ImageOps
+from PIL import Image
 
+from affectory.core.images import to_rgb, upright
 from collectors.store import media_path
 from curation.duplicates.near_images import difference_hash
 from curation.filters.stage import ROWS, separate, with_column
@@ -87,10 +88,11 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
                 mode = image.mode if jpeg else "L"
                 image.draft(mode, (min(image.width, side), min(image.height, side)))
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)  # a copy that was turned for good is a twin too
-            encoded = _encode(image, options) if jpeg else None
+            turned = upright(image)  # so that a copy whose pixels were rotated has the same hash
+            dhash = difference_hash(turned)
+            encoded = _encode(turned, options) if jpeg else None
             size = len(data if encoded is None else encoded)
-            return _Seen(hash=difference_hash(image), size=size, encoded=encoded)
+            return _Seen(hash=dhash, size=size, encoded=encoded)
     except Exception as error:  # the collector decoded it once; another Pillow may not
         return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
 
@@ -107,13 +109,8 @@ def excessive_scans(image: Image.Image, data: bytes) -> int:
 
 
 def _encode(image: Image.Image, options: Images) -> bytes:
-    """Return the image as a JPEG of at most the recipe's side; transparency becomes white."""
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        flat = Image.new("RGB", rgba.size, "white")
-        flat.paste(rgba, mask=rgba)
-    else:
-        flat = image.convert("RGB")
+    """Return the image as a JPEG of at most the recipe's side; the image itself may be shrunk."""
+    flat = to_rgb(image, scale_16_bit=False)
     flat.thumbnail((options.side, options.side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = io.BytesIO()
     flat.save(out, "JPEG", quality=options.quality, comment=b"")  # not the source's: names, places

@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torchvision.models import get_model
 
 from affectory.core.errors import BaselineError
-from baselines.backbones import load_backbone, save_backbone, to_rgb
+from baselines.backbones import load_backbone, save_backbone
 from tests.conftest import SHARED
 
 MOBILENET = SHARED / "weights" / "mobilenet_v2_imagenet.safetensors"
@@ -277,36 +276,6 @@ def test_a_hub_that_is_out_of_reach_is_asked_once(tmp_path):
         "Hugging Face hub can't be reached, and hasn't given it before): download it elsewhere (`hf download "
         "google/vit-tiny --local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
     )
-
-
-def encoded(image, form, **options):
-    out = io.BytesIO()
-    image.save(out, form, **options)
-    return Image.open(io.BytesIO(out.getvalue()))
-
-
-def test_transparency_becomes_white():
-    image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
-    image.putpixel((1, 0), (10, 20, 30, 255))
-    assert list(to_rgb(encoded(image, "PNG")).get_flattened_data()) == [(255, 255, 255), (10, 20, 30)]
-
-
-def test_an_animation_is_its_first_frame():
-    red, blue = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
-    opened = encoded(red, "GIF", save_all=True, append_images=[blue])
-    opened.seek(1)
-    assert to_rgb(opened).getpixel((0, 0)) == (255, 0, 0) or opened.tell() == 0
-
-
-@pytest.mark.parametrize(("mode", "colour", "seen"), [("L", 128, 128), ("1", 1, 255), ("I;16", 32768, 128)])
-def test_grey_images_of_any_depth_become_rgb(mode, colour, seen):
-    assert to_rgb(encoded(Image.new(mode, (2, 2), colour), "PNG")).getpixel((0, 0)) == (seen, seen, seen)
-
-
-def test_a_photo_that_is_stored_on_its_side_is_turned_upright():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert to_rgb(encoded(Image.new("RGB", (8, 4)), "JPEG", exif=exif)).size == (4, 8)
 
 
 def test_the_real_weights_know_a_comic(mobilenet):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from affectory.core.engine.local import Processes
 from affectory.core.errors import AffectoryError
 from collectors.store import Store, snapshot
 from collectors.store.record import Outcome
@@ -14,7 +15,7 @@ from curation.recipe.recipe import load
 from curation.release.ledger import Step
 from curation.release.manifest import tools
 from curation.rows.read import Shard, digest, plan
-from curation.rows.shards import Engine, process
+from curation.rows.shards import process
 from tests.curation.stores import built, contents, make_store, post, put_image, rows_of, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -62,13 +63,13 @@ def test_the_digest_of_an_undamaged_store_is_the_one_that_earlier_programs_wrote
 def changing_engine(monkeypatch, change):
     """Let another connection change the store between the digest of its rows and the reading of them."""
 
-    class Changing(Engine):
+    class Changing(Processes):
         def map(self, work, items, *common):
             yield from super().map(work, items, *common)
             if work is digest:
                 change()
 
-    monkeypatch.setattr("curation.release.assemble.Engine", Changing)
+    monkeypatch.setattr("curation.rows.shards.Processes", Changing)
 
 
 def texts_of(folder):
@@ -120,14 +121,14 @@ def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, m
     store = make_store(tmp_path / "store", POSTS)
     image = min((store / "media").rglob("*.jpg"))
 
-    class Changing(Engine):
+    class Changing(Processes):
         def map(self, work, items, *common):
             yield from super().map(work, items, *common)
             if work is process:
                 image.write_bytes(b"other")
 
     with monkeypatch.context() as patch:
-        patch.setattr("curation.release.assemble.Engine", Changing)
+        patch.setattr("curation.rows.shards.Processes", Changing)
         with pytest.raises(AffectoryError, match=r"was changed or removed during the build: run the command"):
             built(tmp_path, store)
     assert built(tmp_path, store).manifest.ledger.steps == (Step("pixels", "image_corrupt", 1),)

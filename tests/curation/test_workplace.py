@@ -1,7 +1,6 @@
 """How a build ends that is killed, interrupted, or can't write: nothing of it gets into the next one."""
 
 import contextlib
-import os
 import resource
 import signal
 import subprocess
@@ -10,56 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from affectory.core import files
 from affectory.core.errors import AffectoryError
 from curation.build import main as build
-from curation.release.workplace import put, workplace
+from curation.release.workplace import workplace
 from curation.report.__main__ import main as report
-from curation.rows.shards import Engine
 from tests.curation.stores import make_store, post, write_recipe
 
 ROOT = Path(__file__).parents[2]
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
-
-AT_WORK = """
-import sys
-from affectory.core.command import finish
-from curation.rows.shards import Engine
-
-def work():
-    with Engine(2) as engine:
-        list(engine.map(exec, ["import time; print('at work', flush=True); time.sleep(600)"]))
-
-sys.exit(finish(work))
-"""
-
-
-@pytest.fixture
-def at_work():
-    """A program of which another process is in the middle of a long piece of work."""
-    with subprocess.Popen(
-        [sys.executable, "-c", AT_WORK],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as program:
-        try:
-            assert program.stdout.readline() == "at work\n"
-            yield program
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
-
-
-def test_a_killed_process_of_a_build_is_one_line_that_says_what_to_do():
-    with (
-        pytest.raises(
-            AffectoryError, match=r"a process of this build was killed, .* take fewer with --workers 1"
-        ),
-        Engine(2) as engine,
-    ):
-        list(engine.map(os._exit, [1]))
 
 
 @contextlib.contextmanager
@@ -71,19 +29,6 @@ def files_of_at_most(size):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_the_processes_of_a_build_that_is_killed_end_with_it(at_work):
-    at_work.kill()
-    out, _ = at_work.communicate(timeout=20)  # ends with the last process that could still write to it
-    assert out == ""
-
-
-def test_ctrl_c_is_one_line_and_does_not_wait_for_what_is_in_hand(at_work):
-    os.killpg(at_work.pid, signal.SIGINT)  # as a terminal does: to all of them
-    out, err = at_work.communicate(timeout=20)
-    assert (at_work.returncode, out) == (130, "")
-    assert err == "interrupted: releases that stand are untouched; run the same command again\n"
 
 
 def test_a_build_that_is_interrupted_leaves_nothing(tmp_path):
@@ -146,7 +91,7 @@ def test_an_out_that_is_no_folder_is_one_line(tmp_path, capsys):
         assert build([*map(str, options)]) == 2
         assert capsys.readouterr().err == (
             f"error: the release can't be written to {str(out / 'test')!r}: Not a directory; free some space "
-            "or name a folder that can be written; releases that stand are untouched\n"
+            "or name a folder that can be written; complete files there are unchanged\n"
         )
 
 
@@ -160,14 +105,12 @@ def test_what_can_not_be_written_whole_is_not_there_at_all(tmp_path, capsys):
     capsys.readouterr()
     with files_of_at_most(1000):
         code = report(["test", "--datasets", str(tmp_path / "out")])
-        with pytest.raises(
-            AffectoryError, match=r"^the release can't be written to .*: File too large; free"
-        ):
-            put(folder.parent / "README.md", "x" * 1001)
+        with pytest.raises(AffectoryError, match=r"^README.md can't be written to .*: File too large; free"):
+            files.write(folder.parent / "README.md", "x" * 1001)
     assert (code, capsys.readouterr().err) == (
         2,
-        f"error: the report can't be written to {str(folder)!r}: File too large; free some space "
-        "or name a folder that can be written; releases that stand are untouched\n",
+        f"error: report.html can't be written to {str(folder)!r}: File too large; free some space "
+        "or name a folder that can be written; complete files there are unchanged\n",
     )
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 

@@ -1,0 +1,57 @@
+"""Files that are complete or not there at all: written under a temporary name, then renamed.
+
+write(folder / "results.json", data)
+
+with replacing(folder / "rows.parquet") as temporary:    # for libraries that write files themselves
+    pq.write_table(table, temporary)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from affectory.core.errors import AffectoryError
+
+
+@contextmanager
+def writable(folder: Path, what: str) -> Iterator[None]:
+    """Turn an `OSError` of the block, such as a full disk, into an `AffectoryError`.
+
+    `what` is written to `folder` in the block, as the message calls it: "the release".
+    """
+    try:
+        yield
+    except OSError as error:
+        # pyarrow's own text repeats the name of the temporary file
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise AffectoryError(
+            f"{what} can't be written to {str(folder)!r}: {why}; free some space or name a folder that can "
+            "be written; complete files there are unchanged"
+        ) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the name under which the block writes a file; rename the file to `path` afterwards.
+
+    An error in the block leaves `path` as it was. Raises `AffectoryError` for an `OSError`. Two processes
+    must not write the same path at the same time.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with writable(path.parent, path.name):
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file, text as UTF-8, and return its path. Raises `AffectoryError` if it can't be written."""
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+    return path

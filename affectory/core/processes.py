@@ -1,0 +1,108 @@
+"""Worker processes that end with the process that started them, however it ends.
+
+    with Pool(4, preload=["curation.rows.shards"]) as pool:
+        futures = [pool.submit(work, item) for item in items]
+
+Workers are forked from a server process that has imported the modules of `preload` and nothing else of the
+parent's. Ctrl-C reaches the parent alone, which then stops its workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext
+from typing import ParamSpec, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def fork_server(preload: Sequence[str]) -> ForkServerContext:
+    """Start the server that forks this process's workers, unless it runs already; return its context.
+
+    Ctrl-C is blocked in the server, and so in the workers while they start. Modules that can't be imported
+    are skipped. A process has one server: later calls don't change what it has imported.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    resource_tracker.ensure_running()  # otherwise the server starts it, which unblocks the signal again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return context
+
+
+def end_with(parent: Connection | int, cleanup: Callable[[], object] | None = None) -> None:
+    """In a worker: ignore Ctrl-C, and exit at once when the other end of `parent` is closed.
+
+    The system closes that end even if its process is killed. `cleanup` is called before the exit.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server may be older than `fork_server`'s call
+    threading.Thread(target=_wait_and_exit, args=(parent, cleanup), daemon=True).start()
+
+
+def _wait_and_exit(parent: Connection | int, cleanup: Callable[[], object] | None) -> None:
+    wait([parent])
+    try:
+        if cleanup is not None:
+            cleanup()
+    finally:
+        os._exit(1)
+
+
+class Pool:
+    """Worker processes for functions that can be pickled.
+
+    `prepare` runs once in each worker; `cleanup` runs in a worker whose parent was killed or interrupted.
+    A `with` block that ends with an exception ends the workers at once, otherwise they finish their work.
+
+    A killed worker breaks the pool: its futures raise `concurrent.futures.process.BrokenProcessPool`.
+    """
+
+    def __init__(
+        self,
+        processes: int,
+        *,
+        preload: Sequence[str],
+        prepare: Callable[[], object] | None = None,
+        cleanup: Callable[[], object] | None = None,
+    ) -> None:
+        context = fork_server(preload)
+        self._theirs, self._ours = context.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(
+            processes, mp_context=context, initializer=_start, initargs=(self._theirs, prepare, cleanup)
+        )
+        self._starter = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._starter.shutdown(cancel_futures=True)
+        if kind is not None:
+            self._ours.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ours.close()
+        self._theirs.close()
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run `work` in a worker; return its future."""
+        # In another thread: Ctrl-C in this one could interrupt the start of a process, and lose it.
+        return self._starter.submit(self._pool.submit, work, *args, **kwargs).result()
+
+
+def _start(
+    parent: Connection, prepare: Callable[[], object] | None, cleanup: Callable[[], object] | None
+) -> None:
+    end_with(parent, cleanup)
+    if prepare is not None:
+        prepare()
