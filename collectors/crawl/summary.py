@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from collectors.crawl.progress import eta
+from affectory.core.progress import span
 from collectors.crawl.source import Failure
 from collectors.http.answers import NO_ANSWER
 
@@ -61,7 +61,7 @@ class Summary:
         lines += [f"problem {failure.error}" for failure in self.failures]
         lines += [f"problem {problem}" for problem in self._silent()]
         lines += [f"problem {self.trouble}"] if self.trouble else []
-        lines.append(f"store   {self.folder}  ({eta(self.seconds)}{', interrupted' * self.interrupted})")
+        lines.append(f"store   {self.folder}  ({span(self.seconds)}{', interrupted' * self.interrupted})")
         if hint := self._next():
             lines.append(f"next    {hint}")
         return "\n".join(lines)
