@@ -16,9 +16,13 @@ Reasons, and whether a rerun may help (`retry`) or the same run tries again (`ag
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -119,3 +123,29 @@ def html_title(body: bytes) -> str:
     """Return an HTML page's title, on one line; empty where it has none."""
     found = _TITLE.search(body[:65536])
     return " ".join(found[1].decode("utf-8", "replace").split())[:200] if found else ""
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that a `Retry-After` header asks to wait, 0 or more; None without a readable one.
+
+    The header holds seconds (`4`) or a date (`Wed, 21 Oct 2026 07:28:00 GMT`). `now` is the Unix time
+    (default: the clock's).
+    """
+    seconds = number_in(headers, "retry-after")
+    if seconds is not None:
+        return max(0.0, seconds)
+    try:
+        moment = parsedate_to_datetime(headers["retry-after"])
+        due = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (KeyError, ValueError, OverflowError):
+        return None
+    return max(0.0, due - (time.time() if now is None else now))
+
+
+def number_in(headers: Mapping[str, str], name: str) -> float | None:
+    """Return a header's finite number; None without one."""
+    try:
+        value = float(headers[name])
+    except (KeyError, ValueError):
+        return None
+    return value if math.isfinite(value) else None

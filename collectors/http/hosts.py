@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
-import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Protocol
 
+from collectors.http.answers import number_in, retry_after
 from collectors.http.quota import Quota
 
 
@@ -171,7 +169,8 @@ class Host:
 
     def _heed(self, headers: Mapping[str, str], now: float) -> None:
         """`x-ratelimit-remaining: 595.0`, `x-ratelimit-reset: 359` (seconds): spread what is left."""
-        remaining, reset = _number(headers, "x-ratelimit-remaining"), _number(headers, "x-ratelimit-reset")
+        remaining = number_in(headers, "x-ratelimit-remaining")
+        reset = number_in(headers, "x-ratelimit-reset")
         if remaining is None or reset is None:
             return
         if reset > 1e6:  # some hosts give the moment instead
@@ -226,26 +225,3 @@ class Host:
     def paused_for(self) -> float:
         """Seconds until the host may be asked again."""
         return max(0.0, self._paused_until - self._clock.now())
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` header: `4`, or `Wed, 21 Oct 2026 07:28:00 GMT`."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    seconds = _number(headers, "retry-after")
-    if seconds is not None:
-        return max(0.0, seconds)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        value = float(headers[name])
-    except (KeyError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
