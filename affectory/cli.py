@@ -21,6 +21,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
+from affectory.core.command import print_error
 from affectory.demo import demo
 
 #: A command's words, the module whose `main` it is, and what it does.
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _command(words)(given[words.count(" ") + 1 :])
     asked_for_help = given[:1] in (["-h"], ["--help"])
     if given and not asked_for_help:
-        print(f"error: there is no command {' '.join(given)!r}", file=sys.stderr)
+        print_error(f"there is no command {' '.join(given)!r}")
     print("usage: affectory COMMAND …  (--help after a command tells its options)\n")
     print(f"  affectory {'demo':<15} {demo.__doc__}")
     for words, (_, does) in MODULES.items():

@@ -11,7 +11,6 @@ Exit code: 0 where something was found, be it a tombstone, 1 where the post is n
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.command import finish
+from affectory.core.errors import InputError
 
 _DATA, _DATASETS = Path("data"), Path("datasets")
 _RESULTS, _FEATURES = Path("results"), Path("data/features")
@@ -71,11 +71,7 @@ class Clues:
 def main(arguments: list[str] | None = None, *, prog: str = "affectory trace") -> int:
     """Run the command with these arguments; return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
-    try:
-        return _trace(options)
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return finish(lambda: _trace(options))
 
 
 def _trace(options: Options) -> int:
