@@ -19,7 +19,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core.command import finish
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 def _build(options: Options) -> object:
     if options.workers < 1:
-        raise AffectoryError(f"--workers {options.workers} is below 1")
+        raise InputError(f"--workers {options.workers} is below 1")
     from curation.release.assemble import build  # pyarrow: not for --help
 
     return build(

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import ReleaseError
 from collectors.store import Store
 from curation.deleted import copies
 from curation.deleted.copies import Back, Released
@@ -66,7 +66,7 @@ def _why(posts: Mapping[str, str]) -> str:
 def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, place: Path) -> Rewritten:
     """Write the release in `old` to `place/release` as `version`, without the posts of `words`.
 
-    Raises `AffectoryError` where no post would be left, or a file of the release is missing.
+    Raises `ReleaseError` where no post would be left, or a file of the release is missing.
     """
     described = manifest.read(old / "manifest.json")
     require(old, described)
@@ -76,7 +76,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
     tables = _tables(old, described, words, back)
     ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
     if not len(ids):
-        raise AffectoryError(
+        raise ReleaseError(
             f"all posts of {described.name} {described.version} are deleted at their source: nothing is left "
             f"to release; remove {str(old.parent)!r}"
         )
@@ -106,10 +106,10 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
 
 
 def require(old: Path, described: Manifest) -> None:
-    """Raise `AffectoryError` where the release in `old` isn't whole."""
+    """Raise `ReleaseError` where the release in `old` isn't whole."""
     missing = [file.path for file in described.files if not (old / file.path).is_file()]
     if missing:
-        raise AffectoryError(
+        raise ReleaseError(
             f"{str(old / missing[0])!r} is missing: purge the full release, and write its ids again"
         )
 

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from affectory.core.errors import RecipeError
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.stage import DROPPED, separate
-from curation.recipe.recipe import Recipe, RecipeError, load
+from curation.recipe.recipe import Recipe, load
 from curation.release import card, manifest, versions
 from curation.release.manifest import Manifest
 from curation.release.publish import Draft, Label, publish

@@ -29,7 +29,7 @@ from curation.report.scan import Figures, scan
 
 
 def write(folder: Path, manifest: str | None = None) -> Path:
-    """Write `report.html` into a release's folder; return its path. Raises `ReportError`."""
+    """Write `report.html` into a release's folder; return its path. Raises `ReleaseError`."""
     page = render(open_release(folder, manifest))
     path, temporary = folder / "report.html", folder / "report.html.tmp"
     try:

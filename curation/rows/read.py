@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import StoreError
 from collectors.store import Store
 from curation.filters.stage import ROWS
 from curation.recipe.recipe import Recipe
@@ -29,7 +29,7 @@ from curation.rows.votes import labelled
 WITH_IMAGES, TEXT_ONLY = 500, 25_000
 
 
-class EmptyStore(AffectoryError):
+class EmptyStore(StoreError):
     """A store without posts of the recipe's communities."""
 
 
