@@ -1,4 +1,4 @@
-"""`affectory demo`: the whole program, end to end, without keys or network."""
+"""`affectory demo`: a small example of all steps, without keys or network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]],
     recipes = "datasets" if here == Path.cwd() / "datasets" else str(here)
     collect = ["collect", "reddit", "--subs", *SUBS, "--sandbox", "--store", store]
     build = ["build", "reddit-emotion", "--datasets", recipes, "--store", store, "--out", out]
-    # No weights are downloaded: a network as it is before any training tells the sandbox's pictures apart.
+    # No weights are downloaded: an untrained network is enough to tell the sandbox's pictures apart.
     network = ["--backbone", "resnet18", "--weights", "random", "--side", "64"]
     folders = [f"--{name}={DEMO / name}" for name in ("features", "cache")]
     run = ["run", "reddit-emotion", "--datasets", out, *network, *folders, "--out", str(DEMO / "results")]
@@ -28,6 +28,6 @@ def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]],
         if code := command(step):
             return code
         print()
-    print("The posts are generated, and the image network's weights are random: these are no one's figures.")
+    print("Generated posts and random weights of the image network: these scores are not results.")
     print("For real posts: affectory collect reddit --help; for real weights: affectory run --help")
     return 0
