@@ -1,6 +1,6 @@
 """The console command `affectory`: every command of the project under one name.
 
-affectory demo                        the whole program, end to end, without keys or network
+affectory demo                        a small example of all steps, without keys or network
 affectory init [NAME …]               write the built-in recipes to ./datasets
 affectory collect reddit --subs …     python -m collectors.reddit
 affectory collect flickr --votes …    python -m collectors.flickr
@@ -10,7 +10,7 @@ affectory report NAME                 python -m curation.report
 affectory ids FOLDER                  python -m curation.ids
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
-affectory trace POST_ID               every place that still holds something of a post
+affectory trace POST_ID               every place that still holds data of a post
 affectory run NAME                    python -m baselines.run
 affectory predict CHECKPOINT          python -m baselines.predict
 affectory sandbox                     python -m collectors.sandbox
@@ -22,9 +22,10 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
+from affectory.core.command import print_error
 from affectory.demo import demo
 
-#: A command's words, the module whose `main` it is, and what it does.
+#: The commands: the module whose `main` runs it, and what it does.
 MODULES = {
     "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
     "collect reddit": (
@@ -40,16 +41,16 @@ MODULES = {
         "Make a crawl store of tables and images on disk.",
     ),
     "build": ("curation.build", "Build a dataset's release from a crawl store."),
-    "report": ("curation.report.__main__", "Draw a release's report again."),
+    "report": ("curation.report.__main__", "Write a release's report again."),
     "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
     "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
     "purge": (
         "curation.purge",
         "Remove posts that their source has deleted from a dataset.",
     ),
-    "trace": ("affectory.trace", "Show every place that still holds something of a post."),
-    "run": ("baselines.run", "Train the fusion baselines on a release, beside the paper's figures."),
-    "predict": ("baselines.predict", "Ask a trained model about one post."),
+    "trace": ("affectory.trace", "Show every place that still holds data of a post."),
+    "run": ("baselines.run", "Train the fusion baselines on a release; compare with the paper's scores."),
+    "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
     "sandbox": (
         "collectors.sandbox.__main__",
         "Serve a stand-in for Reddit, imgur, the archives and Flickr.",
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _command(words)(given[words.count(" ") + 1 :])
     asked_for_help = given[:1] in (["-h"], ["--help"])
     if given and not asked_for_help:
-        print(f"error: there is no command {' '.join(given)!r}", file=sys.stderr)
+        print_error(f"there is no command {' '.join(given)!r}")
     print("usage: affectory COMMAND …  (affectory COMMAND --help lists its options)\n")
     print(f"  affectory {'demo':<15} {demo.__doc__}")
     for words, (_, does) in MODULES.items():

@@ -1,4 +1,4 @@
-"""`affectory demo`: the whole program, end to end, without keys or network."""
+"""`affectory demo`: a small example of all steps, without keys or network."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""Show every place that still holds something of a post.
+"""Show every place that still holds data of a post.
 
     affectory trace reddit:3svmej
 
 It searches the crawl stores, every version of every dataset with its report, the cached image features, the
-results of training and the cache of the `datasets` library. A tombstone is what is left of a deleted post:
-its id with the source's word. The last line names the next step.
+results of training and the cache of the `datasets` library. A deleted post leaves a tombstone: its id and the
+reason that the source gave. The last line names the next step.
 
-Exit code: 0 where something was found, be it a tombstone, 1 where the post is nowhere.
+Exit code: 0 if the post or its tombstone was found, 1 if not.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.command import finish
+from affectory.core.errors import InputError
 
 _DATA, _DATASETS = Path("data"), Path("datasets")
 _RESULTS, _FEATURES = Path("results"), Path("data/features")
@@ -28,15 +28,15 @@ _RESULTS, _FEATURES = Path("results"), Path("data/features")
 
 @dataclass(frozen=True)
 class Options:
-    """Show every place that still holds something of a post."""
+    """Show every place that still holds data of a post."""
 
     post_id: Positional[Annotated[str, arg(metavar="POST_ID")]]
-    """The post, as reddit:3svmej or flickr:53509656752."""
+    """The post's id, such as reddit:3svmej or flickr:53509656752."""
 
     stores: Annotated[
         tuple[Path, ...], arg(metavar="DIR ...", help_behavior_hint="(default: the stores in data/)")
     ] = ()
-    """The crawl stores."""
+    """The crawl stores to search."""
 
     datasets: Annotated[Path, arg(metavar="DIR")] = _DATASETS
     """Where the datasets are."""
@@ -45,12 +45,12 @@ class Options:
     """Where the results of training are."""
 
     features: Annotated[Path, arg(metavar="DIR")] = _FEATURES
-    """Where image features are kept."""
+    """The cache of image features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A place and what it holds of the post. `clear` is the command that removes it, where there is one."""
+    """A place and the data of the post in it. `clear` is the command that removes it, if any."""
 
     place: str
     holds: str
@@ -60,22 +60,18 @@ class Found:
 
 @dataclass
 class Clues:
-    """What is learnt of the post on the way, by which other places are searched."""
+    """Facts about the post from the places searched so far; the next ones are searched by them."""
 
     images: set[str] = field(default_factory=set)  # sha256
     links: set[str] = field(default_factory=set)
-    releases: set[tuple[str, str]] = field(default_factory=set)  # dataset and version that publish it
+    releases: set[tuple[str, str]] = field(default_factory=set)  # datasets and versions that publish it
     is_deleted: bool = False
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory trace") -> int:
-    """Run the command with these arguments; return its exit code."""
+    """Run the command with these arguments (default: those it was started with); return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
-    try:
-        return _trace(options)
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return finish(lambda: _trace(options))
 
 
 def _trace(options: Options) -> int:
@@ -94,7 +90,7 @@ def _trace(options: Options) -> int:
     ]
     if not found:
         print(
-            f"{options.post_id} is nowhere: not in a crawl store, {options.datasets}, {options.results} or "
+            f"{options.post_id} was not found in the crawl stores, {options.datasets}, {options.results} or "
             "the datasets library's cache; ids are written as reddit:3svmej or flickr:53509656752"
         )
         return 1
@@ -107,14 +103,14 @@ def _trace(options: Options) -> int:
 
 
 def _next(found: list[Found], clues: Clues) -> str:
-    """Return what to do next."""
+    """Return the last line: the next step."""
     held = [one for one in found if not one.is_tombstone]
     if not held:
         return "only its tombstone is left"
     commands = " && ".join(dict.fromkeys(one.clear for one in held if one.clear))
     if not clues.is_deleted:
         also = f", then run {commands}" if commands else ""
-        return f"next: no store knows that it is deleted; if it is, collect its source again{also}"
+        return f"next: no store records it as deleted; if it is, collect its source again{also}"
     return f"next: {commands or 'collect its source again'}"
 
 
@@ -162,7 +158,7 @@ def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
 
 
 def _is_in(path: Path, post_id: str) -> bool:
-    """Say whether an unfinished file holds the post; one that can't be read may hold it."""
+    """Return whether an unfinished file may hold the post; True for one that can't be read."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -231,7 +227,7 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
 
 
 def _named(ids: Path, post_id: str) -> bool:
-    """Say whether a duplicate group is named after a post."""
+    """Return whether a duplicate group is named after a post."""
     import pyarrow.parquet as pq
 
     return bool(
@@ -240,7 +236,7 @@ def _named(ids: Path, post_id: str) -> bool:
 
 
 def _mentions(page: Path, post_id: str, clues: Clues) -> bool:
-    """Say whether a page names the post or links to it."""
+    """Return whether a page names the post or links to it."""
     if not page.is_file():
         return False
     text = page.read_text(encoding="utf-8")
@@ -248,7 +244,7 @@ def _mentions(page: Path, post_id: str, clues: Clues) -> bool:
 
 
 def _purge(options: Options, folder: Path, *, whole: bool) -> str:
-    """Return the command that removes a deleted post from a dataset; without its files, rm."""
+    """Return the command that removes a deleted post from a dataset: rm if it isn't a `whole` release."""
     import shlex
 
     if not whole:
@@ -281,7 +277,7 @@ def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
                 holds.append("results.html")
             if (holds or (dataset.name, version) in clues.releases) and run_results.hold_posts(folder):
                 holds.append(
-                    "checkpoints and projections may hold its words and a point for it: they name no posts"
+                    "checkpoints and projections may contain its words and a point for it, without its id"
                 )
             if holds:
                 clear = _purge(options, options.datasets / dataset.name, whole=True)
@@ -298,4 +294,4 @@ def _in_library_cache(options: Options) -> Iterator[Found]:
     for name in sorted(names):
         for folder in cached(cache, name, [options.post_id]):
             clear = f"rm -r {shlex.quote(str(folder))}"
-            yield Found(f"datasets library {folder}", "rows as they were loaded", clear=clear)
+            yield Found(f"datasets library {folder}", "loaded rows", clear=clear)

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
+from affectory.core.progress import Steps, say
 from affectory.encoders.feature_cache import FeatureCache, Features
 from baselines.backbones import Backbone
-from baselines.image_progress import ImageProgress, say
 from baselines.pixels import ImageRef, cores, image_refs, pixel_batches, pixels
 
 __all__ = ["ImageRef", "extract", "image_refs"]
@@ -83,17 +83,18 @@ def _extract(
         finished.clear()
         return stored + len(features)
 
-    with ImageProgress(f"features of {backbone.name} on {device.type}", len(images)) as progress:
+    with Steps(f"features of {backbone.name} on {device.type}", len(images), "images") as steps:
         try:
             for rows, features in zip(batches, run(images, backbone, batches, forward), strict=True):
                 _check_finite([images[row] for row in rows], features, backbone)
                 finished.append(features)
-                progress.advance(len(rows))
+                steps.advance(len(rows))
                 if monotonic() - last >= FLUSH_SECONDS:
                     stored, last = flush(), monotonic()
         finally:  # what was computed before an error or Ctrl-C is kept too
             if finished:
                 flush()
+            say(steps.task.summary())
 
 
 def _by_device(

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from affectory.core.errors import BaselineError
+from affectory.core.progress import say
 from baselines.backbones import Backbone
 from baselines.batch import IMAGE, TEXT, Batch
-from baselines.image_progress import say
 from baselines.models.parts import Classifier
 from baselines.pixels import ImageRef, pixel_batches
 from baselines.settings import FinetuneSettings

@@ -1,4 +1,4 @@
-"""Ask a trained model about one post.
+"""Predict the classes of one post with a trained model.
 
     python -m baselines.predict CHECKPOINT --image a.jpg --text "My day"
 
@@ -8,7 +8,7 @@ From Python:
     predictor = Predictor.load("results/reddit-emotion/1.0.0/checkpoints/joint-seed0.pt")
     predictor(image="a.jpg", text="My day")  # {"joy": 0.81, "fear": 0.07, …}
 
-Image or text may be absent: the model then answers by the other alone.
+Image or text may be missing: the model then predicts from the other one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.command import finish
 from affectory.core.errors import BaselineError
+from affectory.core.progress import say
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """A checkpoint's network with what it needs to read images and texts."""
+    """A trained network, with the preprocessing of its images and texts."""
 
     def __init__(self, checkpoint: Checkpoint, backbone: Backbone | None) -> None:
         self.checkpoint = checkpoint
@@ -40,50 +42,54 @@ class Predictor:
 
     @classmethod
     def load(cls, path: str | Path, *, weights: str | None = None) -> Predictor:
-        """Read a checkpoint. `weights`: the image network's, where they have moved since training.
+        """Read a checkpoint. `weights` is the path of the image network's weights, if it has changed.
 
-        Raises `BaselineError` for a file that is no checkpoint, or weights that aren't those of its training.
+        Raises `BaselineError` for a file that is no checkpoint, a network whose training failed, or weights
+        other than those it was trained with.
         """
         from baselines.checkpoint import read
 
         checkpoint = read(Path(path))
         if checkpoint.problem:
-            raise BaselineError(f"{str(path)!r} was given up in training: {checkpoint.problem}")
+            raise BaselineError(f"the training of {str(path)!r} failed: {checkpoint.problem}")
         source = checkpoint.image_source()
         return cls(checkpoint, source.load(weights) if source else None)
 
     def __call__(self, image: str | Path | None = None, text: str | None = None) -> dict[str, float]:
-        """Return the probability of each class. Raises `BaselineError` where there is nothing to go by."""
+        """Return the probability of each class.
+
+        Raises `BaselineError` without an input that the model reads, or for an image that can't be decoded.
+        """
         import torch
 
         from baselines.batch import Batch
 
         reads_text = self.checkpoint.model != "image"
-        seen = image is not None and self._backbone is not None
-        told = bool(text and text.strip()) and reads_text
-        if not seen and not told:
+        has_image = image is not None and self._backbone is not None
+        has_text = bool(text and text.strip()) and reads_text
+        if not has_image and not has_text:
             wants = [name for name, reads in (("image", self._backbone), ("text", reads_text)) if reads]
             options = " or ".join(f"--{name}" for name in wants)
             raise BaselineError(
                 f"the {self.checkpoint.model} model needs {' or '.join(wants)}: pass {options}"
             )
-        pixels = self._features(image) if image is not None and seen else torch.zeros(1, self._width())
+        features = self._features(image) if image is not None and has_image else torch.zeros(1, self._width())
         batch = Batch(
-            pixels,
+            features,
             self.checkpoint.tokens([text or ""]),
-            torch.tensor([[seen, told]]),
+            torch.tensor([[has_image, has_text]]),
             torch.zeros(1, dtype=torch.int64),
         )
         with torch.inference_mode():
-            found = torch.softmax(self._network(batch)[0], -1).tolist()
-        return dict(zip(self.checkpoint.classes, found, strict=True))
+            probabilities = torch.softmax(self._network(batch)[0], -1).tolist()
+        return dict(zip(self.checkpoint.classes, probabilities, strict=True))
 
     def _width(self) -> int:
         source = self.checkpoint.image_source()
         return source.features if source else 1
 
     def _features(self, path: str | Path) -> Tensor:
-        """Return the image's features as training saw them: float[1, D], rounded as in the cache."""
+        """Return the image's features, float[1, D], rounded to half precision as in training."""
         import torch
         from PIL import Image, UnidentifiedImageError
 
@@ -98,10 +104,10 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Options:
-    """Ask a trained model about one post."""
+    """Predict the classes of one post with a trained model."""
 
     checkpoint: Positional[Annotated[Path, arg(metavar="CHECKPOINT")]]
-    """A file of results/NAME/VERSION/checkpoints."""
+    """The trained model: a .pt file of results/NAME/VERSION/checkpoints."""
 
     image: Annotated[Path | None, arg(metavar="FILE")] = None
     """The post's image."""
@@ -109,26 +115,24 @@ class Options:
     text: Annotated[str | None, arg(metavar="TEXT")] = None
     """The post's text."""
 
-    weights: Annotated[
-        str | None, arg(metavar="PATH", help_behavior_hint="(default: where training found them)")
-    ] = None
-    """The image network's weights."""
+    weights: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="(default: as in training)")] = None
+    """The image network's weights, if their file has moved since training."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.predict") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     options = tyro.cli(Options, prog=prog, args=arguments)
-    try:
-        predictor = Predictor.load(options.checkpoint, weights=options.weights)
-        found = predictor(options.image, options.text)
-    except BaselineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return finish(lambda: _predict(options))
+
+
+def _predict(options: Options) -> str:
+    """Return a line per class, the most probable first."""
+    predictor = Predictor.load(options.checkpoint, weights=options.weights)
+    probabilities = predictor(options.image, options.text)
     if predictor.checkpoint.generated:
-        print(f"note: {predictor.checkpoint.generated} (this model's training data)", file=sys.stderr)
-    for name, share in sorted(found.items(), key=lambda item: -item[1]):
-        print(f"{name:<14} {share:6.1%}")
-    return 0
+        say(f"note: {predictor.checkpoint.generated} (this model's training data)")
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    return "\n".join(f"{name:<14} {probability:6.1%}" for name, probability in ranked)
 
 
 if __name__ == "__main__":

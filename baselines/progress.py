@@ -1,70 +1,63 @@
-"""What a run says while it works: a bar a model on a terminal, a line a network elsewhere."""
+"""The progress of training: a bar per model on a terminal, a line per network elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-
+from affectory.core.progress import Display, Pace, Task, bars, say, span
 from baselines.checkpoint import Checkpoint
 from baselines.experiment import needed
 from baselines.settings import TITLES
 
 
-class Progress:
-    """Use as a context manager; `tuned` and `fitted` are called as the work goes on."""
+class Progress(Display):
+    """Counts the networks that are trained; a context manager.
+
+    Call `tuned` after a candidate of the search, `finetuned` after an epoch, `fitted` after a network.
+    """
 
     def __init__(self, models: Sequence[str], seeds: int, folds: int) -> None:
-        self._live = sys.stderr.isatty()
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[said]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not self._live,
-        )
-        self._tasks: dict[str, TaskID] = {
-            model: self._bars.add_task(TITLES[model], total=seeds * folds, said="")
-            for model in needed(models)
-        }
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        self._tasks = {model: Task(TITLES[model], seeds * folds) for model in needed(models)}
+        self._tried: dict[str, int] = {}  # candidates of the search
+        self._pace = Pace()
+        self._on_terminal = sys.stderr.isatty()
+        super().__init__(self._state, lambda: bars(self._tasks.values()))
 
     def tuned(self, model: str, done: int, total: int) -> None:
-        """Say that a candidate has been tried."""
-        if self._live:
-            self._bars.update(self._tasks[model], said=f"tuning: {done} of {total}")
-        elif done == total:
-            print(f"{model}: {total} candidates tried on validation", file=sys.stderr)
+        """Note that `done` of `total` candidates of the search have been tried."""
+        self._tried[model] = done
+        self._tasks[model].note = f"tuning: {done} of {total}"
+        if not self._on_terminal and done == total:
+            say(f"{model}: {total} candidates tried on validation")
 
     def finetuned(self, model: str, seed: int, epoch: int) -> None:
-        """Say that an epoch is over."""
-        if self._live:
-            self._bars.update(self._tasks[model], said=f"seed {seed}: epoch {epoch}")
-        else:
-            print(f"{model} seed {seed}: epoch {epoch} is over", file=sys.stderr, flush=True)
+        """Note the end of an epoch."""
+        self._tasks[model].note = f"seed {seed}: epoch {epoch}"
+        if not self._on_terminal:
+            say(f"{model} seed {seed}: epoch {epoch} is over")
 
     def fitted(self, fold: int | None, one: Checkpoint, stood: bool) -> None:
-        """Say that a network is there."""
+        """Note a trained network; `stood` says that it was read from its checkpoint."""
         where = "" if fold is None else f"fold {fold} "
         if one.problem:
-            said = f"given up: {one.problem}"
+            state = f"given up: {one.problem}"
         else:
             how = "from its checkpoint" if stood else f"{one.seconds:.1f} s"
-            said = f"epoch {one.epoch}, validation {one.accuracy:.1%}, {how}"
-        if self._live:
-            self._bars.update(self._tasks[one.model], advance=1, said=f"{where}seed {one.seed}: {said}")
-        if not self._live or one.problem:
-            print(f"{one.model} {where}seed {one.seed}: {said}", file=sys.stderr)
+            state = f"epoch {one.epoch}, validation {one.accuracy:.1%}, {how}"
+        task = self._tasks[one.model]
+        task.advance()
+        task.note = f"{where}seed {one.seed}: {state}"
+        if not self._on_terminal or one.problem:
+            say(f"{one.model} {task.note}")
+
+    def _state(self) -> str:
+        done = sum(task.done for task in self._tasks.values())
+        total = sum(task.total or 0 for task in self._tasks.values())
+        parts = [f"training: {done:,} of {total:,} networks"]
+        if self._tried:
+            parts.append(f"{sum(self._tried.values()):,} candidates tried")
+        parts.append(f"{span(self._pace.seconds)} so far")
+        if left := self._pace.left(done, total):
+            parts.append(left)
+        return ", ".join(parts)

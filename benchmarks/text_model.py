@@ -25,7 +25,7 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
-from affectory.core.errors import BaselineError
+from affectory.core.command import finish
 from baselines.batch import Batch
 from baselines.data import Part, load
 from baselines.models.text import TextBased
@@ -100,14 +100,10 @@ def _line(text: str) -> str:
     return " ".join(words(text)[:-1]) + "\n"
 
 
-def main(options: Options) -> None:
-    """Print the table."""
+def main(options: Options) -> int:
+    """Print the table; return the exit code."""
     torch.set_num_threads(1)
-    try:
-        release = load(options.name, options.datasets)
-    except BaselineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    release = load(options.name, options.datasets)
     train, test = (part.take(part.texts != "") for part in (release.parts["train"], release.parts["test"]))
     seeds = range(options.seeds)
     rows = []
@@ -128,7 +124,8 @@ def main(options: Options) -> None:
         ["settings", "ours", "C++", "difference", "alike", "ours, s", "C++, s"],
         rows,
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    sys.exit(finish(lambda: main(tyro.cli(Options, description=__doc__))))

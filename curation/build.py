@@ -21,7 +21,7 @@ from tyro.conf import Positional, arg
 
 from affectory.core import recipes
 from affectory.core.command import finish
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 def _build(options: Options) -> object:
     if options.workers < 1:
-        raise AffectoryError(f"--workers {options.workers} is below 1")
+        raise InputError(f"--workers {options.workers} is below 1")
     folder = recipes.find(options.name, options.datasets)
     out = options.out or options.datasets
     is_built_in = folder != options.datasets / options.name

@@ -17,7 +17,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core.command import finish
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import ReleaseError
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
     """Write a version's ids to `out` (default: beside `folder`), where it may not exist; return a summary.
 
-    Raises `AffectoryError`.
+    Raises `ReleaseError`.
     """
     from curation.release import card, manifest, versions  # pyarrow: not for --help
     from curation.release.workplace import workplace
@@ -54,7 +54,7 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     files = [file for file in described.files if file.path.startswith("ids-")]
     missing = [file.path for file in files if not (found / file.path).is_file()]
     if missing:
-        raise AffectoryError(
+        raise ReleaseError(
             f"{str(found / missing[0])!r} is missing, though the manifest lists it: build again"
         )
     names = ["manifest.json", *(file.path for file in files)]

@@ -2,9 +2,18 @@ from pathlib import Path
 
 import pytest
 
+from affectory.core import progress
 from collectors.sandbox import running
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_plain_progress():
+    """On a busy machine a command may take so long that it prints its progress among its errors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "PLAIN_EVERY", 3600.0)
+        yield
 
 
 @pytest.fixture(scope="session")

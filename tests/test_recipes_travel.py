@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, caps
     Path("datasets").touch()
     code, out, err = run(capsys, "init", "vso")
     assert (code, out) == (2, "")
-    assert err.startswith("error: 'datasets/vso/recipe.toml' can't be written: ")
+    assert err.startswith("error: recipe.toml can't be written to 'datasets/vso': ")
     assert err.count("\n") == 1
 
 

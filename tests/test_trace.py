@@ -54,10 +54,10 @@ def test_after_a_purge_only_tombstones_are_left_of_a_deleted_post(capsys, home, 
     cached = home / "cache" / "test" / "1.0.0"
     assert found == {
         f"features data/features/{network.name}": "1 row of its images",
-        f"datasets library {cached}": "rows as they were loaded",
+        f"datasets library {cached}": "loaded rows",
     }
     clear = f"affectory purge test --remove-earlier && rm -r {cached}"
-    unknown = "no store knows that it is deleted; if it is, collect its source again, then run"
+    unknown = "no store records it as deleted; if it is, collect its source again, then run"
     assert last == f"next: {unknown} {clear}"
     with Store.open("data/reddit") as store:
         store.add([replace(store.posts([post_id])[post_id], removed="deleted")])
@@ -74,8 +74,8 @@ def test_after_a_purge_only_tombstones_are_left_of_a_deleted_post(capsys, home, 
 def test_a_post_that_is_nowhere_is_one_line_and_exit_code_1(capsys, home):
     assert main(["trace", "reddit:nothing"]) == 1
     assert capsys.readouterr().out == (
-        "reddit:nothing is nowhere: not in a crawl store, datasets, results or the datasets library's cache; "
-        "ids are written as reddit:3svmej or flickr:53509656752\n"
+        "reddit:nothing was not found in the crawl stores, datasets, results or the datasets library's "
+        "cache; ids are written as reddit:3svmej or flickr:53509656752\n"
     )
 
 

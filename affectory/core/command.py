@@ -1,4 +1,10 @@
-"""How the commands of curation end: what they print, and their exit codes."""
+"""How a command ends: its output, its errors, its exit code.
+
+0    done
+1    done in part (a source, a host or a seed failed), or nothing was found
+2    an error that the user can fix: one line on standard error
+130  interrupted by Ctrl-C
+"""
 
 from __future__ import annotations
 
@@ -9,13 +15,25 @@ from affectory.core.errors import AffectoryError
 
 
 def finish(work: Callable[[], object]) -> int:
-    """Do the work and print what it returns; return 0, 2 after an error of the user's, 130 after Ctrl-C."""
+    """Run the work of a command, print its result, and return the exit code.
+
+    An int is the exit code of work that has printed its own output. Any other result is printed; its
+    `exit_code`, if it has one, is returned, else 0.
+    """
     try:
-        print(work())
+        result = work()
+        if isinstance(result, int):
+            return result
+        print(result)
+        return int(getattr(result, "exit_code", 0))
     except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: releases that stand are untouched; run the same command again", file=sys.stderr)
+        print("interrupted: finished files are kept; run the same command again", file=sys.stderr)
         return 130
-    return 0
+
+
+def print_error(message: object) -> None:
+    """Print one line on standard error: what is wrong, the value, the next step."""
+    print(f"error: {message}", file=sys.stderr)

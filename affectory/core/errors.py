@@ -1,13 +1,15 @@
-"""The errors that a person who runs a command can mend.
+"""The errors that the user of a command can fix.
 
     AffectoryError(ValueError)      one line: what is wrong, the value, the next step
-    ├── StoreError                  the crawl store can't be opened or written
-    ├── InputError                  a file, a flag or a list given by the user
-    ├── SourceError                 a source (Reddit, an archive, a dump) answered with a failure
-    └── BaselineError               a release, weights, vectors or a setting can't be trained on or with
+    ├── InputError                  an option, a file or a list that the user gave
+    │   └── RecipeError             a recipe.toml
+    ├── StoreError                  the crawl store can't be opened, read or written
+    ├── SourceError                 a source of posts (Reddit, Flickr, an archive) answered with a failure
+    ├── ReleaseError                a release is missing, incomplete or damaged, or can't be written
+    └── BaselineError               a release, weights, word vectors or a setting can't be used for training
 
-A command prints the message and exits with 2, or with 1 where a part of the work was done.
-Nothing else is caught at the top: another exception is our own bug and keeps its traceback.
+Packages derive their own classes from these, where a caller tells them apart. `affectory.core.command` prints
+the message and chooses the exit code. Any other exception is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class AffectoryError(ValueError):
-    """A failure with a one-line message for the person who typed the command."""
+    """A failure with a one-line message for the user of the command."""
 
 
 class StoreError(AffectoryError):
@@ -27,19 +29,27 @@ class StoreError(AffectoryError):
 
 
 class InputError(AffectoryError):
-    """A file, a flag or a list that the user gave can't be used."""
+    """An option, a file or a list that the user gave can't be used."""
+
+
+class RecipeError(InputError):
+    """A recipe.toml can't be used."""
 
 
 class SourceError(AffectoryError):
     """A source of posts answered with a failure."""
 
 
+class ReleaseError(AffectoryError):
+    """A release is missing, incomplete or damaged, or can't be written."""
+
+
 class BaselineError(AffectoryError):
-    """A release, weights, vectors or a setting that the baselines can't use."""
+    """A release, weights, word vectors or a setting can't be used for training."""
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return the first fault that pydantic found, on one line: key, value, what is allowed."""
+    """Return the first error that pydantic found, on one line: key, value, what is allowed."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
@@ -47,25 +57,25 @@ def first_fault(error: ValidationError) -> str:
     if first["type"] == "union_tag_invalid":
         key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
         return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
-    told = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "tuple_type":  # "Input should be a valid tuple": TOML has none
-        told = "this is to be a list: put it in [ ]"
-    return f"{key}{value}: {told}{more}" if key else f"{told}{more}"
+        message = "must be a list: put it in [ ]"
+    return f"{key}{value}: {message}{more}" if key else f"{message}{more}"
 
 
-def known_keys(table: type[BaseModel], said: Any) -> Any:
-    """Return what was said as it is; raise pydantic's error for each key that the table hasn't got.
+def known_keys(table: type[BaseModel], given: Any) -> Any:
+    """Return `given` unchanged; raise pydantic's `ValidationError` for keys that `table` doesn't have.
 
-    pydantic's own error for such keys doesn't say which there are.
+    The message lists the keys that exist, which pydantic's own doesn't.
     """
-    unknown = [key for key in said if key not in table.model_fields] if isinstance(said, dict) else []
+    unknown = [key for key in given if key not in table.model_fields] if isinstance(given, dict) else []
     if not unknown:
-        return said
+        return given
     from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
-    told = PydanticCustomError(
+    error = PydanticCustomError(
         "unknown_key", "there is no such key; there are {keys}", {"keys": ", ".join(table.model_fields)}
     )
     raise ValidationError.from_exception_data(
-        table.__name__, [InitErrorDetails(type=told, loc=(key,), input=said[key]) for key in unknown]
+        table.__name__, [InitErrorDetails(type=error, loc=(key,), input=given[key]) for key in unknown]
     )

@@ -9,12 +9,11 @@ What a recipe says is read elsewhere.
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
 from affectory.core.errors import InputError
+from affectory.core.files import writable, write
 
 RECIPE, CARD = "recipe.toml", "card.md"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -62,22 +61,14 @@ def changed(name: str, datasets: Path) -> list[Path]:
 def write_out(name: str, datasets: Path) -> list[Path]:
     """Write the built-in recipe and card to `datasets/NAME`; return the files that were written.
 
-    Existing files are left as they are. Raises `InputError` if one can't be written.
+    Existing files are left as they are. Raises `AffectoryError` if one can't be written.
     """
     missing = [(path, datasets / name / path.name) for path in files(name)]
     missing = [(path, own) for path, own in missing if not own.exists()]
     for path, own in missing:
-        temporary = own.with_name(f".{own.name}.{os.getpid()}.tmp")
-        try:
+        with writable(own.parent, own.name):
             own.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(path.read_bytes())
-            temporary.replace(own)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise InputError(
-                f"{str(own)!r} can't be written: {error.strerror}; name another folder with --datasets"
-            ) from None
+        write(own, path.read_bytes())
     return [own for _, own in missing]
 
 

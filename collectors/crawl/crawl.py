@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -19,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from affectory.core.progress import Display
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.images import ImagePolicy
-from collectors.crawl.progress import Progress, show
+from collectors.crawl.progress import Progress
 from collectors.crawl.selection import Selection
 from collectors.crawl.source import Failure, Source
 from collectors.crawl.summary import Summary, silent_hosts
@@ -103,13 +103,13 @@ async def _both(
     """Collect and download at once, showing the progress."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
+        stack.enter_context(Display(progress.line, progress.view))
         source = await make_source(store, client, stack)
         progress.hosts = client.hosts
         processes = ExitStack()
         stack.enter_context(processes)
         try:
             async with asyncio.TaskGroup() as group:
-                shown = group.create_task(show(progress))
                 downloading = None
                 if plan.media:
                     store.requeue(plan.communities, reasons_kept=_hopeless(plan, client))
@@ -132,7 +132,6 @@ async def _both(
                     progress.doing = "fetching images"
                     downloads.collected.set()
                     await downloading
-                shown.cancel()
         except BaseExceptionGroup as several:
             raise _first(several) from None
 
@@ -166,10 +165,11 @@ def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
     return next((error for error in leaves if isinstance(error, AffectoryError)), leaves[0])
 
 
-def run_command(work: Callable[[], Awaitable[Summary]]) -> int:
-    """Run a crawl as a command: print its summary or its error, and return the exit code.
+def run_command(work: Callable[[], Awaitable[Summary]]) -> Summary:
+    """Run a crawl as a command, in an event loop of its own; return its summary.
 
-    Ctrl-C (or SIGTERM) ends the crawl, not the summary; a second one ends the program at once.
+    Ctrl-C or SIGTERM cancels the crawl, whose summary is returned all the same; a second one ends the program
+    at once. Raises `KeyboardInterrupt` where the first came before there was a crawl.
     """
 
     async def watched() -> Summary:
@@ -187,12 +187,6 @@ def run_command(work: Callable[[], Awaitable[Summary]]) -> int:
         return await work()
 
     try:
-        summary = asyncio.run(watched())
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        print("interrupted before anything was collected", file=sys.stderr)
-        return 130
-    print(summary)
-    return summary.exit_code
+        return asyncio.run(watched())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

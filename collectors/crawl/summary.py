@@ -1,4 +1,4 @@
-"""The closing summary of a crawl: every post asked for and every image linked is accounted for."""
+"""The summary at the end of a crawl: the outcome of every post and every linked image is counted."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from collectors.crawl.progress import eta
+from affectory.core.progress import span
 from collectors.crawl.source import Failure
 from collectors.http.answers import NO_ANSWER
 
-#: What became of a post that is in the store now, in the order of the summary.
+#: Outcomes of posts that are in the store now, in the order of the summary.
 STORED = ("new", "updated", "known")
 
-#: Hosts without any answer that the summary names; the rest are counted.
+#: How many hosts without any answer the summary names; the others are counted.
 HOSTS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a crawl has done. Printing it checks that it adds up."""
+    """What a crawl has done. `str()` asserts that the parts add up to the totals."""
 
     asked: int
     posts: Counter[str]
@@ -38,7 +38,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0; 1 where a part was left undone; 2 where nothing was collected; 130 after Ctrl-C."""
+        """0; 1 if a part failed; 2 if nothing was collected; 130 after Ctrl-C."""
         if self.interrupted:
             return 130
         if self.failures or self.trouble is not None:
@@ -61,17 +61,17 @@ class Summary:
         lines += [f"problem {failure.error}" for failure in self.failures]
         lines += [f"problem {problem}" for problem in self._silent()]
         lines += [f"problem {self.trouble}"] if self.trouble else []
-        lines.append(f"store   {self.folder}  ({eta(self.seconds)}{', interrupted' * self.interrupted})")
+        lines.append(f"store   {self.folder}  ({span(self.seconds)}{', interrupted' * self.interrupted})")
         if hint := self._next():
             lines.append(f"next    {hint}")
         return "\n".join(lines)
 
     def _silent(self) -> list[str]:
-        """Name the hosts that gave no answer, those with the most images first, and the next step."""
+        """Return the hosts without any answer, those with the most images first, with the next step."""
         hosts = sorted(self.silent, key=lambda host: (-self.silent[host].total(), host))
         lines = [
             f"{host} gave no answer for {self.silent[host].total():,} images "
-            f"({_words(self.silent[host].most_common(1)[0][0])}): see whether it can be reached, "
+            f"({_words(self.silent[host].most_common(1)[0][0])}): check whether it can be reached, "
             "and run the same command again later"
             for host in hosts[:HOSTS_NAMED]
         ]
@@ -81,7 +81,7 @@ class Summary:
         return lines
 
     def _images(self) -> list[tuple[str, int]]:
-        """Stored and pending first, then each reason under its status."""
+        """Return the counts of images: stored, pending, then each reason with its status."""
         named: Counter[str] = Counter()
         for (status, reason), n in self.media.items():
             named[status if reason is None or status in ("stored", "pending") else f"{status}: {reason}"] += n
@@ -89,9 +89,9 @@ class Summary:
 
     def _next(self) -> str:
         waiting = sum(n for (status, _), n in self.media.items() if status == "pending")
-        again = "run the same command again: it goes on where this one stopped"
+        again = "run the same command again to continue"
         if self.trouble and not self.interrupted:  # a refused key, a full disk
-            return f"mend that, then {again}"
+            return f"fix the problem, then {again}"
         if self.interrupted or (waiting and self.fetched.total()):
             return again
         if waiting:
@@ -100,9 +100,9 @@ class Summary:
 
 
 def silent_hosts(by_host: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
-    """Return the hosts of which no address was answered in a run, with the reasons.
+    """Return the hosts that answered no request in a run, with the reasons.
 
-    A refusal and a picture that is gone are answers.
+    A refusal or a 404 is an answer.
     """
     return {host: counts for host, counts in by_host.items() if counts.keys() <= NO_ANSWER}
 

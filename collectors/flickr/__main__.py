@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.command import finish
+from affectory.core.errors import InputError
 
 if TYPE_CHECKING:
     from collectors.crawl.summary import Summary
@@ -124,21 +125,21 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = tyro.cli(Options, prog=prog, args=given)
-    try:
-        key = check(options)
-        with ExitStack() as stack:
-            sandbox = options.sandbox_url
-            if sandbox is None and options.sandbox:
-                from collectors.sandbox import running
+    return finish(lambda: _crawl(options, " ".join([prog, *given])))
 
-                sandbox = stack.enter_context(running())
-            asked = read(options, key, sandbox)
-            from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
-            return run_command(lambda: collect(options, asked, sandbox, " ".join([prog, *given])))
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def _crawl(options: Options, command: str) -> Summary:
+    key = check(options)
+    with ExitStack() as stack:
+        sandbox = options.sandbox_url
+        if sandbox is None and options.sandbox:
+            from collectors.sandbox import running
+
+            sandbox = stack.enter_context(running())
+        asked = read(options, key, sandbox)
+        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+
+        return run_command(lambda: collect(options, asked, sandbox, command))
 
 
 def check(options: Options) -> str | None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from affectory.core.errors import SourceError
-from collectors.crawl.progress import eta
+from affectory.core.progress import Pace
 from collectors.crawl.source import Failure, Page
 from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private, refused
 from collectors.flickr.api import Down, FlickrApi
@@ -77,7 +76,7 @@ class Photos:
         """Ask for the waiting photos, a few at a time; the first alone, in case the key is bad."""
         left = iter(self._waiting)
         running, ended = set[asyncio.Task[Post | FlickrError]](), set[asyncio.Task[Post | FlickrError]]()
-        began, done, in_a_row, unanswered = time.monotonic(), 0, 0, 0
+        pace, done, in_a_row, unanswered = Pace(), 0, 0, 0
         stop: FlickrError | None = None
         last: FlickrError | None = None
         try:
@@ -93,7 +92,7 @@ class Photos:
                 in_a_row = 0 if posts else in_a_row + len(errors)
                 last = errors[-1] if errors else last
                 stop = stop or _reason_to_stop(errors, in_a_row)
-                yield self._page(posts, errors, done, time.monotonic() - began)
+                yield self._page(posts, errors, done, pace)
         finally:
             for task in running:
                 task.cancel()
@@ -107,15 +106,15 @@ class Photos:
             again = "run the same command again to ask for those alone"
             yield Failure("flickr", SourceError(f"{problem}; {again}"))
 
-    def _page(self, posts: Sequence[Post], errors: Sequence[FlickrError], done: int, seconds: float) -> Page:
+    def _page(self, posts: Sequence[Post], errors: Sequence[FlickrError], done: int, pace: Pace) -> Page:
         total = len(self._waiting)
-        left = eta(seconds / done * (total - done))
+        left = pace.left(done, total)
         return Page(
             "flickr",
             WALK,
             posts,
             [Rejection(error.reason, str(error)) for error in errors],
-            doing=f"asking Flickr: {done:,} of {total:,} photos, {left} left",
+            doing=f"asking Flickr: {done:,} of {total:,} photos" + (f", {left}" if left else ""),
         )
 
 

@@ -1,1 +1,1 @@
-"""The HTTP client of all collectors: paced by host, bounded in time and size, closed to private addresses."""
+"""The HTTP client of all collectors: rate limits per host, limits on time and size, public addresses only."""

@@ -1,12 +1,13 @@
-"""What a host's answer means: pure functions on status, headers and body.
+"""What a host's answer means, by its status, headers and body.
 
-Reasons, and whether a rerun may help (`retry`) or the same run tries again (`again`):
+The reasons of `FetchError`. `again`: the client repeats the request in the same run; `retry`: a later run may
+succeed.
 
     rate_limited, server_error, connection_lost,        again, retry
       connect_error, connect_timeout, dns_error
     deadline_exceeded, host_down                        retry
-    bad_content_encoding, bad_chunks                    retry; the address's fault: its host isn't blamed
-    foreign_redirect                                    retry; an address with a secret led elsewhere
+    bad_content_encoding, bad_chunks                    retry; doesn't count as a failure of the host
+    foreign_redirect                                    retry; an address with a secret redirects elsewhere
     not_found, gone, removed_placeholder                final, and the image is `gone`
     forbidden, unauthorized, legally_unavailable,       final
       client_error, bad_url, private_address,
@@ -16,13 +17,17 @@ Reasons, and whether a rerun may help (`retry`) or the same run tries again (`ag
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Self
 from urllib.parse import urlsplit
 
-#: Reasons that say nothing of the address: its host gave no answer, or none for now.
+#: Reasons that say nothing about the address: the host gave no answer, or none for now.
 NO_ANSWER = frozenset(
     (
         "rate_limited",
@@ -39,7 +44,7 @@ NO_ANSWER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A host's whole answer. `headers` have lower-case names; `location` is set for a redirect."""
+    """A host's answer. Names in `headers` are in lower case; `location` is set for a redirect."""
 
     url: str
     status: int
@@ -54,9 +59,10 @@ class Answer:
 
 
 class FetchError(Exception):
-    """Why an address gave nothing. See the module's table for the reasons.
+    """A request failed. The module's docstring lists the reasons.
 
-    `asked` is False where no request was made: the host had been given up before.
+    `gone`: the source has removed the content. `host_failed`: the host itself failed. `asked` is False if no
+    request was made, because the host had been given up before.
     """
 
     def __init__(
@@ -78,12 +84,12 @@ class FetchError(Exception):
 
     @classmethod
     def host(cls, reason: str, *, detail: str, again: bool = True) -> Self:
-        """Return a failure of the host itself, which may pass."""
+        """Return a transient failure of the host itself."""
         return cls(reason, detail=detail, retry=True, again=again, host_failed=True)
 
 
 def failure(answer: Answer) -> FetchError:
-    """Name an answer with a status that was not asked for."""
+    """Return the error for an answer whose status is not one of the accepted."""
     status, detail = answer.status, f"HTTP {answer.status}"
     if status == 429:
         return FetchError("rate_limited", detail=detail, retry=True, again=True)
@@ -101,21 +107,47 @@ _REMOVED_PAGE = re.compile(r"/(removed\.png|photo_(unavailable|not_available)[^/
 
 
 def is_removed_page(url: str) -> bool:
-    """Say whether an address is a host's picture for "this was removed"."""
+    """Return whether an address is a host's placeholder image for removed content."""
     return _REMOVED_PAGE.search(urlsplit(url).path) is not None
 
 
 def refuses_ai(robots: str | None) -> bool:
-    """Say whether an X-Robots-Tag (`noai, noimageai`, `otherbot: noai`) asks not to be used for AI."""
+    """Return whether an X-Robots-Tag (`noai, noimageai`, `otherbot: noai`) forbids use for AI."""
     words = re.split(r"[\s,:;]+", (robots or "").lower())
     return "noai" in words or "noimageai" in words
 
 
-# Bounded: "<title>" ten thousand times over, and never closed, would take seconds otherwise.
+# Bounded: with ten thousand "<title>" that are never closed, an unbounded match takes seconds.
 _TITLE = re.compile(rb"<title[^>]{0,200}>(.{0,1000}?)</title", re.IGNORECASE | re.DOTALL)
 
 
 def html_title(body: bytes) -> str:
-    """Return an HTML page's title, on one line; empty where it has none."""
+    """Return an HTML page's title on one line, at most 200 characters; empty if it has none."""
     found = _TITLE.search(body[:65536])
     return " ".join(found[1].decode("utf-8", "replace").split())[:200] if found else ""
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that a `Retry-After` header asks to wait, 0 or more; None without a readable one.
+
+    The header holds seconds (`4`) or a date (`Wed, 21 Oct 2026 07:28:00 GMT`). `now` is the Unix time
+    (default: the clock's).
+    """
+    seconds = number_in(headers, "retry-after")
+    if seconds is not None:
+        return max(0.0, seconds)
+    try:
+        moment = parsedate_to_datetime(headers["retry-after"])
+        due = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (KeyError, ValueError, OverflowError):
+        return None
+    return max(0.0, due - (time.time() if now is None else now))
+
+
+def number_in(headers: Mapping[str, str], name: str) -> float | None:
+    """Return a header's finite number; None without one."""
+    try:
+        value = float(headers[name])
+    except (KeyError, ValueError):
+        return None
+    return value if math.isfinite(value) else None

@@ -1,10 +1,10 @@
-"""Reading an answer's body within a size limit: neither the bytes received nor what they unpack to exceed it.
+"""Reading an answer's body within a limit, for the bytes received and for the decompressed ones.
 
     async with session.get(url) as response:       # a session with auto_decompress=False
         body = await read_body(response, 16 * 2**20)
 
-Ten megabytes of gzip can unpack to ten gigabytes, so the body is unpacked here, piece by piece, and reading
-stops at the limit. gzip and deflate are understood; any other Content-Encoding has a reason of its own.
+Ten megabytes of gzip can decompress to ten gigabytes, so the body is decompressed here, piece by piece, and
+reading stops at the limit. Content-Encodings other than gzip and deflate fail as `bad_content_encoding`.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from aiohttp.http import HttpProcessingError
 
 from collectors.http.answers import FetchError
 
-#: Bytes unpacked at once: the most by which a body may exceed its limit before it is refused.
+#: Bytes decompressed at once: the most by which a body can exceed its limit before it is refused.
 PIECE = 256 * 1024
 
-#: Members of a gzip body (RFC 1952, 2.2). Servers send one; a body of a million empty ones only takes time.
+#: Members of a gzip body (RFC 1952, 2.2). Servers send one; a million empty ones would only cost time.
 MEMBERS = 16
 
-#: Seconds of silence after which the connection is looked at: see `_next_chunk`.
+#: Seconds without data after which the connection's state is checked: see `_next_chunk`.
 LOOK = 0.25
 
 
 async def read_body(
     response: aiohttp.ClientResponse, limit: int, room_for: Callable[[int], Awaitable[None]] | None = None
 ) -> bytes:
-    """Return the whole body, unpacked; `limit` in bytes holds before and after unpacking.
+    """Return the whole body, decompressed; `limit` in bytes applies before and after decompression.
 
-    `room_for` is awaited with the bytes held so far before more are read. The session must not unpack by
-    itself. Raises `FetchError`: `too_large`, `bad_content_encoding`, `bad_chunks`; aiohttp's own errors (a
-    lost connection, a timeout) pass through.
+    `room_for` is awaited with the number of bytes in memory before more are read. The session must not
+    decompress by itself. Raises `FetchError`: `too_large`, `bad_content_encoding`, `bad_chunks`. Errors of
+    aiohttp (a lost connection, a timeout) pass through.
     """
     unpacker = _unpacker(response)
     if (response.content_length or 0) > limit:
@@ -59,14 +59,14 @@ async def read_body(
                 raise FetchError("too_large", detail=f"over {limit} bytes unpacked")
             if room_for is not None:
                 await room_for(size)
-            await asyncio.sleep(0)  # a large body holds up no other transfer, and no Ctrl-C
+            await asyncio.sleep(0)  # a large body blocks neither other transfers nor Ctrl-C
     if unpacker is not None and received and not unpacker.ended:
         raise FetchError("bad_content_encoding", detail="the packed data ends too early", retry=True)
     return b"".join(pieces)
 
 
 def is_bad_chunks(error: BaseException) -> bool:
-    """Say whether aiohttp refused an answer because its chunked transfer encoding is malformed.
+    """Return whether aiohttp refused an answer because its chunked transfer encoding is malformed.
 
     The parser's own error is among the causes. A body that only ends too early isn't malformed.
     """
@@ -85,7 +85,7 @@ def is_bad_chunks(error: BaseException) -> bool:
 
 
 class _Unpacker:
-    """A body's gzip or deflate, undone piece by piece."""
+    """Decompresses a body, gzip or deflate, piece by piece."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
@@ -94,11 +94,11 @@ class _Unpacker:
 
     @property
     def ended(self) -> bool:
-        """Whether the packed data has come to its end."""
+        """Whether the compressed data is complete."""
         return self._inflate is not None and self._inflate.eof
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """Give what `data` unpacks to, in pieces of at most `PIECE` bytes."""
+        """Yield the decompressed `data`, in pieces of at most `PIECE` bytes."""
         while data:
             if self._inflate is None or self._inflate.eof:
                 self._inflate = self._next_member(data[0])
@@ -120,12 +120,12 @@ class _Unpacker:
             raise FetchError("bad_content_encoding", detail=detail, retry=True)
         if self._encoding == "gzip":
             return zlib.decompressobj(16 + zlib.MAX_WBITS)
-        # RFC 9110 means the zlib format (RFC 1950: the low four bits are 8); some servers send it bare.
+        # RFC 9110 means the zlib format (RFC 1950: the low four bits are 8); some servers send raw deflate.
         return zlib.decompressobj(zlib.MAX_WBITS if first & 0x0F == 8 else -zlib.MAX_WBITS)
 
 
 def _unpacker(response: aiohttp.ClientResponse) -> _Unpacker | None:
-    """Return what undoes the answer's Content-Encoding; None where there is none to undo."""
+    """Return the decompressor for the answer's Content-Encoding; None if it has none."""
     header = ",".join(response.headers.getall("Content-Encoding", []))
     codings = [coding.strip().lower() for coding in header.split(",")]
     match [coding for coding in codings if coding not in ("", "identity")]:
@@ -149,10 +149,10 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
-    """Return what has arrived; empty at the end.
+    """Return the bytes that have arrived; empty at the end.
 
-    When aiohttp's parser in C refuses a chunk, aiohttp closes the connection but doesn't tell the reader,
-    who would wait until the deadline. So a silent connection is looked at.
+    When aiohttp's parser in C refuses a chunk, aiohttp closes the connection without an error for the reader,
+    who would wait until the deadline. So the connection is checked when no data comes.
     """
     while True:
         try:
@@ -166,5 +166,5 @@ async def _next_chunk(response: aiohttp.ClientResponse) -> bytes:
 
 
 def bad_chunks() -> FetchError:
-    """Return the error that a malformed chunked transfer encoding is."""
+    """Return the error for a malformed chunked transfer encoding."""
     return FetchError("bad_chunks", detail="malformed chunked transfer encoding", retry=True)

@@ -1,12 +1,12 @@
-"""A budget of bytes: how much of what is being fetched may be in memory at once, over all hosts.
+"""A budget of bytes: how much of the bodies being fetched may be in memory at once, over all hosts.
 
     budget = ByteBudget(256 * 2**20)
     with budget.share() as share:
         await share.reserve(8_000_000)      # waits until there is room
         ...                                 # read the body, and let a worker decode it
 
-Who comes first is served first, so that large bodies aren't overtaken for ever by small ones. A body that is
-larger than the whole budget waits until nothing else is in flight.
+Requests are granted in order, so that small bodies can't starve large ones. A body that is larger than the
+whole budget waits until nothing else is in flight.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class ByteBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def share(self) -> Share:
-        """Return a share that holds nothing yet."""
+        """Return an empty share."""
         return Share(self)
 
     async def take(self, size: int) -> None:
-        """Wait until `size` bytes fit, and take them. Cancelling it takes nothing."""
+        """Wait until `size` bytes fit, and take them. When cancelled, nothing is taken."""
         if not self._waiting and self._fits(size):
             self.used += size
             return
@@ -38,12 +38,12 @@ class ByteBudget:
         try:
             await granted
         except asyncio.CancelledError:
-            # Cancelled while it waited: the next may fit. Cancelled just after: hand the bytes back.
+            # Cancelled while waiting: the next may fit. Cancelled just after the grant: return the bytes.
             self.give(0 if granted.cancelled() else size)
             raise
 
     def give(self, size: int) -> None:
-        """Hand bytes back, and let those go on that fit now."""
+        """Return bytes, and grant the waiting requests that fit now."""
         self.used -= size
         while self._waiting:
             size, granted = self._waiting[0]
@@ -59,19 +59,19 @@ class ByteBudget:
 
 
 class Share:
-    """What one body takes of a budget; use as a context manager, which hands it back."""
+    """The bytes that one body takes of a budget; a context manager, which returns them at the end."""
 
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self.size = 0
 
     async def reserve(self, size: int) -> None:
-        """Wait until there is room to hold `size` bytes in all, and hold them."""
+        """Wait until `size` bytes in total fit, and take them."""
         await self._budget.take(size - self.size)
         self.size = size
 
     def shrink(self, size: int) -> None:
-        """Hold no more than `size` bytes from now on."""
+        """Return all but `size` bytes."""
         if size < self.size:
             surplus, self.size = self.size - size, size
             self._budget.give(surplus)

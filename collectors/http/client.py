@@ -1,17 +1,17 @@
 """One asynchronous HTTP client for everything that isn't Reddit's own API.
 
-A `Client` paces itself by host (`hosts.py`), checks every hop (`guard.py`), and gives an `Answer`
-or raises one error:
+A `Client` limits its rate per host (`hosts.py`), checks the address of every redirect (`guard.py`), and
+returns an `Answer` or raises one error:
 
-    FetchError                 `reason` (snake_case), `retry` (may a rerun help?), `detail`
-                               `gone` says that the source has removed what the address named
+    FetchError                 `reason` (snake_case), `retry` (a later run may succeed), `detail`,
+                               `gone` (the source has removed the content)
 
     async with Client() as client:
         answer = await client.get("https://i.redd.it/abc.jpg")
 
-Passing failures (429, 5xx, a lost connection) are tried again with exponential backoff and full
-jitter. A deadline bounds the whole transfer, a limit the bytes; neither is tried twice in a run.
-A budget bounds the bytes of all bodies that are being read or worked on (`getting`, budget.py).
+Transient failures (429, 5xx, a lost connection) are repeated with exponential backoff and full jitter. A
+transfer that exceeds the deadline or the size limit is not repeated in the same run. A budget limits the
+bytes of all bodies that are being read or processed (`getting`, budget.py).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from collectors.http.budget import ByteBudget, Share
 from collectors.http.guard import GuardedResolver, PrivateAddress, check_url, origin
 from collectors.http.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
 
-#: Where a request for a logical address is really sent: the sandbox puts itself in the sources' place.
+#: Maps an address to the one that the request is sent to: with the sandbox, an address on this machine.
 Route = Callable[[str], str]
 
-#: Bytes that a body of unknown size takes of the budget at first.
+#: Bytes of the budget that a body of unknown size takes at first.
 SMALL = 2**20
 
 
@@ -53,16 +53,16 @@ class Limits:
     backoff: float = 1.0  # the first pause is up to this, and doubles: full jitter
     backoff_max: float = 30.0
     sockets: int = 64  # connections at once, over all hosts
-    in_flight: int = 256 * 2**20  # bodies that are read or worked on, over all hosts
+    in_flight: int = 256 * 2**20  # bodies that are being read or processed, over all hosts
 
     def pause(self, tries: int) -> float:
-        """Return the seconds to wait after so many tries: exponential backoff with full jitter."""
+        """Return the seconds to wait after a number of tries: exponential backoff with full jitter."""
         return random.uniform(0, min(self.backoff * 2 ** (tries - 1), self.backoff_max))
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What is asked for: see `Client.get` and `Client.getting`."""
+    """One request: see `Client.get` and `Client.getting`."""
 
     url: str
     headers: Mapping[str, str]
@@ -88,7 +88,7 @@ class Client:
     _in_flight: ByteBudget = field(init=False)
 
     async def __aenter__(self) -> Self:
-        # Else bodies of unknown size could wait for each other: see `_read`.
+        # Otherwise bodies of unknown size could deadlock: see `_read`.
         assert 2 * self.limits.max_bytes <= self.limits.in_flight, self.limits
         self._sockets = asyncio.Semaphore(self.limits.sockets)
         self._in_flight = ByteBudget(self.limits.in_flight)
@@ -96,7 +96,7 @@ class Client:
             connector=aiohttp.TCPConnector(resolver=GuardedResolver(), limit=0, ttl_dns_cache=300),
             # No total: waiting for room for the body must not count against the deadline.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect),
-            # identity: an image doesn't compress. A server may pack all the same: `read_body` unpacks.
+            # identity: images don't compress. A server may compress anyway: `read_body` decompresses.
             headers={"User-Agent": self.user_agent, "Accept-Encoding": "identity"},
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -108,7 +108,7 @@ class Client:
         await self._session.close()
 
     def host(self, url: str) -> Host:
-        """Return the state of the host that an address names."""
+        """Return the state of an address's host."""
         name = (urlsplit(url).hostname or "").lower()
         if name not in self.hosts:
             self.hosts[name] = Host(name, self.budgets.get(name, self.default_budget), self.clock)
@@ -124,9 +124,9 @@ class Client:
     ) -> Answer:
         """Fetch an address, following redirects; return the first answer with a status in `accept`.
 
-        A redirect to another origin (scheme, host, port) doesn't get `headers`, which may hold a secret;
-        with `same_origin`, for an address that holds one, it isn't followed at all (`foreign_redirect`).
-        Raises `FetchError` for everything else.
+        A redirect to another origin (scheme, host, port) is requested without `headers`, which may hold a
+        secret. With `same_origin`, for an address that holds a secret, it fails as `foreign_redirect`. Raises
+        `FetchError` for any other answer.
         """
         async with self.getting(url, headers=headers, accept=accept, same_origin=same_origin) as answer:
             return answer
@@ -144,15 +144,15 @@ class Client:
     ) -> AsyncIterator[Answer]:
         """Fetch as `get` does; until the block ends the body counts as in flight.
 
-        `attempts` overrides the limit. `tried` is how often the address was asked for before: the lowest
-        goes first at its host.
+        `attempts` overrides the limit. `tried` is how often the address was requested before: among the
+        waiting requests of a host the one with the fewest tries goes first.
         """
         request = _Request(url, headers or {}, accept, same_origin, tried)
         with self._in_flight.share() as share:
             yield await self._persist(request, attempts or self.limits.attempts, share)
 
     async def _persist(self, request: _Request, attempts: int, share: Share) -> Answer:
-        """Ask until there is an answer, with pauses in between."""
+        """Repeat the request until there is an answer, with pauses in between."""
         for attempt in range(1, attempts + 1):
             try:
                 return await self._follow(request, share)
@@ -165,13 +165,13 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     async def _follow(self, request: _Request, share: Share) -> Answer:
-        """Ask, and follow redirects."""
+        """Make the request, and follow redirects."""
         home = url = request.url
         for hop in range(self.limits.redirects + 1):
             if (problem := check_url(url)) is not None:
                 raise FetchError(problem, detail=url)
             if origin(url) != origin(home):
-                if request.same_origin:  # the new address may repeat the secret: only its origin is told
+                if request.same_origin:  # the new address may repeat the secret: only its origin is shown
                     raise FetchError("foreign_redirect", detail=f"to {origin(url)}", retry=True)
                 request = replace(request, headers={})
             if answers.is_removed_page(url):
@@ -185,17 +185,17 @@ class Client:
                 return answer
             try:
                 url = urljoin(url, answer.location)
-            except ValueError:  # "http://[::1": no address at all
+            except ValueError:  # "http://[::1": not a valid address
                 raise FetchError("bad_url", detail=answer.location) from None
         raise FetchError("too_many_redirects", detail=url)
 
     async def _ask(self, request: _Request, share: Share) -> Answer:
-        """Make one request, in its host's turn, and tell the host's state how it went."""
+        """Make one request when its host allows it, and record the outcome in the host's state."""
         host = self.host(request.url)
         async with host.turn(request.tried) as began:
             # Within the turn: a probe's end must be known before the next one begins.
             try:
-                # A place among the sockets first: waiting for it mustn't count against the deadline.
+                # First a free socket: waiting for one mustn't count against the deadline.
                 async with self._sockets:
                     answer = await self._transfer(request, share)
             except FetchError as error:
@@ -207,7 +207,7 @@ class Client:
             return self._judge(host, answer, began, request.accept)
 
     def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
-        """Tell the host's state of an answer; return it, or raise what it means."""
+        """Record an answer in the host's state; return it, or raise its error."""
         problem = None
         if answer.status not in accept and answer.location is None:
             problem = answers.failure(answer)
@@ -224,7 +224,7 @@ class Client:
     async def _transfer(self, request: _Request, share: Share) -> Answer:
         """Send the request and read the answer within the deadline and the size limit.
 
-        The body is read only where the status is in `accept`: a failure is named by its status.
+        The body is read only if the status is in `accept`: any other status is a failure without it.
         """
         async with (
             _explained(request.url, self.limits),
@@ -232,10 +232,10 @@ class Client:
             self._open(request.url, request.headers) as response,
         ):
             headers_in = _headers(response)
-            # An empty Location leads nowhere: such an answer is a failure like any other status.
+            # An answer with an empty Location is a failure like any other status.
             location = headers_in.get("location") or None if 300 <= response.status < 400 else None
             robots = headers_in.get("x-robots-tag")
-            # A failure with this header is a failure first: a 429 must slow us down, a 404 is gone.
+            # A failure takes precedence over this header: a 429 must lower the rate, a 404 is gone.
             if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
                 raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
             wanted = location is None and response.status in request.accept
@@ -255,10 +255,10 @@ class Client:
             yield response
 
     async def _read(self, response: aiohttp.ClientResponse, share: Share, deadline: asyncio.Timeout) -> bytes:
-        """Read a body once there is room for it."""
+        """Read a body once the budget has room for it."""
         limit = self.limits.max_bytes
         known = None if "Content-Encoding" in response.headers else response.content_length
-        # Most bodies of unknown size are small pages: these mustn't take the room of large images. The small
+        # Most bodies of unknown size are small pages, which mustn't take the room of large images. The small
         # shares of all sockets are at most half of the budget, so that one of them can always grow.
         small = min(limit, SMALL, self.limits.in_flight // (2 * self.limits.sockets))
 
@@ -274,7 +274,7 @@ class Client:
 
 
 async def _reserve(share: Share, size: int, deadline: asyncio.Timeout) -> None:
-    """Wait for room for a body, with the deadline stopped; meanwhile TCP holds the sender back."""
+    """Wait for room for a body, with the deadline paused; meanwhile TCP's flow control stops the sender."""
     now, end = asyncio.get_running_loop().time, deadline.when()
     assert end is not None
     left = end - now()
@@ -285,13 +285,13 @@ async def _reserve(share: Share, size: int, deadline: asyncio.Timeout) -> None:
 
 @asynccontextmanager
 async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
-    """Name what went wrong in a transfer."""
+    """Turn the exceptions of a transfer into `FetchError`."""
     try:
         yield
     except TimeoutError as error:  # aiohttp's too
         if isinstance(error, aiohttp.ServerTimeoutError | aiohttp.ConnectionTimeoutError):
             raise FetchError.host("connect_timeout", detail=f"{limits.connect:g} s") from None
-        # The deadline has been paid once: not again in this run.
+        # Not repeated in this run: it would take as long again.
         raise FetchError.host("deadline_exceeded", detail=f"{limits.deadline:g} s", again=False) from None
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, PrivateAddress):
@@ -301,7 +301,7 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
     except aiohttp.InvalidURL:
         raise FetchError("bad_url", detail=url) from None
     except aiohttp.ClientPayloadError as error:
-        # Content-Length promised more than came: a passing fault as far as we know.
+        # Fewer bytes than Content-Length: it may be transient.
         raise FetchError.host("connection_lost", detail=_short(error)) from None
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
         if is_bad_chunks(error):  # refused before the headers were given
@@ -310,10 +310,10 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
 
 
 def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return an answer's headers under lower-case names; of a repeated one, all values.
+    """Return an answer's headers by lower-case name; the values of a repeated header are joined.
 
-    Bytes that are no UTF-8, which aiohttp gives as lone surrogates, are percent-encoded: in a Location
-    they mean that, and the store would not take them as they are.
+    Bytes that aren't UTF-8, which aiohttp returns as lone surrogates, are percent-encoded: that is their
+    meaning in a Location, and the store doesn't accept surrogates.
     """
     merged: dict[str, str] = {}
     for name, value in response.headers.items():
@@ -328,7 +328,7 @@ def _short(error: BaseException) -> str:
 
 
 def client_for(sandbox: str | None, honour_noai: bool) -> Client:
-    """Return the client; with the address of a sandbox, one that asks that in the sources' place."""
+    """Return the client; with the address of a sandbox, one that sends all requests there."""
     if sandbox is None:
         return Client(honour_noai=honour_noai)
 

@@ -1,8 +1,8 @@
-"""Which addresses a crawl may visit: public hosts over http(s), and nothing else.
+"""The addresses that a crawl may request: public hosts over http(s), and nothing else.
 
-Every hop of a redirect is checked by `check_url`, every name's addresses by `GuardedResolver`, so
-that a link in a post can't make us ask a machine of the private network or a cloud's metadata
-service (169.254.169.254).
+`check_url` checks every redirect, `GuardedResolver` the addresses of every host name, so that a link in a
+post can't make the crawl request a machine of the private network or a cloud's metadata service
+(169.254.169.254).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-#: The one block of IPv6 that the internet routes, and the well-known prefix that a NAT64 gateway
+#: The block of IPv6 that the internet routes, and the well-known prefix that a NAT64 gateway
 #: turns into IPv4. Everything else (::127.0.0.1, ::ffff:0:127.0.0.1, fec0::1, 64:ff9b:1::/48, …)
-#: is a wrapping, a local address, or nobody's.
+#: embeds an IPv4 address, is local, or is unassigned.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -29,7 +29,7 @@ class PrivateAddress(OSError):
 
 
 def is_public(address: str) -> bool:
-    """Say whether an IP address is globally reachable, looking through IPv6's wrappings of IPv4."""
+    """Return whether an IP address is globally reachable; of IPv6 with an IPv4 inside, whether that is."""
     ip = ipaddress.ip_address(address.split("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -43,7 +43,7 @@ def is_public(address: str) -> bool:
 
 
 def check_url(url: str) -> str | None:
-    """Return why an address may not be visited (`bad_url`, `private_address`), or None."""
+    """Return why an address may not be requested (`bad_url`, `private_address`), or None."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -60,16 +60,16 @@ def check_url(url: str) -> str | None:
     try:
         return None if is_public(host) else "private_address"
     except ValueError:
-        # A number in another notation (2130706433, 127.1, 0x7f.1), which the system would take for
-        # an address, or a name: `GuardedResolver` looks at what that stands for.
+        # A number in another notation (2130706433, 127.1, 0x7f.1), which the system reads as an address, or
+        # a name: `GuardedResolver` checks the addresses that it resolves to.
         return "bad_url" if _NUMBER.fullmatch(host.rpartition(".")[2]) else None
 
 
 def origin(url: str) -> str:
-    """Return an address's origin, "https://api.imgur.com:443": what a secret must not leave.
+    """Return an address's origin, as "https://api.imgur.com:443". A secret is sent to one origin only.
 
-    As aiohttp reads the address, with the scheme's own port where none is given; raises `ValueError`
-    where it has none.
+    The address is parsed as aiohttp does, with the scheme's default port. Raises `ValueError` for an address
+    without a host.
     """
     parts = URL(url)
     if not parts.raw_host:
@@ -78,7 +78,7 @@ def origin(url: str) -> str:
 
 
 class GuardedResolver(AbstractResolver):
-    """The system's resolver, refusing names that stand for a private address."""
+    """The system's resolver; it refuses names that resolve to a private address."""
 
     def __init__(self) -> None:
         self._inner = ThreadedResolver()
@@ -86,14 +86,14 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of `host`; raise `PrivateAddress` where one of them isn't public."""
+        """Return the addresses of `host`; raise `PrivateAddress` if one of them isn't public."""
         try:
             found = await self._inner.resolve(host, port, family)
         except UnicodeError as error:  # "example..com", a label of 64 characters
-            raise OSError(f"{host!r} is no host name: {error}") from None
+            raise OSError(f"{host!r} is not a host name: {error}") from None
         for answer in found:
             if not is_public(answer["host"]):
-                raise PrivateAddress(f"{host} stands for {answer['host']}")
+                raise PrivateAddress(f"{host} resolves to {answer['host']}")
         return found
 
     async def close(self) -> None:

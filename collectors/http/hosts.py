@@ -1,35 +1,34 @@
-"""How fast, and whether at all, a host may be asked: its budget, its own limits, its breaker.
+"""Rate limits per host: a request budget, the host's own limits, a circuit breaker.
 
-- A **budget** (requests a second, at once) that starts politely, grows by a tenth of that each
-  second up to a maximum, more slowly from where the host last refused, and falls by 3/10 at a 429.
-- The host's word: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
-- A **quota** (calls in any hour), where an API has one: see quota.py.
-- A **circuit breaker**: after five addresses in a row have failed nobody asks for 5 s, then one probe goes
-  out alone, then 10 s, 20 s, …; a host that stays down is given up for this run. An address that has been
-  tried less goes before the others, so that no probe is spent on a broken one while there is another.
+- A **budget** (requests per second, requests at once) starts low and grows by a tenth of its start each
+  second up to a maximum; more slowly above the rate at which the host last sent a 429. A 429 lowers it by
+  3/10.
+- The host's own limits: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
+- A **quota** (calls per hour), if an API has one: see quota.py.
+- A **circuit breaker** opens after five different addresses in a row have failed: no request for 5 s, then
+  one request as a probe; if it fails, a pause of 10 s, 20 s, …. A host that stays down is given up for this
+  run. The address with the fewest tries goes first, so that probes aren't wasted on a broken address.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
-import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Protocol
 
+from collectors.http.answers import number_in, retry_after
 from collectors.http.quota import Quota
 
 
 class Clock(Protocol):
-    """Time as the limiter sees it, so that a test can run an hour in a moment."""
+    """The limiter's clock; a test replaces it, so that an hour passes in no time."""
 
     def now(self) -> float:
-        """Return seconds on a clock that never goes back."""
+        """Return the seconds of a monotonic clock."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -51,9 +50,10 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a host is asked: `rate` requests a second to start with, at most `max_rate`, `at_once`.
+    """Limits of the requests to a host: `rate` per second at first, at most `max_rate`, and `at_once`.
 
-    `patience` is how many seconds it may make us wait; one that asks for more is left to a rerun.
+    `patience` is the longest pause in seconds that a host may ask for; one that asks for more is given up
+    for this run.
     """
 
     rate: float = 10.0
@@ -62,8 +62,8 @@ class Budget:
     patience: float = 120.0
 
 
-#: Hosts of which more is known than the default. Arctic Shift is one person's server; imgur's API
-#: allows 12,500 calls a day, Flickr's 3,600 an hour.
+#: Budgets of hosts with known limits. Arctic Shift is one person's server; imgur's API allows 12,500 calls
+#: a day, Flickr's 3,600 an hour.
 BUDGETS: Mapping[str, Budget] = {
     "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
     "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
@@ -73,8 +73,8 @@ BUDGETS: Mapping[str, Budget] = {
     "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),
 }
 
-#: Addresses that fail in a row and open the breaker; its first pause in seconds; how often it may open in
-#: a run before the host is given up (5 + 10 + 20 + 40 s).
+#: The number of addresses in a row whose failure opens the breaker; its first pause in seconds; how often it
+#: opens in a run before the host is given up (5 + 10 + 20 + 40 s).
 FAILURES_TO_OPEN, FIRST_PAUSE, OPENINGS = 5, 5.0, 4
 
 
@@ -92,11 +92,11 @@ class Host:
     def __init__(self, name: str, budget: Budget, clock: Clock) -> None:
         self.name, self.budget, self._clock = name, budget, clock
         self.rate = budget.rate
-        self.quota: Quota | None = None  # what its API's key may be used for
-        self._refused_at = budget.max_rate  # the rate at which the host last said 429
+        self.quota: Quota | None = None  # of its API's key
+        self._refused_at = budget.max_rate  # the rate at which the host last sent a 429
         self._slots = asyncio.Semaphore(budget.at_once)
         self._queue = asyncio.Lock()
-        self._waiting: Counter[int] = Counter()  # by how often their addresses were tried
+        self._waiting: Counter[int] = Counter()  # requests, by the number of earlier tries
         self._next_at = 0.0
         self._paused_until = 0.0
         self._raised_at = clock.now()
@@ -108,9 +108,9 @@ class Host:
 
     @contextlib.asynccontextmanager
     async def turn(self, tried: int = 0) -> AsyncIterator[float]:
-        """Wait for a turn to ask; yields when it began. Raises `HostDown` for a host given up.
+        """Wait until a request is allowed; yield the time. Raises `HostDown` for a host given up.
 
-        `tried` is how often the address was asked for before: the lowest goes first.
+        `tried` is how often the address was requested before: the lowest goes first.
         """
         async with self._slots, contextlib.AsyncExitStack() as queue:
             self._waiting[tried] += 1
@@ -119,21 +119,21 @@ class Host:
             finally:
                 self._waiting[tried] -= 1
             began = self._clock.now()
-            # A timer that woke late may catch up, by two requests at most.
+            # After a timer that woke late, at most two requests are made up for.
             self._next_at = max(self._next_at, began - 2 / self.rate) + 1 / self.rate
             if self._openings == 0:
-                await queue.aclose()  # else a probe: the others stay in the queue until it has ended
+                await queue.aclose()  # otherwise it is a probe: the others wait until it has ended
             yield began
 
     async def _come_first(self, tried: int, queue: contextlib.AsyncExitStack) -> None:
-        """Wait until it is time to ask and no address waits that was tried less; then hold the queue."""
+        """Wait until a request is allowed and none with fewer tries waits; then hold the queue."""
         await queue.enter_async_context(self._queue)
         while True:
             if (wait := self._wait()) > 0:
                 await self._clock.sleep(wait)
             elif any(n and less < tried for less, n in self._waiting.items()):
                 await queue.aclose()
-                await asyncio.sleep(0)  # who was cancelled must be able to leave
+                await asyncio.sleep(0)  # lets cancelled requests leave the queue
                 await queue.enter_async_context(self._queue)
             elif (wait := self._use_quota()) > 0:
                 await self._clock.sleep(wait)
@@ -142,7 +142,7 @@ class Host:
 
     @property
     def given_up(self) -> str | None:
-        """Why the host isn't asked any more in this run: `host_down`, `rate_limited` or None."""
+        """Why the host gets no more requests in this run: `host_down`, `rate_limited` or None."""
         if self._openings > OPENINGS:
             return "host_down"
         return "rate_limited" if self.paused_for > self.budget.patience else None
@@ -153,16 +153,16 @@ class Host:
         return max(self._next_at - self._clock.now(), self.paused_for)
 
     def _use_quota(self) -> float:
-        """Take a call from the quota, if there is one; else return the seconds until it has one."""
+        """Take a call from the quota, if the host has one; return the seconds until one is allowed."""
         return self.quota.take() if self.quota is not None else 0.0
 
     def answered(self, headers: Mapping[str, str]) -> None:
-        """Note an answer that was no failure: close the breaker, grow the rate, heed the headers."""
+        """Record a success: close the breaker, raise the rate, apply the limits in the headers."""
         self._in_a_row = self._openings = 0
         now = self._clock.now()
         if self._paused_until <= now and now - self._raised_at >= 1:
-            # Quickly up to where the host last refused, slowly past it: a host may refuse for other
-            # reasons than our rate, and must not be slowed down for good by that.
+            # Fast up to the rate at which the host last sent a 429, slowly above it: a 429 may have other
+            # reasons than the rate, which mustn't stay low for ever.
             step = self.budget.rate / 10
             near = self.rate >= 0.9 * self._refused_at
             self.rate = min(self.rate + (step / 5 if near else step), self.budget.max_rate)
@@ -170,11 +170,12 @@ class Host:
         self._heed(headers, now)
 
     def _heed(self, headers: Mapping[str, str], now: float) -> None:
-        """`x-ratelimit-remaining: 595.0`, `x-ratelimit-reset: 359` (seconds): spread what is left."""
-        remaining, reset = _number(headers, "x-ratelimit-remaining"), _number(headers, "x-ratelimit-reset")
+        """Spread the calls of `x-ratelimit-remaining: 595.0` over `x-ratelimit-reset: 359` (seconds)."""
+        remaining = number_in(headers, "x-ratelimit-remaining")
+        reset = number_in(headers, "x-ratelimit-reset")
         if remaining is None or reset is None:
             return
-        if reset > 1e6:  # some hosts give the moment instead
+        if reset > 1e6:  # some hosts send a Unix time instead
             reset -= time.time()
         if remaining < 1:
             self._pause(now + max(reset, 0))
@@ -182,9 +183,9 @@ class Host:
             self.rate = min(self.rate, max(remaining / reset, 0.01))
 
     def limited(self, headers: Mapping[str, str], began: float, wait: float) -> None:
-        """Note a 429: all wait for what the host asks (else `wait` s), then go on at 7/10 of the rate.
+        """Record a 429: pause for as long as the host asks (else `wait` s), then go on at 7/10 of the rate.
 
-        Answers to requests that began before the last slowing down don't slow down again.
+        Requests that began before the last reduction don't reduce the rate again.
         """
         now = self._clock.now()
         asked = retry_after(headers)
@@ -195,17 +196,17 @@ class Host:
             self._slowed_at = self._raised_at = now
 
     def failed(self, url: str, began: float) -> None:
-        """Note a failure of the host itself (no connection, 5xx, a deadline): open the breaker after five.
+        """Record a failure of the host itself (no connection, 5xx, a deadline); five open the breaker.
 
-        An address counts once: when it fails again, that may well be its own fault. The end of a crawl
-        is nothing but such second tries.
-        A request that began before the breaker opened tells nothing new, however late it fails.
+        An address counts once: when it fails again, the address itself may be broken, and towards the end of
+        a crawl most requests are such second tries. Requests that began before the breaker opened don't
+        count.
         """
         if began <= self._opened_at:
             return
         self._in_a_row += url not in self._failed
         self._failed.add(url)
-        if self._in_a_row >= FAILURES_TO_OPEN or self._openings > 0:  # one probe that fails opens it again
+        if self._in_a_row >= FAILURES_TO_OPEN or self._openings > 0:  # a failed probe opens it again
             self._opened_at = self._clock.now()
             self._pause(self._opened_at + FIRST_PAUSE * 2**self._openings)
             self._openings += 1
@@ -226,26 +227,3 @@ class Host:
     def paused_for(self) -> float:
         """Seconds until the host may be asked again."""
         return max(0.0, self._paused_until - self._clock.now())
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a `Retry-After` header: `4`, or `Wed, 21 Oct 2026 07:28:00 GMT`."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    seconds = _number(headers, "retry-after")
-    if seconds is not None:
-        return max(0.0, seconds)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time())
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        value = float(headers[name])
-    except (KeyError, ValueError):
-        return None
-    return value if math.isfinite(value) else None

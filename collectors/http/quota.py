@@ -1,10 +1,10 @@
-"""A quota of calls in any span of time, kept on disk: it holds over restarts and between processes.
+"""A quota of calls per span of time, kept on disk: it applies across restarts and processes.
 
     quota = Quota(folder / "flickr.calls", calls=3600, seconds=3600)
     wait = quota.take()          # 0.0: the call may go out now, and counts; else the seconds to wait
 
-The file holds the times of the last `calls` calls. Another may go out once the oldest is a span ago, and
-takes its place: eight bytes at once, so that a process killed in between leaves the file whole.
+The file holds the times of the last `calls` calls. The next call is allowed once the oldest is a whole span
+ago, and replaces it: one write of eight bytes, so that a killed process doesn't damage the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Quota:
     now: Callable[[], float] = time.time
 
     def take(self) -> float:
-        """Take a call and return 0.0, or return the seconds until there is one to take."""
+        """Take a call and return 0.0, or return the seconds until the next call is allowed."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -37,7 +37,7 @@ class Quota:
             times = array("d", held.ljust(8 * self.calls, b"\0"))
             oldest = min(range(self.calls), key=times.__getitem__)
             now = self.now()
-            # A clock that was set back: wait a whole span rather than for the day it showed.
+            # If the clock was set back, wait for one span at most.
             wait = min(times[oldest] + self.seconds - now, self.seconds)
             if wait > 0:
                 return wait

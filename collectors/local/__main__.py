@@ -14,13 +14,17 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import recipes
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.command import finish
+from affectory.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collectors.crawl.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -51,22 +55,22 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = tyro.cli(Options, prog=prog, args=given)
-    try:
-        from collectors.local.source import load
+    return finish(lambda: _collect(options, " ".join([prog, *given])))
 
-        source = load(recipes.find(options.name, options.datasets) / recipes.RECIPE)
-        if options.workers < 1:
-            raise InputError(f"--workers {options.workers} is below 1")
-        if not options.path.is_dir():
-            raise InputError(f"--path {str(options.path)!r} is no folder")
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+
+def _collect(options: Options, command: str) -> Summary:
+    from collectors.local.source import load
+
+    source = load(recipes.find(options.name, options.datasets) / recipes.RECIPE)
+    if options.workers < 1:
+        raise InputError(f"--workers {options.workers} is below 1")
+    if not options.path.is_dir():
+        raise InputError(f"--path {str(options.path)!r} is no folder")
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
     from collectors.local.collect import Plan, collect
 
     store = options.store or Path("data") / options.name
-    plan = Plan(options.name, options.path, source, store, " ".join([prog, *given]), options.workers)
+    plan = Plan(options.name, options.path, source, store, command, options.workers)
     return run_command(lambda: collect(plan))
 
 

@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from affectory.core.progress import Display
 from collectors.crawl.images import ImagePolicy
-from collectors.crawl.progress import Progress, show
+from collectors.crawl.progress import Progress
 from collectors.crawl.summary import Summary
 from collectors.crawl.workers import HELD, Workers
 from collectors.local.images import look
@@ -53,19 +54,16 @@ async def collect(plan: Plan) -> Summary:
     interrupted, trouble = False, None
     tables = Tables.open(plan.name, plan.folder, plan.source)
     with Store.open(plan.store) as store, store.run(plan.command) as run:
-        shown = asyncio.create_task(show(progress))
         try:
-            await _posts(tables, store, progress, rejected)
-            await _images(plan, store, run, progress)
+            with Display(progress.line, progress.view):
+                await _posts(tables, store, progress, rejected)
+                await _images(plan, store, run, progress)
         except asyncio.CancelledError:
             interrupted = True
         except AffectoryError as error:
             if not progress.asked:
                 raise
             trouble = error
-        finally:
-            shown.cancel()
-            await asyncio.gather(shown, return_exceptions=True)
         summary = Summary(
             asked=progress.asked,
             posts=progress.posts,

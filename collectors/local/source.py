@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from affectory.core.errors import InputError, first_fault, known_keys
+from affectory.core.errors import RecipeError, first_fault, known_keys
 
 #: Tables by the end of their name; delimited ones with what stands between two values.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -140,15 +140,20 @@ def image_columns(pattern: str | None) -> list[str]:
 
 
 def load(path: Path) -> Local:
-    """Read `[source.local]` of a recipe. Raises `InputError`."""
+    """Read `[source.local]` of a recipe. Raises `RecipeError`."""
     try:
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
+            "--datasets"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{str(path)!r} is no TOML: {error}") from None
+        raise RecipeError(f"{str(path)!r} is no TOML: {error}") from None
     source = recipe.get("source", {})
     if not isinstance(source, dict) or "local" not in source:
-        raise InputError(f"{str(path)!r} has no [source.local]: add it, as docs/local.md shows")
+        raise RecipeError(f"{str(path)!r} has no [source.local]: add it, as docs/local.md shows")
     try:
         return Local.model_validate(source["local"])
     except ValidationError as error:
-        raise InputError(f"{path}: source.local: {first_fault(error)}") from None
+        raise RecipeError(f"{path}: source.local: {first_fault(error)}") from None

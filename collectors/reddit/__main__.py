@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.command import finish
+from affectory.core.errors import InputError
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 
 if TYPE_CHECKING:
@@ -99,14 +100,14 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     options = tyro.cli(Options, prog=prog, args=given)
-    try:
-        subs = check(options)
-    except AffectoryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return finish(lambda: _crawl(options, " ".join([prog, *given])))
+
+
+def _crawl(options: Options, command: str) -> Summary:
+    subs = check(options)
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
-    return run_command(lambda: collect(options, subs, " ".join([prog, *given])))
+    return run_command(lambda: collect(options, subs, command))
 
 
 def check(options: Options) -> list[str]:

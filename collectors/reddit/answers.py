@@ -26,15 +26,14 @@ Reddit said so.
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from affectory.core.errors import SourceError
+from collectors.http.answers import html_title, number_in, retry_after
 
 
 class RedditError(SourceError):
@@ -199,7 +198,7 @@ def check_answer(
 def _failure(status: int, headers: Mapping[str, str], body: bytes, what: str, now: float) -> RedditError:
     answer = _json_or_none(body)
     reason = answer.get("reason") if isinstance(answer, dict) else None
-    detail = reason if isinstance(reason, str) else page_title(body) or ""
+    detail = reason if isinstance(reason, str) else html_title(body)
     wait = retry_after(headers, now)
     if 300 <= status < 400:
         return _redirect(headers.get("location", ""), what)
@@ -214,7 +213,8 @@ def _failure(status: int, headers: Mapping[str, str], body: bytes, what: str, no
         return BannedSubreddit(what) if detail == "banned" else NotFound(what, detail)
     if status == 429:
         if wait is None:
-            wait = seconds(headers.get("x-ratelimit-reset"))
+            reset = number_in(headers, "x-ratelimit-reset")
+            wait = None if reset is None else max(0.0, reset)
         return RateLimited(what, "" if wait is None else f"wait {wait:.0f} s", retry_after=wait)
     if status == 451:
         return UnavailableForLegalReasons(what, detail)
@@ -236,33 +236,6 @@ def _redirect(location: str, what: str) -> RedditError:
     return Redirected(what, f"to {location}" if location else "")
 
 
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a `retry-after` header asks to wait: "4", or an HTTP date."""
-    value = headers.get("retry-after")
-    wait = seconds(value)
-    if wait is not None or value is None:
-        return wait
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def seconds(value: str | None) -> float | None:
-    """Return a header's number of seconds, not below 0; None where it holds no number."""
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def page_title(body: bytes) -> str | None:
-    """Return the <title> of an HTML page, such as a firewall's "Blocked"; None where there is none."""
-    found = re.search(rb"<title[^>]*>(.*?)</title", body[:20_000], re.I | re.S)
-    return one_line(found[1].decode("utf-8", "replace")) or None if found else None
-
-
 def one_line(text: str) -> str:
     """Return text from outside fit for a message: one line, at most 200 characters."""
     text = " ".join(re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", text).split())
@@ -274,7 +247,7 @@ def _parsed(body: bytes, what: str) -> Any:
         # The standard library's parser, for it alone reads the lone surrogates that Reddit's titles hold.
         return json.loads(body)
     except (ValueError, RecursionError):
-        title = page_title(body)
+        title = html_title(body)
         found = f"a web page, {title!r}" if title else f"{len(body)} bytes that are no JSON: {body[:40]!r}"
         raise MalformedAnswer(what, found if body else "nothing at all") from None
 

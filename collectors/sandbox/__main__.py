@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from affectory.core.errors import AffectoryError, InputError
+from affectory.core.command import finish
+from affectory.core.errors import InputError
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,19 +46,16 @@ def run(
 
     from collectors.sandbox.server import make_sandbox, serving  # aiohttp, numpy: not for --help
 
-    try:
-        if posts < 0 or not 0 <= port <= 65_535:
-            raise InputError(f"posts {posts!r} must be 0 or more, and port {port!r} from 0 to 65535")
-        sandbox = make_sandbox(
-            posts=posts,
-            seed=seed,
-            faults=faults,
-            strikes=strikes,
-            host_limits=host_limit,
-            retry_after=retry_after,
-        )
-    except AffectoryError as error:
-        return _complain(str(error))
+    if posts < 0 or not 0 <= port <= 65_535:
+        raise InputError(f"posts {posts!r} must be 0 or more, and port {port!r} from 0 to 65535")
+    sandbox = make_sandbox(
+        posts=posts,
+        seed=seed,
+        faults=faults,
+        strikes=strikes,
+        host_limits=host_limit,
+        retry_after=retry_after,
+    )
 
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -74,13 +72,13 @@ def run(
     try:
         asyncio.run(serve())
     except OSError as error:
-        return _complain(f"can't listen on 127.0.0.1:{port}: {error.strerror}; try --port 0")
+        raise InputError(f"can't listen on 127.0.0.1:{port}: {error.strerror}; try --port 0") from None
     return 0
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.sandbox") -> int:
     """Run the command with these arguments; return its exit code."""
-    return tyro.cli(run, prog=prog, args=arguments)
+    return finish(lambda: tyro.cli(run, prog=prog, args=arguments))
 
 
 def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -88,11 +86,6 @@ def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     while os.read(0, 4096):
         pass
     loop.call_soon_threadsafe(stop.set)
-
-
-def _complain(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

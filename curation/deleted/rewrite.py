@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import ReleaseError
 from affectory.core.numbers import count
 from collectors.store import Store
 from curation.deleted import copies
@@ -66,7 +66,7 @@ def _why(posts: Mapping[str, str]) -> str:
 def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, place: Path) -> Rewritten:
     """Write the release in `old` to `place/release` as `version`, without the posts of `words`.
 
-    Raises `AffectoryError` if no post would be left, or a file of the release is missing.
+    Raises `ReleaseError` if no post would be left, or a file of the release is missing.
     """
     described = manifest.read(old / "manifest.json")
     require(old, described)
@@ -76,7 +76,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
     tables = _tables(old, described, words, back)
     ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
     if not len(ids):
-        raise AffectoryError(
+        raise ReleaseError(
             f"all posts of {described.name} {described.version} are deleted at their source: nothing is left "
             f"to release; remove {str(old.parent)!r}"
         )
@@ -107,10 +107,10 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
 
 
 def require(old: Path, described: Manifest) -> None:
-    """Raise `AffectoryError` if a file of the release in `old` is missing."""
+    """Raise `ReleaseError` if a file of the release in `old` is missing."""
     missing = [file.path for file in described.files if not (old / file.path).is_file()]
     if missing:
-        raise AffectoryError(
+        raise ReleaseError(
             f"{str(old / missing[0])!r} is missing: purge the full release, and write its ids again"
         )
 

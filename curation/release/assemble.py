@@ -7,7 +7,6 @@ The card follows.
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,10 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from affectory.core.engine.engine import Engine
+from affectory.core.errors import RecipeError
+from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.stage import DROPPED, separate
-from curation.recipe.recipe import Recipe, RecipeError, load
+from curation.recipe.recipe import Recipe, load
 from curation.release import card, manifest, versions
 from curation.release.manifest import Manifest
 from curation.release.publish import Draft, Label, publish
@@ -124,8 +125,10 @@ def _make(
     input_digest = identified(read, damaged)
     choice = versions.choose(folder, version, recipe.digest(), input_digest)
     if not choice.stands:
-        draft = _draft(recipe, rows, lost)
-        publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
+        with Steps("duplicates and splits"):
+            draft = _draft(recipe, rows, lost)
+        with Steps("files and report"):
+            publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
         there = folder / choice.version
         if choice.repairs:
             before, now = (manifest.read(f / "manifest.json").files for f in (there, place / "release"))
@@ -141,8 +144,10 @@ def _make(
 def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: Path) -> str:
     """Return the digest of all rows of the snapshot."""
     sha256 = hashlib.sha256()
-    for piece in engine.map(digest, pieces, scratch, recipe):
-        sha256.update(piece.encode())
+    with Steps("rows", len(pieces), "shards") as steps:
+        for piece in engine.map(digest, pieces, scratch, recipe):
+            sha256.update(piece.encode())
+            steps.advance()
     return sha256.hexdigest()
 
 
@@ -189,11 +194,9 @@ def gather(
     every_medium: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
     """Run the per-row stages over the snapshot in `scratch`; return the rows kept, and those dropped."""
-    try:
-        for done in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
-            _tell(f"{done.number + 1} of {len(pieces)} shards")
-    finally:
-        _tell("")
+    with Steps("filters and images", len(pieces), "shards") as steps:
+        for _ in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
+            steps.advance()
     return _load(scratch, len(pieces))
 
 
@@ -251,8 +254,3 @@ def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Return the groups of the rows that stay, each labelled by the first of them."""
     _, first, inverse = np.unique(groups[keep], return_index=True, return_inverse=True)
     return first[inverse]
-
-
-def _tell(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core import generated
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import ReleaseError
 from curation.release.ledger import Ledger, Step
 from curation.release.parquet import Written
 
@@ -71,16 +71,16 @@ class Manifest:
 
 
 def read(path: Path) -> Manifest:
-    """Read a manifest. Raises `AffectoryError` for one that is damaged, or that a newer program wrote."""
+    """Read a manifest. Raises `ReleaseError` for one that is damaged, or that a newer program wrote."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         written_by = raw.pop("manifest_version")
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # cut short, or something else
-        raise AffectoryError(
+        raise ReleaseError(
             f"{str(path)!r} is damaged ({error}): remove {str(path.parent)!r} and build again"
         ) from None
     if written_by > MANIFEST_VERSION:
-        raise AffectoryError(
+        raise ReleaseError(
             f"{path} has version {written_by}, newer than this program reads "
             f"({MANIFEST_VERSION}): upgrade affectory"
         )

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import StoreError
 from collectors.store import media_path
 from curation.release import columns
 
@@ -215,8 +215,8 @@ def _images(rows: pa.Table, writing: Writing) -> list[dict[str, object] | None]:
 
 
 def _checked(path: Path, digest: str) -> bytes:
-    """Return an image's bytes, which were checked once; raise `AffectoryError` if they changed since."""
+    """Return an image's bytes, which were checked once; raise `StoreError` if they changed since."""
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != digest:
-        raise AffectoryError(f"{str(path)!r} was changed or removed during the build: run the command again")
+        raise StoreError(f"{str(path)!r} was changed or removed during the build: run the command again")
     return data

@@ -10,22 +10,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import ReleaseError
 from curation.release import manifest
 from curation.release.manifest import Manifest
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
-class VersionError(AffectoryError):
-    """A version that can't be built or read."""
-
-
 def parse(text: str) -> tuple[int, int, int]:
-    """Return the numbers of "1.2.3"; raise `VersionError` for anything else."""
+    """Return the numbers of "1.2.3"; raise `ReleaseError` for anything else."""
     found = _VERSION.fullmatch(text)
     if found is None:
-        raise VersionError(f"--version {text!r} is no version: write it as 1.0.0")
+        raise ReleaseError(f"--version {text!r} is no version: write it as 1.0.0")
     return int(found[1]), int(found[2]), int(found[3])
 
 
@@ -36,14 +32,14 @@ def built(folder: Path) -> list[str]:
 
 
 def find(folder: Path, version: str | None) -> Path:
-    """Return the folder of a version, the newest by default; raise `VersionError` where it isn't built."""
+    """Return the folder of a version, the newest by default; raise `ReleaseError` where it isn't built."""
     there = built(folder)
     if not there:
-        raise VersionError(
+        raise ReleaseError(
             f"{folder.name!r} is not built in {str(folder.parent)!r}: affectory build {folder.name}"
         )
     if version is not None and version not in there:
-        raise VersionError(f"{folder.name!r} has no version {version!r}; it has {', '.join(there)}")
+        raise ReleaseError(f"{folder.name!r} has no version {version!r}; it has {', '.join(there)}")
     return folder / (version or there[0])
 
 
@@ -64,9 +60,9 @@ def unnamed(version: Path) -> bool:
 
 
 def check_free(version: Path, *, unless: bool) -> None:
-    """Raise `VersionError` where a version's folder exists, unless it may be written again."""
+    """Raise `ReleaseError` where a version's folder exists, unless it may be written again."""
     if version.exists() and not unless:
-        raise VersionError(f"{str(version)!r} exists already: remove it, or name another --out")
+        raise ReleaseError(f"{str(version)!r} exists already: remove it, or name another --out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ class Choice:
 def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> str | None:
     """Return the newest whole version of this recipe, input and format, or only the one that is asked for.
 
-    Raises `VersionError` for a version asked for that was built by another recipe or format.
+    Raises `ReleaseError` for a version asked for that was built by another recipe or format.
     """
     if asked is not None:
         parse(asked)
@@ -102,7 +98,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
     A whole version of this recipe, input and format stands. One of which files are missing is built again
     under its number, but only by the tools that made it: others may give other bytes under the same number.
     Else, unasked, a changed recipe or format raises the middle number, a changed store the last one.
-    Raises `VersionError` for a version asked for that was built of something else, or by other tools: it is
+    Raises `ReleaseError` for a version asked for that was built of something else, or by other tools: it is
     a promise to whoever has loaded it.
     """
     if version := standing(folder, asked, recipe_digest, input_digest):
@@ -115,7 +111,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
     }
     if asked is not None and asked in there:
         if asked not in broken:
-            raise VersionError(_refusal(folder.name, asked, "the store's contents differ", _next(asked)))
+            raise ReleaseError(_refusal(folder.name, asked, "the store's contents differ", _next(asked)))
         broken = {asked: broken[asked]}
     elif asked is not None:
         return Choice(asked)
@@ -126,7 +122,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
             return Choice(version, repairs=True, note=f"{why}; it was built again")
         notes.append(f"{why}; it was made with other versions of {_changed(described)}")
     if asked is not None:
-        raise VersionError(
+        raise ReleaseError(
             f"{folder.name} {notes[0]}, so its bytes may differ: build it as --version {_next(asked)}, or "
             "leave --version out"
         )
@@ -176,10 +172,10 @@ def _changed(described: Manifest) -> str:
 
 def _check_maker(name: str, old: Manifest, recipe_digest: str) -> None:
     if old.recipe_digest != recipe_digest:
-        raise VersionError(_refusal(name, old.version, "the recipe differs", _next(old.version, middle=True)))
+        raise ReleaseError(_refusal(name, old.version, "the recipe differs", _next(old.version, middle=True)))
     if old.format != manifest.FORMAT:
         differs = f"the format ({manifest.FORMAT}) differs"
-        raise VersionError(_refusal(name, old.version, differs, _next(old.version, middle=True)))
+        raise ReleaseError(_refusal(name, old.version, differs, _next(old.version, middle=True)))
 
 
 def _refusal(name: str, asked: str, differs: str, ahead: str) -> str:

@@ -16,7 +16,7 @@ __all__ = ["write"]
 
 
 def write(folder: Path, manifest: str | None = None) -> Path:
-    """Write `report.html` into the folder of a release; return its path. Raises `ReportError`.
+    """Write `report.html` into the folder of a release; return its path. Raises `ReleaseError`.
 
     `manifest` is the text of a manifest that isn't written yet; the default is the folder's manifest.json.
     """

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from affectory.core import generated
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import ReleaseError
 
 SPLITS = ("train", "validation", "test")
 
@@ -22,10 +22,6 @@ UNLABELLED = "no label"
 
 _DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}-[0-9a-f]+\.parquet")
 _DROPPED = re.compile(r"dropped-[0-9a-f]+\.parquet")
-
-
-class ReportError(AffectoryError):
-    """A file of the release is missing, damaged, or differs from the manifest."""
 
 
 class _Part(BaseModel):
@@ -148,16 +144,16 @@ class Release:
 
 
 def open_release(folder: Path, text: str | None = None) -> Release:
-    """Read the manifest (`text`, or the folder's) and find the files it lists. Raises `ReportError`."""
+    """Read the manifest (`text`, or the folder's) and find the files it lists. Raises `ReleaseError`."""
     path = folder / "manifest.json"
     try:
         manifest = Manifest.model_validate_json(path.read_bytes() if text is None else text)
     except FileNotFoundError:
-        raise ReportError(f"{str(folder)!r} is not a release: it has no manifest.json") from None
+        raise ReleaseError(f"{str(folder)!r} is not a release: it has no manifest.json") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        raise ReportError(f"{path}: {key}: {first['msg']}") from None
+        raise ReleaseError(f"{path}: {key}: {first['msg']}") from None
     data: list[tuple[str, Path]] = []
     dropped: list[Path] = []
     for listed in manifest.files:
@@ -166,35 +162,35 @@ def open_release(folder: Path, text: str | None = None) -> Release:
         elif _DROPPED.fullmatch(listed.path):
             dropped.append(folder / listed.path)
     if not data:
-        raise ReportError(f"{path}: it lists no data file such as train-00000-of-00001-….parquet")
+        raise ReleaseError(f"{path}: it lists no data file such as train-00000-of-00001-….parquet")
     data.sort(key=lambda item: (SPLITS.index(item[0]), item[1].name))
     return Release(folder, manifest, tuple(data), tuple(dropped or sorted(folder.glob("dropped-*.parquet"))))
 
 
 def open_file(path: Path, needed: Sequence[str]) -> pq.ParquetFile:
-    """Open a Parquet file and check that it has these columns. Raises `ReportError`.
+    """Open a Parquet file and check that it has these columns. Raises `ReleaseError`.
 
     Nothing is read ahead, which bounds the memory.
     """
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 17)
     except FileNotFoundError:
-        raise ReportError(f"{str(path)!r} is missing, though the manifest lists it: build again") from None
+        raise ReleaseError(f"{str(path)!r} is missing, though the manifest lists it: build again") from None
     except (pa.ArrowException, OSError) as error:
         line = str(error).splitlines()[0]
-        raise ReportError(f"{str(path)!r} can't be read as Parquet ({line}): build again") from None
+        raise ReleaseError(f"{str(path)!r} can't be read as Parquet ({line}): build again") from None
     if missing := set(needed) - set(file.schema_arrow.names):
-        raise ReportError(
+        raise ReleaseError(
             f"{str(path)!r} lacks {', '.join(sorted(missing))}: was it written by another tool?"
         )
     return file
 
 
 def batches(path: Path, columns: Sequence[str], size: int = 4096, **options: Any) -> Iterator[pa.RecordBatch]:
-    """Yield columns of a file in batches of `size` rows. Raises `ReportError` for damaged files."""
+    """Yield columns of a file in batches of `size` rows. Raises `ReleaseError` for damaged files."""
     with open_file(path, [name.split(".")[0] for name in columns]) as file:
         try:
             yield from file.iter_batches(batch_size=size, columns=list(columns), **options)
         except (pa.ArrowException, OSError) as error:
             line = str(error).splitlines()[0]
-            raise ReportError(f"{str(path)!r} is damaged ({line}): build again") from None
+            raise ReleaseError(f"{str(path)!r} is damaged ({line}): build again") from None

@@ -40,7 +40,7 @@ _PLACES = {
 
 
 def write(folder: Path, manifest: str | None = None) -> Path:
-    """Write `report.html` into a release's folder; return its path. Raises `ReportError`."""
+    """Write `report.html` into a release's folder; return its path. Raises `ReleaseError`."""
     return files.write(folder / "report.html", render(open_release(folder, manifest)))
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.report.contents import SPLITS, Manifest, Release, ReportError, batches
+from affectory.core.errors import ReleaseError
+from curation.report.contents import SPLITS, Manifest, Release, batches
 from curation.report.picks import Array, Lowest, hashes
 from curation.report.vocabulary import Vocabulary
 
@@ -137,7 +138,7 @@ def _labels(batch: pa.RecordBatch, manifest: Manifest, split: str) -> Array:
     classes = len(manifest.classes)
     labels = _numbers(batch["label"], classes - 1 if manifest.unlabelled else -1)
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
-        raise ReportError(f"a row of {split} has a label outside 0 to {classes - 1}: build again")
+        raise ReleaseError(f"a row of {split} has a label outside 0 to {classes - 1}: build again")
     return labels
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import StoreError
 from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot
 from collectors.store.snapshot import Snapshot
@@ -30,7 +30,7 @@ from curation.rows.votes import labelled
 WITH_IMAGES, TEXT_ONLY = 500, 25_000
 
 
-class EmptyStore(AffectoryError):
+class EmptyStore(StoreError):
     """A store without posts of the recipe's communities."""
 
 

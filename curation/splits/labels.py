@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from affectory.core.errors import RecipeError
 from curation import splits
-from curation.recipe.recipe import Labelled, Multilabel, RecipeError
+from curation.recipe.recipe import Labelled, Multilabel
 
 #: Among the counts by class: the posts that have none, as a published test set without its labels.
 UNLABELLED = "no label"

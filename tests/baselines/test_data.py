@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectory.core.errors import BaselineError
-from baselines import inputs, running
+from baselines import inputs, pipeline
 from baselines.data import SPLITS, Part, Release, checked, folds, load
 from baselines.results import LeftOut
 from baselines.settings import MODELS
@@ -124,7 +124,7 @@ def test_a_name_that_is_not_built_lists_what_is(built):
 def test_a_release_of_titles_leaves_out_what_reads_images_and_says_why(built, tmp_path):
     release = load("titles", built, cache=tmp_path)
     assert (release.has_images, release.has_texts) == (False, True)
-    kept, left_out = running.trainable(release, MODELS)
+    kept, left_out = pipeline.trainable(release, MODELS)
     assert kept == ("text",)
     assert left_out == tuple(
         LeftOut(model, "titles 1.0.0 has no images")
@@ -133,7 +133,7 @@ def test_a_release_of_titles_leaves_out_what_reads_images_and_says_why(built, tm
 
 
 def test_a_release_with_both_leaves_nothing_out(pairs):
-    assert running.trainable(pairs, ("joint", "text", "joint")) == (("joint", "text"), ())
+    assert pipeline.trainable(pairs, ("joint", "text", "joint")) == (("joint", "text"), ())
 
 
 def in_memory(labels, groups, texts=True):

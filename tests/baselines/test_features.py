@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+from affectory.core import progress
 from affectory.core.errors import BaselineError
 from affectory.encoders.feature_cache import FeatureCache
-from baselines import features, image_progress
+from baselines import features
 from baselines.backbones import Backbone, Network
 from baselines.features import Forward, ImageRef, extract
 
@@ -262,7 +263,7 @@ def test_features_that_are_no_numbers_name_the_post(tmp_path):
 
 
 def test_progress_is_plain_lines_off_a_terminal(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(image_progress, "PLAIN_EVERY", 0.0)
+    monkeypatch.setattr(progress, "PLAIN_EVERY", 0.0)
     extract([ref(n) for n in range(10)], backbone(), tmp_path, batch=5)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3

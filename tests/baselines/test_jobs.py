@@ -75,8 +75,6 @@ def test_an_interrupted_command_is_one_line(capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("baselines.running.run", interrupted)
+    monkeypatch.setattr("baselines.pipeline.run", interrupted)
     assert main(["reddit-emotion"]) == 130
-    assert capsys.readouterr().err == (
-        "interrupted: type the same command again, and it goes on from what stands\n"
-    )
+    assert capsys.readouterr().err == "interrupted: finished files are kept; run the same command again\n"

@@ -94,7 +94,7 @@ def test_a_network_that_was_given_up_is_refused(tmp_path, capsys):
     lost.write(tmp_path / "lost.pt")
     assert predict.main([str(tmp_path / "lost.pt"), "--text", TEXT]) == 2
     assert capsys.readouterr().err == (
-        f"error: '{tmp_path / 'lost.pt'}' was given up in training: its loss was no number in epoch 2\n"
+        f"error: the training of '{tmp_path / 'lost.pt'}' failed: its loss was no number in epoch 2\n"
     )
 
 

@@ -252,15 +252,15 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--device", "tpu"], "error: --device 'tpu' is not to be had here: there is cpu"),
-        (["--folds", "2"], "error: --folds 2: take 3 or more, each the test set once"),
+        (["--device", "tpu"], "error: --device 'tpu' is not available: this machine has cpu"),
+        (["--folds", "2"], "error: --folds 2 is below 3: each fold is the test set once"),
         (["--seeds", "0"], "error: --seeds 0 is below 1"),
         (["--width", "1"], "error: --width 1 is below 2"),
-        (["--models"], "error: --models names none; there are image, text, late, early, joint, common"),
+        (["--models"], "error: --models is empty: name at least one of image, text, late, early, joint"),
         (["--version", "9.9.9"], "has no version '9.9.9': it has 1.0.0"),
         (["--backbone", "mobilnet_v2"], "mobilenet_v2"),
         (["--weights", "no/such.pth"], "no/such.pth"),
-        (["--vectors", "no/such.txt"], "error: --vectors 'no/such.txt': there is no such file"),
+        (["--vectors", "no/such.txt"], "error: --vectors 'no/such.txt' doesn't exist or is no file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(home, capsys, more, told):

@@ -227,12 +227,12 @@ def test_of_two_processes_one_writes_and_prints(home, tmp_path):
     [
         (
             ["image", "--tune"],
-            "error: --tune searches settings for features that are computed once: leave it out with "
-            "--finetune, whose settings are --finetuning.lr and its like",
+            "error: --tune can't be combined with --finetune: it searches settings for features that are "
+            "computed once; set --finetuning.lr and the like instead",
         ),
         (
             ["text"],
-            "error: --finetune trains the network for images, and none of text reads images: "
+            "error: --finetune trains the image network, but --models text reads no images: "
             "leave it out, or name another model",
         ),
     ],

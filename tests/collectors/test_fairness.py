@@ -170,7 +170,7 @@ def test_a_host_that_gave_nothing_is_a_problem_of_the_summary_and_exit_code_1(tm
     assert set(summary.silent) == {"down.example"}
     problems = [line for line in str(summary).splitlines() if line.startswith("problem")]
     assert problems == [
-        "problem down.example gave no answer for 20 images (server error): see whether it can be reached, "
+        "problem down.example gave no answer for 20 images (server error): check whether it can be reached, "
         "and run the same command again later"
     ]
 

@@ -229,7 +229,7 @@ def test_a_name_that_stands_for_this_machine_is_refused_by_the_resolver():
 
     error = asyncio.run(go())
     assert marks(error) == ("private_address", [])
-    assert error.detail.startswith("localhost stands for ")
+    assert error.detail.startswith("localhost resolves to ")
 
 
 def test_a_name_nobody_knows_is_a_dns_error():

@@ -90,7 +90,7 @@ def test_a_refused_key_is_used_once(tmp_path, sandbox):
         "https://www.flickr.com/services/api/keys/"
     )
     assert str(summary).splitlines()[-1] == (
-        "next    mend that, then run the same command again: it goes on where this one stopped"
+        "next    fix the problem, then run the same command again to continue"
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.http.hosts import Budget, SystemClock, retry_after
+from collectors.http.answers import retry_after
+from collectors.http.hosts import Budget, SystemClock
 from tests.collectors.simulated import ask, crowd, simulate
 
 

@@ -83,7 +83,7 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         ),
         (
             ('["posts.csv"]', '"posts.csv"'),
-            "RECIPE: source.local: tables = 'posts.csv': this is to be a list: put it in [ ]",
+            "RECIPE: source.local: tables = 'posts.csv': must be a list: put it in [ ]",
         ),
         (
             ('["posts.csv"]', '["rows.csv"]'),

@@ -245,7 +245,7 @@ def test_ctrl_c_ends_within_two_seconds_with_a_summary_and_the_next_run_goes_on(
     assert "Traceback" not in err
     assert re.search(r"^posts   asked \d+ = \d+ new$", out, re.MULTILINE)
     assert "interrupted" in out
-    assert out.endswith("next    run the same command again: it goes on where this one stopped\n")
+    assert out.endswith("next    run the same command again to continue\n")
     assert list((tmp_path / "s" / "runs").iterdir()) == []
     with running(posts=200) as base:
         out, _ = start(base, tmp_path / "s").communicate(timeout=60)

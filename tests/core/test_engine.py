@@ -55,7 +55,7 @@ def test_ctrl_c_is_one_line_and_does_not_wait_for_what_is_in_hand(at_work):
     os.killpg(at_work.pid, signal.SIGINT)  # as a terminal does: to all of them
     out, err = at_work.communicate(timeout=20)
     assert (at_work.returncode, out) == (130, "")
-    assert err == "interrupted: releases that stand are untouched; run the same command again\n"
+    assert err == "interrupted: finished files are kept; run the same command again\n"
 
 
 def test_a_killed_process_of_a_build_is_one_line_that_says_what_to_do():

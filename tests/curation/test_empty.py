@@ -4,9 +4,9 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, RecipeError
 from curation.hydrate import main as hydrate
-from curation.recipe.recipe import RecipeError, load
+from curation.recipe.recipe import load
 from curation.release.assemble import build
 from curation.report.contents import open_release
 from tests.curation.stores import make_store, post, write_recipe

@@ -8,11 +8,11 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, RecipeError
 from collectors.store import Store
 from curation.deleted.removal import Places, purge
 from curation.hydration.rebuild import collect, hydrate
-from curation.recipe.recipe import RecipeError, load
+from curation.recipe.recipe import load
 from curation.release import columns
 from curation.release.assemble import build
 from tests.curation.stores import make_store, post, write_recipe

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affectory.core.errors import AffectoryError
-from curation.measure.language import LanguageError, identify, keep
+from affectory.core.errors import AffectoryError, InputError
+from curation.measure.language import identify, keep
 from curation.measure.words import count_words
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ def test_langdetect_samples_by_its_seed_and_leaves_the_global_one_alone():
 
 
 def test_an_unknown_engine_is_an_error_of_one_line():
-    with pytest.raises(LanguageError) as caught:
+    with pytest.raises(InputError) as caught:
         identify(["hello"], "cld3")
     assert str(caught.value) == "there is no language engine 'cld3'; use 'fasttext' or 'langdetect'"
     assert isinstance(caught.value, AffectoryError)

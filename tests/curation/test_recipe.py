@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.recipe.recipe import RecipeError, load
+from affectory.core.errors import RecipeError
+from curation.recipe.recipe import load
 from tests.curation.stores import write_recipe
 
 DATASETS = Path(__file__).parents[2] / "datasets"

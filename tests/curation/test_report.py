@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from affectory.core.errors import ReleaseError
 from curation.release import columns
 from curation.report import bins, write
 from curation.report.__main__ import main
-from curation.report.contents import ReportError, open_release
+from curation.report.contents import open_release
 from curation.report.picks import Lowest, hashes
 from curation.report.scan import scan
 from curation.report.vocabulary import Vocabulary
@@ -144,11 +145,11 @@ def test_a_missing_column_and_a_wrong_label_are_named(small):
     (train,) = small.glob("train-*")
     table = pq.read_table(train)
     pq.write_table(table.drop_columns(["score"]), train)
-    with pytest.raises(ReportError, match="lacks score"):
+    with pytest.raises(ReleaseError, match="lacks score"):
         write(small)
     place = table.schema.get_field_index("label")
     pq.write_table(table.set_column(place, "label", pa.array([9] * len(table))), train)
-    with pytest.raises(ReportError, match="a label outside 0 to 3"):
+    with pytest.raises(ReleaseError, match="a label outside 0 to 3"):
         write(small)
 
 

@@ -49,7 +49,7 @@ def test_a_build_that_is_interrupted_leaves_nothing(tmp_path):
     assert (process.returncode, *said) == (
         130,
         "",
-        "interrupted: releases that stand are untouched; run the same command again\n",
+        "interrupted: finished files are kept; run the same command again\n",
     )
     assert list(out.iterdir()) == []
 

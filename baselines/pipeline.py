@@ -1,4 +1,4 @@
-"""The work of `python -m baselines.run`: from a release to its results, table and page."""
+"""The steps of `python -m baselines.run`: load a release, train, evaluate, write table and page."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow.parquet as pq
 import torch
 
 from affectory.core import files
-from affectory.core.errors import BaselineError
+from affectory.core.errors import InputError
 from baselines import data, experiment, inputs, page, paper, tables, tune
 from baselines.backbones import Backbone, load_backbone
 from baselines.checkpoint import Source
@@ -25,20 +24,19 @@ from baselines.experiment import Chosen, Fold, Setup
 from baselines.finetune_fitting import Finetuning
 from baselines.finetune_steps import in_main_process
 from baselines.inputs import Inputs
+from baselines.options import Options
 from baselines.progress import Progress
 from baselines.projection import projections
 from baselines.results import SCHEMA, Dataset, LeftOut, Results, Row
-
-if TYPE_CHECKING:
-    from baselines.run import Options
 
 TOOLS = ("affectory", "datasets", "numpy", "torch", "torchvision", "transformers")
 
 
 def run(options: Options, command: str) -> int:
-    """Train, score, write and print. Returns the exit code: 1 where a seed had to be given up.
+    """Train and evaluate the models, write and print the results. Return the exit code: 1 if a seed failed.
 
-    Of the processes of `accelerate launch` only the main one scores, writes and prints.
+    `command` is recorded in the results. Under `accelerate launch` all processes train, and only the main one
+    evaluates, writes and prints. Raises `AffectoryError`.
     """
     device = pick_device(options.device)
     if not options.finetune or in_main_process(device):
@@ -49,16 +47,16 @@ def run(options: Options, command: str) -> int:
 
 def _run(options: Options, command: str, device: torch.device, *, is_main: bool) -> int:
     release = data.load(options.name, options.datasets, version=options.version, cache=options.cache)
-    dealt = data.folds(release, options.folds) if options.folds else [data.checked(release)]
+    splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
     models, left_out = trainable(release, options.models)
     for one in left_out:
         print(f"left out: {one.model}: {one.reason}")
     if not models:
-        raise BaselineError(f"none of {', '.join(options.models)} can be trained on {options.name}")
+        raise InputError(f"none of {', '.join(options.models)} can be trained on {options.name}")
     folder = _folder(options, release)
     with Progress(models, options.seeds, options.folds or 1) as progress:
         setup = _setup(options, release, models, folder, device, progress, is_main=is_main)
-        each = [(one, number if options.folds else None) for number, one in enumerate(dealt)]
+        each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:
                 experiment.train(split, number, setup)
@@ -72,10 +70,13 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
 
 
 def _folder(options: Options, release: Release) -> Path:
-    """Return the folder of the results: what was fine-tuned, for hours maybe, is not overwritten."""
+    """Return the folder of the results. Fine-tuning and cross-validation have folders of their own."""
     version = release.version + ("-finetuned" if options.finetune else "")
     folder = options.out / options.name / (version + (f"-folds{options.folds}" if options.folds else ""))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {str(options.out)!r} can't be written to: {error.strerror}") from None
     return folder
 
 
@@ -114,30 +115,30 @@ def _setup(
 
 
 def _backbone(options: Options, models: Sequence[str]) -> Backbone | None:
-    """Return the network for images, where a model reads them."""
+    """Return the image network; None if no model reads images."""
     if not set(models) <= {"text"}:
         return load_backbone(options.backbone, options.weights, side=options.side)
     if options.finetune:
-        raise BaselineError(
-            f"--finetune trains the network for images, and none of {', '.join(models)} reads images: "
+        raise InputError(
+            f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
             "leave it out, or name another model"
         )
     return None
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of this name; `auto` is the fastest there is. Raises `BaselineError`."""
+    """Return the device of this name; `auto` is the fastest one available. Raises `InputError`."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
     if not there.get(name.partition(":")[0], False):
         able = ", ".join(kind for kind, is_there in there.items() if is_there)
-        raise BaselineError(f"--device {name!r} is not to be had here: there is {able}, or auto")
+        raise InputError(f"--device {name!r} is not available: this machine has {able}; or choose auto")
     return torch.device(name)
 
 
 def trainable(release: Release, models: Sequence[str]) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """Tell the models that a release can train from those that lack their input."""
+    """Return the models that the release has the inputs for, and the others with the reason."""
     lacks = [
         what for what, there in (("images", release.has_images), ("texts", release.has_texts)) if not there
     ]
@@ -227,7 +228,7 @@ def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fol
 
 
 def _shown(release: Release, keys: Sequence[page.Key]) -> Mapping[page.Key, page.Shown]:
-    """Look the posts up that the page shows."""
+    """Return text, image and source of the posts that the page shows."""
     from datasets import Image
 
     everything = release.everything()

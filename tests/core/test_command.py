@@ -1,0 +1,61 @@
+"""How a command ends: its output, its errors, its exit code."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from affectory.cli import main
+from affectory.core.command import finish
+from affectory.core.errors import BaselineError, InputError, SourceError, StoreError
+
+
+@dataclass
+class Result:
+    exit_code: int
+
+    def __str__(self):
+        return "12 posts, 1 host without an answer"
+
+
+def failing(error):
+    def work():
+        raise error
+
+    return work
+
+
+def test_a_result_is_printed_and_the_exit_code_is_0(capsys):
+    assert finish(lambda: "release datasets/mine/1.0.0") == 0
+    assert capsys.readouterr() == ("release datasets/mine/1.0.0\n", "")
+
+
+def test_a_result_may_have_an_exit_code_of_its_own(capsys):
+    assert finish(lambda: Result(1)) == 1
+    assert capsys.readouterr() == ("12 posts, 1 host without an answer\n", "")
+
+
+def test_a_number_is_the_exit_code_of_work_that_has_printed_its_output(capsys):
+    assert (finish(lambda: 1), capsys.readouterr()) == (1, ("", ""))
+
+
+@pytest.mark.parametrize("kind", [InputError, StoreError, SourceError, BaselineError])
+def test_an_error_of_the_users_is_one_line_and_exit_code_2(capsys, kind):
+    assert finish(failing(kind("--limit 0 is below 1"))) == 2
+    assert capsys.readouterr() == ("", "error: --limit 0 is below 1\n")
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(capsys):
+    assert finish(failing(KeyboardInterrupt())) == 130
+    assert capsys.readouterr() == ("", "interrupted: finished files are kept; run the same command again\n")
+
+
+def test_an_error_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        finish(lambda: 1 // 0)
+
+
+def test_an_unknown_command_is_an_error_and_the_list_of_commands(capsys):
+    assert main(["colect", "reddit"]) == 2
+    out, err = capsys.readouterr()
+    assert err == "error: there is no command 'colect reddit'\n"
+    assert out.startswith("usage: affectory COMMAND")
