@@ -18,11 +18,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from typing import Protocol
 
 from collectors.http.quota import Quota
+from collectors.http.rates import Budget
 
 
 class Clock(Protocol):
@@ -48,30 +48,6 @@ class SystemClock:
         """Wait without blocking the event loop."""
         await asyncio.sleep(seconds)
 
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a host is asked: `rate` requests a second to start with, at most `max_rate`, `at_once`.
-
-    `patience` is how many seconds it may make us wait; one that asks for more is left to a rerun.
-    """
-
-    rate: float = 10.0
-    max_rate: float = 30.0
-    at_once: int = 8
-    patience: float = 120.0
-
-
-#: Hosts of which more is known than the default. Arctic Shift is one person's server; imgur's API
-#: allows 12,500 calls a day, Flickr's 3,600 an hour.
-BUDGETS: Mapping[str, Budget] = {
-    "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
-    "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
-    "i.imgur.com": Budget(rate=10, max_rate=30, at_once=8),
-    "api.imgur.com": Budget(rate=2, max_rate=4, at_once=2),
-    "api.flickr.com": Budget(rate=1, max_rate=1, at_once=4),
-    "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),
-}
 
 #: Addresses that fail in a row and open the breaker; its first pause in seconds; how often it may open in
 #: a run before the host is given up (5 + 10 + 20 + 40 s).

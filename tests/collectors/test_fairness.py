@@ -16,7 +16,7 @@ from collectors.crawl.source import Page
 from collectors.crawl.summary import Summary, silent_hosts
 from collectors.crawl.workers import Workers
 from collectors.http.client import Limits
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 from collectors.store import Store
 from collectors.store.record import Media, Outcome, Post
 from collectors.store.rows import ticket_of

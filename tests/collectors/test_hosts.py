@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.http.hosts import Budget, SystemClock, retry_after
+from collectors.http.hosts import SystemClock, retry_after
+from collectors.http.rates import Budget
 from tests.collectors.simulated import ask, crowd, simulate
 
 
