@@ -1,4 +1,4 @@
-"""What the lists say of a photo: its address, the votes for each emotion, the pairs it was found for."""
+"""What lists say about a photo: its URL, the votes for each emotion, the pairs it was found for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from collectors.store.record import Post
 
-#: `removed` of a photo that stands under pairs of both signs.
+#: `removed` of a photo that was found for pairs of both sentiments.
 CONFLICT = "conflicting_pairs"
 
 
@@ -15,9 +15,9 @@ CONFLICT = "conflicting_pairs"
 class Listed:
     """A photo of a list.
 
-    `votes` maps an emotion to the number of annotators who agreed that the photo evokes it;
-    `votes_total` is how many were asked about the leading one. `pairs` are adjective-noun pairs, and
-    `sentiment` is theirs: `positive` or `negative`, or `CONFLICT`.
+    `votes` maps an emotion to the number of annotators who agreed that the photo evokes it; `votes_total` is
+    the number of annotators asked about the leading emotion. `pairs` are adjective-noun pairs, and
+    `sentiment` is their common sentiment, `positive` or `negative`, or `CONFLICT`.
     """
 
     photo_id: str
@@ -29,18 +29,18 @@ class Listed:
 
     @property
     def post_id(self) -> str:
-        """The photo's name in the store."""
+        """The photo's id in the store."""
         return f"flickr:{self.photo_id}"
 
     @property
     def community(self) -> str:
-        """The list it stands for: its sentiment, or its leading emotion (of equals the first by name)."""
+        """The photo's sentiment, or its leading emotion (in a tie the first by name)."""
         if self.sentiment is not None:
             return self.sentiment
         return leading(self.votes)
 
     def and_then(self, later: Listed) -> Listed:
-        """Return the two in one; where both say something of one emotion, the later stands."""
+        """Return both entries merged; `later` overrides the votes for the same emotion."""
         votes = {**self.votes, **later.votes}
         total = later.votes_total if votes and leading(votes) in later.votes else self.votes_total
         sentiment = later.sentiment if self.sentiment in (None, later.sentiment) else CONFLICT
@@ -55,12 +55,12 @@ class Listed:
 
 
 def leading(votes: Mapping[str, int]) -> str:
-    """Return the emotion with the most agreeing votes; of equals the first by name."""
+    """Return the emotion with the most agreeing votes, in a tie the first by name."""
     return min(votes, key=lambda emotion: (-votes[emotion], emotion))
 
 
 def listed_of(post: Post) -> Listed:
-    """Return what the lists said of a post that stands in the store."""
+    """Return what the lists said about a post of the store."""
     return Listed(
         photo_id=post.post_id.removeprefix("flickr:"),
         url=post.media[0].url if post.media else None,

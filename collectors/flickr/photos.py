@@ -1,7 +1,7 @@
-"""The photos of lists, one by one: what the store knows of them already, and what Flickr says of the rest.
+"""The photos of lists: known ones from the store, the others from Flickr, one call per photo.
 
-A photo that Flickr has answered for is never asked for again. Each answer goes into the store as it
-comes, so that a killed crawl goes on where it was.
+A call that Flickr has answered isn't repeated. Each answer is stored as it comes, so that a killed crawl can
+resume.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collectors.flickr.post import answered, bare, gone, listed_anew, post_of
 from collectors.store import Store
 from collectors.store.record import Post, Rejection
 
-#: Calls under way at once, photos looked up in the store at once, and failures in a row that end the run.
+#: Parallel calls, photos looked up in the store at once, and failures in a row that end the run.
 AT_ONCE, BATCH, PATIENCE = 8, 500, 20
 
 WALK = "flickr:lists"
@@ -31,7 +31,7 @@ WALK = "flickr:lists"
 
 @dataclass(slots=True)
 class Photos:
-    """Give the posts of listed photos; without `api` from the lists alone. `key` hashes the owners."""
+    """Yield the posts of listed photos, without `api` from the lists alone. `key` hashes the owners."""
 
     lists: Lists
     store: Store
@@ -40,7 +40,7 @@ class Photos:
     _waiting: list[Listed] = field(default_factory=list)
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Give first what needs no call, then each photo as Flickr answers for it. Raises `BadKey`."""
+        """Yield first the photos that need no call, then the others as Flickr answers. Raises `BadKey`."""
         community = self.lists.communities[0]
         yield Page(community, WALK, rejected=self.lists.rejected, skipped=self.lists.skipped)
         for page in self._known():
@@ -50,7 +50,7 @@ class Photos:
                 yield given
 
     def _known(self) -> Iterator[Page]:
-        """Give the photos that the store has answers for, or that nobody is to be asked about."""
+        """Yield the photos that the store has answers for, and those for which there is no call."""
         listed = list(self.lists.photos.values())
         for start in range(0, len(listed), BATCH):
             batch = listed[start : start + BATCH]
@@ -74,7 +74,7 @@ class Photos:
             yield Page(batch[0].community, WALK, posts, rejected)
 
     async def _ask(self, api: FlickrApi) -> AsyncIterator[Page | Failure]:
-        """Ask for the waiting photos, a few at once, the first alone: a bad key is to be used once."""
+        """Call Flickr for the waiting photos, a few at once; the first alone, in case the key is bad."""
         left = iter(self._waiting)
         running, ended = set[asyncio.Task[Post | FlickrError]](), set[asyncio.Task[Post | FlickrError]]()
         began, done, in_a_row, unanswered = time.monotonic(), 0, 0, 0
@@ -120,7 +120,7 @@ class Photos:
 
 
 async def _asked(api: FlickrApi, listed: Listed, key: bytes) -> Post | FlickrError:
-    """Return the post of a photo, also of one that is gone, or why Flickr has no answer."""
+    """Return a photo's post, even if the photo is gone, or the error of the call."""
     try:
         return post_of(await api.photo(listed.photo_id), listed, key)
     except (NotFound, Private) as error:
@@ -135,7 +135,7 @@ def _sorted(outcomes: Sequence[Post | FlickrError]) -> tuple[list[Post], list[Fl
 
 
 def _reason_to_stop(errors: Sequence[FlickrError], in_a_row: int) -> FlickrError | None:
-    """Return the error after which it is no use to go on: a refused key before others."""
+    """Return the error that ends the run, if any, preferably that of a refused key."""
     final = [error for error in errors if isinstance(error, BadKey | Down)]
     final.sort(key=lambda error: not isinstance(error, BadKey))
     return next(iter(final), None) or (errors[-1] if errors and in_a_row >= PATIENCE else None)

@@ -1,13 +1,13 @@
-"""You et al.'s vote tables: photos that annotators were shown, and how many felt an emotion.
+"""The vote tables of You et al. 2016: photos, and how many annotators agreed with an emotion.
 
     amusement_….csv
     0,http://farm9.static.flickr.com/8383/8674318733_0f4c8d1f5d_z.jpg,1,4
       url                                          disagree ──┘ └── agree
 
-No header; the emotion is the file's name up to the first "_". Five annotators were asked of each photo
-whether it evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset
-for Image Emotion Recognition"). So `votes` of a photo is emotion -> agreeing, and `votes_total` how many
-were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
+There is no header; the emotion is the beginning of the file's name. Five annotators were asked whether a
+photo evokes the emotion by which it was found (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset for
+Image Emotion Recognition"). `votes` maps an emotion to the number who agreed, and `votes_total` is the number
+of annotators asked about the leading emotion, whose agreement is `votes[emotion] / votes_total`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def read_votes(paths: Sequence[Path]) -> Lists:
-    """Read vote tables, one emotion a file. A bad row is rejected with its line, and so is an empty table.
+    """Read vote tables, one emotion per file. Bad rows and empty tables are added to `rejected`.
 
-    Raises `InputError`, also for a table with rows of which none is good, and where all tables are empty.
+    Raises `InputError` for a table whose rows are all bad, and if all tables are empty.
     """
     lists = Lists()
     for path in paths:
@@ -59,14 +59,14 @@ def _row(lists: Lists, path: Path, number: int, line: str, emotion: str) -> None
     _, url, *counts = (one.strip() for one in fields)
     unread = [one for one in counts if not _COUNT.fullmatch(one)]
     if unread:
-        return lists.reject("bad_row", path, number, f"{unread[0][:40]!r} is no number of votes")
+        return lists.reject("bad_row", path, number, f"{unread[0][:40]!r} is not a number of votes")
     target = target_of(url)
     if target is None:
-        return lists.reject("no_flickr_photo", path, number, f"{url[:80]!r} is no Flickr photo")
+        return lists.reject("no_flickr_photo", path, number, f"{url[:80]!r} is not a Flickr photo")
     disagree, agree = map(int, counts)
     known = lists.photos.get(target.photo_id)
     if known is not None and emotion in known.votes:
-        lists.skipped["rows_of_a_photo_listed_before"] += 1  # the first row of an emotion stands
+        lists.skipped["rows_of_a_photo_listed_before"] += 1  # the first row of an emotion counts
     else:
         lists.add(Listed(target.photo_id, target.url, {emotion: agree}, disagree + agree))
     return None
