@@ -3,7 +3,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from affectory.core.errors import InputError
@@ -111,6 +111,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\uf
 
 
 @given(text=TEXTS, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030"]))
+@example(text="\0", encoding="utf-16")  # its first bytes are UTF-32's mark, too
 def test_a_text_is_read_in_the_encoding_that_is_named(tmp_path_factory, text, encoding):
     path = tmp_path_factory.mktemp("text") / "a.csv"
     path.write_bytes(text.encode(encoding))
