@@ -24,22 +24,11 @@ from collections.abc import Callable, Sequence
 
 from affectory.core.command import print_error
 from affectory.demo import demo
+from collectors.sites import SITES
 
-#: The commands: the module whose `main` runs it, and what it does.
+#: The commands but for `collect SITE`: the module whose `main` each runs, and what it does.
 MODULES = {
     "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
-    "collect reddit": (
-        "collectors.reddit.__main__",
-        "Collect subreddits' posts and images into a crawl store.",
-    ),
-    "collect flickr": (
-        "collectors.flickr.__main__",
-        "Collect Flickr photos that were voted on, or found for adjective-noun pairs.",
-    ),
-    "collect local": (
-        "collectors.local.__main__",
-        "Make a crawl store of tables and images on disk.",
-    ),
     "build": ("curation.build", "Build a dataset's release from a crawl store."),
     "report": ("curation.report.__main__", "Write a release's report again."),
     "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
@@ -58,8 +47,14 @@ MODULES = {
 }
 
 
-def _command(words: str) -> Callable[[Sequence[str]], int]:
-    main_of: Callable[..., int] = importlib.import_module(MODULES[words][0]).main
+def _commands() -> dict[str, tuple[str, str]]:
+    """Return all commands but `demo`: `collect SITE` for each site of the table, then the others."""
+    sites = {f"collect {name}": (site.command, site.does) for name, site in SITES.items() if site.command}
+    return sites | MODULES
+
+
+def _command(words: str, module: str) -> Callable[[Sequence[str]], int]:
+    main_of: Callable[..., int] = importlib.import_module(module).main
     return lambda arguments: main_of(list(arguments), prog=f"affectory {words}")
 
 
@@ -68,14 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["demo"]:
         return demo(given[1:], "affectory demo", main)
-    for words in MODULES:
+    commands = _commands()
+    for words, (module, _) in commands.items():
         if given[: words.count(" ") + 1] == words.split():
-            return _command(words)(given[words.count(" ") + 1 :])
+            return _command(words, module)(given[words.count(" ") + 1 :])
     asked_for_help = given[:1] in (["-h"], ["--help"])
     if given and not asked_for_help:
         print_error(f"there is no command {' '.join(given)!r}")
     print("usage: affectory COMMAND …  (affectory COMMAND --help lists its options)\n")
     print(f"  affectory {'demo':<15} {demo.__doc__}")
-    for words, (_, does) in MODULES.items():
+    for words, (_, does) in commands.items():
         print(f"  affectory {words:<15} {does}")
     return 0 if asked_for_help else 2

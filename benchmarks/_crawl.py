@@ -25,7 +25,7 @@ from collectors.crawl.crawl import Plan, crawl
 from collectors.crawl.images import ImagePolicy
 from collectors.crawl.source import Failure, Page
 from collectors.http.client import Client, Limits
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 from collectors.store import Store
 from collectors.store.record import Media, Post
 

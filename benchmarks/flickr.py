@@ -34,8 +34,8 @@ from collectors.flickr.lists import Lists
 from collectors.flickr.sources import Asked, make_source
 from collectors.flickr.votes import read_votes
 from collectors.http.client import Client, client_for
-from collectors.http.hosts import Budget
 from collectors.http.quota import Quota
+from collectors.http.rates import Budget
 from collectors.sandbox import running
 from collectors.sandbox.own_lists import fetch_lists
 

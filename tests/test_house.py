@@ -53,6 +53,7 @@ ALLOWED = {
         "affectory.core",
         "affectory.encoders",
         "collectors.local.source",
+        "collectors.sites",
         "collectors.store.record",
         "collectors.store",
     },

@@ -1,9 +1,9 @@
-"""A crawl from end to end: posts from a source into the store, and their images beside them.
+"""A crawl from end to end: posts from a source into the store, and their images with them.
 
-    summary = await crawl(plan, make_source)
+    summary = await crawl(plan, client, make_source)
 
-Collecting and downloading run at once. Cancelling (Ctrl-C) ends both within a moment; what was
-written stays, and the same crawl goes on from there.
+Posts are collected and images downloaded at the same time. Cancelling (Ctrl-C) stops both within a second;
+what was written stays, and the same crawl resumes from there.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
@@ -23,18 +25,24 @@ from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.images import ImagePolicy
 from collectors.crawl.progress import Progress
 from collectors.crawl.selection import Selection
-from collectors.crawl.source import Failure, Source
+from collectors.crawl.source import Failure, ImageStage, Source, Work
 from collectors.crawl.summary import Summary, silent_hosts
 from collectors.crawl.workers import Workers
 from collectors.http.client import Client
 from collectors.store import Store
-from collectors.store.record import as_generated
-from collectors.store.runs import Run
+from collectors.store.record import Rejection, as_generated
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a crawl does, whatever its source. `communities` are those it was asked for."""
+    """What a crawl does, whatever its source.
+
+    `communities` are those that were asked for; `since` is in Unix seconds. `find_another` finds other
+    addresses of images that are gone, by kind of media. A rerun doesn't retry images that failed for one of
+    the `hopeless` reasons. `image_stage` replaces the download of images. `shown_as` is how the summary
+    shows a community (None: it doesn't), and `rejected_shown` how many rejected rows of each reason it lists.
+    `generated` marks the posts: they come from a sandbox.
+    """
 
     folder: Path
     command: str
@@ -47,118 +55,144 @@ class Plan:
     processes: int = 2
     imgur_client_id: str | None = None
     find_another: Mapping[str, FindAnother] = field(default_factory=dict)
-    hopeless: Sequence[str] = ()  # reasons for which a rerun under these options would fail again
-    shown_as: str = "r/{}"  # how a community is shown
-    generated: bool = False  # a sandbox answers: its posts are marked
+    hopeless: Sequence[str] = ()
+    image_stage: ImageStage | None = None
+    shown_as: str | None = "{}"
+    rejected_shown: int = 0
+    generated: bool = False
 
 
-#: Builds the source of a crawl, once its client, store and resources are there.
+#: Builds the source of a crawl from its open store, its client, and a stack that closes what it opens.
 MakeSource = Callable[[Store, Client, AsyncExitStack], Awaitable[Source]]
 
 
-async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
-    """Collect posts and fetch their images; return the summary, of a crawl cut short too.
+@dataclass(slots=True)
+class _Report:
+    """What the closing summary says besides the counts; `shown` rejected rows of each reason are listed."""
 
-    Raises `AffectoryError` where nothing could be done.
+    shown: int
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _rejected: dict[str, list[str]] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def reject(self, rows: Iterable[Rejection]) -> None:
+        for row in rows:
+            self._counts[row.reason] += 1
+            if self._counts[row.reason] <= self.shown:
+                self._rejected.setdefault(row.reason, []).append(row.detail)
+
+    def lines(self) -> list[str]:
+        """Return the first rejected rows of each reason, then the notes."""
+        lines = []
+        for reason, details in self._rejected.items():
+            name = reason.replace("_", " ")
+            lines += [f"{name}: {detail}" for detail in details]
+            if more := self._counts[reason] - len(details):
+                lines.append(f"{name}: {more:,} rows more")
+        return lines + self.notes
+
+
+async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
+    """Collect posts and their images; return the summary, also that of an interrupted crawl.
+
+    Raises `AffectoryError` if nothing could be done.
     """
-    progress, failures, began = Progress(), list[Failure](), time.monotonic()
+    progress, report, began = Progress(), _Report(plan.rejected_shown), time.monotonic()
     interrupted, trouble = False, None
     with Store.open(plan.folder) as store, store.run(plan.command) as run:
+        work = Work(store, run, progress, asyncio.Event())
         try:
-            await _both(plan, store, run, client, make_source, progress, failures)
+            await _both(plan, work, client, make_source, report)
         except asyncio.CancelledError:
             interrupted = True
         except AffectoryError as error:
             if progress.posts.total() + progress.images.total() == 0:
                 raise
             trouble = error
-        by_community = {plan.shown_as.format(c): store.post_count([c]) for c in plan.communities}
+        name = plan.shown_as
         summary = Summary(
             asked=progress.asked,
             posts=progress.posts,
-            by_community=by_community,
+            by_community={name.format(c): store.post_count([c]) for c in plan.communities} if name else {},
             media=store.media_counts(plan.communities),
             fetched=progress.images,
-            failures=failures,
+            failures=report.failures,
             silent=silent_hosts(progress.by_host),
             trouble=trouble,
             folder=plan.folder,
             seconds=time.monotonic() - began,
             interrupted=interrupted,
+            notes=report.lines(),
         )
         with suppress(AffectoryError):  # a full disk has been reported already
             store.end(run, str(summary))
     return summary
 
 
-async def _both(
-    plan: Plan,
-    store: Store,
-    run: Run,
-    client: Client,
-    make_source: MakeSource,
-    progress: Progress,
-    failures: list[Failure],
-) -> None:
-    """Collect and download at once, showing the progress."""
+async def _both(plan: Plan, work: Work, client: Client, make_source: MakeSource, report: _Report) -> None:
+    """Collect posts and get their images at the same time, and show the progress."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(client)
-        stack.enter_context(Display(progress.line, progress.view))
-        source = await make_source(store, client, stack)
-        progress.hosts = client.hosts
-        processes = ExitStack()
-        stack.enter_context(processes)
+        stack.enter_context(Display(work.progress.line, work.progress.view))
+        source = await make_source(work.store, client, stack)
+        work.progress.hosts = client.hosts
+        get_images = plan.image_stage or partial(_download, plan, client)
         try:
             async with asyncio.TaskGroup() as group:
-                downloading = None
+                images: asyncio.Task[None] | None = None
                 if plan.media:
-                    store.requeue(plan.communities, reasons_kept=_hopeless(plan, client))
-                    workers = processes.enter_context(
-                        Workers(plan.processes, plan.folder, run.run_id, plan.images)
-                    )
-                    downloads = Downloads(
-                        store,
-                        run,
-                        client,
-                        workers,
-                        plan.communities,
-                        progress,
-                        plan.imgur_client_id,
-                        plan.find_another,
-                    )
-                    downloading = group.create_task(downloads.run_all())
-                await _collect(plan, store, source, progress, failures)
-                if downloading is not None:
-                    progress.doing = "fetching images"
-                    downloads.collected.set()
-                    await downloading
+                    work.store.requeue(plan.communities, reasons_kept=_hopeless(plan, client))
+                    images = group.create_task(get_images(work))
+                await _collect(plan, work, source, report)
+                if images is not None:
+                    work.progress.doing = "fetching images"
+                    work.collected.set()
+                    await images
         except BaseExceptionGroup as several:
             raise _first(several) from None
 
 
-async def _collect(
-    plan: Plan, store: Store, source: Source, progress: Progress, failures: list[Failure]
-) -> None:
-    selection = Selection(store, progress, plan.limit, plan.min_ups, plan.since)
+async def _download(plan: Plan, client: Client, work: Work) -> None:
+    """Download the images: the image stage of a site that has none of its own."""
+    with Workers(plan.processes, plan.folder, work.run.run_id, plan.images) as workers:
+        await Downloads(
+            work.store,
+            work.run,
+            client,
+            workers,
+            plan.communities,
+            work.progress,
+            plan.imgur_client_id,
+            plan.find_another,
+            work.collected,
+        ).run_all()
+
+
+async def _collect(plan: Plan, work: Work, source: Source, report: _Report) -> None:
+    """Write the source's posts to the store, page by page."""
+    selection = Selection(work.store, work.progress, plan.limit, plan.min_ups, plan.since)
     async for page in source.pages():
         if isinstance(page, Failure):
-            failures.append(page)
+            report.failures.append(page)
         else:
-            progress.doing = page.doing or plan.shown_as.format(page.community)
+            work.progress.doing = page.doing or (plan.shown_as or "{}").format(page.community)
             if plan.generated:
                 page = replace(page, posts=[as_generated(post) for post in page.posts])
             selection.take(page)
+            report.reject(page.rejected)
+            report.notes += page.notes
         await asyncio.sleep(0)
 
 
 def _hopeless(plan: Plan, client: Client) -> list[str]:
-    """Reasons for which a rerun under these options would fail again."""
+    """Return the reasons for which a rerun with these options would fail again."""
     imgur = [] if plan.imgur_client_id else [NEEDS_CLIENT_ID]
     return [*plan.hopeless, *imgur, *(["noai"] if client.honour_noai else [])]
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error that a group of tasks failed with, a user's error before others."""
+    """Return one of the errors that a group of tasks failed with, preferably an `AffectoryError`."""
     leaves: list[BaseException] = []
     for error in several.exceptions:
         leaves.append(_first(error) if isinstance(error, BaseExceptionGroup) else error)
@@ -169,7 +203,7 @@ def run_command(work: Callable[[], Awaitable[Summary]]) -> Summary:
     """Run a crawl as a command, in an event loop of its own; return its summary.
 
     Ctrl-C or SIGTERM cancels the crawl, whose summary is returned all the same; a second one ends the program
-    at once. Raises `KeyboardInterrupt` where the first came before there was a crawl.
+    at once. Raises `KeyboardInterrupt` if the first came before the crawl began.
     """
 
     async def watched() -> Summary:

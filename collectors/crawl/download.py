@@ -1,8 +1,8 @@
-"""The image stage of a crawl: from addresses that wait in the store to files, host by host.
+"""The image stage of a crawl that downloads: from URLs that are pending in the store to files.
 
-Each host has its own queue and its own pace, so that a slow one holds up no other. Addresses are
-claimed from the store a few at a time; an outcome is written as soon as it is known. An address that fails
-in passing is tried again when no other of its host waits for a first try.
+Each host has its own queue and its own rate, so that a slow host doesn't delay the others. URLs are claimed
+from the store a few at a time, and each outcome is written as soon as it is known. A URL that failed for a
+temporary reason is retried once no other URL of its host is waiting for its first try.
 """
 
 from __future__ import annotations
@@ -24,20 +24,19 @@ from collectors.store.layout import explained
 from collectors.store.record import MediaStatus, Outcome
 from collectors.store.runs import Run
 
-#: What a rerun can't mend without an imgur client id.
+#: Why an album isn't opened: a rerun can do so if it has an imgur client id.
 NEEDS_CLIENT_ID = "album_needs_client_id"
 
-#: Seconds after which a host's queue looks for new addresses in the store while failed ones wait.
+#: Seconds between two looks for new URLs in the store while failed ones wait for their retry.
 LOOK_AGAIN = 1.0
 
-#: Finds another address of a picture whose own is gone. Raises `FetchError`: with `retry` where a rerun may
-#: know more.
+#: Finds another URL of an image whose own is gone. Raises `FetchError`, with `retry` if a rerun may find one.
 FindAnother = Callable[[Client, str], Awaitable[str]]
 
 
 @dataclass(order=True, slots=True)
 class Turn:
-    """An address to ask for, not before a moment; after `tries` in this run, of which the last one failed."""
+    """A URL to fetch, no earlier than `not_before`, after `tries` in this run, the last with `failure`."""
 
     not_before: float
     task: Task = field(compare=False)
@@ -46,16 +45,16 @@ class Turn:
 
 
 class Turns:
-    """A host's addresses: those that wait in the store first, then those that failed in passing."""
+    """The queue of a host's URLs: first those pending in the store, then those that are to be retried."""
 
     def __init__(self, claim: Callable[[], list[Task]], host: Host, clock: Clock) -> None:
         self._claim, self._host, self._clock = claim, host, clock
         self._claimed: deque[Task] = deque()
         self._failed: list[Turn] = []  # a heap
-        self._lock = asyncio.Lock()  # one looks into the store, the others wait for it
+        self._lock = asyncio.Lock()  # one task claims from the store at a time
 
     async def next(self) -> Turn | None:
-        """Return the next address to ask for, once its time has come; None where there is none."""
+        """Return the next URL to fetch, once its time has come, or None if none is left."""
         async with self._lock:
             while True:
                 if not self._claimed:
@@ -70,13 +69,16 @@ class Turns:
                 await self._clock.sleep(min(pause, LOOK_AGAIN))
 
     def again(self, task: Task, tries: int, failure: FetchError, pause: float) -> None:
-        """Keep an address for another try after `pause` seconds."""
+        """Retry a URL after `pause` seconds."""
         heapq.heappush(self._failed, Turn(self._clock.now() + pause, task, tries, failure))
 
 
 @dataclass(slots=True)
 class Downloads:
-    """Fetch what waits in `store` for `communities`, until `collected` is set and nothing waits."""
+    """Fetch the pending images of `communities`, until `collected` is set and none is pending.
+
+    `find_another` is by kind of media.
+    """
 
     store: Store
     run: Run
@@ -85,12 +87,12 @@ class Downloads:
     communities: Sequence[str]
     progress: Progress
     imgur_client_id: str | None = None
-    find_another: Mapping[str, FindAnother] = field(default_factory=dict)  # by kind
+    find_another: Mapping[str, FindAnother] = field(default_factory=dict)
     collected: asyncio.Event = field(default_factory=asyncio.Event)
     _hosts: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def run_all(self) -> None:
-        """Keep one task for each host that has addresses waiting. Cancelling it cancels them all."""
+        """Run one task for each host with pending URLs. Cancelling it cancels them all."""
         try:
             while True:
                 last_look = self.collected.is_set()
@@ -107,7 +109,7 @@ class Downloads:
             await asyncio.gather(*self._hosts.values(), return_exceptions=True)
 
     async def _look_again(self) -> None:
-        """Wait for a host to be done, or half a second for new posts."""
+        """Wait until a host's queue is empty, at most half a second: there may be new posts."""
         tasks = list(self._hosts.values())
         if tasks:
             await asyncio.wait(tasks, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
@@ -117,10 +119,10 @@ class Downloads:
             except TimeoutError:
                 pass
         for host in [host for host, task in self._hosts.items() if task.done()]:
-            self._hosts.pop(host).result()  # raises what the task raised
+            self._hosts.pop(host).result()  # raises the task's error
 
     async def _drain(self, host: str) -> None:
-        """Fetch a host's addresses, as many at once as its budget allows, until none waits."""
+        """Fetch a host's URLs, as many at once as its budget allows, until none is left."""
         state = self.client.host(f"https://{host}/")
         at_once = state.budget.at_once
 
@@ -138,7 +140,7 @@ class Downloads:
                 group.create_task(work())
 
     async def _take(self, turn: Turn, turns: Turns, host: str) -> None:
-        """Ask for an address; write what became of it, or keep it for another try."""
+        """Fetch a URL and write its outcome, or queue it for a retry."""
         task, tries = turn.task, turn.tries
         is_album = task.kind in ALBUM_KINDS
         try:
@@ -149,24 +151,24 @@ class Downloads:
             tries += 1
         except FetchError as error:
             tries += error.asked
-            # The calls of imgur's API are tried again where they are made.
+            # Calls of imgur's API are retried by `album_images`.
             if error.again and not is_album and tries < self.client.limits.attempts:
                 turns.again(task, tries, error, self.client.limits.pause(tries))
                 return
-            # A host that was given up since says less than the address's own failure.
+            # If the host has been given up since, the URL's own failure says more.
             first = as_outcome(error if error.asked else turn.failure or error)
         outcome = await self._second(task, first)
         self.store.settle(task.url, outcome, tries=tries)
         self.progress.image(outcome)
-        # What a second address gave makes up for the host; how it failed says nothing of the host.
+        # An image from a second URL counts as an answer of this host; a failure there doesn't concern it.
         own = outcome if outcome.status == "stored" else first
         self.progress.answered(API_HOST if is_album else host, own)
 
     async def _open_album(self, task: Task) -> None:
-        """Put an album's images in its place. Raises `FetchError` where it can't be opened.
+        """Replace an album by its images. Raises `FetchError` if it can't be opened.
 
-        Without a client id the album stays closed: i.imgur.com/ALBUM.jpg may be an unrelated picture,
-        for albums and images are numbered apart. Reddit's preview, where there is one, is its cover.
+        That needs a client id: i.imgur.com/ALBUM.jpg may be an unrelated image, because albums and images
+        have separate ids. If there is a preview by Reddit, it shows the album's cover.
         """
         if self.imgur_client_id is None:
             raise FetchError(NEEDS_CLIENT_ID, detail="set IMGUR_CLIENT_ID", retry=True, asked=False)
@@ -175,7 +177,7 @@ class Downloads:
         self.progress.album()
 
     async def _second(self, task: Task, first: Outcome) -> Outcome:
-        """Where an address gave no image, try the second one of its picture. A refusal holds for both."""
+        """If a URL gave no image, try the second one of the same image. A refusal applies to both."""
         if first.status in ("stored", "refused"):
             return first
         url = task.fallback_url
@@ -201,7 +203,7 @@ class Downloads:
 
 
 def as_outcome(error: FetchError) -> Outcome:
-    """Return a failed fetch as the outcome of its address."""
+    """Return the outcome of a URL whose fetch failed."""
     if error.reason == "noai":
         return Outcome("refused", "noai", detail=error.detail, robots=error.detail)
     status: MediaStatus = "gone" if error.gone else "failed"

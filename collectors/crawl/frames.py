@@ -1,9 +1,9 @@
 """How many frames a GIF or a TIFF has, counted from the file's structure without decoding any.
 
 Pillow's `n_frames` parses every frame of a GIF in full, and for each directory of a TIFF it searches a list
-of all those before: files of a few megabytes cost it many seconds. Both functions here take time linear in
-the file's size, stop at `MAX_FRAMES`, and raise nothing, whatever the bytes. A frame whose header is cut off
-isn't counted, and neither returns less than 1.
+of all earlier ones: a file of a few megabytes takes it many seconds. Both functions here take time linear in
+the file's size, stop at `MAX_FRAMES`, and never raise. A frame with a truncated header isn't counted; the
+result is at least 1.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import struct
 
-#: Frames are counted up to here. More than one means animated; nothing depends on the exact number beyond.
+#: Counting stops here. More than one frame means animated; nothing depends on the exact number.
 MAX_FRAMES = 1000
 
-#: What a GIF's blocks begin with: an image, an extension, the end. Pillow skips other bytes between blocks.
+#: First bytes of a GIF's blocks: image, extension, trailer. Like Pillow, we skip other bytes between them.
 _GIF_BLOCK = re.compile(rb"[,!;]")
 
 
@@ -40,13 +40,13 @@ def gif_frames(data: bytes) -> int:
 
 
 def _colour_table(data: bytes, flags_at: int) -> int:
-    """Return the bytes of the colour table that the flags at this place announce."""
+    """Return the size in bytes of the colour table that the flags at this offset announce."""
     flags = data[flags_at] if flags_at < len(data) else 0
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def tiff_frames(data: bytes) -> int:
-    """Return the number of directories in a TIFF's chain, from 1 to `MAX_FRAMES`; a loop ends it."""
+    """Return the number of directories in a TIFF's chain, from 1 to `MAX_FRAMES`; a cycle ends it."""
     order = ">" if data.startswith(b"MM") else "<"
     seen: set[int] = set()
     at = _unsigned(order + "I", data, 4)
@@ -60,7 +60,7 @@ def tiff_frames(data: bytes) -> int:
 
 
 def _unsigned(layout: str, data: bytes, at: int) -> int:
-    """Return the number at this place, 0 beyond the end."""
+    """Return the number at this offset, 0 beyond the end."""
     if at + struct.calcsize(layout) > len(data):
         return 0
     value: int = struct.unpack_from(layout, data, at)[0]

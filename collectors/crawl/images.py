@@ -1,8 +1,8 @@
-"""Bytes that should be an image: what they are, whether they decode, and the file they become.
+"""Check that bytes are an image that decodes, and write them to the store.
 
-`keep` runs in a worker process, which bounds the time it may take. The order matters against hostile bytes:
-the content is sniffed, then the header's dimensions are checked, and only then is the image decoded, once. A
-JPEG is decoded at an eighth of its size (`draft`), which still reads every byte of it.
+`keep` runs in a worker process, which limits its time. The order protects from hostile files: first the
+format is detected from the content, then the dimensions in the header are checked, and only then is the image
+decoded, once. A JPEG is decoded at an eighth of its size (`draft`), which still reads all of its bytes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from collectors.http.answers import html_title
 from collectors.store.layout import media_path
 from collectors.store.record import Outcome
 
-#: Formats a post's image may have, and the types they are stored under.
+#: Pillow's names of the accepted formats, and the MIME types under which they are stored.
 FORMATS = {
     "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",  # a JPEG with a second picture behind the first, as some phones write it
+    "MPO": "image/jpeg",  # a JPEG followed by a second picture, as some phones write it
     "PNG": "image/png",
     "GIF": "image/gif",
     "WEBP": "image/webp",
@@ -39,10 +39,10 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class ImagePolicy:
-    """What an image may be and how it is kept.
+    """Which images are accepted and how they are stored.
 
-    `max_pixels` bounds what is decoded (50 megapixels are 150 MB as RGB). With `max_side`, larger
-    still images are kept as JPEGs of that long side; without, the bytes are kept as they came.
+    `max_pixels` limits what is decoded (50 megapixels are 150 MB as RGB). With `max_side`, larger still
+    images are stored as JPEGs with this longer side and `quality`; without, the original bytes are stored.
     """
 
     max_pixels: int = 50_000_000
@@ -51,9 +51,9 @@ class ImagePolicy:
 
 
 def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) -> Outcome:
-    """Examine an image and write it to the store's `media/`; return the outcome for its row.
+    """Examine an image from `url`, write it to the store's `media/`, and return its outcome.
 
-    `url` is where the bytes came from. Nothing is raised for any bytes; a full disk is an `OSError`.
+    No bytes raise an error. Raises `OSError` if the file can't be written.
     """
     data, outcome = examine(data, url, policy)
     if outcome.sha256 is not None and outcome.mime is not None:
@@ -62,14 +62,14 @@ def keep(data: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy) 
 
 
 def examine(data: bytes, url: str, policy: ImagePolicy) -> tuple[bytes, Outcome]:
-    """Return the bytes to keep of an image and its outcome, without a digest where it is none."""
+    """Return the bytes to store and the outcome, which has a digest only if the bytes are an image."""
     name = sniff(data)
     if name not in FORMATS:
         return data, _no_image(name, data)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "Corrupt EXIF data": the pixels decide
-            # Our own check of the dimensions follows; Pillow's would raise before we can name them.
+            warnings.simplefilter("ignore")  # "Corrupt EXIF data" doesn't matter here
+            # `_implausible` checks the dimensions and reports them; Pillow's own check would raise first.
             Image.MAX_IMAGE_PIXELS = None
             with Image.open(io.BytesIO(data), formats=[name]) as image:
                 problem = _implausible(image, url, policy)
@@ -79,17 +79,17 @@ def examine(data: bytes, url: str, policy: ImagePolicy) -> tuple[bytes, Outcome]
                 side = policy.max_side
                 if side is not None and seen.frames == 1 and max(seen.width or 0, seen.height or 0) > side:
                     data, seen = _shrink(image, seen, side, policy.quality)
-    except Exception as error:  # hostile bytes raise anything: OSError, SyntaxError, struct.error, …
+    except Exception as error:  # hostile bytes raise OSError, SyntaxError, struct.error, …
         truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated_image" if truncated else "corrupt_image"
-        # "cannot identify image file <_io.BytesIO object at 0x7f…>": the same words in every run
+        # Without the address in "cannot identify image file <_io.BytesIO object at 0x7f…>" runs are equal.
         text = re.sub(r" <_io\.BytesIO object at 0x\w+>", "", f"{name}: {error}")
         return data, Outcome("failed", reason, detail=text.encode("utf-8", "replace").decode()[:200])
     return data, replace(seen, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 
 def sniff(data: bytes) -> str:
-    """Return what bytes are, by content: a Pillow format, `HTML`, `VIDEO`, `SVG`, `EMPTY`, `UNKNOWN`."""
+    """Detect the format of bytes: Pillow's name of it, `HTML`, `VIDEO`, `SVG`, `EMPTY` or `UNKNOWN`."""
     head = data[:64]
     for magic, name in _MAGIC:
         if head.startswith(magic):
@@ -133,61 +133,61 @@ def _no_image(name: str, data: bytes) -> Outcome:
 
 
 def _implausible(image: ImageFile.ImageFile, url: str, policy: ImagePolicy) -> Outcome | None:
-    """Judge by the header alone: a bomb, a tracking pixel, a host's "removed" picture."""
+    """Return the outcome of a bomb, a tracking pixel or a host's "removed" image, judged by the header."""
     width, height = image.size
     if width * height > policy.max_pixels:
         return Outcome("failed", "too_many_pixels", detail=f"{width}x{height}")
     if width <= 1 or height <= 1:
         return Outcome("gone", "one_pixel", detail=f"{width}x{height}")
-    # imgur's removed.png is 161x81; the same bytes are also served without the redirect.
+    # imgur's removed.png is 161x81; it is also served without a redirect.
     if (width, height) == (161, 81) and (urlsplit(url).hostname or "").endswith("imgur.com"):
         return Outcome("gone", "removed_placeholder", detail="imgur's 161x81 picture")
     return None
 
 
 def _decode(image: ImageFile.ImageFile, data: bytes, name: str, policy: ImagePolicy) -> Outcome:
-    """Count the frames and decode the first; return what is known of the image."""
+    """Decode the first frame; return the outcome with the type, dimensions and number of frames."""
     width, height = image.size
     frames = _frames(image, data, name)
     if name == "JPEG":
-        # libjpeg halves the size once to thrice while it decodes, never below what is to be kept.
+        # libjpeg scales by 1/2, 1/4 or 1/8 while it decodes, never below the size that is stored.
         image.draft(image.mode, _within(image.size, policy.max_side or 1))
     image.load()
     return Outcome("stored", mime=FORMATS[name], width=width, height=height, frames=frames)
 
 
 def _frames(image: ImageFile.ImageFile, data: bytes, name: str) -> int:
-    """Return the number of frames, counted up to `MAX_FRAMES`; the image stays at its first."""
+    """Return the number of frames, at most `MAX_FRAMES`; the image stays at its first frame."""
     if name == "GIF":
         return gif_frames(data)
     if name == "TIFF":
         return tiff_frames(data)
     if name == "JPEG":
-        return 1  # the second picture of an MPO is a depth map or another eye's view: it doesn't move
-    # The others read it from the header, where it may be any number.
+        return 1  # the second picture of an MPO is a depth map or the view of the other eye
+    # In the other formats Pillow reads the number from the header, where it may be anything.
     return min(getattr(image, "n_frames", 1), MAX_FRAMES)
 
 
 def _shrink(image: Image.Image, seen: Outcome, side: int, quality: int) -> tuple[bytes, Outcome]:
-    """Return the image as a JPEG whose longer side is `side`, upright, transparency on white."""
+    """Return the image as a JPEG whose longer side is `side`, upright, on white if transparent."""
     image = to_rgb(image)
-    # HAMMING costs what BILINEAR does and comes closer to LANCZOS (37 dB against 33; OpenCV's "area" 29).
+    # HAMMING is as fast as BILINEAR and closer to LANCZOS (PSNR 37 dB; BILINEAR 33, OpenCV's "area" 29).
     image = image.resize(_within(image.size, side), Image.Resampling.HAMMING, reducing_gap=2.0)
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality, comment=b"")  # Pillow hands the source's on: names, places
+    image.save(out, "JPEG", quality=quality, comment=b"")  # Pillow would copy the source's: names, places
     return out.getvalue(), replace(seen, mime="image/jpeg", width=image.width, height=image.height)
 
 
 def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Return the size of the same shape whose longer side is `side`; no larger than `size`."""
+    """Return the size of the same aspect ratio whose longer side is `side`, or `size` if it is smaller."""
     scale = min(1.0, side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def write(data: bytes, folder: Path, run_id: int, path: Path) -> None:
-    """Write the file whole under a temporary name, then give it its own."""
+    """Write the file under a temporary name, then rename it."""
     if path.exists() and path.stat().st_size == len(data):
-        return  # the same picture under another address
+        return  # the same image from another URL
     temporary = folder / "media" / "tmp" / f"{run_id}-{os.getpid()}-{path.name}"
     try:
         temporary.write_bytes(data)

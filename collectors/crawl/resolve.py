@@ -1,17 +1,17 @@
-"""From a post to the addresses of its images: pure rules, no network.
+"""From a post to the URLs of its images: pure rules, no network.
 
-`resolve` reads a Reddit post (an API answer's `data`, or a line of a dump); `resolve_url` a bare
-link. The first rule that fits wins:
+`resolve` takes a Reddit post (the `data` of an API answer, or a line of a dump), `resolve_url` a link. The
+first rule that applies decides:
 
     a crosspost             its parent's media
-    a gallery               its items in order, each the original file
+    a gallery               its items in order, each as the original file
     a text post             one `text`, not fetched
     imgur                   see collectors/imgur/links.py
-    a file of images        by host, by the path's file type, or by Reddit's own hint
-    a film                  one `video`, not fetched
+    an image file           by host, by file extension, or by Reddit's own hint
+    a video                 one `video`, not fetched
     anything else           one `link`, not fetched
 
-Both take any JSON and never raise: a link that is none comes back as `bad_url`.
+Both accept any JSON and never raise: an invalid link becomes a `bad_url`.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from collectors.imgur.links import IMGUR_HOSTS, imgur_targets
 from collectors.store.record import Media, MediaKind
 
 # fmt: off
-# Domains (with all under them) that answer https whatever the old link says.
+# Domains, with their subdomains, that support https even if an old link says http.
 _SECURE = ("imgur.com", "redd.it", "redditmedia.com", "reddituploads.com", "staticflickr.com", "twimg.com")
 _VIDEO_DOMAINS = (
     "v.redd.it", "youtube.com", "youtu.be", "youtube-nocookie.com", "streamable.com", "gfycat.com",
     "redgifs.com", "vimeo.com", "dailymotion.com", "dai.ly", "liveleak.com", "twitch.tv", "tiktok.com",
     "vine.co", "vid.me",
 )
-# Hosts that serve image files, often without a file type in the path:
+# Hosts that serve only images, often without a file extension in the path:
 # https://i.reddituploads.com/a3c1…?fit=max&h=1536&w=1536&s=2bb1…, https://drscdn.500px.org/photo/156…/m=2048/e1…
 _IMAGE_HOSTS = frozenset({
     "i.redd.it", "preview.redd.it", "external-preview.redd.it", "i.redditmedia.com", "i.reddituploads.com",
     "pbs.twimg.com", "drscdn.500px.org", "ppcdn.500px.org",
 })
 # fmt: on
-# "x.jpg" and what follows it in the wild: "x.jpg:large" (Twitter), "x.jpg/revision/latest" (Fandom), "x.jpg)"
+# "x.jpg", also as in "x.jpg:large" (Twitter), "x.jpg/revision/latest" (Fandom) and "x.jpg)"
 _IMAGE_PATH = re.compile(r"\.(?:jpe?g|jpe|jfif|png|webp|gif|bmp)(?:/revision/latest.*|(?![a-z0-9])[^/.]*/?)$")
 _VIDEO_PATH = re.compile(r"\.(?:mp4|webm|mov|gifv)(?![a-z0-9])[^/.]*/?$")
 # "https://en.wikipedia.org/wiki/File:Cat.jpg" is a page about a file.
@@ -55,7 +55,7 @@ def resolve(post: Mapping[str, Any]) -> tuple[Media, ...]:
     """Return the media of a Reddit post, positions counting from 0; a crosspost's are its parent's."""
     parents = post.get("crosspost_parent_list")
     if isinstance(parents, list) and parents and isinstance(parents[0], Mapping):
-        post = parents[0]  # Reddit names the first post of a chain, so one step is enough
+        post = parents[0]  # the first post of a chain of crossposts
     if is_gallery(post):
         return _numbered(_gallery(post))
     url = _link_of(post)
@@ -69,10 +69,10 @@ def resolve(post: Mapping[str, Any]) -> tuple[Media, ...]:
 
 
 def resolve_url(url: Any, *, hint: Any = None, fallback_url: str | None = None) -> tuple[Media, ...]:
-    """Return the media behind one link.
+    """Return the media of a link.
 
-    `hint` is Reddit's `post_hint`, asked only where the link itself says nothing; `fallback_url` a
-    second address, kept where the link shows exactly one picture.
+    `hint` is Reddit's `post_hint`, which is used only if the link itself isn't clear. `fallback_url` is a
+    second URL, which is kept if the link is that of exactly one image.
     """
     if not isinstance(url, str):
         return (_not_image("", "link", "bad_url", detail=type(url).__name__),)
@@ -92,7 +92,7 @@ def resolve_url(url: Any, *, hint: Any = None, fallback_url: str | None = None) 
 
 
 def is_gallery(post: Mapping[str, Any]) -> bool:
-    """Say whether a Reddit post is a gallery, also one whose items are gone."""
+    """Return whether a Reddit post is a gallery, even if its items are gone."""
     if post.get("is_gallery") is True or isinstance(post.get("gallery_data"), Mapping):
         return True
     link = _link_of(post)
@@ -100,7 +100,7 @@ def is_gallery(post: Mapping[str, Any]) -> bool:
 
 
 def preview_url(post: Mapping[str, Any]) -> str | None:
-    """Return the address of Reddit's own copy of a post's picture, if it names one."""
+    """Return the URL of Reddit's own copy of a post's image, if there is one."""
     # {"preview": {"images": [{"source": {"url": "https://preview.redd.it/….jpg?auto=webp&s=…"}}]}}
     found: Any = post.get("preview")
     for key in ("images", 0, "source", "url"):
@@ -112,20 +112,20 @@ def preview_url(post: Mapping[str, Any]) -> str | None:
 
 
 def clean_url(url: str) -> str:
-    """Return a link as it was typed: no blanks around it, no HTML escapes, only valid text."""
+    """Return a link without surrounding blanks and HTML escapes, as valid text."""
     return valid_text(unescape(url)).strip()
 
 
 def unescape(text: str) -> str:
-    """Undo the three escapes Reddit writes without `raw_json=1`: `&amp;` `&lt;` `&gt;`.
+    """Replace the three escapes that Reddit writes without `raw_json=1`: `&amp;` `&lt;` `&gt;`.
 
-    `html.unescape` would do too much: it reads the "&copy" of "?a=1&copy=2" as a sign.
+    `html.unescape` would also replace the "&copy" of "?a=1&copy=2".
     """
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def valid_text(text: str) -> str:
-    """Return text that UTF-8 and SQLite can hold: half surrogate pairs become U+FFFD, NULs go."""
+    """Return text that UTF-8 and SQLite can hold: lone surrogates become U+FFFD, NULs are removed."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text).replace("\0", "")
 
 
@@ -148,14 +148,14 @@ def _other(parts: SplitResult, host: str, url: str, hint: Any) -> list[Media]:
         wrapped = query.get("url", [""])[0]  # reddit.com/media?url=https%3A%2F%2Fi.redd.it%2Fabc.png
         if path == "/media" and wrapped.startswith(_WRAPPED):
             return [Media(wrapped, 0, "image")]
-        if path.startswith("/gallery/"):  # a gallery's page alone: which images it holds, the link can't say
+        if path.startswith("/gallery/"):  # the link doesn't say which images the gallery holds
             return [Media(url, 0, "gallery", status="failed", reason="gallery_missing")]
     if _is_under(host, _SECURE):
         parts = parts._replace(scheme="https", netloc=host)
     direct = urlunsplit(parts._replace(fragment=""))
     if _VIDEO_PATH.search(path) or query.get("format") == ["mp4"]:  # preview.redd.it/abc.gif?format=mp4
         return [_not_image(url, "video", "video")]
-    # "files.php?file=a_picture.jpg": the link's end names the type as well as the path's
+    # The extension may be in the query: "files.php?file=a_picture.jpg".
     named = _IMAGE_PATH.search(path) or _IMAGE_PATH.search(parts.query.lower())
     if host in _IMAGE_HOSTS or (named and not _FILE_PAGE.search(path)):
         return [Media(direct, 0, "image")]
@@ -184,7 +184,7 @@ def _gallery(post: Mapping[str, Any]) -> list[Media]:
 
 
 def _gallery_item(item: Mapping[str, Any], metadata: Mapping[str, Any], page: str) -> Media:
-    """Return one item of a gallery; `page`, the gallery's address, stands in where the item has none."""
+    """Return one item of a gallery, with the gallery's `page` as its URL if it has none."""
     # {"status": "valid", "e": "Image", "m": "image/jpg", "s": {"u": "https://preview.redd.it/l4qy….jpg?…"}}
     media_id = item.get("media_id")
     if not isinstance(media_id, str) or not _MEDIA_ID.fullmatch(media_id):
@@ -209,7 +209,7 @@ def _gallery_item(item: Mapping[str, Any], metadata: Mapping[str, Any], page: st
         original = _web_address(source.get("gif")) or original
     if original:
         return Media(original, 0, "gallery", fallback_url=preview)
-    if preview:  # a file type we don't know: Reddit's own copy is the one address left
+    if preview:  # an unknown file type: only Reddit's copy has a URL
         return Media(preview, 0, "gallery")
     return Media(page, 0, "gallery", status="failed", reason="gallery_item_missing", detail=media_id)
 

@@ -1,5 +1,6 @@
-"""Which of a source's posts a crawl keeps, and where they go: straight to the store, or first
-among the candidates of a walk whose best are known only at its end.
+"""Which of a source's posts a crawl keeps.
+
+They go into the store at once or, if the best of a walk are known only at its end, among its candidates.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from collectors.crawl.source import Page
 from collectors.store import Store
 from collectors.store.record import Post
 
-#: How posts are counted that wait for the end of their walk, in the summary of a crawl cut short.
+#: How the summary of an interrupted crawl counts the candidates of a walk that hasn't ended.
 WAITING = "waiting_for_the_walk_to_end"
 
 
 @dataclass(slots=True)
 class Selection:
-    """Keep posts with `min_ups` or more made at `since` (Unix seconds) or later, `limit` a community.
+    """Keeps posts with at least `min_ups` upvotes, made since `since` (Unix seconds), `limit` per community.
 
-    Each post of a page is counted once in `progress.posts`: as `new`, `updated` or `known`, or under
-    the reason why it isn't kept.
+    Each post of a page is counted once in `progress.posts`: as `new`, `updated` or `known`, or under the
+    reason why it isn't kept.
     """
 
     store: Store
@@ -32,7 +33,7 @@ class Selection:
     _considered: dict[str, int] = field(default_factory=dict)
 
     def take(self, page: Page) -> None:
-        """Write a page's posts and how far its walk has come."""
+        """Write a page's posts to the store, with the position of its walk."""
         counts = Counter(rejection.reason for rejection in page.rejected) + page.skipped
         kept: list[Post] = []
         removed: list[Post] = []
@@ -43,14 +44,14 @@ class Selection:
             else:
                 counts[refusal] += 1
                 removed += [post] if post.removed is not None else []
-        if removed:  # this crawl leaves them out, but an earlier one may have stored them
+        if removed:  # not kept, but an earlier crawl may have stored them
             self.store.bury(removed)
         self.progress.asked += len(page.posts) + len(page.rejected) + page.skipped.total()
-        if page.ranked and self.limit is not None:
-            counts += self._rank(page, kept, self.limit)
+        if page.ranked and page.walk is not None and self.limit is not None:
+            counts += self._rank(page, page.walk, kept, self.limit)
         else:
             counts += self.store.add(kept, walk=page.walk, cursor=page.cursor)
-            if page.last:
+            if page.last and page.walk is not None:
                 self.store.finish_walk(page.walk, page.cursor)
         self.progress.posts += counts
 
@@ -61,9 +62,8 @@ class Selection:
             return "before_time_window"
         return None
 
-    def _rank(self, page: Page, kept: list[Post], limit: int) -> Counter[str]:
-        walk = page.walk
-        if walk not in self._considered:  # an earlier run may have been cut short
+    def _rank(self, page: Page, walk: str, kept: list[Post], limit: int) -> Counter[str]:
+        if walk not in self._considered:  # candidates of an earlier run that was stopped
             self._considered[walk] = self.store.candidates(walk)
             self.progress.asked += self._considered[walk]
             self.progress.posts[WAITING] += self._considered[walk]

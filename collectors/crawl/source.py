@@ -1,34 +1,40 @@
-"""What a source of posts gives a crawl: pages of posts, and failures that leave the rest standing."""
+"""What a site gives to a crawl: a source of posts and, where images aren't downloaded, a stage for images."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from affectory.core.errors import SourceError
+from collectors.crawl.progress import Progress
+from collectors.store import Store
 from collectors.store.record import Post, Rejection
+from collectors.store.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Posts that a source gave at once, as a part of one walk over a community.
+    """Posts that a source yields at once, as part of one walk over a community.
 
-    `walk` names the walk and `cursor` is where it goes on, so that a killed crawl can; `last` says
-    that the walk ends here. `ranked` says that the walk isn't in the order of scores: its best
-    posts are known only at its end. `skipped` counts what the source gave but nobody asked for. `doing` is
-    what the live view says meanwhile (default: the community).
+    `walk` names the walk and `cursor` is its position, which the store keeps so that a killed crawl can
+    resume; without a `walk` nothing is kept, and a rerun reads the source from its beginning. `last` marks
+    the end of the walk. `ranked` marks a walk that isn't sorted by score: its best posts are known only at
+    its end. `skipped` counts rows of the source that were not asked for. `notes` are lines for the closing
+    summary. `doing` is shown by the live view (default: the community).
     """
 
     community: str
-    walk: str
+    walk: str | None
     posts: Sequence[Post] = ()
     rejected: Sequence[Rejection] = ()
     skipped: Counter[str] = field(default_factory=Counter)
     cursor: str | None = None
     last: bool = False
     ranked: bool = False
+    notes: Sequence[str] = ()
     doing: str = ""
 
 
@@ -44,5 +50,22 @@ class Source(Protocol):
     """A source of posts."""
 
     def pages(self) -> AsyncIterator[Page | Failure]:
-        """Give the posts page by page; raise an `AffectoryError` only where nothing can go on."""
+        """Yield the posts page by page. Raises an `AffectoryError` only if no community can be read.
+
+        When the next page is asked for, the posts of the one before are in the store.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the image stage of a running crawl works with; `collected` is set once all posts are stored."""
+
+    store: Store
+    run: Run
+    progress: Progress
+    collected: asyncio.Event
+
+
+#: Settles the images that are pending in the store, until all posts are collected and none is pending.
+ImageStage = Callable[[Work], Coroutine[Any, Any, None]]

@@ -1,1 +1,1 @@
-"""Flickr: photos that were voted on, or found for an adjective-noun pair, with what Flickr says of them."""
+"""Flickr: photos that annotators voted on, or that were found for adjective-noun pairs, with their texts."""

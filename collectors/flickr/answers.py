@@ -1,14 +1,14 @@
-"""What Flickr answers: pure functions from a body to a photo, to sizes, or to one named error.
+"""Flickr's answers: pure functions from a body to a photo, to its sizes, or to a named error.
 
     FlickrError
-    ├── NotFound      there is no such photo (any more)
-    ├── Private       it isn't public
-    ├── BadKey        the API key is refused: no call will do better
+    ├── NotFound      the photo doesn't exist, or no longer
+    ├── Private       the photo isn't public
+    ├── BadKey        the API key is refused: all calls will fail
     ├── Unavailable   Flickr can't answer now
-    └── Malformed     none of these: it can't be read, or refuses the call and not the photo
+    └── Malformed     the answer can't be read, or refuses the call for another reason
 
-Answers come as XML or JSON, and not always as they were asked for: both are read into the form of
-Flickr's JSON, where an element's text stands under `_content`.
+Answers are XML or JSON, not always the format of the request. Both are parsed into the form of Flickr's JSON,
+where `_content` is an element's text.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _ID = re.compile(r"[0-9]{1,20}")
 _WORD = re.compile(r"[0-9A-Za-z]{1,64}")
 _MOMENT = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
-#: Codes of a failure: https://www.flickr.com/services/api/flickr.photos.getSizes.html; 0 and 201 are in no
-#: list. 99, "Insufficient permissions", is about the method: no photo is taken for private by it.
+#: Codes of failures: https://www.flickr.com/services/api/flickr.photos.getSizes.html; 0 and 201 are
+#: undocumented. 99, "Insufficient permissions", is about the method: it doesn't mean that a photo is private.
 _NOT_FOUND, _PRIVATE, _BAD_KEY, _UNAVAILABLE = 1, 2, 100, (0, 105, 106, 201)
 
 
 class FlickrError(SourceError):
-    """A failure that Flickr answered with. `reason` names it in snake_case."""
+    """A failure that Flickr reports; `reason` is its name in snake_case."""
 
     reason = "flickr_error"
 
 
 class NotFound(FlickrError):
-    """There is no such photo, or not any more."""
+    """The photo doesn't exist, or no longer."""
 
     reason = "not_found"
 
@@ -57,7 +57,7 @@ class BadKey(FlickrError):
 
 
 def refused(error: BadKey) -> BadKey:
-    """Return a refused key's error as the user is to read it."""
+    """Return the error of a refused key with the next step for the user."""
     return BadKey(f"FLICKR_API_KEY is refused: {error}; see https://www.flickr.com/services/api/keys/")
 
 
@@ -68,18 +68,18 @@ class Unavailable(FlickrError):
 
 
 class Malformed(FlickrError):
-    """An answer that can't be read, or refuses the call itself."""
+    """An answer that can't be read, or that refuses the call for another reason."""
 
     reason = "malformed_answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """What Flickr says of a photo. Texts as Flickr has them: `title` plain, `description` in HTML.
+    """Flickr's data of a photo, with `title` as plain text and `description` as HTML.
 
-    `owner` is the account's id; `uploaded` is in Unix seconds; `taken` is by the camera's clock, as
-    "2012-08-06 15:04:02", or as much of it as is known: "2012-08", "2012", None; `safety` is 0 safe,
-    1 moderate, 2 restricted, or None where the answer doesn't say.
+    `owner` is the account's id. `uploaded` is in Unix seconds. `taken` is in the camera's time,
+    "2012-08-06 15:04:02", or the known part of it: "2012-08", "2012", None. `safety` is 0 (safe),
+    1 (moderate), 2 (restricted) or None (unknown).
     """
 
     photo_id: str
@@ -108,7 +108,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of a search: its photos, how many of its entries were none, and how many pages there are."""
+    """A page of a search: its photos, the number of unreadable entries, and the number of pages."""
 
     photos: Sequence[Photo]
     unreadable: int
@@ -116,7 +116,7 @@ class Found:
 
 
 def decode(body: bytes) -> Mapping[str, Any]:
-    """Return a good answer in the form of Flickr's JSON; raise what a bad one says."""
+    """Return an answer in the form of Flickr's JSON, or raise the `FlickrError` that it means."""
     # <rsp stat="fail"><err code="1" msg="Photo not found" /></rsp>
     # {"stat":"fail","message":"Sorry, the Flickr API service is not currently available.","code":201},
     text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -124,7 +124,7 @@ def decode(body: bytes) -> Mapping[str, Any]:
         if text.startswith(b"<"):
             root = ElementTree.fromstring(text)
             answer = _as_json(root) if root.tag == "rsp" else None
-        else:  # raw_decode: the comma behind the answer above has been seen in earnest
+        else:  # raw_decode accepts the comma after the answer above, which Flickr has sent
             answer, _ = json.JSONDecoder().raw_decode(text.decode())
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
         raise Malformed(f"neither XML nor JSON ({str(error)[:80]})") from None
@@ -205,12 +205,12 @@ def _failure(code: Any, message: str) -> FlickrError:
         return Unavailable(said)
     if number == _PRIVATE:
         return Private(said)
-    # Code 1 is also what a call without a needed parameter gets: "Required parameter missing".
+    # Code 1 is also used for "Required parameter missing".
     return NotFound(said) if number == _NOT_FOUND and "not found" in message.lower() else Malformed(said)
 
 
 def _as_json(element: ElementTree.Element) -> dict[str, Any]:
-    """Return an XML element as Flickr's JSON has it; children of one name become a list."""
+    """Return an XML element in the form of Flickr's JSON; children of the same name become a list."""
     value: dict[str, Any] = dict(element.attrib)
     if element.text and element.text.strip():
         value["_content"] = element.text
@@ -224,7 +224,7 @@ def _as_json(element: ElementTree.Element) -> dict[str, Any]:
 
 
 def _many(value: Any) -> list[Mapping[str, Any]]:
-    """Return the entries of a list, of which XML shows one as no list at all."""
+    """Return the entries of a list; a single entry, parsed from XML, isn't in a list."""
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Mapping)]
 
 
@@ -234,7 +234,7 @@ def _text(value: Any) -> str:
 
 
 def _tags(value: Any) -> tuple[str, ...]:
-    """Return the tags as their author wrote them; a search gives them in one string: "tokyo koto"."""
+    """Return the tags as their author wrote them; a search returns them as one string: "tokyo koto"."""
     if isinstance(value, str):
         return tuple(valid_text(value).split())
     tags = _many(value.get("tag")) if isinstance(value, Mapping) else []
@@ -243,10 +243,10 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def _taken(raw: Mapping[str, Any]) -> str | None:
-    """Return when a photo was taken, no more exactly than is known.
+    """Return when a photo was taken, as precisely as it is known.
 
-    Granularities: 0 to the second, 4 the month, 6 the year, 8 about that year, others may come
-    (https://www.flickr.com/services/api/misc.dates.html). Where nothing is known, it is when it was posted.
+    Granularities: 0 second, 4 month, 6 year, 8 about that year; there may be others in the future
+    (https://www.flickr.com/services/api/misc.dates.html). Flickr sets an unknown date to that of the upload.
     """
     # <dates posted="1224547791" taken="1912-01-01 00:00:00" takengranularity="8" takenunknown="0" … />
     # A search: {"datetaken": "2006-08-19 10:48:54", "datetakengranularity": "0", "datetakenunknown": "0", …}
@@ -270,6 +270,6 @@ def _first(raw: Mapping[str, Any], *keys: str) -> Any:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a whole number of up to 18 digits, from 7 or "7"."""
+    """Return an integer of at most 18 digits from 7 or "7", else None."""
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

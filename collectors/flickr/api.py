@@ -1,10 +1,10 @@
-"""Flickr's REST API: calls with the user's key, answers as `answers.py` reads them.
+"""Flickr's REST API: calls with the user's key, parsed by `answers.py`.
 
     GET https://api.flickr.com/services/rest/?method=flickr.photos.getInfo&photo_id=53248070597&format=json&…
 
-A key is good for 3,600 calls an hour. It stands in the address of every call: what is said of a failure is
-cleared of it here, before anything else sees it. Answers are read as they came: a short key, as "ok", may be
-a word of theirs.
+A key allows 3,600 calls an hour. It is part of every call's URL, so that this module removes it from the
+messages of all failures. It isn't removed from answers before they are parsed: a short key, such as "ok", may
+be a word of the answer.
 """
 
 from __future__ import annotations
@@ -38,21 +38,20 @@ REST = "https://api.flickr.com/services/rest/"
 #: https://www.flickr.com/services/developer/api/: "3600 queries per hour across the whole key".
 CALLS, HOUR = 3600, 3600.0
 
-#: Tries at a call that Flickr answers with "unavailable".
+#: Attempts at a call that Flickr answers with "unavailable".
 ATTEMPTS = 4
 
-#: Photos in a page of a search, and photos that a search reaches at all.
+#: Photos per page of a search, and photos that a search can return at most.
 PER_PAGE, REACH = 500, 4000
 
-#: The largest long side in pixels that is taken in the place of an image that is gone.
+#: Maximum of the longer side in pixels of the file that replaces one that is gone.
 LARGEST = 1024
 
 _EXTRAS = "description,license,date_upload,date_taken,tags,media"
 
-
 _Read = TypeVar("_Read")
 
-#: Why an image has no other file yet: a run with a key asks again.
+#: Why no other file of an image was looked for: that takes a key, and a run with one retries.
 NEEDS_KEY = "gone_needs_flickr_key"
 
 
@@ -69,15 +68,15 @@ class FlickrApi:
     _answered: bool = False
 
     async def photo(self, photo_id: str) -> Photo:
-        """Return what Flickr says of a photo. Raises `FlickrError`."""
+        """Return a photo's data. Raises `FlickrError`."""
         return await self._call("flickr.photos.getInfo", {"photo_id": photo_id}, answers.photo)
 
     async def sizes(self, photo_id: str) -> list[answers.Size]:
-        """Return the sizes in which a photo is to be had. Raises `FlickrError`."""
+        """Return the sizes in which a photo is available. Raises `FlickrError`."""
         return await self._call("flickr.photos.getSizes", {"photo_id": photo_id}, answers.sizes)
 
     async def search(self, text: str, page: int, per_page: int, licences: Sequence[int]) -> Found:
-        """Return a page (from 1) of public, safe photos with these words. Raises `FlickrError`."""
+        """Return a page (from 1) of the public, safe photos that match a text. Raises `FlickrError`."""
         asked = {"text": text, "page": str(page), "per_page": str(per_page), "media": "photos"}
         asked |= {"sort": "relevance", "safe_search": "1", "extras": _EXTRAS}
         if licences:
@@ -102,16 +101,16 @@ class FlickrApi:
         raise AssertionError("the last attempt returns or raises")
 
     def _named(self, error: FetchError) -> FlickrError:
-        """Return a failed request as the error that it is to us."""
+        """Return the `FlickrError` of a failed request."""
         said = self._cleared(f"no answer from Flickr's API ({error})")
-        # A name that is unknown from the first call on: there is no network, and no use in waiting for one.
+        # If the first call fails to resolve the name, there is no network, and retries would be useless.
         no_network = error.reason == "dns_error" and not self._answered
         if no_network or error.reason in ("host_down", "rate_limited", "unauthorized", "forbidden"):
             return Down(said)
         return Unavailable(said) if error.retry else Malformed(said)
 
     def _cleared(self, said: str) -> str:
-        """Return what is said of a failure without the key, or its beginning where a value was cut short."""
+        """Return a message without the key, and without its beginning in a value that was truncated."""
         for key in (self.key, quote_plus(self.key)):
             for length in range(len(key), min(8, len(key)) - 1, -1):
                 said = said.replace(key[:length], "")
@@ -119,20 +118,20 @@ class FlickrApi:
 
 
 def quota(folder: Path) -> Quota:
-    """Return the quota of a store's key: its calls of the last hour stand in `flickr.calls`."""
+    """Return the quota of the key that a store uses; its calls of the last hour are in `flickr.calls`."""
     return Quota(folder / "flickr.calls", CALLS, HOUR)
 
 
 @dataclass(frozen=True, slots=True)
 class OtherSize:
-    """Finds another file of a photo, by `flickr.photos.getSizes`, when the one that was linked is gone."""
+    """Finds another file of a photo by `flickr.photos.getSizes` if the linked one is gone."""
 
     key: str | None = field(repr=False)
 
     async def __call__(self, client: Client, url: str) -> str:
-        """Return the address of the largest size of up to 1,024 pixels but `url`.
+        """Return the URL of the largest other size of at most 1,024 pixels.
 
-        Raises `FetchError`, and `BadKey` where the key is refused: it ends the crawl.
+        Raises `FetchError`, or `BadKey` if the key is refused, which ends the crawl.
         """
         if self.key is None:
             raise FetchError(NEEDS_KEY, detail="set FLICKR_API_KEY", retry=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _CC = "https://creativecommons.org"
 
-#: id -> name and address.
+#: id -> name and URL.
 LICENCES: dict[int, tuple[str, str]] = {
     0: (
         "All Rights Reserved",
@@ -31,5 +31,5 @@ LICENCES: dict[int, tuple[str, str]] = {
 
 
 def licence(number: int) -> tuple[str, str | None]:
-    """Return a licence's name and address; of a number that Flickr has added since, a name alone."""
+    """Return a licence's name and URL; of an id that Flickr has added since, a name and None."""
     return LICENCES.get(number, (f"Flickr licence {number}", None))

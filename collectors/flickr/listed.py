@@ -1,4 +1,4 @@
-"""What the lists say of a photo: its file's address, the votes for each emotion, its adjective-noun pairs."""
+"""What lists say about a photo: its URL, the votes for each emotion, the pairs it was found for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from collectors.store.record import Post
 
-#: `removed` of a photo that is listed under pairs of both signs.
+#: `removed` of a photo that was found for pairs of both sentiments.
 CONFLICT = "conflicting_pairs"
 
 #: The community of a photo of which a list gives the id alone.
@@ -18,10 +18,10 @@ PHOTOS = "photos"
 class Listed:
     """A photo of a list.
 
-    `votes` maps an emotion to the number of annotators who agreed that the photo evokes it;
-    `votes_total` is how many were asked about the leading one. `pairs` are adjective-noun pairs, and
-    `sentiment` is theirs: `positive` or `negative`, or `CONFLICT`. `listed_as` is the community that a list
-    of ids gives.
+    `votes` maps an emotion to the number of annotators who agreed that the photo evokes it; `votes_total` is
+    the number of annotators asked about the leading emotion. `pairs` are adjective-noun pairs, and
+    `sentiment` is their common sentiment, `positive` or `negative`, or `CONFLICT`. `listed_as` is the
+    community that a list of ids names.
     """
 
     photo_id: str
@@ -39,13 +39,13 @@ class Listed:
 
     @property
     def community(self) -> str:
-        """Its sentiment, or its leading emotion (of equals the first by name), or what a list of ids says."""
+        """The photo's sentiment, leading emotion (in a tie the first by name) or listed community."""
         if self.sentiment is not None:
             return self.sentiment
         return leading(self.votes) if self.votes else self.listed_as or PHOTOS
 
     def and_then(self, later: Listed) -> Listed:
-        """Return both in one. Where they contradict each other, the later counts."""
+        """Return both entries merged; `later` overrides the votes for the same emotion."""
         votes = {**self.votes, **later.votes}
         total = later.votes_total if votes and leading(votes) in later.votes else self.votes_total
         sentiment = later.sentiment if self.sentiment in (None, later.sentiment) else CONFLICT
@@ -61,12 +61,12 @@ class Listed:
 
 
 def leading(votes: Mapping[str, int]) -> str:
-    """Return the emotion with the most agreeing votes; of equals the first by name."""
+    """Return the emotion with the most agreeing votes, in a tie the first by name."""
     return min(votes, key=lambda emotion: (-votes[emotion], emotion))
 
 
 def listed_of(post: Post) -> Listed:
-    """Return what the lists said of a post of the store."""
+    """Return what the lists said about a post of the store."""
     return Listed(
         photo_id=post.post_id.removeprefix("flickr:"),
         url=post.media[0].url if post.media else None,

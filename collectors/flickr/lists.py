@@ -1,4 +1,4 @@
-"""The photos that a user's lists name, and every row that names none, with its file and line."""
+"""The result of reading a user's lists: photos, and the rejected rows with their file and line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +20,9 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(slots=True)
 class Lists:
-    """The photos of some lists by their id, in the order of the lists, and the lists' `communities`.
+    """The photos of lists by their id, in the lists' order; `communities` are those of the lists.
 
-    `rejected` rows name their file and line; `skipped` counts rows that add nothing.
+    `skipped` counts rows that add nothing new, by reason.
     """
 
     communities: list[str] = field(default_factory=list)
@@ -32,22 +32,22 @@ class Lists:
 
     @property
     def good(self) -> int:
-        """How many rows gave a photo so far, also one listed before."""
+        """The number of rows so far that name a photo, repeats included."""
         return len(self.photos) + self.skipped.total()
 
     def add(self, listed: Listed) -> None:
-        """Add a photo, or what another list says of one that is there."""
+        """Add a photo, or merge what another list says about it."""
         known = self.photos.get(listed.photo_id)
         if known is not None:
             self.skipped["rows_of_a_photo_listed_before"] += 1
         self.photos[listed.photo_id] = known.and_then(listed) if known is not None else listed
 
     def reject(self, reason: str, path: Path, number: int, why: str) -> None:
-        """Count a row that gives no photo."""
+        """Add a row that names no photo to `rejected`."""
         self.rejected.append(Rejection(reason, f"{path.name}, line {number}: {why}"))
 
     def reject_empty(self, path: Path) -> None:
-        """Count a file without a row."""
+        """Add a file without rows to `rejected`."""
         self.rejected.append(Rejection("empty_list", f"{path.name} holds no row"))
 
     @contextmanager
@@ -79,7 +79,7 @@ class Lists:
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Yield the lines of a text file with their numbers from 1; a line that isn't UTF-8 is rejected.
 
-        Raises `InputError` for a file that can't be read, is UTF-16, or has no line of UTF-8.
+        Raises `InputError` for a file that can't be read, is UTF-16, or has no UTF-8 line.
         """
         good, fault = 0, ""
         try:
@@ -88,7 +88,7 @@ class Lists:
                     try:
                         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                     except UnicodeDecodeError as error:
-                        if number == 1 and raw.startswith(_UTF_16):  # its other lines may pass for UTF-8
+                        if number == 1 and raw.startswith(_UTF_16):  # its other lines may be valid UTF-8
                             raise InputError(f"{str(path)!r} is UTF-16 text, not UTF-8: convert it") from None
                         fault = f"byte {error.start + 1} of the line, 0x{raw[error.start]:02x}, is no UTF-8"
                         self.reject("bad_row", path, number, fault)
@@ -110,24 +110,8 @@ class Lists:
                 self.skipped[f"outside_the_first_{limit}"] += 1
 
 
-def files(flag: str, paths: Sequence[Path], kinds: tuple[str, ...]) -> list[Path]:
-    """Return the files that a flag names, and those of its folders. Raises `InputError` if there is none."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in kinds)
-            if not inside:
-                raise InputError(f"{flag} {str(path)!r} holds no {' or '.join(kinds)} file")
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise InputError(f"{flag} {str(path)!r} doesn't exist")
-    return found
-
-
 def named_after(path: Path) -> str:
-    """Return the list that a file's name begins with: `amusement` of amusement_agg.csv."""
+    """Return the emotion that a file is named after: `amusement` for amusement_agg.csv."""
     found = re.match(r"[a-z]+", path.stem.lower())
     if found is None:
         raise InputError(f"{str(path)!r} is not named after an emotion, as amusement_….csv is: rename it")

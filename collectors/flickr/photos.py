@@ -1,7 +1,7 @@
-"""The photos of lists, one by one: those that the store has already, then those that Flickr is asked for.
+"""The photos of lists: known ones from the store, the others from Flickr, one call per photo.
 
-A photo that Flickr has answered for is never asked for again. Each answer is written to the store at once,
-so that a killed crawl goes on where it was.
+A call that Flickr has answered isn't repeated. Each answer is stored as it comes, so that a killed crawl can
+resume.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collectors.flickr.post import answered, bare, gone, listed_anew, post_of
 from collectors.store import Store
 from collectors.store.record import Post, Rejection
 
-#: Concurrent calls, photos looked up in the store at once, and failures in a row that end the run.
+#: Parallel calls, photos looked up in the store at once, and failures in a row that end the run.
 AT_ONCE, BATCH, PATIENCE = 8, 500, 20
 
 WALK = "flickr:lists"
@@ -30,7 +30,7 @@ WALK = "flickr:lists"
 
 @dataclass(slots=True)
 class Photos:
-    """Yield the posts of listed photos; without `api` from the lists alone. `key` hashes the owners."""
+    """Yield the posts of listed photos, without `api` from the lists alone. `key` hashes the owners."""
 
     lists: Lists
     store: Store
@@ -39,7 +39,7 @@ class Photos:
     _waiting: list[Listed] = field(default_factory=list)
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Yield first what needs no call, then each photo as Flickr answers for it. Raises `BadKey`."""
+        """Yield first the photos that need no call, then the others as Flickr answers. Raises `BadKey`."""
         community = self.lists.communities[0]
         yield Page(community, WALK, rejected=self.lists.rejected, skipped=self.lists.skipped)
         for page in self._known():
@@ -73,7 +73,7 @@ class Photos:
             yield Page(batch[0].community, WALK, posts, rejected)
 
     async def _ask(self, api: FlickrApi) -> AsyncIterator[Page | Failure]:
-        """Ask for the waiting photos, a few at a time; the first alone, in case the key is bad."""
+        """Call Flickr for the waiting photos, a few at once; the first alone, in case the key is bad."""
         left = iter(self._waiting)
         running, ended = set[asyncio.Task[Post | FlickrError]](), set[asyncio.Task[Post | FlickrError]]()
         pace, done, in_a_row, unanswered = Pace(), 0, 0, 0
@@ -119,7 +119,7 @@ class Photos:
 
 
 async def _asked(api: FlickrApi, listed: Listed, key: bytes) -> Post | FlickrError:
-    """Return the post of a photo, be it gone, or the error if Flickr has no answer."""
+    """Return a photo's post, even if the photo is gone, or the error of the call."""
     try:
         return post_of(await api.photo(listed.photo_id), listed, key)
     except (NotFound, Private) as error:
@@ -134,7 +134,7 @@ def _sorted(outcomes: Sequence[Post | FlickrError]) -> tuple[list[Post], list[Fl
 
 
 def _reason_to_stop(errors: Sequence[FlickrError], in_a_row: int) -> FlickrError | None:
-    """Return an error that ends the crawl, if there is one: a refused key before others."""
+    """Return the error that ends the run, if any, preferably that of a refused key."""
     final = [error for error in errors if isinstance(error, BadKey | Down)]
     final.sort(key=lambda error: not isinstance(error, BadKey))
     return next(iter(final), None) or (errors[-1] if errors and in_a_row >= PATIENCE else None)

@@ -1,4 +1,4 @@
-"""From Flickr's photo and what the lists say of it to the post record."""
+"""From Flickr's data and the lists' to the `Post` of a photo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collectors.store.record import Media, Post, author_hash
 
 
 def post_of(photo: Photo, listed: Listed, key: bytes) -> Post:
-    """Return the post of a photo that Flickr has answered for. `key` hashes the owner's account id."""
+    """Return the post of a photo from Flickr's data. `key` hashes the owner's account id."""
     name, address = licence(photo.licence)
     url = listed.url or file_url(photo.server, photo.photo_id, photo.secret)
     medium = Media(url, 0, "flickr_photo")
@@ -38,7 +38,7 @@ def post_of(photo: Photo, listed: Listed, key: bytes) -> Post:
 
 
 def bare(listed: Listed) -> Post:
-    """Return the post of a photo of which only the lists are known."""
+    """Return the post of a photo from the lists alone."""
     return Post(
         post_id=listed.post_id,
         source="flickr",
@@ -48,19 +48,19 @@ def bare(listed: Listed) -> Post:
         votes_total=listed.votes_total,
         label=listed.sentiment,
         labels=listed.pairs or None,
-        # The usual address names the owner's account; this one leads there, and names nobody.
+        # The usual URL contains the owner's account; this one redirects there.
         permalink=f"https://www.flickr.com/photo.gne?id={listed.photo_id}",
         media=(Media(listed.url, 0, "flickr_photo"),) if listed.url else (),
     )
 
 
 def gone(listed: Listed, reason: str) -> Post:
-    """Return the post of a photo that Flickr no longer shows, without an image to fetch."""
+    """Return the post of a photo that Flickr no longer shows, without media."""
     return replace(bare(listed), removed=reason, media=())
 
 
 def listed_anew(post: Post, listed: Listed) -> Post:
-    """Return a post of the store with what the lists say of it now."""
+    """Return a post of the store with the current data of the lists."""
     if listed.sentiment == CONFLICT:
         return replace(post, removed=CONFLICT)
     return replace(
@@ -74,7 +74,7 @@ def listed_anew(post: Post, listed: Listed) -> Post:
 
 
 def answered(post: Post) -> bool:
-    """Say whether Flickr has answered for a post of the store: then it has a licence, or is gone."""
+    """Return whether a post of the store has Flickr's data, by its licence, or is gone."""
     return post.licence is not None or post.removed is not None
 
 
@@ -99,7 +99,7 @@ class _Text(HTMLParser):
 
 
 def plain_text(markup: str) -> str:
-    """Return a description without its HTML, entities decoded; lines stay, runs of blank lines become one."""
+    """Return a description as plain text, with its line breaks and at most one blank line in a row."""
     # 'Our Catalogue Reference:</b> <a href="http://www.nationalarchives.gov.uk/…" rel="nofollow">COAL 80</a>'
     parser = _Text()
     parser.feed(markup)

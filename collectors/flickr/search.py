@@ -1,6 +1,6 @@
 """VSO's photos by search: for each adjective-noun pair the photos that Flickr finds for its words.
 
-A search returns all that a post needs, 500 photos a call, so no photo is asked for by its id.
+An answer has all data of up to 500 photos, so that no calls for single photos are needed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from collectors.flickr.vso import Pair
 from collectors.store import Store
 from collectors.store.record import Post, Rejection
 
-#: The cursor of a search that has ended.
+#: The cursor of a finished search.
 DONE = "done"
 
 
 @dataclass(slots=True)
 class Search:
-    """Search for `limit` photos of each pair, under these licences (none given: any)."""
+    """Search for `limit` photos of each pair under these licences (none given: any)."""
 
     pairs: Sequence[Pair]
     lists: Lists
@@ -37,7 +37,7 @@ class Search:
     licences: Sequence[int] = ()
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Yield what each search finds, page by page. Raises `BadKey`."""
+        """Yield the results of each search page by page. Raises `BadKey`."""
         began = f"searching: {len(self.pairs):,} pairs"
         yield Page(self.lists.communities[0], "flickr:pairs", rejected=self.lists.rejected, doing=began)
         failed, in_a_row = 0, 0

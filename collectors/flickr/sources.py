@@ -1,4 +1,4 @@
-"""Make the source of posts that the options ask for: lists of photos, or searches."""
+"""How the source of a crawl is built: lists of photos, or searches."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from collectors.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for: the photos of `lists`, or with `pairs` a search for each.
+    """What was asked for: the photos of `lists`, or a search for each of `pairs`.
 
-    `key` is the API's key, None for images alone; `quota` makes the key's quota from the store's folder.
+    `key` is the API's (None: only images); `quota` returns its quota from the store's folder.
     """
 
     lists: Lists
@@ -36,7 +36,7 @@ class Asked:
 
 
 def make_source(asked: Asked) -> MakeSource:
-    """Return a function that makes the source from the crawl's store and client."""
+    """Return the function that builds the source from the crawl's store and client."""
 
     async def make(store: Store, client: Client, stack: AsyncExitStack) -> Source:
         _check(store, asked.lists)
@@ -54,7 +54,7 @@ def make_source(asked: Asked) -> MakeSource:
 
 
 def _check(store: Store, lists: Lists) -> None:
-    """Raise `InputError` if the store holds photos of the other kind of lists: a photo may be in both."""
+    """Raise `InputError` if the store has photos of the other kind of lists: a photo may be in both."""
     held = store.communities()
     if held and (set(held) <= set(SENTIMENTS)) != (set(lists.communities) <= set(SENTIMENTS)):
         raise InputError(

@@ -1,13 +1,13 @@
-"""You et al.'s vote tables: photos that annotators were shown, and how many felt an emotion.
+"""The vote tables of You et al. 2016: photos, and how many annotators agreed with an emotion.
 
     amusement_….csv
     0,http://farm9.static.flickr.com/8383/8674318733_0f4c8d1f5d_z.jpg,1,4
       url                                          disagree ──┘ └── agree
 
-There is no header; the emotion is the first word of the file's name. Five annotators were asked whether a
-photo evokes the emotion it was searched by (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset for
-Image Emotion Recognition"). A photo's `votes` map an emotion to the number who agreed, and `votes_total` is
-how many were asked about the leading emotion: its agreement is `votes[emotion] / votes_total`.
+There is no header; the emotion is the beginning of the file's name. Five annotators were asked whether a
+photo evokes the emotion by which it was found (You, Luo, Jin, Yang 2016, "Building a Large Scale Dataset for
+Image Emotion Recognition"). `votes` maps an emotion to the number who agreed, and `votes_total` is the number
+of annotators asked about the leading emotion, whose agreement is `votes[emotion] / votes_total`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 
 
 def read_votes(paths: Sequence[Path]) -> Lists:
-    """Read vote tables, one emotion a file. A bad row is rejected with its line, and so is an empty table.
+    """Read vote tables, one emotion per file. Bad rows and empty tables are added to `rejected`.
 
-    Raises `InputError`, also for a table with rows of which none is good, and if all tables are empty.
+    Raises `InputError` for a table whose rows are all bad, and if all tables are empty.
     """
     lists = Lists()
     for path in paths:
@@ -49,10 +49,10 @@ def _row(lists: Lists, path: Path, number: int, line: str, fields: Sequence[str]
     _, url, *counts = fields
     unread = [one for one in counts if not _COUNT.fullmatch(one)]
     if unread:
-        return lists.reject("bad_row", path, number, f"{unread[0][:40]!r} is no number of votes")
+        return lists.reject("bad_row", path, number, f"{unread[0][:40]!r} is not a number of votes")
     target = target_of(url)
     if target is None:
-        return lists.reject("no_flickr_photo", path, number, f"{url[:80]!r} is no Flickr photo")
+        return lists.reject("no_flickr_photo", path, number, f"{url[:80]!r} is not a Flickr photo")
     disagree, agree = map(int, counts)
     known = lists.photos.get(target.photo_id)
     if known is not None and emotion in known.votes:

@@ -1,11 +1,11 @@
 """The Visual Sentiment Ontology's lists (Borth et al. 2013): adjective-noun pairs, and photos for them.
 
-    3244ANPs.txt                                                  a user's photos, if any
+    3244ANPs.txt                                                  lists of photos, if any
     1. beautiful [sentiment: 1.00] [#images: 18,487,527]          beautiful_flower<TAB>8674318733
-    <TAB>beautiful_flower [sentiment: 1.77] [#imgs: 2,380,000]    or beautiful_flower.txt of urls or ids
+    <TAB>beautiful_flower [sentiment: 1.77] [#imgs: 2,380,000]    or beautiful_flower.txt of URLs or ids
 
-A photo's label is the sign of its pair's sentiment. A photo under pairs of both signs is a conflict: it is
-counted and not collected.
+A photo's label is the sign of its pair's sentiment. A photo found for pairs of both signs is a conflict: it
+is counted, but not collected.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ class Pair:
 
     @property
     def words(self) -> str:
-        """What is searched for."""
+        """The text of the search."""
         return self.name.replace("_", " ")
 
 
 def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
-    """Read the list of pairs; bad rows are rejected. Raises `InputError` if it has no pair."""
+    """Read the list of pairs; bad rows are added to `rejected`. Raises `InputError` if it has no pair."""
     lists, pairs = Lists(list(SENTIMENTS)), dict[str, Pair]()
     for number, line in lists.lines(path):
         found = _PAIR.match(line.strip())
         if found is not None and float(found[2]) != 0:
             pairs.setdefault(found[1].lower(), Pair(found[1].lower(), float(found[2])))
         elif found is not None:
-            lists.reject("neutral_pair", path, number, f"{found[1]!r} has neither sign")
+            lists.reject("neutral_pair", path, number, f"{found[1]!r} has sentiment 0")
         elif line.startswith("\t"):
             lists.reject("bad_row", path, number, f"no pair with its sentiment: {line.strip()[:60]!r}")
         # The list's head and its lines of adjectives ("1. beautiful [sentiment: 1.00] …") have no pair.
@@ -66,7 +66,7 @@ def read_pairs(path: Path) -> tuple[list[Pair], Lists]:
 
 
 def read_photos(paths: Sequence[Path], pairs: Sequence[Pair], lists: Lists) -> Lists:
-    """Add the photos that a user's lists give for the pairs. Raises `InputError` if they give none."""
+    """Add the photos that lists name for the pairs. Raises `InputError` if they name none."""
     by_name = {pair.name: pair for pair in pairs}
     before = len(lists.rejected)
     for path in paths:
@@ -93,11 +93,11 @@ def _photo(lists: Lists, path: Path, number: int, line: str, pairs: Mapping[str,
     name, shown = (path.stem, fields[0]) if len(fields) == 1 else (fields[0], fields[1])
     pair = pairs.get(name.strip().lower().replace(" ", "_"))
     if pair is None:
-        why = f"{name[:60]!r} is no pair of the list"
+        why = f"{name[:60]!r} is not a pair of the list"
         if len(fields) > 2 and cut == r"\s+":  # beautiful flower 123
             why += "; put a tab, comma or semicolon between pair and photo"
         return lists.reject("unknown_pair", path, number, why)
     target = target_of(shown)
     if target is None:
-        return lists.reject("no_flickr_photo", path, number, f"{shown[:80]!r} is no Flickr photo")
+        return lists.reject("no_flickr_photo", path, number, f"{shown[:80]!r} is not a Flickr photo")
     return lists.add(Listed(target.photo_id, target.url, pairs=(pair.name,), sentiment=pair.sign))

@@ -32,7 +32,8 @@ from collectors.http.answers import Answer, FetchError
 from collectors.http.bodies import bad_chunks, is_bad_chunks, read_body
 from collectors.http.budget import ByteBudget, Share
 from collectors.http.guard import GuardedResolver, PrivateAddress, check_url, origin
-from collectors.http.hosts import BUDGETS, Budget, Clock, Host, HostDown, SystemClock
+from collectors.http.hosts import Clock, Host, HostDown, SystemClock
+from collectors.http.rates import Budget
 
 #: Maps an address to the one that the request is sent to: with the sandbox, an address on this machine.
 Route = Callable[[str], str]
@@ -76,7 +77,7 @@ class Client:
     """The crawl's HTTP client; use as an asynchronous context manager."""
 
     limits: Limits = field(default_factory=Limits)
-    budgets: Mapping[str, Budget] = field(default_factory=lambda: BUDGETS)
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
     default_budget: Budget = field(default_factory=Budget)
     honour_noai: bool = True
     route: Route | None = None
@@ -327,10 +328,10 @@ def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def client_for(sandbox: str | None, honour_noai: bool) -> Client:
-    """Return the client; with the address of a sandbox, one that sends all requests there."""
+def client_for(sandbox: str | None, honour_noai: bool, budgets: Mapping[str, Budget] | None = None) -> Client:
+    """Return a client that asks hosts at these rates, or only the sandbox at an address, at full speed."""
     if sandbox is None:
-        return Client(honour_noai=honour_noai)
+        return Client(honour_noai=honour_noai, budgets=budgets or {})
 
     def to_sandbox(url: str) -> str:
         parts = urlsplit(url)

@@ -17,11 +17,11 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from collectors.http.answers import number_in, retry_after
 from collectors.http.quota import Quota
+from collectors.http.rates import Budget
 
 
 class Clock(Protocol):
@@ -48,33 +48,8 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Limits of the requests to a host: `rate` per second at first, at most `max_rate`, and `at_once`.
-
-    `patience` is the longest pause in seconds that a host may ask for; one that asks for more is given up
-    for this run.
-    """
-
-    rate: float = 10.0
-    max_rate: float = 30.0
-    at_once: int = 8
-    patience: float = 120.0
-
-
-#: Budgets of hosts with known limits. Arctic Shift is one person's server; imgur's API allows 12,500 calls
-#: a day, Flickr's 3,600 an hour.
-BUDGETS: Mapping[str, Budget] = {
-    "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
-    "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
-    "i.imgur.com": Budget(rate=10, max_rate=30, at_once=8),
-    "api.imgur.com": Budget(rate=2, max_rate=4, at_once=2),
-    "api.flickr.com": Budget(rate=1, max_rate=1, at_once=4),
-    "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),
-}
-
-#: The number of addresses in a row whose failure opens the breaker; its first pause in seconds; how often it
-#: opens in a run before the host is given up (5 + 10 + 20 + 40 s).
+#: Addresses that fail in a row and open the breaker; its first pause in seconds; how often it may open in
+#: a run before the host is given up (5 + 10 + 20 + 40 s).
 FAILURES_TO_OPEN, FIRST_PAUSE, OPENINGS = 5, 5.0, 4
 
 

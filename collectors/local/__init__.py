@@ -1,1 +1,1 @@
-"""Any dataset on disk: tables and a folder of images become a crawl store (`python -m collectors.local`)."""
+"""A dataset on disk, tables and a folder of images, becomes a crawl store (`python -m collectors.local`)."""

@@ -1,4 +1,4 @@
-"""What a text file is written in: named, or told from its bytes."""
+"""The encoding of a text file: named by the user, or detected."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ from affectory.core.errors import InputError
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16's does: looked at before it
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with UTF-16's mark, so it comes first
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-#: Bytes decoded at once.
+#: Bytes that are decoded at once.
 CHUNK = 1 << 20
 
 
 def encoding_of(path: Path, named: str | None) -> str:
-    """Return the encoding to read a file with, after a look at all of it.
+    """Return the encoding of a file, after decoding all of it.
 
-    A byte-order mark decides; else it is the one named; else UTF-8, or GB18030 where every character is
-    one of GB2312's: GB18030 alone would take most Western text for rare Chinese characters.
-    Raises `InputError` with the encodings that were tried.
+    It is that of the byte-order mark, else the one `named`, else UTF-8, else GB18030 if all characters are in
+    GB2312: most Western text is valid GB18030, too, as rare Chinese characters. Raises `InputError` with the
+    encodings that were tried.
     """
     with path.open("rb") as file:
         head = file.read(4)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    marks = [name for mark, name in _MARKS if head.startswith(mark)]
+    # A UTF-16 file that begins with NUL also has UTF-32's mark: if both fit, the one that was named.
+    marked = named if named in marks else next(iter(marks), None)
     if marked or named:
         encoding = marked or named or ""
         if (fault := _fault(path, encoding)) is not None:
-            raise InputError(f"{str(path)!r} is no {encoding} text: {fault}; name another with encoding")
+            raise InputError(f"{str(path)!r} is not {encoding} text: {fault}; name another with encoding")
         return encoding
     faults = {name: _fault(path, name) for name in ("utf-8", "gb2312")}
     if faults["utf-8"] is None:
@@ -41,12 +43,12 @@ def encoding_of(path: Path, named: str | None) -> str:
         return "gb18030"
     raise InputError(
         f"{str(path)!r} is neither utf-8 ({faults['utf-8']}) nor gb18030 text ({faults['gb2312']}): "
-        'name what it is in [source.local], for example encoding = "cp1252"'
+        'name its encoding in [source.local], for example encoding = "cp1252"'
     )
 
 
 def _fault(path: Path, encoding: str) -> str | None:
-    """Return what keeps a file from being decoded, or None."""
+    """Return why a file can't be decoded, or None if it can."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     before = 0
     with path.open("rb") as file:
@@ -57,7 +59,7 @@ def _fault(path: Path, encoding: str) -> str | None:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 return f"byte {before - held + error.start:,} is 0x{error.object[error.start]:02x}"
-            except UnicodeError as error:  # utf-16 without a mark
+            except UnicodeError as error:  # UTF-16 without a byte-order mark
                 return str(error)
             if not chunk:
                 return None

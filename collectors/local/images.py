@@ -1,7 +1,7 @@
-"""An image on disk: whether it is in the folder, what it is, and its place in the store.
+"""An image on disk: check that it is inside the folder, examine it, and put it into the store.
 
-Runs in a worker process, which bounds the time it may take. The store's file is a hard link if the file
-system supports it, so that a dataset's images don't take up space twice; otherwise it is a copy.
+This runs in a worker process, which limits its time. The store's file is a hard link if the file system
+supports it, so that a dataset's images don't take up space twice; otherwise it is a copy.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collectors.local.posts import image_path
 from collectors.store.layout import media_path
 from collectors.store.record import Outcome
 
-#: A larger file isn't read.
+#: Larger files aren't read.
 MAX_BYTES = 256 * 2**20
 
 
 def look(_: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy, *, root: Path) -> Outcome:
-    """Examine the image at `url` (`local://NAME/PATH`) within `root`; put it in the store in `folder`."""
+    """Examine the image `url` (`local://NAME/PATH`) below `root`, and put it into the store in `folder`."""
     path, problem = inside(root, image_path(url))
     if path is None:
         return problem
@@ -36,9 +36,9 @@ def look(_: bytes, url: str, folder: Path, run_id: int, policy: ImagePolicy, *, 
 
 
 def inside(root: Path, relative: str) -> tuple[Path | None, Outcome]:
-    """Return the file that a path in the folder names, or why there is none that may be read.
+    """Return the file at a path below `root`, or the outcome that says why it may not or can't be read.
 
-    `root` is resolved already: where a link leads, it must lead to within it.
+    `root` is a resolved path. Links must not lead out of it.
     """
     try:
         path = (root / relative).resolve()
@@ -47,7 +47,7 @@ def inside(root: Path, relative: str) -> tuple[Path | None, Outcome]:
         found = path.stat()
     except FileNotFoundError:
         return None, Outcome("gone", "file_missing", detail=relative)
-    except (OSError, ValueError, RuntimeError) as error:  # too long a name, a zero byte, a ring of links
+    except (OSError, ValueError, RuntimeError) as error:  # a long name, a NUL, a cycle of links
         return None, _failed("unreadable_file", f"{relative}: {error}"[:200])
     if not stat.S_ISREG(found.st_mode):
         return None, _failed("not_a_file", relative)
@@ -61,10 +61,10 @@ def _failed(reason: str, detail: str) -> Outcome:
 
 
 def _put(path: Path, data: bytes, folder: Path, run_id: int, place: Path) -> None:
-    """Link the file to its place in the store; where that can't be done, write its bytes there."""
+    """Link the file to its place in the store, or write its bytes there if it can't be linked."""
     if not place.parent.is_dir():
         place.parent.mkdir(exist_ok=True)
     try:
         os.link(path, place)
-    except OSError:  # it stands there already, is on another disk, or belongs to somebody else
+    except OSError:  # the place is taken, on another disk, or the file has another owner
         write(data, folder, run_id, place)

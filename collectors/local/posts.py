@@ -1,4 +1,4 @@
-"""From rows of tables to posts, by the columns that a recipe names."""
+"""From the rows of tables to posts, by the columns that a recipe names."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from collectors.local.source import DELIMITERS, TABLE, Local, image_columns
 from collectors.local.tables import Row, Table, open_table
 from collectors.store.record import Media, Post, Rejection
 
-#: How a column of a label says that it holds, and that it doesn't.
+#: Values in the column of a label if the post has the label, and if it hasn't.
 YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 _NAME = ": name one of them in [source.local]"
 
 
 def image_url(name: str, path: str) -> str:
-    """Return the address of an image on disk in a store: `local://met-meme/images/image_0.jpg`."""
+    """Return the URL by which a store names an image on disk: `local://met-meme/images/image_0.jpg`."""
     return f"local://{name}/{quote(path)}"
 
 
 def image_path(url: str) -> str:
-    """Return the path within the folder that such an address stands for."""
+    """Return the path of such a URL, relative to the folder."""
     return unquote(url.removeprefix("local://").partition("/")[2])
 
 
 @dataclass(slots=True)
 class Tables:
-    """The tables of a dataset, opened and checked; iterate it for posts. `notes` tell what is odd."""
+    """The tables of a dataset, opened and checked; iterate over it for posts. `notes` are for the summary."""
 
     name: str
     source: Local
@@ -43,7 +43,7 @@ class Tables:
 
     @classmethod
     def open(cls, name: str, folder: Path, source: Local) -> Tables:
-        """Open a dataset's tables. Raises `InputError`: a table or a column isn't there, or no text."""
+        """Open a dataset's tables. Raises `InputError` if a table or column is missing or unreadable."""
         tables = [open_table(folder, t, source) for t in source.tables]
         others = [open_table(folder, t, source) for t in source.join]
         for table, label in zip(tables, source.tables, strict=True):
@@ -52,7 +52,7 @@ class Tables:
         opened.joined = opened._join(others)
         if source.encoding is None:
             opened.notes += [
-                f"{t.path.name} was read as {t.encoding}, told from its bytes: another is named with encoding"
+                f"{t.path.name} was read as {t.encoding}, as its bytes suggest: encoding names another"
                 for t in (*tables, *others)
                 if t.encoding not in (None, "utf-8", "utf-8-sig")
             ]
@@ -66,9 +66,12 @@ class Tables:
                 yield (
                     Rejection(made.reason, f"{where}: {made.detail}") if isinstance(made, Rejection) else made
                 )
-        if lone := self.joined.keys() - self._matched:
-            tables = ", ".join(self.source.join)
-            self.notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
+
+    def unmatched(self) -> list[str]:
+        """Return a note on ids of joined tables that no other table has; call it once all rows are read."""
+        lone = self.joined.keys() - self._matched
+        tables = ", ".join(self.source.join)
+        return [f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …"] if lone else []
 
     def _join(self, tables: Sequence[Table]) -> dict[str, Row]:
         """Return the columns that the joined tables add, by id."""
@@ -85,15 +88,15 @@ class Tables:
                     problems[f"{table.path.name}: duplicate_id"] += 1
                 else:
                     known |= row
-        self.notes += [f"{n:,} rows were passed over, {problem}" for problem, n in problems.items()]
+        self.notes += [f"{n:,} rows were skipped, {problem}" for problem, n in problems.items()]
         return found
 
     def _post(self, row: Row, columns: Sequence[str], label: str) -> Post | Rejection:
-        """Return a row's post, or why it is none."""
+        """Return a row's post, or why it isn't one."""
         source, own_id = self.source, row[self.source.id].strip()
         if not own_id:
             return Rejection("no_id", f"{source.id!r} is empty")
-        # MAMI's training.csv and test.csv both have a 15005.jpg, and they are different memes.
+        # In MAMI, 15005.jpg of training.csv and of test.csv are different memes.
         stem = Path(label).stem
         several = len(self.tables) > 1
         whole = f"{stem}/{own_id}" if several else own_id
@@ -121,7 +124,7 @@ class Tables:
         )
 
     def _holding(self, row: Row) -> tuple[str, ...] | Rejection | None:
-        """Return the labels that hold; None where the row says nothing of any."""
+        """Return the labels that a post has; None if all of their columns are empty."""
         said = {name: row[name].strip().lower() for name in self.source.labels}
         if not any(said.values()):
             return None
@@ -142,11 +145,11 @@ class Tables:
 
 
 def _check(table: Table, wanted: Sequence[str], others: Sequence[Table]) -> None:
-    """Raise `InputError` for a column that neither a table nor the joined ones have."""
+    """Raise `InputError` for a column that is missing in a table and in the joined ones, or ambiguous."""
     id_column = wanted[0]
     for one in (table, *others):
         if not one.columns:
-            raise InputError(f"{str(one.path)!r} has no column at all: is it the right file?")
+            raise InputError(f"{str(one.path)!r} has no columns: is it the right file?")
         if id_column not in one.columns:
             raise InputError(f"{str(one.path)!r} has no column {id_column!r} for id; {_has(one)}{_NAME}")
         if twice := [name for name in wanted if one.columns.count(name) > 1]:

@@ -1,8 +1,8 @@
-"""`[source.local]` of a recipe: which tables and columns of a folder on disk hold the posts.
+"""`[source.local]` of a recipe: the tables and columns of a folder on disk that hold the posts.
 
 [source.local]
 tables = ["label_E.csv"]
-join = ["E_text.csv"]                # more columns of the same rows, found by the id
+join = ["E_text.csv"]                # more columns, joined by the id
 id = "file_name"
 title = "text"
 label = "sentiment category"
@@ -28,7 +28,7 @@ from pydantic import (
 
 from affectory.core.errors import RecipeError, first_fault, known_keys
 
-#: Tables by the end of their name; delimited ones with what stands between two values.
+#: Suffixes of tables; those of delimited text with their default delimiter.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = ".parquet"
@@ -36,13 +36,13 @@ KINDS = (*DELIMITERS, *JSON_LINES, PARQUET)
 
 
 class Local(BaseModel):
-    """Where a post's parts stand in tables. Every value but the first five and `image` is a column's name.
+    """The columns of a post's fields. All values are names of columns but the first five and `image`.
 
-    `labels` are columns of 0 or 1, one a label, for posts that may have several; `unlabelled` names tables
-    that lack the label columns, as an unlabelled test set's do. `image` is a path within the folder, with
-    columns in braces; `{table}` is the name of the row's table without its end. With `quoted = false` a
-    quotation mark is a character like others. Without `split` a post's split is the name of its table,
-    where there are several.
+    `labels` are columns of 0 or 1, one per label, for posts that may have several. `unlabelled` names tables
+    without the label columns, such as an unlabelled test set. `image` is a path below the folder with columns
+    in braces; `{table}` is the name of the row's table without its suffix. With `quoted = false` quotation
+    marks have no special meaning. Without `split`, a post's split is the name of its table if there are
+    several.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,14 +73,14 @@ class Local(BaseModel):
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise ValueError(f"{name!r} is outside of the folder: name a path within it")
             if Path(name).suffix.lower() not in KINDS:
-                raise ValueError(f"{name!r} is no table: its name must end in {', '.join(KINDS)}")
+                raise ValueError(f"{name!r} is not a table: its name must end in {', '.join(KINDS)}")
         return names
 
     @field_validator("encoding")
     @classmethod
     def _is_an_encoding(cls, name: str | None) -> str | None:
         try:
-            "".encode(name or "utf-8")  # base64 is a codec too, and of no text
+            "".encode(name or "utf-8")  # base64 is a codec, but not of text
         except LookupError:
             raise ValueError("there is no such encoding; write it as utf-8, gb18030, cp1252, …") from None
         return name
@@ -90,7 +90,7 @@ class Local(BaseModel):
     def _stand_beside_a_label(cls, names: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
         if names and others.data.get("label") is None:
             raise ValueError(
-                "label is missing, the column of one class a post, by which a release is split: add it"
+                "label is missing, the column of a post's one class, by which a release is split: add it"
             )
         return names
 
@@ -109,24 +109,26 @@ class Local(BaseModel):
             raise ValueError("name a column for title, or a pattern for image")
         stems = [Path(name).stem for name in self.tables]
         if twice := [stem for stem in stems if stems.count(stem) > 1]:
-            raise ValueError(f"two tables are called {twice[0]!r}, and posts go by their names: rename one")
+            raise ValueError(
+                f"two tables are called {twice[0]!r}, and ids of posts contain that name: rename one"
+            )
         if unknown := set(self.unlabelled) - set(self.tables):
             raise ValueError(f"unlabelled names {sorted(unknown)[0]!r}, which is not among tables")
         return self
 
     def columns(self, table: str) -> list[str]:
-        """Return the columns that a row of this table needs, its own or joined."""
+        """Return the columns that a row of this table needs, its own or joined ones."""
         plain = [self.id, self.title, self.body, self.split, *image_columns(self.image)]
         labels = [] if table in self.unlabelled else [self.label, *self.labels]
         return list(dict.fromkeys(name for name in (*plain, *labels) if name))
 
 
-#: In an image pattern: the name of the row's table.
+#: The field of an image pattern that is the name of the row's table.
 TABLE = "table"
 
 
 def image_columns(pattern: str | None) -> list[str]:
-    """Return the columns in an image pattern's braces. Raises `ValueError` for one that names none."""
+    """Return the columns in the braces of an image pattern. Raises `ValueError` if there are none."""
     if pattern is None:
         return []
     found = []
@@ -149,7 +151,7 @@ def load(path: Path) -> Local:
             "--datasets"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{str(path)!r} is no TOML: {error}") from None
+        raise RecipeError(f"{str(path)!r} is not TOML: {error}") from None
     source = recipe.get("source", {})
     if not isinstance(source, dict) or "local" not in source:
         raise RecipeError(f"{str(path)!r} has no [source.local]: add it, as docs/local.md shows")

@@ -1,4 +1,4 @@
-"""Tables on disk, of whatever kind, as rows of strings."""
+"""Tables on disk, in any of the formats, as rows of strings."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from collectors.store.record import Rejection
 
 Row = dict[str, str]
 
-_UNQUOTED = "it ends within quotes: a table written without any has quoted = false in [source.local]"
+_UNQUOTED = "it ends within quotes: for a table without quoting set quoted = false in [source.local]"
 
-#: Lines of a JSON file whose keys are its columns.
-LOOKED_AT = 1000
+#: Lines of a JSON Lines file whose keys are its columns.
+LINES_FOR_COLUMNS = 1000
 
-#: No cell is larger; the library's own limit is 128 kB.
+#: Maximum length of a cell; the library's default is 128 kB.
 MAX_CELL = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: the columns it has, and how to read it."""
+    """A table: its columns, and how to read it."""
 
     path: Path
     columns: Sequence[str]
@@ -36,7 +36,7 @@ class Table:
     quoted: bool = True
 
     def rows(self, wanted: Iterable[str]) -> Iterator[tuple[str, Row | Rejection]]:
-        """Yield where each row stands ("label_E.csv, line 17") and the columns wanted of it, or why not."""
+        """Yield each row's position ("label_E.csv, line 17") and wanted columns, or why it can't be read."""
         names = [name for name in wanted if name in self.columns]
         kind = self.path.suffix.lower()
         if kind == PARQUET:
@@ -48,14 +48,14 @@ class Table:
 
 
 def open_table(folder: Path, name: str, source: Local) -> Table:
-    """Look at a table: its encoding and its columns. Raises `InputError` where it can't be read."""
+    """Detect a table's encoding and columns. Raises `InputError` if it can't be read."""
     from collectors.local.encoding import encoding_of
 
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"the table {str(path)!r} leads out of the folder, to {str(path.resolve())!r}, and nothing "
-            "there is read: put a copy in its place"
+            f"the table {str(path)!r} is a link out of the folder, to {str(path.resolve())!r}, where nothing "
+            "is read: replace it by a copy"
         )
     if not path.is_file():
         beside = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
@@ -90,14 +90,14 @@ def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | 
             yield where, Rejection("unclosed_quote", _UNQUOTED)
         elif len(values) == width:
             yield where, {name: values[at] for name, at in place.items()}
-        elif values:  # no empty line
+        elif values:  # not an empty line
             detail = f"{len(values)}, the header has {width}"
             yield where, Rejection("wrong_number_of_columns", detail)
 
 
 def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield each row's first line and cells below the header, and whether it ends within quotes."""
-    raw: list[str] = []  # the lines of the row in hand
+    """Yield, for each row below the header, its first line, its cells, and if it ends within quotes."""
+    raw: list[str] = []  # the lines of the current row
 
     def lines(file: Iterable[str]) -> Iterator[str]:
         for line in file:
@@ -128,7 +128,7 @@ def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row |
             found = _object(line)
             if isinstance(found, Rejection):
                 yield where, found
-            else:  # a key that isn't there is as good as null
+            else:  # a missing key is like null
                 yield where, {name: _as_text(found.get(name)) for name in names}
 
 
@@ -137,13 +137,13 @@ def _object(line: str) -> dict[str, Any] | Rejection:
         found = json.loads(line)
     except ValueError as error:
         return Rejection("unreadable_line", str(error))
-    return found if isinstance(found, dict) else Rejection("unreadable_line", f"no object: {line[:40]!r}")
+    return found if isinstance(found, dict) else Rejection("unreadable_line", f"not an object: {line[:40]!r}")
 
 
 def _keys(path: Path, encoding: str) -> list[str]:
-    """Return the keys of the first objects of a file of JSON lines."""
+    """Return the keys of the first objects of a JSON Lines file."""
     with path.open(encoding=encoding) as file:
-        objects = [_object(line) for line in islice(file, LOOKED_AT) if line.strip()]
+        objects = [_object(line) for line in islice(file, LINES_FOR_COLUMNS) if line.strip()]
     return list(dict.fromkeys(key for one in objects if isinstance(one, dict) for key in one))
 
 
@@ -163,14 +163,14 @@ def _parquet_file(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{str(path)!r} is no Parquet file: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{str(path)!r} is not a Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _as_text(value: Any) -> str:
-    """Return a JSON or Arrow value as a table would write it: null is empty, true is 1."""
+    """Return a JSON or Arrow value as text: null is empty, true is 1."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(int(value))
-    # JSON may hold halves of a character ("\ud83d"), which no file can
+    # JSON may have lone surrogates ("\ud83d"), which can't be encoded
     return str(value).encode("utf-8", "replace").decode()

@@ -1,1 +1,1 @@
-"""Reddit: four interchangeable sources of posts, one parser, one command (`python -m collectors.reddit`)."""
+"""Reddit: interchangeable sources of posts, one parser, one command (`python -m collectors.reddit`)."""

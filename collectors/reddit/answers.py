@@ -1,8 +1,8 @@
-"""What Reddit's answer to one request is: the parsed JSON, or the error that it is.
+"""Reddit's answer to one request: its JSON, or the error that it means.
 
     SourceError
-    └── RedditError                      one line: whose answer, what it says, the next step
-        ├── BadCredentials               401, or a token refused with {"error": "invalid_grant"}
+    └── RedditError                      one line: the request, the failure, the next step
+        ├── BadCredentials               401, or a refused token: {"error": "invalid_grant"}
         │   └── TokenExpired             401 to a call with a token: ask for a new one       (retry)
         ├── Forbidden                    403 without a reason
         │   ├── PrivateSubreddit         … "private", "gold_only", "employees_only"
@@ -15,12 +15,12 @@
         ├── RateLimited                  429                                                 (retry)
         ├── UnavailableForLegalReasons   451
         ├── ServerError                  5xx                                                 (retry)
-        ├── MalformedAnswer              no JSON, or not the JSON that was asked for         (retry)
-        │   └── AnswerTooLarge           over 16 MB, unpacked
+        ├── MalformedAnswer              not JSON, or not the expected JSON                  (retry)
+        │   └── AnswerTooLarge           over 16 MB, decompressed
         └── UnexpectedStatus             anything else
 
-`retry` says whether the same request may succeed later, `retry_after` after how many seconds, if
-Reddit said so.
+`retry` says whether the same request may succeed later; `retry_after` is the number of seconds to wait, if
+Reddit gave one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from collectors.http.answers import html_title, number_in, retry_after
 
 
 class RedditError(SourceError):
-    """A failure answered by Reddit to the request for `what` ("r/happy")."""
+    """Reddit's failure to answer the request for `what` ("r/happy")."""
 
     says: ClassVar[str] = "the request failed"
     next_step: ClassVar[str] = "try again later"
@@ -50,7 +50,7 @@ class RedditError(SourceError):
 
 
 class BadCredentials(RedditError):
-    """Reddit knows neither the app nor the account."""
+    """Reddit doesn't accept the credentials of the app or the account."""
 
     says = "Reddit refuses the credentials"
     next_step = "check client_id, client_secret, username and password in praw.ini"
@@ -65,7 +65,7 @@ class TokenExpired(BadCredentials):
 
 
 class Forbidden(RedditError):
-    """Reddit refuses, and gives no reason."""
+    """Reddit refuses without a reason."""
 
     says = "Reddit forbids it"
     next_step = "check that your app is approved and its user agent unique, or leave it out"
@@ -86,28 +86,28 @@ class QuarantinedSubreddit(Forbidden):
 
 
 class NotFound(RedditError):
-    """There is no such thing."""
+    """Nothing has this name or id."""
 
     says = "Reddit finds nothing there"
     next_step = "check the name or the id"
 
 
 class BannedSubreddit(NotFound):
-    """Reddit has closed it."""
+    """Reddit has closed the subreddit."""
 
     says = "Reddit has banned the subreddit"
     next_step = "leave it out, or read its posts from a dump (--source dump)"
 
 
 class UnknownSubreddit(NotFound):
-    """No subreddit has this name: Reddit leads to its search."""
+    """No subreddit has this name: Reddit redirects to its search."""
 
     says = "there is no subreddit of that name"
     next_step = "check the spelling"
 
 
 class Redirected(RedditError):
-    """Reddit sends elsewhere, and the client doesn't follow."""
+    """Reddit redirects, which the client doesn't follow."""
 
     says = "Reddit redirects the request"
     next_step = "check the name; if it is right, please report it"
@@ -129,14 +129,14 @@ class RateLimited(RedditError):
 
 
 class UnavailableForLegalReasons(RedditError):
-    """Withheld by law where you are."""
+    """Reddit may not show it in this country."""
 
     says = "Reddit withholds it for legal reasons"
     next_step = "leave it out"
 
 
 class ServerError(RedditError):
-    """Reddit, or what stands before it, is down."""
+    """Reddit, or a proxy in front of it, failed."""
 
     says = "Reddit's servers failed"
     next_step = "repeat it in some minutes"
@@ -144,7 +144,7 @@ class ServerError(RedditError):
 
 
 class MalformedAnswer(RedditError):
-    """The answer isn't the JSON that was asked for."""
+    """The answer isn't the expected JSON."""
 
     says = "the answer can't be read"
     next_step = "repeat it; if it stays, please report it"
@@ -152,7 +152,7 @@ class MalformedAnswer(RedditError):
 
 
 class AnswerTooLarge(MalformedAnswer):
-    """The answer is larger than any that Reddit gives, packed or unpacked."""
+    """The answer is larger than any regular one, compressed or decompressed."""
 
     says = "the answer is too large"
     next_step = "repeat it later; if it stays, please report it"
@@ -160,7 +160,7 @@ class AnswerTooLarge(MalformedAnswer):
 
 
 class UnexpectedStatus(RedditError):
-    """A status that none of the rules know."""
+    """A status without a rule of its own."""
 
     says = "an unexpected status"
     next_step = "please report it"
@@ -180,9 +180,9 @@ _TOKEN_ERRORS |= {"unauthorized_client", "unsupported_grant_type", "access_denie
 def check_answer(
     status: int, headers: Mapping[str, str], body: bytes, *, what: str, now: float | None = None
 ) -> Any:
-    """Return the JSON of an answer, or raise the `RedditError` that it is.
+    """Return the JSON of an answer, or raise the `RedditError` that it means.
 
-    `what` names the request in the message ("r/happy"); `now` (Unix time) stands for the clock.
+    `what` names the request in the message ("r/happy"); `now` (Unix time) replaces the clock.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     if 200 <= status < 300:
@@ -244,7 +244,7 @@ def one_line(text: str) -> str:
 
 def _parsed(body: bytes, what: str) -> Any:
     try:
-        # The standard library's parser, for it alone reads the lone surrogates that Reddit's titles hold.
+        # Only the standard library's parser accepts the lone surrogates in some of Reddit's titles.
         return json.loads(body)
     except (ValueError, RecursionError):
         title = html_title(body)

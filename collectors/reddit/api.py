@@ -1,8 +1,8 @@
-"""Reddit's own API through Async PRAW: credentials as PRAW's users keep them, answers as raw JSON.
+"""Reddit's own API through Async PRAW: credentials where PRAW looks for them, answers as raw JSON.
 
-Async PRAW logs in, renews the token and paces itself by Reddit's `x-ratelimit` headers; this module
-adds the patience (429, 5xx) and turns every failure into the named error that it is. Answers are read
-within a size limit, and no request is redirected: each carries a token, or the credentials themselves.
+Async PRAW logs in, renews the token and limits its rate by Reddit's `x-ratelimit` headers. This module adds
+retries (429, 5xx) and named errors. Answers have a size limit, and redirects aren't followed, because each
+request carries a token or the credentials themselves.
 """
 
 from __future__ import annotations
@@ -29,30 +29,31 @@ from collectors.reddit.answers import (
 if TYPE_CHECKING:
     import asyncpraw
 
-#: Attempts at one request, and the pause in seconds that a server without a word of its own gets.
+#: Attempts at one request, and the first pause in seconds if the server names none.
 ATTEMPTS, PAUSE = 6, 2.0
 
-#: Bytes of an answer, unpacked. A page of 100 posts has about 300 kB; with the longest texts, some MB.
+#: Bytes of a decompressed answer. A page of 100 posts has about 300 kB, with the longest texts a few MB.
 MAX_BYTES = 16 * 2**20
 
-#: Ids in one call of /api/info: Reddit's own limit.
+#: Ids in one call of /api/info, by Reddit's limit.
 INFO_IDS = 100
 
-#: PRAW's own names of its environment variables, which are in lower case.
+#: PRAW's names of its environment variables, which are in lower case.
 ENV_CLIENT_ID, ENV_SITE, ENV_USER_AGENT = "praw_client_id", "praw_site", "praw_user_agent"
 
 NO_CREDENTIALS = (
     "--source oauth needs credentials of a Reddit app, and none were found in praw.ini or the "
-    "environment (praw_client_id, praw_client_secret). Ways on: make an app of type 'script' at "
+    "environment (praw_client_id, praw_client_secret). Register an app of type 'script' at "
     "https://www.reddit.com/prefs/apps; or read an archive (--source archive), a dump (--source dump "
-    "--path FILE.zst) or a published list (--source index --path FOLDER); or try it without any: --sandbox"
+    "--path FILE.zst) or a published list (--source index --path FOLDER); or try the command without "
+    "credentials: --sandbox"
 )
 
 USER_AGENT = "affectory/0.1 (research dataset builder)"
 
 
 def has_credentials() -> bool:
-    """Say whether praw.ini or the environment names a client id, without importing Async PRAW."""
+    """Return whether praw.ini or the environment has a client id, without importing Async PRAW."""
     if os.environ.get(ENV_CLIENT_ID):
         return True
     config_home = os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -60,20 +61,22 @@ def has_credentials() -> bool:
     try:
         found.read([Path(config_home) / "praw.ini", "praw.ini"])
     except configparser.Error as error:
-        raise InputError(f"praw.ini can't be read: {' '.join(str(error).split())}; mend the line") from None
+        raise InputError(
+            f"praw.ini can't be read: {' '.join(str(error).split())}; correct the line"
+        ) from None
     site = os.environ.get(ENV_SITE, "DEFAULT")
     return (site == "DEFAULT" or found.has_section(site)) and found.get(site, "client_id", fallback="") != ""
 
 
 @asynccontextmanager
 async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
-    """Log in with the user's credentials, or to the sandbox at that address with its own.
+    """Log in with the user's credentials, or to the sandbox at this address.
 
-    Raises `InputError` where credentials are missing.
+    Raises `InputError` if credentials are missing.
     """
     if sandbox is None and not has_credentials():
         raise InputError(NO_CREDENTIALS)
-    import asyncpraw  # takes 0.4 s: only where it is used
+    import asyncpraw  # takes 0.4 s
 
     from collectors.reddit.requestor import KeepingRequestor, make_session
 
@@ -101,13 +104,13 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
 
 
 class RedditApi:
-    """Reddit's API, answering raw JSON or raising a `RedditError`. One request at a time."""
+    """Reddit's API: returns raw JSON or raises a `RedditError`. One request at a time."""
 
     def __init__(self, reddit: asyncpraw.Reddit) -> None:
         self._reddit = reddit
 
     async def get(self, path: str, params: Mapping[str, str], *, what: str) -> Any:
-        """Ask for `path` ("r/happy/top"); `what` names it in errors ("r/happy")."""
+        """Return the answer to a GET of `path` ("r/happy/top"); `what` names it in errors ("r/happy")."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._once(path, params, what)
@@ -133,7 +136,7 @@ class RedditApi:
             answer = error.response
             body = getattr(self._reddit.requestor, "body", b"")
             check_answer(answer.status, answer.headers, body, what=what)
-            raise  # an answer that Async PRAW refuses and we don't
+            raise  # Async PRAW refuses the answer, but check_answer doesn't
         except exceptions.RequestException as error:
             cause = error.original_exception
             if isinstance(cause, FetchError):  # the body can't be read: see collectors/http/bodies.py
@@ -142,7 +145,7 @@ class RedditApi:
             raise ServerError(what, f"no answer: {type(cause).__name__} {cause}") from None
 
     async def info(self, ids: Sequence[str]) -> dict[str, Any]:
-        """Return what /api/info says of these ids ("3svmej"), at most 100: id -> the post's child."""
+        """Return the listing's child of each of these ids ("3svmej"), at most 100, that /api/info knows."""
         from collectors.reddit.post import parse_listing
 
         names = ",".join(f"t3_{i}" for i in ids)

@@ -2,9 +2,9 @@
 
     GET /api/posts/search?subreddit=happy&sort=asc&after=1356998400&limit=100
     {"data": [{"id": "15qsyl", "created_utc": 1356998461, …}, …]}
-    422 {"data": null, "error": "Timeout. Maybe slow down a bit"}     (too much at once: ask for less)
+    422 {"data": null, "error": "Timeout. Maybe slow down a bit"}     (too many posts at once)
 
-A subreddit is walked from its first post to its last; scores are those of the archive's snapshot.
+A subreddit is read from its oldest post to its newest; scores are those of the archive's snapshot.
 Source: https://github.com/ArthurHeitmann/arctic_shift/blob/master/api/README.md and its issues 12, 66.
 """
 
@@ -25,19 +25,20 @@ from collectors.http.client import Client
 from collectors.reddit.api import RedditApi
 from collectors.reddit.post import parse_post
 from collectors.reddit.refresh import refresh
+from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
 HOST = "https://arctic-shift.photon-reddit.com"
 
-#: Posts asked for at once: the API's maximum, and what "slow down" brings it to.
+#: Posts per request: the API's maximum, and the minimum after "slow down" answers.
 PAGE, SMALLEST_PAGE = 100, 10
 
-#: "Slow down" answers in a row before a subreddit is left for a later run.
+#: "Slow down" answers in a row after which a subreddit is left to a later run.
 PATIENCE = 8
 
 
 class ArchiveError(SourceError):
-    """The archive can't give a subreddit, or not now."""
+    """The archive doesn't return a subreddit's posts."""
 
 
 class _Answer(msgspec.Struct):
@@ -45,12 +46,20 @@ class _Answer(msgspec.Struct):
     error: str | None = None
 
 
+def make(asked: Asked) -> Archive:
+    """Return the source; with the API, scores are refreshed."""
+    plan = asked.plan
+    return Archive(
+        asked.client, plan.communities, asked.key, plan.since, asked.scope, asked.resume, asked.api
+    )
+
+
 @dataclass(slots=True)
 class Archive:
-    """Walk the archive of each subreddit by date, from `since` (Unix seconds) where given.
+    """Read each subreddit's archive by date, from `since` (Unix seconds) if given.
 
-    With `api` their scores are refreshed. `scope` tells walks with other limits apart. A walk that
-    came to its end goes on from there in a later run, with the posts made since.
+    With `api`, scores are refreshed. `scope` distinguishes walks with different limits. After the end of a
+    walk, a later run continues with the posts that were made since.
     """
 
     client: Client
@@ -62,24 +71,24 @@ class Archive:
     api: RedditApi | None = None
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Give each subreddit's posts, the oldest first."""
+        """Yield each subreddit's posts, the oldest first."""
         for sub in self.subs:
             try:
                 async for page in self._subreddit(sub):
                     yield page
             except FetchError as error:
                 problem = ArchiveError(
-                    f"r/{sub}: the archive can't be read ({error}); run the same command again to go on"
+                    f"r/{sub}: the archive can't be read ({error}); run the same command again to resume"
                 )
                 yield Failure(sub, problem)
-            except SourceError as error:  # the archive's, or Reddit's when scores are refreshed
+            except SourceError as error:  # the archive's, or Reddit's while scores are refreshed
                 yield Failure(sub, error)
 
     async def _subreddit(self, sub: str) -> AsyncIterator[Page]:
         walk = f"archive:{sub}:{self.scope}"
         cursor = self.resume(walk)
         after = int(cursor) if cursor is not None else (self.since or 0)
-        seen: set[str] = set()  # the posts of the last second, which the next page gives again
+        seen: set[str] = set()  # ids of the page before, whose last second is asked for again
         found_any = cursor is not None
         while True:
             found = await self._ask(sub, after)
@@ -88,8 +97,8 @@ class Archive:
             found_any = True
             newest = max((_second(p) for p in found), default=0)
             if found:
-                # `after` is exclusive: ask again from the second before the newest, lest a page's
-                # edge cut a second in two; past it where that would ask for the same again.
+                # `after` is exclusive. Ask again for the newest second, which may have more posts than
+                # fitted into this page, unless the next request would be the same as this one.
                 after = newest - 1 if newest - 1 > after else max(newest, after + 1)
             yield await self._page(sub, walk, found, seen, after)
             if not found:
@@ -112,7 +121,7 @@ class Archive:
         return Page(sub, walk, posts, rejected, cursor=str(after), last=not found, ranked=True)
 
     async def _ask(self, sub: str, after: int) -> list[Any]:
-        """Ask for one page; where the archive says "slow down", wait, ask for less, and ask again."""
+        """Request one page; after "slow down", wait and request a smaller one."""
         size = PAGE
         for attempt in range(PATIENCE):
             answer = await self.client.get(
@@ -122,14 +131,14 @@ class Archive:
             try:
                 parsed = msgspec.json.decode(answer.body, type=_Answer)
             except msgspec.DecodeError:
-                raise ArchiveError(f"r/{sub}: the archive answered no JSON; try again later") from None
+                raise ArchiveError(f"r/{sub}: the archive's answer is not JSON; try again later") from None
             if parsed.data is not None:
                 return parsed.data
             if "slow down" not in (parsed.error or "").lower():
                 raise ArchiveError(f"r/{sub}: the archive says {parsed.error!r}; check the name")
             size = max(size // 2, SMALLEST_PAGE)
             await self.client.clock.sleep(random.uniform(1, 2 ** min(attempt + 1, 6)))
-        raise ArchiveError(f"r/{sub}: the archive asks to slow down; run the same command later to go on")
+        raise ArchiveError(f"r/{sub}: the archive asks to slow down; run the same command later to resume")
 
 
 def _second(post: Any) -> int:

@@ -1,8 +1,8 @@
-"""Source `dump`: `.zst` files of raw submissions, one JSON object a line, as the archives publish them.
+"""Source `dump`: `.zst` files of raw submissions, one JSON object per line, as archives publish them.
 
-Files are compressed with a window of up to 2 GB (`--long=31`) and may hold several frames. Lines are
-split on bytes, for a chunk's edge may cut a character in two; a file that ends within a frame or
-a line is an error that names the offset, never a silent end.
+Files are compressed with a window of up to 2 GB (`--long=31`) and may have several frames. Lines are split
+as bytes, because a chunk may end inside a character. A file that ends inside a frame is an error with the
+offset.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ import zstandard
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
 from collectors.reddit.post import parse_post
+from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
-#: Bytes read from the file, and unpacked, at once.
+#: Bytes that are read from the file at once.
 CHUNK = 1 << 20
 
-#: Posts in a page, and lines after which a page is given whatever it holds.
+#: Posts per page, and lines after which a page is yielded in any case.
 PAGE_POSTS, PAGE_LINES = 500, 200_000
 
 
 class TruncatedDump(InputError):
-    """A dump that ends before its end."""
+    """A dump that ends inside a frame."""
 
 
 class _Glance(msgspec.Struct):
-    """The one field that decides whether a line is read further."""
+    """The field by which most lines are skipped without parsing the rest."""
 
     subreddit: str | None = None
 
@@ -53,7 +54,7 @@ def lines(path: Path) -> Iterator[bytes]:
                     data = frame.decompress(chunk)
                 except zstandard.ZstdError as error:
                     raise InputError(
-                        f"{str(path)!r} is no sound .zst file: {error}, near byte "
+                        f"{str(path)!r} is not a valid .zst file: {error}, near byte "
                         f"{file.tell() - len(chunk):,}; download it again"
                     ) from None
                 at_start = False
@@ -61,7 +62,7 @@ def lines(path: Path) -> Iterator[bytes]:
                 *whole, rest = (rest + data).split(b"\n")
                 yield from whole
                 chunk = frame.unused_data
-                if frame.eof:  # the next frame, if any
+                if frame.eof:  # another frame may follow
                     frame, at_start = decompressor.decompressobj(), True
         if not at_start:
             raise TruncatedDump(
@@ -72,9 +73,14 @@ def lines(path: Path) -> Iterator[bytes]:
         yield rest
 
 
+def make(asked: Asked) -> Dump:
+    """Return the source, which reads `asked.files`."""
+    return Dump(asked.files, asked.plan.communities, asked.key, asked.scope)
+
+
 @dataclass(slots=True)
 class Dump:
-    """Read the posts of `subs` from dump files, one pass for all subreddits."""
+    """Read the posts of `subs` from dump files, in one pass for all subreddits."""
 
     paths: Sequence[Path]
     subs: Sequence[str]
@@ -83,7 +89,7 @@ class Dump:
     _pages: dict[str, _Gathered] = field(default_factory=dict)
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Give the posts in the files' order; a community's last page comes after the last file."""
+        """Yield the posts in the files' order; each community's last page comes after the last file."""
         gathered = {sub: _Gathered() for sub in self.subs}
         others = 0
         for path in self.paths:
@@ -97,7 +103,7 @@ class Dump:
                 if number % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
-                    await asyncio.sleep(0)  # let Ctrl-C and the images have their turn
+                    await asyncio.sleep(0)  # for Ctrl-C and the image stage
         for position, sub in enumerate(self.subs):
             gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
             yield gathered[sub].page(sub, self._walk(sub), last=True)
@@ -106,7 +112,7 @@ class Dump:
         return f"dump:{sub}:{self.scope}"
 
     def _read(self, line: bytes, path: Path, number: int) -> tuple[str | None, Post | Rejection]:
-        """Return the community a line belongs to, or None for one nobody asked for, and its post."""
+        """Return the line's community, or None for one that wasn't asked for, and its post."""
         try:
             name = (msgspec.json.decode(line, type=_Glance).subreddit or "").lower()
             if name not in self.subs:
@@ -119,7 +125,7 @@ class Dump:
 
 
 class _Gathered:
-    """What was read of one community since its last page."""
+    """The rows of one community since its last page."""
 
     def __init__(self) -> None:
         self.posts: list[Post] = []

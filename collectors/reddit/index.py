@@ -1,13 +1,13 @@
 """Source `index`: a published list of posts.
 
-Two forms are read. A CSV table with columns `id`, `title`, `url` and `subreddit` (and, where there, `ups`,
-`created_utc`, `permalink`, `num_comments`, `author`), as Duong et al. 2017 published it:
+A list is either a CSV table with columns `id`, `title`, `url` and `subreddit` (and optionally `ups`,
+`created_utc`, `permalink`, `num_comments`, `author`), as Duong et al. 2017 published theirs:
 
     id,name,url,ups,downs,created_utc,title,permalink,subreddit,num_comments,author,…
     36klm2,t3_36klm2,http://i.imgur.com/dtcm0.jpg,259,0,1432086938.0,r/gore. Not r/shatter.,…,gore,19,…
 
-or any other file with one id or address a line (`3svmej`, `t3_3svmej`,
-`https://www.reddit.com/r/creepy/comments/3svmej/…`); what such posts hold only Reddit's API can say.
+or any other file with one id or URL per line (`3svmej`, `t3_3svmej`,
+`https://www.reddit.com/r/creepy/comments/3svmej/…`), whose posts come from Reddit's API.
 """
 
 from __future__ import annotations
@@ -27,22 +27,28 @@ from collectors.reddit.answers import RedditError
 from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.post import parse_post
 from collectors.reddit.refresh import refresh
+from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
-#: Columns a table must have; the others are taken where they are.
+#: Columns that a table must have; the others are optional.
 NEEDED = ("id", "title", "url", "subreddit")
 
 _ID = re.compile(
     r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_)?([0-9a-z]{4,13})(?:[/?#]\S*)?", re.IGNORECASE
 )
 
-#: A row of a list: the submission as far as the list gives it, {"id": …} where it gives no more.
+#: A row of a list: the fields of the submission that it has, at least {"id": …}.
 Row = Mapping[str, Any]
+
+
+def make(asked: Asked) -> Index:
+    """Return the source, which reads `asked.files`."""
+    return Index(asked.files, asked.plan.communities, asked.key, asked.scope, asked.api)
 
 
 @dataclass(slots=True)
 class Index:
-    """Read the posts of `subs` from published lists; `api` is needed where a list holds ids alone."""
+    """Read the posts of `subs` from published lists; lists of ids need `api`."""
 
     paths: Sequence[Path]
     subs: Sequence[str]
@@ -51,7 +57,7 @@ class Index:
     api: RedditApi | None = None
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Give the posts list by list, a hundred rows at a time."""
+        """Yield the posts list by list, a hundred rows at a time."""
         for path in self.paths:
             batch: list[Row | Rejection] = []
             for row in rows(path, ids_alone=self.api is not None):
@@ -69,7 +75,7 @@ class Index:
         return f"index:{sub}:{self.scope}"
 
     async def _pages(self, batch: Sequence[Row | Rejection]) -> list[Page | Failure]:
-        """Parse, and where there is an API refresh, a batch of rows; a page for each community in it."""
+        """Parse a batch of rows and refresh it if there is an API; return a page for each community."""
         rejected = [row for row in batch if isinstance(row, Rejection)]
         listed = [row for row in batch if not isinstance(row, Rejection)]
         posts: list[Post] = []
@@ -103,8 +109,10 @@ class Index:
 
 
 def rows(path: Path, *, ids_alone: bool) -> Iterator[Row | Rejection]:
-    """Yield a list's rows. Raises `InputError` for a table without the needed columns, or, where
-    `ids_alone` is false, for a list that holds nothing but ids.
+    """Yield a list's rows.
+
+    Raises `InputError` for a table without the needed columns and, unless `ids_alone` is true, for a list of
+    ids.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -113,7 +121,7 @@ def rows(path: Path, *, ids_alone: bool) -> Iterator[Row | Rejection]:
                 return
             if not ids_alone:
                 raise InputError(
-                    f"{str(path)!r} is a list of ids, and what the posts hold only Reddit's API can say: "
+                    f"{str(path)!r} is a list of ids, and the posts themselves come from Reddit's API: "
                     "put credentials in praw.ini, or give a CSV table with columns " + ", ".join(NEEDED)
                 )
             for number, line in enumerate(file, 1):
@@ -123,7 +131,7 @@ def rows(path: Path, *, ids_alone: bool) -> Iterator[Row | Rejection]:
                 elif line.strip() and not line.startswith("#"):
                     yield Rejection("no_id", f"{path.name}, line {number}: {line.strip()[:60]!r}")
     except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is no UTF-8 text (byte {error.start:,}): convert it") from None
+        raise InputError(f"{str(path)!r} is not UTF-8 text (byte {error.start:,}): convert it") from None
 
 
 def _table(path: Path, table: csv.DictReader[str]) -> Iterator[Row | Rejection]:
@@ -142,10 +150,10 @@ def _table(path: Path, table: csv.DictReader[str]) -> Iterator[Row | Rejection]:
 
 
 def _mended(row: dict[str, str]) -> dict[str, str | None]:
-    """Undo what the published index's tools did to a row.
+    """Repair a row of the published index.
 
-    {"id": "1.16E+03", "name": "t3_1163e0", …}: a spreadsheet took the id for a number;
-    {"author": "N/A", …}: the account was gone.
+    {"id": "1.16E+03", "name": "t3_1163e0", …}: a spreadsheet read the id as a number.
+    {"author": "N/A", …}: the account no longer existed.
     """
     name = row.get("name") or ""
     own_id = name.removeprefix("t3_") if name.startswith("t3_") else row["id"]

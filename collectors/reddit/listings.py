@@ -1,7 +1,7 @@
-"""Source `oauth`: a subreddit's listings, the best-scored posts first.
+"""Source `oauth`: a subreddit's listings, posts with the highest score first.
 
-A listing ends near 1,000 posts. `--min-ups` asks for more than that: then every listing that may
-hold other posts is walked (top by every window, hot, new, controversial, search).
+A listing ends at about 1,000 posts. With `--min-ups`, all listings that may have other posts are read as well
+(top by every window, hot, new, controversial, search).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collectors.crawl.source import Failure, Page
 from collectors.reddit.answers import BadCredentials, RedditError
 from collectors.reddit.api import RedditApi
 from collectors.reddit.post import parse_listing, parse_post
+from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
 #: Time windows of a listing, from the widest to the narrowest.
@@ -25,7 +26,7 @@ _BEYOND_TOP: tuple[tuple[str, dict[str, str]], ...] = (
     *(("controversial", {"t": t}) for t in WINDOWS),
     ("hot", {}),
     ("new", {}),
-    # Link posts only; each order of the search shows another thousand.
+    # Only link posts; each sort order of the search gives another thousand.
     *(
         ("search", {"q": "self:no", "restrict_sr": "on", "sort": order})
         for order in ("top", "comments", "new")
@@ -37,11 +38,20 @@ _BEYOND_TOP: tuple[tuple[str, dict[str, str]], ...] = (
 )
 
 
+def make(asked: Asked) -> Listings:
+    """Return the source; it needs the API."""
+    assert asked.api is not None
+    plan = asked.plan
+    return Listings(
+        asked.api, plan.communities, asked.key, plan.limit, asked.window, asked.beyond_top, asked.resume
+    )
+
+
 @dataclass(slots=True)
 class Listings:
-    """Walk the listings of `subs`; with `beyond_top` all of them, else `top` over `window`.
+    """Read the listings of `subs`: with `beyond_top` all of them, otherwise `top` of `window`.
 
-    `resume` gives a walk's cursor where an earlier run stopped before its end.
+    `resume` returns the cursor of a walk that an earlier run didn't finish.
     """
 
     api: RedditApi
@@ -53,13 +63,13 @@ class Listings:
     resume: Callable[[str], str | None]
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Give each subreddit's posts, once each."""
+        """Yield each subreddit's posts, each post once."""
         for sub in self.subs:
             try:
                 async for page in self._subreddit(sub):
                     yield page
             except BadCredentials:
-                raise  # no other subreddit will fare better
+                raise  # all other subreddits would fail, too
             except RedditError as error:
                 yield Failure(sub, error)
 

@@ -1,7 +1,7 @@
-"""From Reddit's JSON to the post record: pure parsers for listings, dumps and archives.
+"""From Reddit's JSON to `Post`: pure parsers for listings, dumps and archives.
 
-`parse_listing` takes an API answer apart; `parse_post` turns one child of it, or one line of a
-dump, into a `Post`, or says in a `Rejection` why it is none. Neither raises for a strange post.
+`parse_listing` splits an API answer into its children. `parse_post` turns a child, or a line of a dump, into
+a `Post` or a `Rejection` with the reason. No content of a post makes them raise.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from collectors.store.record import Media, Post, Rejection, author_hash
 _ID = re.compile(r"[0-9A-Za-z]{1,13}")  # base 36: 13 digits hold 2**64
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _GONE = ("[deleted]", "[removed]")
-# `removed_by` holds one of these words in dumps, but a moderator's name in answers to moderators: not ours
-# to keep.
+# In dumps `removed_by` is one of these words; in answers to moderators it is a name, which we don't store.
 _REMOVERS = frozenset(
     {"admin", "anti_evil_ops", "author", "automod_filtered", "deleted", "moderator", "reddit"}
 )
@@ -30,7 +29,7 @@ _REDDIT = "https://www.reddit.com"
 
 
 def parse_listing(body: Any, *, what: str = "the listing") -> tuple[list[Any], str | None]:
-    """Return a listing's children and its `after`, None on the last page; raise `MalformedAnswer`."""
+    """Return a listing's children and its `after`, None on the last page. Raises `MalformedAnswer`."""
     # {"kind": "Listing", "data": {"after": "t3_1skbyfv", "children": [{"kind": "t3", "data": {…}}]}}
     data = body.get("data") if isinstance(body, Mapping) else None
     children = data.get("children") if isinstance(data, Mapping) else None
@@ -42,10 +41,10 @@ def parse_listing(body: Any, *, what: str = "the listing") -> tuple[list[Any], s
 
 
 def parse_post(child: Any, *, key: bytes, collected_at: int, escaped: bool = False) -> Post | Rejection:
-    """Return the post in a listing's child or in a bare submission, or why there is none.
+    """Return the post of a listing's child or a bare submission, or why it isn't one.
 
-    `key` hashes the author's name; `escaped` says that the texts carry HTML's `&amp;`, as those of
-    dumps and archives do (API answers asked for with `raw_json=1` don't).
+    `key` hashes the author's name. `escaped` says that texts are HTML-escaped (`&amp;`), as in dumps and
+    archives, but not in API answers to `raw_json=1`.
     """
     post = _submission(child)
     if isinstance(post, Rejection):
@@ -82,12 +81,12 @@ def parse_post(child: Any, *, key: bytes, collected_at: int, escaped: bool = Fal
 
 
 def removed_word(post: Mapping[str, Any]) -> str | None:
-    """Return the source's own word for why a post is no longer public, or None for one that is."""
-    meta = post.get("_meta")  # what Arctic Shift saw when it looked again, 36 hours later
+    """Return the source's word for why a post is no longer public, or None if it is public."""
+    meta = post.get("_meta")  # what Arctic Shift found 36 hours later
     if isinstance(meta, Mapping) and meta.get("was_deleted_later") is True:
         kind = meta.get("removal_type")
         return valid_text(kind)[:60] if isinstance(kind, str) and kind else "deleted"
-    # {"removed_by_category": "automod_filtered", "_meta": {"was_initially_deleted": true}}: the post is back
+    # {"removed_by_category": "automod_filtered", "_meta": {"was_initially_deleted": true}}: it is back
     is_back = isinstance(meta, Mapping) and meta.get("was_initially_deleted") is True
     if not is_back and (word := _remover(post)) is not None:
         return word
@@ -95,14 +94,14 @@ def removed_word(post: Mapping[str, Any]) -> str | None:
         return "removed"
     if post.get("title") == "[deleted by user]":
         return "deleted"
-    # The author alone being "[deleted]" says that the account is gone; the post stands.
+    # If only the author is "[deleted]", the account is gone, but the post is still public.
     if post.get("author") == "[deleted]" and post.get("selftext") == "[deleted]":
         return "deleted"
     return None
 
 
 def _remover(post: Mapping[str, Any]) -> str | None:
-    """Return who removed a post, by the fields that are there for that."""
+    """Return who removed a post, by the fields made for that."""
     category = post.get("removed_by_category")
     if isinstance(category, str) and category:
         return valid_text(category)  # "moderator", "deleted", "reddit", "automod_filtered", …
@@ -115,7 +114,7 @@ def _remover(post: Mapping[str, Any]) -> str | None:
 
 
 def _media(post: Mapping[str, Any]) -> tuple[Media, ...]:
-    """Return a post's media; those of a removed post, or of a removed parent, are never fetched."""
+    """Return a post's media; media of a removed post or parent are marked as failed and never fetched."""
     media = resolve(post)
     parents = post.get("crosspost_parent_list")
     parent = parents[0] if isinstance(parents, list) and parents else None
@@ -156,7 +155,7 @@ def _text(value: Any, escaped: bool) -> str:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a whole number that fits 64 bits, from 7724, 7724.0 or "7724"."""
+    """Return an integer of at most 64 bits from 7724, 7724.0 or "7724", else None."""
     if isinstance(value, str):
         value = int(value) if _WHOLE.fullmatch(value) else None
     elif isinstance(value, float):
@@ -167,7 +166,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _time(value: Any) -> int | None:
-    """Return a Unix time in seconds, from 1447575277, 1447575277.0 or "1447575277.0"."""
+    """Return a Unix time in seconds from 1447575277, 1447575277.0 or "1447575277.0", else None."""
     if isinstance(value, str):
         value = value.removesuffix(".0")
     found = _whole(value)
@@ -175,7 +174,7 @@ def _time(value: Any) -> int | None:
 
 
 def _permalink(value: Any, post_id: str) -> str:
-    """Return the post's address: its path on www.reddit.com, without what tracked the visit."""
+    """Return the post's URL on www.reddit.com, without tracking parameters."""
     # "/r/happy/comments/18lpjb/…/", "https://www.reddit.com/r/happy/comments/18lpjb/…/?ref=search_posts"
     try:
         parts = urlsplit(valid_text(value) if isinstance(value, str) else "")

@@ -1,6 +1,6 @@
-"""Bring posts from an archive or a list up to date through /api/info, 100 ids a call.
+"""Update posts from an archive or a list through /api/info, 100 ids per call.
 
-Archived scores can be badly wrong, and a post may have been removed since.
+Archived scores can be far off, and a post may have been removed since.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.post import parse_post
 from collectors.store.record import Post
 
-#: `removed` of a post that Reddit no longer answers for at all.
+#: `removed` of a post that /api/info doesn't return.
 NOT_LISTED = "not_listed"
 
 

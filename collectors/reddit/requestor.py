@@ -1,6 +1,6 @@
-"""How Async PRAW sends its requests here: bodies within a size limit, no redirects, no cookies.
+"""Async PRAW's HTTP requests with a size limit for bodies, without redirects and cookies.
 
-Importing this loads aiohttp and Async PRAW's core.
+Importing this imports aiohttp and Async PRAW's core.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collectors.http.bodies import read_body
 
 
 def make_session(max_bytes: int) -> aiohttp.ClientSession:
-    """Return a session whose answers' `read()`, `text()` and `json()` raise `FetchError` over `max_bytes`."""
+    """Return a session whose responses raise `FetchError` when a body of more than `max_bytes` is read."""
 
     class BoundedResponse(aiohttp.ClientResponse):
         async def read(self) -> bytes:
@@ -36,17 +36,17 @@ def make_session(max_bytes: int) -> aiohttp.ClientSession:
 
 
 class KeepingRequestor(asyncprawcore.Requestor):
-    """Follows no redirect, and keeps the last answer's body.
+    """A requestor that follows no redirects and keeps the body of the last answer.
 
-    The body holds the reason of a failure, and Async PRAW drops it. A redirect of the token request would
-    send the credentials in its body on to another host.
+    The body has the reason of a failure, and Async PRAW discards it. A redirect of the token request would
+    send the credentials in its body to another host.
     """
 
     body = b""
 
     @asynccontextmanager
     async def request(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """Send a request and read its answer. Raises what `asyncprawcore.Requestor.request` does."""
+        """Send a request and read its answer. Raises the errors of `asyncprawcore.Requestor.request`."""
         self.body = b""
         async with super().request(*args, **{**kwargs, "allow_redirects": False}) as response:
             self.body = await response.read()
@@ -63,11 +63,11 @@ class _Token(msgspec.Struct):
 
 
 class _Refusal(msgspec.Struct):
-    error: msgspec.Raw  # {"error": "invalid_grant"}: Async PRAW names it
+    error: msgspec.Raw  # {"error": "invalid_grant"}: Async PRAW raises an error for it
 
 
 def _check_token(body: bytes) -> None:
-    """Raise `FetchError` for what Async PRAW would fail on with a KeyError or TypeError."""
+    """Raise `FetchError` for an answer on which Async PRAW would raise a KeyError or TypeError."""
     try:
         msgspec.json.decode(body, type=_Refusal)
     except msgspec.DecodeError:

@@ -1,51 +1,109 @@
-"""The four sources behind one command: which one a crawl reads, and what it needs for that."""
+"""The table of Reddit sources, and how the one that was asked for is built.
+
+A new source is a file with a function `make(asked)`, and a line here. Modules are named by dotted paths, so
+that only the source that was asked for is imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pkgutil
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from collectors.crawl.crawl import MakeSource, Plan
-from collectors.crawl.source import Source
-from collectors.http.client import Client
-from collectors.reddit.api import RedditApi, connect, has_credentials
-from collectors.reddit.archive import Archive
-from collectors.reddit.dump import Dump
-from collectors.reddit.index import Index
-from collectors.reddit.listings import Listings
-from collectors.store import Store
+if TYPE_CHECKING:
+    from collectors.crawl.crawl import MakeSource, Plan
+    from collectors.crawl.source import Source
+    from collectors.http.client import Client
+    from collectors.reddit.api import RedditApi
+    from collectors.store import Store
+
+#: The paper took the 1,000 best-scored posts of each subreddit (Duong et al. 2017, section 4.1).
+TOP = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The source that was asked for. `sandbox` is the address of the stand-in, if any."""
+class RedditSource:
+    """A source of Reddit's posts: `make` is the function that builds it, `does` its line of help.
 
-    name: Literal["oauth", "archive", "dump", "index"]
+    With `suffixes` it reads files with these endings, which `--path` names. `login` says whether it uses
+    Reddit's API: always, if there are credentials, or never. `limit` is the default of `--limit`.
+    """
+
+    make: str
+    does: str
+    suffixes: tuple[str, ...] = ()
+    login: Literal["always", "if possible", "never"] = "never"
+    limit: int | None = TOP
+
+
+#: By the name that `--source` takes.
+SOURCES: dict[str, RedditSource] = {
+    "oauth": RedditSource(
+        "collectors.reddit.listings:make",
+        "Reddit's API, with credentials in praw.ini or the environment",
+        login="always",
+    ),
+    "archive": RedditSource(
+        "collectors.reddit.archive:make",
+        "the public Arctic Shift archive, no credentials",
+        login="if possible",
+    ),
+    "dump": RedditSource("collectors.reddit.dump:make", ".zst files of raw submissions", suffixes=(".zst",)),
+    "index": RedditSource(
+        "collectors.reddit.index:make",
+        "published lists, CSV tables or files of ids",
+        suffixes=(".csv", ".txt"),
+        login="if possible",
+        limit=None,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a source is built from: what was asked for, and the resources of the crawl.
+
+    `key` hashes authors' names, `resume` returns a walk's position from an earlier run, and `api` is None
+    without a login.
+    """
+
+    plan: Plan
     files: Sequence[Path]
     window: str
-    beyond_top: bool
-    sandbox: str | None
+    client: Client
+    api: RedditApi | None
+    key: bytes
+    resume: Callable[[str], str | None]
+
+    @property
+    def beyond_top(self) -> bool:
+        """Whether to look beyond the 1,000 posts that a listing shows."""
+        return self.plan.min_ups is not None
+
+    @property
+    def scope(self) -> str:
+        """What distinguishes this walk over a subreddit from those with other limits."""
+        return f"{self.plan.limit}:{self.plan.min_ups}:{self.window}"
 
 
-def make_source(choice: Choice, plan: Plan) -> MakeSource:
-    """Return what builds the source once the crawl's store and client are there."""
+def make_source(
+    source: RedditSource, plan: Plan, files: Sequence[Path], window: str, sandbox: str | None
+) -> MakeSource:
+    """Return the function that builds the source; `sandbox` is the address of the sandbox, if any."""
 
     async def make(store: Store, client: Client, stack: AsyncExitStack) -> Source:
-        key, subs = store.author_key(), plan.communities
-        scope = f"{plan.limit}:{plan.min_ups}:{choice.window}"
-        if choice.name == "dump":
-            return Dump(choice.files, subs, key, scope)
+        from collectors.reddit.api import connect, has_credentials
+
         api: RedditApi | None = None
-        if choice.name == "oauth" or choice.sandbox is not None or has_credentials():
-            api = await stack.enter_async_context(connect(choice.sandbox))
-        if choice.name == "archive":
-            return Archive(client, subs, key, plan.since, scope, store.cursor, api)
-        if choice.name == "index":
-            return Index(choice.files, subs, key, scope, api)
-        assert api is not None
-        return Listings(api, subs, key, plan.limit, choice.window, choice.beyond_top, store.cursor)
+        can_log_in = sandbox is not None or has_credentials()
+        if source.login == "always" or (source.login == "if possible" and can_log_in):
+            api = await stack.enter_async_context(connect(sandbox))
+        built: Source = pkgutil.resolve_name(source.make)(
+            Asked(plan, files, window, client, api, store.author_key(), store.cursor)
+        )
+        return built
 
     return make

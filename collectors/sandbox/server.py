@@ -10,42 +10,27 @@ Flickr photos.
 from __future__ import annotations
 
 import functools
+import pkgutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from collectors.sandbox.flickr import flickr_api, flickr_files
+from collectors.sandbox.flickr import flickr_api
 from collectors.sandbox.generated import flickr_lists
 from collectors.sandbox.generated.corpus import Corpus
 from collectors.sandbox.generated.flickr_corpus import FlickrCorpus
-from collectors.sandbox.imgur import imgur_hosts
 from collectors.sandbox.index_page import index_html
 from collectors.sandbox.misbehave import misbehave
-from collectors.sandbox.reddit import archive_api, image_hosts, reddit_api
 from collectors.sandbox.state.faults import Faults, Place
 from collectors.sandbox.state.limits import HostLimits
 from collectors.sandbox.state.state import Handler, Sandbox, Stats, json_response, not_found
+from collectors.sites import SITES
 
-#: Which handler speaks for a host, and what sort of place it is for the faults.
-HOSTS: dict[str, tuple[Handler, Place]] = {
-    "www.reddit.com": (reddit_api.www, "api"),
-    "oauth.reddit.com": (reddit_api.oauth, "api"),
-    "arctic-shift.photon-reddit.com": (archive_api.archive, "archive"),
-    "api.imgur.com": (imgur_hosts.api, "api"),
-    "imgur.com": (imgur_hosts.pages, "api"),
-    "i.imgur.com": (imgur_hosts.images, "media"),
-    "i.redd.it": (image_hosts.originals, "media"),
-    "preview.redd.it": (image_hosts.previews, "media"),
-    "external-preview.redd.it": (image_hosts.external_previews, "media"),
-    "v.redd.it": (image_hosts.videos, "media"),
-    "api.flickr.com": (flickr_api.rest, "flickr"),
-    "live.staticflickr.com": (flickr_files.files, "media"),
-    "daily-feed.example": (image_hosts.elsewhere, "media"),
-    "bench.example": (image_hosts.bench, "media"),
-}
+Hosts = dict[str, tuple[Handler, Place]]
 
 SANDBOX = web.AppKey("sandbox", Sandbox)
+HOSTS = web.AppKey("hosts", Hosts)
 
 
 def make_sandbox(
@@ -66,10 +51,19 @@ def make_sandbox(
     )
 
 
+def hosts() -> Hosts:
+    """Return the handlers of all sites' hosts, and what kind of place each is for the faults."""
+    found: Hosts = {}
+    for site in SITES.values():
+        if site.sandbox is not None:
+            found |= pkgutil.resolve_name(site.sandbox)
+    return found
+
+
 def make_app(sandbox: Sandbox) -> web.Application:
     """Build the application that speaks for a sandbox."""
     app = web.Application()
-    app[SANDBOX] = sandbox
+    app[SANDBOX], app[HOSTS] = sandbox, hosts()
     app.router.add_route("*", "/{path:.*}", dispatch)
     app.on_response_prepare.append(_count_status)
     return app
@@ -99,12 +93,12 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
         return _lists(sandbox, path)
     by_call = host == "api.flickr.com"
     sandbox.stats.by_path[flickr_api.counted_as(request) if by_call else request.path] += 1
-    if host not in HOSTS:
+    if host not in request.app[HOSTS]:
         return not_found()
     if not sandbox.limits.allows(host):
         too_many = {"message": "Too Many Requests", "error": 429}
         return json_response(too_many, 429, sandbox.limits.headers())
-    handler, place = HOSTS[host]
+    handler, place = request.app[HOSTS][host]
     answer = functools.partial(handler, sandbox, request, path)
     url = f"https:/{request.path_qs}"
     fault = sandbox.faults.strike(url, "safe" if path == "removed.png" else place)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from collectors.http.answers import FetchError
 from collectors.http.client import Limits, client_for
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 
 QUICK = Limits(deadline=5, backoff=0.001)
 FREELY = Budget(rate=1000, max_rate=2000, at_once=16)

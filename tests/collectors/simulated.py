@@ -4,7 +4,8 @@ import asyncio
 import heapq
 import itertools
 
-from collectors.http.hosts import Budget, Host
+from collectors.http.hosts import Host
+from collectors.http.rates import Budget
 
 SERIAL = itertools.count()
 FAST = Budget(rate=1000, max_rate=1000, at_once=1000)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from collectors.http.hosts import Budget, HostDown
+from collectors.http.hosts import HostDown
+from collectors.http.rates import Budget
 from tests.collectors.simulated import ask, crowd, simulate
 
 

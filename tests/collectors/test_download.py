@@ -14,7 +14,7 @@ from collectors.crawl.progress import Progress
 from collectors.crawl.workers import TimeLimits, Workers
 from collectors.http.answers import FetchError
 from collectors.http.client import Limits, client_for
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 from collectors.sandbox.server import make_sandbox, serving
 from collectors.store import Store
 from collectors.store.record import Media, Post

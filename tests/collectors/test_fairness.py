@@ -16,7 +16,7 @@ from collectors.crawl.source import Page
 from collectors.crawl.summary import Summary, silent_hosts
 from collectors.crawl.workers import Workers
 from collectors.http.client import Limits
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 from collectors.store import Store
 from collectors.store.record import Media, Outcome, Post
 from collectors.store.rows import ticket_of
@@ -200,7 +200,7 @@ def test_of_many_silent_hosts_those_with_the_most_images_are_named_and_the_rest_
         interrupted=False,
         silent=silent_hosts(by_host),
     )
-    problems = [line.split(": see")[0] for line in str(summary).splitlines() if line.startswith("problem")]
+    problems = [line.split(": check")[0] for line in str(summary).splitlines() if line.startswith("problem")]
     assert problems == [
         *(f"problem h{k}.example gave no answer for {k + 1} images (dns error)" for k in (8, 7, 6, 5, 4)),
         "problem 3 more hosts gave no answer for 9 images",

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from collectors.http.client import Limits
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 from tests.collectors.fetching import (
     Hurried,
     answering,

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from collectors.http.client import Client, Limits
-from collectors.http.hosts import Budget
+from collectors.http.rates import Budget
 from collectors.sandbox.server import make_sandbox, serving
 from tests.collectors.fetching import (
     FREELY,

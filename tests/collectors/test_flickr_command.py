@@ -220,7 +220,8 @@ def test_bad_rows_are_shown_with_their_line_and_counted(capsys, tmp_path, sandbo
     )
     assert (code, out.splitlines()[0]) == (0, "posts   asked 3 = 1 new + 1 bad row + 1 no flickr photo")
     assert err.splitlines() == [
-        "warning: awe_1.csv, line 2: 'http://x.example/1.jpg' is no Flickr photo: left out (no flickr photo)",
+        "warning: awe_1.csv, line 2: 'http://x.example/1.jpg' is not a Flickr photo: left out "
+        "(no flickr photo)",
         "warning: awe_1.csv, line 3: 2 columns, not 4 (_, url, disagree, agree): '2,3': left out (bad row)",
     ]
 
@@ -251,11 +252,11 @@ def test_an_empty_table_is_told_and_counted_beside_others(capsys, tmp_path, sand
         ),
         (
             ["--ids", "a.txt", "--votes", "b.csv"],
-            "--ids goes without --votes and --vso: collect them one after",
+            "--ids can't be combined with --votes or --vso: collect them one after",
         ),
         (
             ["--ids", "a.txt", "--vso", "b.txt"],
-            "--ids goes without --votes and --vso: collect them one after",
+            "--ids can't be combined with --votes or --vso: collect them one after",
         ),
         (["--ids", "nowhere.txt", "--no-text"], "--ids 'nowhere.txt' doesn't exist"),
         (

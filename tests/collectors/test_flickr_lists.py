@@ -3,7 +3,8 @@
 import pytest
 
 from affectory.core.errors import InputError
-from collectors.flickr.lists import Lists, files
+from collectors.crawl.options import files
+from collectors.flickr.lists import Lists
 from collectors.flickr.votes import read_votes
 from collectors.flickr.vso import Pair, read_pairs, read_photos
 from tests.conftest import SHARED
@@ -66,7 +67,7 @@ def test_a_bad_row_is_named_by_its_line_and_the_others_are_read(tmp_path):
         ("no_flickr_photo", "fear_1.csv, line 6"),
         ("bad_row", "fear_1.csv, line 7"),
     ]
-    assert lists.rejected[1].detail == "fear_1.csv, line 4: 'one' is no number of votes"
+    assert lists.rejected[1].detail == "fear_1.csv, line 4: 'one' is not a number of votes"
 
 
 def test_an_empty_table_among_others_is_counted_and_the_others_are_read(tmp_path):
@@ -86,8 +87,8 @@ def test_a_table_without_a_good_row_is_refused_also_among_others(tmp_path):
     with pytest.raises(InputError) as caught:
         read_votes([good, bad])
     assert str(caught.value) == (
-        f"no row of --votes '{bad}' gives a photo: awe.csv, line 1: 'http://x.example/1.jpg' is no Flickr "
-        "photo"
+        f"no row of --votes '{bad}' gives a photo: awe.csv, line 1: 'http://x.example/1.jpg' is not a "
+        "Flickr photo"
     )
     again = table(tmp_path, "fear_2.csv", f"0,{FILE.format(1)},2,3")
     assert read_votes([good, again]).skipped == {"rows_of_a_photo_listed_before": 1}
@@ -99,7 +100,7 @@ def test_lists_that_give_the_pairs_no_photo_are_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         read_photos([rows], pairs, Lists(["positive", "negative"]))
     assert str(caught.value) == (
-        "no row of --photos gives a photo: rows.tsv, line 1: 'ugly_duck' is no pair of the list "
+        "no row of --photos gives a photo: rows.tsv, line 1: 'ugly_duck' is not a pair of the list "
         "(unknown pair)"
     )
     empty = table(tmp_path, "beautiful_flower.txt", "# nothing yet")
@@ -175,7 +176,7 @@ def test_pairs_have_the_sign_of_their_sentiment(tmp_path):
     ]
     assert [(one.reason, one.detail) for one in lists.rejected] == [
         ("bad_row", "pairs.txt, line 5: no pair with its sentiment: 'broken_pair'"),
-        ("neutral_pair", "pairs.txt, line 6: 'dry_bread' has neither sign"),
+        ("neutral_pair", "pairs.txt, line 6: 'dry_bread' has sentiment 0"),
     ]
 
 
@@ -211,11 +212,11 @@ def test_photos_come_in_rows_with_their_pair_or_in_files_of_its_name(tmp_path):
         "4": ("positive", None),
     }
     assert [(one.reason, one.detail) for one in lists.rejected] == [
-        ("unknown_pair", "rows.tsv, line 4: 'ugly_duck' is no pair of the list"),
-        ("no_flickr_photo", "rows.tsv, line 5: 'x' is no Flickr photo"),
+        ("unknown_pair", "rows.tsv, line 4: 'ugly_duck' is not a pair of the list"),
+        ("no_flickr_photo", "rows.tsv, line 5: 'x' is not a Flickr photo"),
         (
             "unknown_pair",
-            "rows.tsv, line 6: 'beautiful' is no pair of the list; put a tab, comma or semicolon between "
+            "rows.tsv, line 6: 'beautiful' is not a pair of the list; put a tab, comma or semicolon between "
             "pair and photo",
         ),
         ("conflicting_pairs", "2: beautiful_flower, sad_goodbye"),

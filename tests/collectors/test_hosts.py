@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.http.answers import retry_after
-from collectors.http.hosts import Budget, SystemClock
+from collectors.http.hosts import SystemClock
+from collectors.http.rates import Budget
 from tests.collectors.simulated import ask, crowd, simulate
 
 

@@ -91,8 +91,8 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         ),
         (
             ('["posts.csv"]', '["posts.xlsx"]'),
-            "RECIPE: source.local: tables = ['posts.xlsx']: 'posts.xlsx' is no table: its name must end in "
-            ".csv, .tsv, .txt, .jsonl, .ndjson, .parquet",
+            "RECIPE: source.local: tables = ['posts.xlsx']: 'posts.xlsx' is not a table: its name must end "
+            "in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet",
         ),
         (
             ('["posts.csv"]', '["../posts.csv"]'),
@@ -101,7 +101,8 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         ),
         (
             ('["posts.csv"]', '["a/posts.csv", "b/posts.csv"]'),
-            "RECIPE: source.local: two tables are called 'posts', and posts go by their names: rename one",
+            "RECIPE: source.local: two tables are called 'posts', and ids of posts contain that "
+            "name: rename one",
         ),
         (
             ("title =", "titel ="),
@@ -125,8 +126,8 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         ),
         (
             ('label = "mood"', 'labels = ["calm", "merry"]'),
-            "RECIPE: source.local: labels = ['calm', 'merry']: label is missing, the column of one class a "
-            "post, by which a release is split: add it",
+            "RECIPE: source.local: labels = ['calm', 'merry']: label is missing, the column of a post's "
+            "one class, by which a release is split: add it",
         ),
         (("[source.local]", "[source]"), "'RECIPE' has no [source.local]: add it, as docs/local.md shows"),
     ],
@@ -144,7 +145,7 @@ def test_an_empty_table_is_told_of(place, capsys):
     table = place / "folder" / "posts.csv"
     table.write_text("")
     assert collect(place) == 2
-    assert capsys.readouterr().err == f"error: '{table}' has no column at all: is it the right file?\n"
+    assert capsys.readouterr().err == f"error: '{table}' has no columns: is it the right file?\n"
 
 
 def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(place, capsys):
@@ -153,8 +154,8 @@ def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(place, capsys):
     table.symlink_to(elsewhere)
     assert collect(place) == 2
     assert capsys.readouterr().err == (
-        f"error: the table '{table}' leads out of the folder, to '{elsewhere.resolve()}', and nothing there "
-        "is read: put a copy in its place\n"
+        f"error: the table '{table}' is a link out of the folder, to '{elsewhere.resolve()}', where "
+        "nothing is read: replace it by a copy\n"
     )
 
 
@@ -168,5 +169,5 @@ def test_what_is_not_there_is_told_in_a_line(place, capsys):
         "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, mine, reddit-emotion, "
         "reddit-emotion-strict, reddit-emotion-text, vso: write one, or name its folder with --datasets",
         "error: 'My set' is no dataset's name: use lower-case letters, digits and '-'",
-        f"error: --path '{place}/no' is no folder",
+        f"error: --path '{place}/no' is not a folder",
     ]

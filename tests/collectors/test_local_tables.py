@@ -3,7 +3,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from affectory.core.errors import InputError
@@ -92,7 +92,7 @@ def test_western_text_is_not_taken_for_chinese(tmp_path):
         encoding_of(path, None)
     assert str(caught.value) == (
         f"{str(path)!r} is neither utf-8 (byte 12 is 0x92) nor gb18030 text (byte 12 is 0x92): "
-        'name what it is in [source.local], for example encoding = "cp1252"'
+        'name its encoding in [source.local], for example encoding = "cp1252"'
     )
     assert rows(path, encoding="cp1252")[0][1]["text"] == "it’s naïve"
 
@@ -103,7 +103,7 @@ def test_undecodable_text_says_the_encoding_that_was_tried(tmp_path):
     with pytest.raises(InputError) as caught:
         rows(path, encoding="utf-8")
     assert str(caught.value) == (
-        f"{str(path)!r} is no utf-8 text: byte 2,000,008 is 0xff; name another with encoding"
+        f"{str(path)!r} is not utf-8 text: byte 2,000,008 is 0xff; name another with encoding"
     )
 
 
@@ -111,6 +111,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\uf
 
 
 @given(text=TEXTS, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030"]))
+@example(text="\0", encoding="utf-16")  # its first bytes are UTF-32's mark, too
 def test_a_text_is_read_in_the_encoding_that_is_named(tmp_path_factory, text, encoding):
     path = tmp_path_factory.mktemp("text") / "a.csv"
     path.write_bytes(text.encode(encoding))
@@ -126,5 +127,5 @@ def test_a_table_that_is_not_there_names_those_that_are(tmp_path):
 
 def test_a_parquet_file_that_is_none_says_so(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(InputError, match=r"a\.parquet' is no Parquet file: "):
+    with pytest.raises(InputError, match=r"a\.parquet' is not a Parquet file: "):
         open_table(tmp_path, "a.parquet", source())

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.flickr import SimulatedClock, most_in_any
-from collectors.http.hosts import Budget, Host
+from collectors.http.hosts import Host
 from collectors.http.quota import Quota
+from collectors.http.rates import Budget
 
 
 @settings(max_examples=40, deadline=None)

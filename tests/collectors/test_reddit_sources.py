@@ -250,7 +250,7 @@ def test_a_truncated_dump_names_the_offset(tmp_path, keep):
 
 def test_a_file_that_is_no_dump_is_refused(tmp_path):
     (tmp_path / "x.zst").write_bytes(b"PK\x03\x04 this is a zip")
-    with pytest.raises(InputError, match=r"is no sound \.zst file"):
+    with pytest.raises(InputError, match=r"is not a valid \.zst file"):
         list(lines(tmp_path / "x.zst"))
 
 
@@ -331,5 +331,5 @@ def test_a_list_of_ids_without_credentials_says_what_to_do(tmp_path):
 
 def test_a_list_in_another_encoding_says_so(tmp_path):
     (tmp_path / "x.csv").write_bytes(HEADER.encode() + b"1a,t3_1a,u,1,0,0,caf\xe9,,happy,1,a\n")
-    with pytest.raises(InputError, match=r"is no UTF-8 text \(byte \d+\)"):
+    with pytest.raises(InputError, match=r"is not UTF-8 text \(byte \d+\)"):
         index([tmp_path / "x.csv"], ["happy"])

@@ -278,8 +278,8 @@ def test_columns_of_several_labels_without_the_one_to_split_by_are_refused(tmp_p
     with pytest.raises(RecipeError) as caught:
         load(write_recipe(tmp_path, LOCAL + 'labels = ["shaming"]\n[multilabel]\nnames = ["shaming"]\n'))
     assert str(caught.value).endswith(
-        "recipe.toml: source.local.labels = ['shaming']: label is missing, the column of one class a post, "
-        "by which a release is split: add it"
+        "recipe.toml: source.local.labels = ['shaming']: label is missing, the column of a post's one "
+        "class, by which a release is split: add it"
     )
 
 

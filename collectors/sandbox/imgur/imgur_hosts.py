@@ -14,7 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from collectors.sandbox.generated.posts import EXTENSION, MIME, Picture, SandboxPost
-from collectors.sandbox.state.state import Sandbox, image_response, json_response, page, redirect
+from collectors.sandbox.state.faults import Place
+from collectors.sandbox.state.state import Handler, Sandbox, image_response, json_response, page, redirect
 
 REMOVED = "https://i.imgur.com/removed.png"
 
@@ -146,3 +147,11 @@ def _success(data: Any) -> web.StreamResponse:
 def _failure(request: web.Request, path: str, status: int, error: str) -> web.StreamResponse:
     data = {"error": error, "request": f"/{path}", "method": request.method}
     return json_response({"data": data, "success": False, "status": status}, status)
+
+
+#: The handler of each host, and what kind of place it is for the faults.
+HOSTS: dict[str, tuple[Handler, Place]] = {
+    "api.imgur.com": (api, "api"),
+    "imgur.com": (pages, "api"),
+    "i.imgur.com": (images, "media"),
+}

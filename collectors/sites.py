@@ -1,0 +1,65 @@
+"""The table of sites: what the rest of the project needs to know of a site outside of its own folder.
+
+A new site is a folder with its command, and a line here. Modules are named by dotted paths, so that reading
+the table imports none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from collectors.http.rates import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site that posts are collected from, or one that only hosts images of posts (`command` is None).
+
+    `command` is the module whose `main` runs `affectory collect NAME`, and `does` its line of help.
+    `budgets` are the rates of hosts for which the default is wrong. `attribution` is the line that goes with
+    a post wherever it is shown, with fields `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
+    COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
+    """
+
+    command: str | None
+    does: str = ""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    attribution: str | None = None
+    sandbox: str | None = None
+
+
+#: By name: the `source` of a site's posts in the store.
+SITES: dict[str, Site] = {
+    "reddit": Site(
+        "collectors.reddit.__main__",
+        "Collect subreddits' posts and images into a crawl store.",
+        budgets={
+            "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
+            "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
+            "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),  # one person's server
+        },
+        sandbox="collectors.sandbox.reddit.reddit_hosts:HOSTS",
+    ),
+    "flickr": Site(
+        "collectors.flickr.__main__",
+        "Collect Flickr photos that were voted on, or found for adjective-noun pairs.",
+        budgets={"api.flickr.com": Budget(rate=1, max_rate=1, at_once=4)},  # 3,600 calls an hour
+        attribution="Photo {id} on Flickr, its author named at {permalink}; {licence}",
+        sandbox="collectors.sandbox.flickr.flickr_hosts:HOSTS",
+    ),
+    "local": Site("collectors.local.__main__", "Make a crawl store of tables and images on disk."),
+    "imgur": Site(
+        None,
+        budgets={
+            "i.imgur.com": Budget(rate=10, max_rate=30, at_once=8),
+            "api.imgur.com": Budget(rate=2, max_rate=4, at_once=2),  # 12,500 calls a day
+        },
+        sandbox="collectors.sandbox.imgur.imgur_hosts:HOSTS",
+    ),
+}
+
+
+def budgets() -> dict[str, Budget]:
+    """Return the rates of all sites' hosts: a post of one may link to images of another."""
+    return {host: budget for site in SITES.values() for host, budget in site.budgets.items()}
