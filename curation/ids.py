@@ -45,13 +45,14 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
 
     Raises `AffectoryError`.
     """
-    from curation.release import card, manifest, versions  # pyarrow: not for --help
+    from curation.manifest import manifest
+    from curation.release import card, versions  # pyarrow: not for --help
     from curation.release.workplace import workplace
 
     out = out or versions.beside(folder, "-ids")
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
-    files = [file for file in described.files if file.path.startswith("ids-")]
+    files = described.tables(ids=True)
     missing = [file.path for file in files if not (found / file.path).is_file()]
     if missing:
         raise AffectoryError(

@@ -12,10 +12,10 @@ Nothing else is caught at the top: another exception is our own bug and keeps it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import ValidationError
 
 
 class AffectoryError(ValueError):
@@ -44,28 +44,7 @@ def first_fault(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     value = "" if first["type"] == "missing" or not key else f" = {first['input']!r}"
-    if first["type"] == "union_tag_invalid":
-        key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
-        return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
     told = first["msg"].removeprefix("Value error, ")
     if first["type"] == "tuple_type":  # "Input should be a valid tuple": TOML has none
         told = "this is to be a list: put it in [ ]"
     return f"{key}{value}: {told}{more}" if key else f"{told}{more}"
-
-
-def known_keys(table: type[BaseModel], said: Any) -> Any:
-    """Return what was said as it is; raise pydantic's error for each key that the table hasn't got.
-
-    pydantic's own error for such keys doesn't say which there are.
-    """
-    unknown = [key for key in said if key not in table.model_fields] if isinstance(said, dict) else []
-    if not unknown:
-        return said
-    from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
-
-    told = PydanticCustomError(
-        "unknown_key", "there is no such key; there are {keys}", {"keys": ", ".join(table.model_fields)}
-    )
-    raise ValidationError.from_exception_data(
-        table.__name__, [InitErrorDetails(type=told, loc=(key,), input=said[key]) for key in unknown]
-    )

@@ -15,19 +15,11 @@ import re
 import string
 import tomllib
 from pathlib import Path
-from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from affectory.core.errors import InputError, first_fault, known_keys
+from affectory.core.errors import InputError, first_fault
+from affectory.core.tables import Table
 
 #: Tables by the end of their name; delimited ones with what stands between two values.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -36,7 +28,7 @@ PARQUET = ".parquet"
 KINDS = (*DELIMITERS, *JSON_LINES, PARQUET)
 
 
-class Local(BaseModel):
+class Local(Table):
     """Where a post's parts stand in tables. Every value but the first five and `image` is a column's name.
 
     `labels` are columns of 0 or 1, one a label, for posts that may have several; `unlabelled` names tables
@@ -45,8 +37,6 @@ class Local(BaseModel):
     quotation mark is a character like others. Without `split` a post's split is the name of its table,
     where there are several.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     tables: tuple[str, ...] = Field(min_length=1)
     join: tuple[str, ...] = ()
@@ -61,11 +51,6 @@ class Local(BaseModel):
     unlabelled: tuple[str, ...] = ()
     image: str | None = None
     split: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_only_known_keys(cls, said: Any) -> Any:
-        return known_keys(cls, said)
 
     @field_validator("tables", "join")
     @classmethod

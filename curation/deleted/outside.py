@@ -16,7 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.release import held, manifest, versions
+from curation.manifest import manifest
+from curation.release import held, versions
 
 
 def library_cache() -> Path:

@@ -31,10 +31,12 @@ from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from curation.duplicates.components import Forest, Labels, Links
+from curation.duplicates.components import ALONE, Forest, Labels, Links
+from curation.duplicates.detector import Detector
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
@@ -47,6 +49,9 @@ SMALL = 512
 #: Before the last level, the buckets compared in one way, smallest first, cost so many comparisons a hash.
 PAIRS = 256
 THREADS = 2
+#: A hash with at most so many ones says only that the picture has about one colour: any two such pictures
+#: would be near-duplicates. Equal bytes still make them duplicates.
+PLAIN = 3
 _CHUNK = 1 << 15  # hashes compared at a time: they stay in the cache
 _SAMPLE = 1 << 14
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -71,6 +76,19 @@ def near_groups(hashes: Hashes, distance: int = FARTHEST) -> Labels:
     smallest = np.full(len(values), len(hashes), dtype=np.int64)
     np.minimum.at(smallest, groups, first)
     return smallest[groups][inverse]
+
+
+def _near(rows: pa.Table, distance: int) -> Labels:
+    """Label rows of near-equal hashes alike; rows without an image, or with one of one colour, are alone."""
+    values = np.asarray(rows["image_hash"].combine_chunks().fill_null(0), dtype=np.uint64)
+    told = np.flatnonzero(np.bitwise_count(values) > PLAIN)
+    labels = np.full(len(values), ALONE, dtype=np.int64)
+    found = near_groups(values[told], distance)
+    labels[told] = told[found] if len(told) else found
+    return labels
+
+
+DETECTOR = Detector(_near, ("image_hash",))
 
 
 class _Buckets(NamedTuple):

@@ -26,9 +26,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.duplicates.components import ALONE, Forest, Labels
+from curation.duplicates.detector import Detector
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
@@ -90,6 +92,18 @@ def near_text_groups(texts: Sequence[str], min_words: int = 6) -> Labels:
     forest = Forest(len(texts))
     _link_one_apart(forest, table)
     return np.where(labels == ALONE, ALONE, forest.labels()[labels])
+
+
+def _equal(rows: pa.Table, distance: int) -> Labels:
+    return equal_groups(rows["text"].to_pylist())
+
+
+def _near(rows: pa.Table, distance: int) -> Labels:
+    return near_text_groups(rows["text"].to_pylist())
+
+
+EQUAL = Detector(_equal, ("text",))
+NEAR = Detector(_near, ("text",))
 
 
 class _Words(NamedTuple):

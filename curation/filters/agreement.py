@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
-from curation.filters.options import Agreement
+from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
+
+
+class Agreement(Options):
+    """Keep posts with at least `min_votes` whose annotators agree: a majority of them, or all."""
+
+    use: Literal["agreement"]
+    rule: Literal["majority", "unanimous"] = "majority"
+    min_votes: Annotated[int, Field(ge=1)] = 1
 
 
 def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:
@@ -29,6 +39,9 @@ def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:
         keep.append(not reasons[-1])
         details.append("" if keep[-1] else _told(votes, total))
     return separate(table, keep, "agreement", reasons, details)
+
+
+FILTER = Filter(Agreement, apply)
 
 
 def _told(votes: str, total: int | None) -> str:

@@ -6,15 +6,12 @@ a snake_case reason that names the defect, and the value that caused it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-#: Keeps some rows of a table and drops the others, under the options of a recipe.
-Stage = Callable[[pa.Table, Any], tuple[pa.Table, pa.Table]]
 
 #: The working columns, in the order in which they are read and computed.
 ROWS = pa.schema(

@@ -20,9 +20,10 @@ import pyarrow as pa
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.stage import DROPPED, separate
+from curation.manifest import manifest
+from curation.manifest.manifest import UNLABELLED, Manifest
 from curation.recipe.recipe import Recipe, RecipeError, load
-from curation.release import card, manifest, versions
-from curation.release.manifest import Manifest
+from curation.release import card, versions
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import replace_files, workplace
 from curation.rows import shards
@@ -30,13 +31,12 @@ from curation.rows.pixels import lost_digests
 from curation.rows.read import Shard, digest, plan, unasked
 from curation.rows.shards import Engine
 from curation.splits import SmallClass, SplitError, split
-from curation.splits.labels import UNLABELLED
 
-#: What the stages over all rows read of the shards.
+#: What the stages over all rows read of the shards, but for the columns of split rule and duplicate
+#: detectors.
 _COLUMNS = (
-    "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing",
-    "votes_total", "agreement", "text", "n_words", "text_lost", "title", "permalink", "over_18",
-    "image_sha256", "image_mime", "image_hash", "image_size",
+    "post_id", "image_index", "community", "label", "unmapped", "labels", "score", "agreeing", "text_lost",
+    "title", "permalink", "over_18", "image_sha256", "image_mime", "image_size",
 )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class Built:
             shown = {label: n for label, n in counts.items() if n or label != UNLABELLED}
             by_class = " · ".join(f"{label} {n:,}" for label, n in shown.items())
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
-            if holding := m.multilabel.get("counts", {}).get(name):
+            if holding := m.multilabel.counts.get(name):
                 lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
         lines += ["", *(f"note    {note}" for note in (*m.notes, *self.notes))]
         lines.append(f"release {self.folder}")
@@ -156,7 +156,7 @@ def identified(read: str, damaged: Sequence[str]) -> str:
 def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
     """Find duplicates and splits of the rows that the filters kept."""
     damaged = lost_digests(lost)
-    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
+    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
@@ -164,10 +164,7 @@ def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
     try:
         assigned = split.assign(rows, groups, recipe.split, recipe.classes)
     except SmallClass as error:
-        # A published split takes classes of any size: they are too small to draw a validation set from.
-        given = recipe.split.rule == "given"
-        way = ", or draw no validation set from them: validation = 0 under [split]" if given else ""
-        raise SplitError(f"{error}{way}{_drops(dropped)}") from None
+        raise SplitError(f"{error}{_drops(dropped)}") from None
     return Draft(
         rows,
         groups,
@@ -193,13 +190,14 @@ def gather(
             _tell(f"{done.number + 1} of {len(pieces)} shards")
     finally:
         _tell("")
-    return _load(scratch, len(pieces))
+    asked = [*recipe.rule.columns, *(name for one in recipe.duplicates.detectors for name in one.columns)]
+    return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
 
 
-def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
-    """Return the columns of all kept rows, with the shard and row where each stands, and the dropped rows."""
+def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """Return columns of all kept rows, with the shard and the row in it of each, and the dropped rows."""
     kept = [scratch / f"kept-{n:06}.arrow" for n in range(number)]
-    rows = shards.load(kept, _COLUMNS)
+    rows = shards.load(kept, columns)
     sizes = [shards.load([path], ["post_id"]).num_rows for path in kept]
     shard = np.repeat(np.arange(number, dtype=np.int32), sizes)
     within = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])

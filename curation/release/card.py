@@ -11,9 +11,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from curation.manifest.manifest import Manifest, read
 from curation.release import versions
 from curation.release.held import outdated
-from curation.release.manifest import Manifest, read
 from curation.release.workplace import put
 
 
@@ -60,7 +60,7 @@ def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[s
 
 def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
     """Return the files of a split that are there, as paths within the folder."""
-    files = [f.path for f in manifest.files if f.split == split and f.path.startswith("ids-") == ids]
+    files = [file.path for file in manifest.tables(ids=ids) if file.split == split]
     return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
 
 
@@ -181,10 +181,10 @@ def _counts(manifest: Manifest) -> str:
 def _labels(manifest: Manifest) -> str:
     """Return the counts of a multi-label dataset's `labels`, and what the `labelled_…` columns are."""
     text = ""
-    if manifest.multilabel:
-        counts = manifest.multilabel["counts"]
+    if manifest.multilabel.names:
+        counts = manifest.multilabel.counts
         lines = [f"| `labels` hold | {' | '.join(counts)} | all |", "|---|" + "---:|" * (len(counts) + 1)]
-        for name in manifest.multilabel["names"]:
+        for name in manifest.multilabel.names:
             row = [counts[split][name] for split in counts]
             lines.append(f"| {name} | {' | '.join(f'{n:,}' for n in row)} | {sum(row):,} |")
         text += "\n\n" + "\n".join(lines)
@@ -199,7 +199,7 @@ def _labels(manifest: Manifest) -> str:
 
 def _leakage(manifest: Manifest) -> str:
     d, twins = manifest.duplicates, manifest.twins
-    text = f"{d['rows']:,} rows are duplicates of others, in {d['groups']:,} groups (`duplicate_group`). "
+    text = f"{d.rows:,} rows are duplicates of others, in {d.groups:,} groups (`duplicate_group`). "
     if manifest.leakage == "group":
         return text + "No group straddles the splits."
     return text + (

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from collectors.store import media_path
-from curation.release.parquet import Written, name_by_digest
+from curation.manifest.manifest import Written
+from curation.release.exporters.parquet import name_by_digest
 from curation.rows.pixels import excessive_scans
 
 #: Pictures a reason gets, and their longer side in pixels.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from curation.release import manifest
-from curation.release.manifest import Manifest
+from curation.manifest import manifest
+from curation.manifest.manifest import Manifest
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from affectory.core.errors import AffectoryError
-
-SPLITS = ("train", "validation", "test")
-
-#: As a build counts posts without a label.
-UNLABELLED = "no label"
+from curation.manifest.manifest import UNLABELLED, Manifest, fault, parse
+from curation.splits import SPLITS
 
 _DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}-[0-9a-f]+\.parquet")
 _DROPPED = re.compile(r"dropped-[0-9a-f]+\.parquet")
@@ -27,112 +24,12 @@ class ReportError(AffectoryError):
     """A release that can't be reported on: a part of it is missing or isn't what the manifest says."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ListedFile(_Part):
-    """A file as the manifest lists it."""
-
-    path: str
-    split: str = ""
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Step(_Part):
-    """How many rows a stage dropped for a reason."""
-
-    stage: str
-    reason: str
-    rows: int
-
-
-class Ledger(_Part):
-    """What was collected, what each stage dropped, what is kept."""
-
-    unit: str
-    collected: int
-    steps: tuple[Step, ...]
-    kept: int
-
-    @property
-    def dropped(self) -> int:
-        """The sum over the steps."""
-        return sum(step.rows for step in self.steps)
-
-
-class Groups(_Part):
-    """The groups of duplicates: how many, of how many rows, and the size of the largest."""
-
-    groups: int = 0
-    rows: int = 0
-    largest: int = 0
-
-
-class Multilabel(_Part):
-    """The labels of which a post may have several, and how many rows of each split have them."""
-
-    names: tuple[str, ...] = ()
-    counts: dict[str, dict[str, int]] = Field(default_factory=dict)
-    expected: dict[str, int] = Field(default_factory=dict)
-
-
-class Manifest(_Part):
-    """What `manifest.json` says, as far as the report needs it."""
-
-    name: str
-    version: str
-    title: str
-    summary: str
-    paper: str = ""
-    classes: tuple[str, ...] = Field(min_length=1)
-    recipe: dict[str, Any] = Field(default_factory=dict)
-    recipe_digest: str = ""
-    input_digest: str = ""
-    files: tuple[ListedFile, ...] = ()
-    counts: dict[str, dict[str, int]]
-    ledger: Ledger
-    duplicates: Groups = Groups()
-    twins: dict[str, int] = Field(default_factory=dict)
-    leakage: str = "group"
-    expected: dict[str, int] = Field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    tools: dict[str, str] = Field(default_factory=dict)
-    multilabel: Multilabel = Multilabel()
-
-    @model_validator(mode="after")
-    def _shows_the_unlabelled_as_a_class(self) -> Manifest:
-        if self.unlabelled and UNLABELLED not in self.classes:
-            return self.model_copy(update={"classes": (*self.classes, UNLABELLED)})
-        return self
-
-    @property
-    def unlabelled(self) -> bool:
-        """Whether some posts have no label: the last of `classes` then stands for them."""
-        return any(UNLABELLED in by_label for by_label in self.counts.values())
-
-    @property
-    def pictured(self) -> bool:
-        """Whether the release publishes images at all."""
-        images, publish = self.recipe.get("images") or {}, self.recipe.get("publish") or {}
-        return images.get("which") != "none" and publish.get("images") is not False
-
-    @property
-    def expected_image_only(self) -> dict[str, int]:
-        """The paper's counts by label of posts that are images alone."""
-        return self.recipe.get("expected_image_only") or {}
-
-    def filters(self, use: str) -> list[dict[str, Any]]:
-        """Return the recipe's filters of one kind."""
-        found = self.recipe.get("filters") or []
-        return [one for one in found if isinstance(one, dict) and one.get("use") == use]
-
-
 @dataclass(frozen=True)
 class Release:
-    """A release's folder, opened. `data` holds each file's split and path, splits in their order."""
+    """A release's folder, opened. `data` holds each file's split and path, splits in their order.
+
+    Where some posts have no label, `UNLABELLED` is the last of the manifest's classes.
+    """
 
     folder: Path
     manifest: Manifest
@@ -144,13 +41,13 @@ def open_release(folder: Path, text: str | None = None) -> Release:
     """Read the manifest (its text, or the folder's) and find the files that it lists; raise `ReportError`."""
     path = folder / "manifest.json"
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes() if text is None else text)
+        manifest = parse(path.read_bytes() if text is None else text)
     except FileNotFoundError:
         raise ReportError(f"{str(folder)!r} is no release: it has no manifest.json") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise ReportError(f"{path}: {key}: {first['msg']}") from None
+        raise ReportError(f"{path}: {fault(error)}") from None
+    if manifest.unlabelled and UNLABELLED not in manifest.classes:
+        manifest = replace(manifest, classes=(*manifest.classes, UNLABELLED))
     data: list[tuple[str, Path]] = []
     dropped: list[Path] = []
     for listed in manifest.files:

@@ -6,9 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from curation.manifest.manifest import Manifest
 from curation.report.bins import Bin, compact, fill, linear, logarithmic, quantile
 from curation.report.charts import Tick, bar, colour, heat, histogram, ridges
-from curation.report.contents import Manifest
 from curation.report.markup import Html, count, h, number, percent
 from curation.report.scan import Figures
 from curation.report.sizes import Sizes

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from curation.manifest.ledger import Ledger
+from curation.manifest.manifest import Manifest
 from curation.report.charts import bar
-from curation.report.contents import SPLITS, Ledger, Manifest
 from curation.report.dropped_rows import Dropped
 from curation.report.markup import Html, h, percent
 from curation.report.overview import cell, head
 from curation.report.scan import Figures
 from curation.report.twins import Twins
+from curation.splits import SPLITS
 
 #: A statement about the release, and whether it holds.
 Check = tuple[bool, str]

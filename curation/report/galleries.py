@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from curation.manifest.manifest import Manifest
 from curation.report.cards import card
 from curation.report.charts import colour
-from curation.report.contents import Manifest
 from curation.report.dropped_rows import DUPLICATE, EXAMPLES, Dropped, kept_instead
 from curation.report.flow import words_of
 from curation.report.markup import Html, count, h, join, number, percent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from curation.manifest.manifest import Manifest
 from curation.report.bins import quantile
 from curation.report.charts import bar, colour
-from curation.report.contents import SPLITS, Manifest
 from curation.report.markup import Html, count, h, number, percent
 from curation.report.picks import Array
 from curation.report.scan import KINDS, Figures
 from curation.report.twins import Twins
+from curation.splits import SPLITS
 
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from curation.manifest.manifest import Manifest
 from curation.report.charts import bar, colour
-from curation.report.contents import Manifest
 from curation.report.distributions import CLASSES
 from curation.report.markup import Html, h
 from curation.report.scan import Figures

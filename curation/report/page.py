@@ -12,6 +12,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from curation.manifest.manifest import Manifest
 from curation.report import (
     distributions,
     dropped_rows,
@@ -23,7 +24,7 @@ from curation.report import (
     sizes,
     twins,
 )
-from curation.report.contents import Manifest, Release, open_release
+from curation.report.contents import Release, open_release
 from curation.report.markup import Html, h, join, number
 from curation.report.scan import Figures, scan
 

@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.report.contents import SPLITS, Manifest, Release, ReportError, batches
+from curation.manifest.manifest import Manifest
+from curation.report.contents import Release, ReportError, batches
 from curation.report.picks import Array, Lowest, hashes
 from curation.report.vocabulary import Vocabulary
+from curation.splits import SPLITS
 
 COLUMNS = (
     "post_id",

@@ -82,7 +82,9 @@ _POSTS = (
 
 def _posts_columns(recipe: Recipe) -> str:
     """Return the columns of posts that a recipe reads; others may change and nothing is built anew."""
-    return _POSTS + ", labels" * (recipe.multilabel is not None) + ", split" * (recipe.split.rule == "given")
+    return (
+        _POSTS + ", labels" * (recipe.multilabel is not None) + ", split" * ("split" in recipe.rule.columns)
+    )
 
 
 _MEDIA = "post_id, position, status, reason, url, sha256, mime, width, height, frames"

@@ -22,7 +22,8 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
-from curation.filters.options import Language, Removed
+from curation.filters.language import Language
+from curation.filters.removed import Removed
 from curation.filters.stage import DROPPED, with_column
 from curation.recipe.recipe import Recipe
 from curation.rows import snapshot
@@ -86,7 +87,7 @@ def _give(
 def _forkserver() -> ForkServerContext:
     """Start the server that forks the workers, with Ctrl-C blocked, which they inherit: it is the build's."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["curation.rows.shards", "curation.release.parquet"])
+    context.set_forkserver_preload(["curation.rows.shards", "curation.release.exporters.parquet"])
     resource_tracker.ensure_running()  # else the server starts it, and it unblocks what was blocked
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -120,10 +121,10 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
         table = read(db, shard, recipe, every_medium=every_medium)
     table = described(table, recipe)
     # Whatever the recipe filters: a removed post has no content, and is never published.
-    table, lost = FILTERS["removed"](table, Removed(use="removed"))
+    table, lost = FILTERS["removed"].apply(table, Removed(use="removed"))
     dropped = [lost]
     for options in recipe.filters:
-        table, lost = FILTERS[options.use](table, options)
+        table, lost = FILTERS[options.use].apply(table, options)
         dropped.append(lost)
     if recipe.images.which == "none":
         table = without_images(table)

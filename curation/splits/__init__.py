@@ -33,14 +33,46 @@ Errors:
 
 from __future__ import annotations
 
-from curation.splits.column import given
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SerializeAsAny
+
+from affectory.core.tables import one_of, refuse
+from curation.splits import at_random, by_agreement, by_score, published
+from curation.splits.at_random import random
+from curation.splits.by_agreement import unanimous
+from curation.splits.by_score import top_score
 from curation.splits.errors import SmallClass, SplitError, Straddling, UnknownSplit
 from curation.splits.leaks import Twins, twins
-from curation.splits.ranked import random, top_score, unanimous
+from curation.splits.published import given
+from curation.splits.rule import Rule, Split
 from curation.splits.units import MIN_POSTS, SPLITS, TEST, TRAIN, VALIDATION, Leakage, Result
+
+#: The split rules by the name that `rule` gives in a recipe.
+RULES: dict[str, Rule] = {
+    "top-score": by_score.RULE,
+    "unanimous": by_agreement.RULE,
+    "random": at_random.RULE,
+    "given": published.RULE,
+}
+
+
+def _parse(raw: Any) -> Any:
+    """Validate the `[split]` of a recipe as the options of the rule that it names."""
+    if not isinstance(raw, dict):
+        return raw
+    name = raw.get("rule", Split.model_fields["rule"].default)
+    if name not in list(RULES):
+        refuse({"rule": name}, f"Input should be {one_of(RULES)}")
+    return RULES[name].options.model_validate(raw)
+
+
+#: The options of any rule of the table: the type of a recipe's `split`.
+SplitOptions = Annotated[SerializeAsAny[Split], BeforeValidator(_parse)]
 
 __all__ = [
     "MIN_POSTS",
+    "RULES",
     "SPLITS",
     "TEST",
     "TRAIN",
@@ -48,7 +80,9 @@ __all__ = [
     "Leakage",
     "Result",
     "SmallClass",
+    "Split",
     "SplitError",
+    "SplitOptions",
     "Straddling",
     "Twins",
     "UnknownSplit",

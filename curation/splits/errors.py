@@ -14,13 +14,13 @@ class SplitError(AffectoryError):
 class SmallClass(SplitError):
     """A class has too few posts to be split."""
 
-    def __init__(self, counts: Mapping[str, int], least: int) -> None:
+    def __init__(self, counts: Mapping[str, int], least: int, hint: str = "") -> None:
         small = [name for name, count in counts.items() if count < least]
         named = ", ".join(map(repr, small))
         shown = ", ".join(f"{name} {count}" for name, count in counts.items())
         super().__init__(
             f"too few posts of {named} to split, {least} are needed (posts: {shown}): "
-            "collect more, relax the filters, or take the label out of the recipe"
+            f"collect more, relax the filters, or take the label out of the recipe{hint}"
         )
         self.counts = dict(counts)
 

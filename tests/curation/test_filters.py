@@ -3,19 +3,17 @@ import pyarrow as pa
 import pytest
 
 from curation.filters import FILTERS
-from curation.filters.options import (
-    Agreement,
-    Animated,
-    HasImage,
-    HasText,
-    Language,
-    Removed,
-    Score,
-    Size,
-    Words,
-)
+from curation.filters.agreement import Agreement
+from curation.filters.animated import Animated
+from curation.filters.image import HasImage
+from curation.filters.language import Language
+from curation.filters.removed import Removed
+from curation.filters.score import Score
+from curation.filters.size import Size
 from curation.filters.stage import DROPPED, ROWS
-from curation.release.ledger import ledger
+from curation.filters.text import HasText
+from curation.filters.words import Words
+from curation.manifest.ledger import ledger
 
 ROW = {
     "post_id": "reddit:a",
@@ -42,7 +40,7 @@ def table(*rows):
 
 
 def run(options, *rows):
-    kept, dropped = FILTERS[options.use](table(*rows), options)
+    kept, dropped = FILTERS[options.use].apply(table(*rows), options)
     assert (kept.schema, dropped.schema) == (ROWS, DROPPED)
     found = zip(*(dropped[c].to_pylist() for c in ("post_id", "stage", "reason", "detail")), strict=True)
     return kept["post_id"].to_pylist(), list(found)

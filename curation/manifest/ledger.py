@@ -27,10 +27,14 @@ class Ledger:
     steps: tuple[Step, ...]
     kept: int
 
+    @property
+    def dropped(self) -> int:
+        """The rows that all steps dropped."""
+        return sum(step.rows for step in self.steps)
+
     def check(self) -> None:
         """Assert that the ledger adds up."""
-        dropped = sum(step.rows for step in self.steps)
-        assert self.collected == self.kept + dropped, (self.collected, self.kept, dropped)
+        assert self.collected == self.kept + self.dropped, (self.collected, self.kept, self.dropped)
 
     def __str__(self) -> str:
         """Return the waterfall as a table."""
