@@ -4,7 +4,7 @@
     python -m curation.build reddit-emotion-text --store DIR --out DIR --version 1.0.0
 
 The recipe is datasets/<name>/recipe.toml. The same store, recipe and format give the same bytes. A build may
-be killed at any moment: whole releases are untouched, and the next build begins anew.
+be killed at any moment: complete releases are untouched, and the next build starts from the beginning.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Options:
     """The release's version."""
 
     datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """Where the recipes are."""
+    """The folder of the recipes."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
-    """Processes."""
+    """The number of processes."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:

@@ -1,8 +1,8 @@
-"""Write what may be passed on of a release to a folder of its own: its card, its manifest and its ids.
+"""Write the parts of a release that may be passed on to a folder: its card, its manifest and its ids.
 
     python -m curation.ids datasets/reddit-emotion
 
-No text, no picture and no dropped post is in it. `python -m curation.hydrate` makes a full release of it.
+It contains no text, no image and no dropped post. `python -m curation.hydrate` makes a full release of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from affectory.core.errors import AffectoryError
 
 @dataclass(frozen=True)
 class Options:
-    """Write a release's ids, which may be passed on, to a folder of their own."""
+    """Write a release's ids, which may be passed on, to a folder."""
 
     folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
     """The dataset's folder: datasets/NAME."""
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
-    """Write a version's ids to `out` (default: beside `folder`), where it may not exist; return a summary.
+    """Write a version's ids to `out` (default: beside `folder`), which may not have it yet; return a summary.
 
     Raises `AffectoryError`.
     """

@@ -53,7 +53,7 @@ def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArr
     """Apply the recipe's policy; return which rows stay, and the others as dropped rows.
 
     `keep-best` keeps of each group the best-scored post (ties by id), with all its rows in the group;
-    `drop-conflicts` drops groups that hold several labels.
+    `drop-conflicts` drops groups with several labels.
     """
     keep = np.ones(len(table), dtype=bool)
     reason, details = "", [""] * len(table)
@@ -75,9 +75,9 @@ def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArr
 
 
 def _conflicts(table: pa.Table, groups: Labels, rows: Iterable[int]) -> dict[int, str]:
-    """Return what is said of each group of `rows` whose rows differ in their label or their labels.
+    """Return the detail for each group of `rows` whose rows differ in their label or their labels.
 
-    A row that wasn't annotated contradicts none.
+    A row that wasn't annotated is in no conflict.
     """
     one, several = table["label"].to_pylist(), table["labels"].to_pylist()
     found: dict[int, tuple[set[str], set[str], set[str]]] = {}
@@ -111,7 +111,7 @@ def names(table: pa.Table, groups: Labels) -> list[str | None]:
 
 
 def from_names(found: Sequence[str | None]) -> Labels:
-    """Return the groups that `names` has named: each row labelled with the first row of its group."""
+    """Return the groups from their `names`: each row labelled with the first row of its group."""
     first: dict[str, int] = {}
     return np.array(
         [row if name is None else first.setdefault(name, row) for row, name in enumerate(found)], np.int64
@@ -119,7 +119,7 @@ def from_names(found: Sequence[str | None]) -> Labels:
 
 
 def counts(groups: Labels) -> dict[str, int]:
-    """Return how many groups have several rows, how many rows those are, and the largest group's size."""
+    """Return the number of groups with several rows, their rows, and the size of the largest group."""
     _, sizes = np.unique(groups, return_counts=True)
     shared = sizes[sizes > 1]
     return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}

@@ -2,7 +2,7 @@
 
 **The hash** is `imagehash.dhash`, bit for bit: grey, 9 by 8 pixels (Lanczos), each bit says whether a
 pixel is brighter than the one to its left. A JPEG may be opened with `draft` beforehand. Pictures of
-one colour all have the hash 0 and are one group: a caller who does not want that takes them out first.
+one colour all have the hash 0: `near_groups` makes them one group, so the detector leaves them out.
 
 **The groups** are exact: no pair within the distance is missed, none beyond it linked. Cut the bits into
 k bands: two hashes that differ in at most 3 bits agree on some k - 3 whole bands, so for each of the
@@ -17,9 +17,9 @@ of more bands, of which they must agree on more:
 
 At 22 bands at most 9 bits are open, so that no bucket holds more than 2^9 = `SMALL` hashes, whatever the
 input: a hash takes part in at most 1,840 sorts, with some hundred comparisons after each. That is a large
-constant, but a constant. No input that we could think of comes to the last level, for three reasons: rows
+constant. No input that we know of reaches the last level, for three reasons: rows
 that are one group already are not compared; a large bucket of one group and few others is done by comparing
-those few; and the bits are dealt to the bands so that a sample of the rows falls into small buckets.
+those few; and the bits are divided into bands so that a sample of the rows falls into small buckets.
 `benchmarks/duplicates.py` shows what the worst families cost.
 """
 
@@ -198,7 +198,7 @@ class _Search:
             begin = stop
 
     def _look(self, links: Links, rows: Labels, values: Hashes, step: int) -> None:
-        """Note the near pairs that stand `step` apart."""
+        """Add the near pairs that are `step` apart."""
         near = (np.bitwise_count(values[step:] ^ values[:-step]) <= self.distance).nonzero()[0]
         if len(near):
             links.add(rows[near], rows[near + step])
@@ -248,7 +248,7 @@ def _mask(bits: Iterable[int]) -> int:
 
 
 def _deal(sample: Hashes, bits: list[int], bands: int) -> list[list[int]]:
-    """Deal the bits into bands, of several ways the one that makes the fewest pairs in the sample."""
+    """Divide the bits into bands, in that of several ways that gives the fewest pairs in the sample."""
     shuffled = [np.random.default_rng(seed).permutation(bits).tolist() for seed in range(4)]
     strides = [bit for start in range(bands) for bit in bits[start::bands]]
     cuts = [len(bits) * i // bands for i in range(bands + 1)]

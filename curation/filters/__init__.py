@@ -1,4 +1,4 @@
-"""The filters of a recipe, one a file: each keeps a row, or drops it under a named reason.
+"""The filters of a recipe, one a file: each keeps a row, or drops it for a named reason.
 
 To add a filter, write a file with its options, its function and its `FILTER`, and add a line to `FILTERS`.
 """

@@ -1,4 +1,4 @@
-"""Posts on whose label the annotators disagree, or of which there are too few."""
+"""Posts with too few annotators, or whose annotators disagree on the label."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILTER = Filter(Agreement, apply)
 
 
 def _told(votes: str, total: int | None) -> str:
-    """Return votes as they are read: 2 of 5 for awe, 1 for fear."""
+    """Return votes in words: 2 of 5 for awe, 1 for fear."""
     counted = sorted(json.loads(votes).items(), key=lambda item: (-item[1], item[0]))
     if not counted:
         return "nobody voted"

@@ -9,7 +9,7 @@ import pyarrow as pa
 from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
 
-#: The reason under which a row goes whose image has this status in the store.
+#: The reason for which a row is dropped, by the status of its image in the store.
 REASONS = {
     "none": "no_image",
     "not_image": "no_image",
@@ -31,7 +31,7 @@ class HasImage(Options):
 
 
 def apply(table: pa.Table, options: HasImage) -> tuple[pa.Table, pa.Table]:
-    """Drop rows whose image isn't stored; with `linked_is_enough` only those that linked none.
+    """Drop rows whose image isn't stored; with `linked_is_enough` only those without a link to an image.
 
     The detail is the collector's reason (`video`, `not_found`, `server_error`, …).
     """

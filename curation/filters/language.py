@@ -1,4 +1,4 @@
-"""Posts in other languages. How a language is told, and the thresholds: `curation.measure.language`."""
+"""Posts in other languages. How languages are identified, and the thresholds: `curation.measure.language`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts too short or too long. How words are counted: `curation.measure.words`."""
+"""Texts that are too short or too long. How words are counted: `curation.measure.words`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Words(Options):
 def apply(table: pa.Table, options: Words) -> tuple[pa.Table, pa.Table]:
     """Drop `too_few_words` and `too_many_words`; the detail is their number.
 
-    With `otherwise = "image-only"` a post whose image is stored stays, and loses its text under that reason.
+    With `otherwise = "image-only"` a post whose image is stored is kept without its text, which is lost for
+    that reason.
     """
     n_words = table["n_words"].to_numpy()
     most = options.max if options.max is not None else np.iinfo(np.int32).max

@@ -1,4 +1,4 @@
-"""The ledger: what was collected is what is kept and, reason by reason, what was dropped."""
+"""The ledger: how many rows were collected, dropped for each reason, and kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What a build did to its rows. `unit` says what a row is: a post, or an image."""
+    """How many rows a build collected, dropped and kept. `unit` is what a row is: posts or images."""
 
     unit: str
     collected: int
@@ -55,7 +55,7 @@ class Ledger:
 
 
 def ledger(unit: str, collected: int, dropped: pa.Table, order: Sequence[str], kept: int) -> Ledger:
-    """Build the ledger from the dropped rows. `order` is that of the stages; reasons go by their number."""
+    """Build the ledger from the dropped rows, in the `order` of the stages, reasons by frequency."""
     counted = Counter(zip(dropped["stage"].to_pylist(), dropped["reason"].to_pylist(), strict=True))
     ranked = sorted(counted.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0][1]))
     found = Ledger(unit, collected, tuple(Step(*key, n) for key, n in ranked), kept)

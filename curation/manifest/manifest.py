@@ -1,4 +1,4 @@
-"""`manifest.json`: what a release is, what it was built from, and what became of every row."""
+"""`manifest.json`: what a release is, what it was built from, and how many rows were kept and dropped."""
 
 from __future__ import annotations
 

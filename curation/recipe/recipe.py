@@ -1,6 +1,6 @@
-"""The recipe of a dataset: `datasets/<name>/recipe.toml`, one readable file that is the whole release.
+"""The recipe of a dataset: `datasets/<name>/recipe.toml`, which defines the whole release.
 
-An error names the file, the key, the value, and what is allowed there.
+An error names the file, the key, the value, and the values allowed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RecipeError(AffectoryError):
 
 
 class Source(Table):
-    """Where the posts come from: a crawl store, and which of its communities."""
+    """The crawl store that the posts are read from, and the communities to read."""
 
     store: str = "data/reddit"
     communities: tuple[str, ...] = ()
@@ -38,16 +38,16 @@ class Source(Table):
 
 
 class Text(Table):
-    """What the text of a post is: its title, or title and body, a newline between them."""
+    """What the text of a post is: its title, or title and body with a newline between them."""
 
     parts: tuple[Literal["title", "body"], ...] = ("title",)
 
 
 class Images(Table):
-    """Which images of a post become rows, and what is published of them.
+    """Which images of a post become rows, and in which format they are published.
 
-    `which`: the first that is stored, every one, or none. `format`: the bytes as collected, or a JPEG
-    whose longer side is at most `side`.
+    `which`: the first stored image, every stored image, or none. `format`: the bytes as collected, or a JPEG
+    whose longer side has at most `side` pixels.
     """
 
     which: Literal["first", "all", "none"] = "first"
@@ -57,23 +57,23 @@ class Images(Table):
 
 
 class Multilabel(Table):
-    """The labels of which several may hold for a post, and the paper's counts of them."""
+    """The labels of which a post may have several, and the paper's counts of them."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     expected: dict[str, int] = Field(default_factory=dict)
 
 
 class Publish(Table):
-    """What of a post is published. Without `images` or `text` the columns stand empty."""
+    """What of a post is published. Without `images` or `text` their columns are empty."""
 
     images: bool = True
     text: bool = True
 
 
 class Recipe(Table):
-    """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for.
+    """A dataset's recipe. `labels` maps a community, or a source's own label, to a label.
 
-    `expected` are the paper's counts by label, `expected_image_only` how many of them are images alone.
+    `expected` are the paper's counts by label, `expected_image_only` how many of them are image-only posts.
     """
 
     name: str
@@ -152,13 +152,13 @@ class Recipe(Table):
         return list(self.source.communities or ([self.name] if self.source.local else self.labels))
 
     def plain(self) -> dict[str, Any]:
-        """Return what the recipe says as JSON has it; tables that it may leave out stand only where used."""
+        """Return the recipe as JSON values, defaults included; optional tables only where they are used."""
         said: dict[str, Any] = self.model_dump(mode="json")
         said["source"] = {key: value for key, value in said["source"].items() if value is not None}
         return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:
-        """Return the sha256 of what the recipe says, whatever its layout."""
+        """Return the sha256 of the recipe's values; comments and layout don't change it."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
 

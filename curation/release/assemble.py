@@ -42,7 +42,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build did, as it is printed. `notes` are on the store, those of the manifest on the release."""
+    """The result of a build, as it is printed. `notes` are about the store, those of the manifest not."""
 
     folder: Path
     manifest: Manifest
@@ -88,7 +88,7 @@ def build(
     with (
         Store.open(store or Path(recipe.source.store), create=False) as source,
         workplace(folder) as place,
-        Engine(workers) as engine,  # ends before its workplace goes
+        Engine(workers) as engine,  # ends before its workplace is removed
     ):
         pieces = plan(source, recipe, place / "scratch")
         read = digested(recipe, engine, pieces, place / "scratch")
@@ -116,7 +116,7 @@ def _make(
 ) -> versions.Choice:
     """Read the images and build the release, unless it turns out to be built already; return its version.
 
-    `read` is the digest of the rows. Only a look at the images tells whether some are damaged.
+    `read` is the digest of the rows. Whether images are damaged is only known once they are read.
     """
     rows, lost = gather(recipe, source.folder, engine, pieces, place / "scratch")
     damaged = lost_digests(lost)
@@ -148,7 +148,7 @@ def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: P
 def identified(read: str, damaged: Sequence[str]) -> str:
     """Return the digest of a release's input: of its rows, and of which images were damaged or missing.
 
-    The rows alone don't tell: once a damaged image has been fetched again, they are what they were before.
+    The rows alone aren't enough: they are the same before and after a damaged image is fetched again.
     """
     return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
 
@@ -207,7 +207,7 @@ def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table,
 
 
 def _drops(dropped: pa.Table) -> str:
-    """Return what is said of the drops of a build that left too few posts, most frequent first."""
+    """Return the reasons for drops, most frequent first, for the error of a build with too few posts."""
     counted = Counter(dropped["reason"].to_pylist())
     told = ", ".join(
         f"{reason} {n:,}" for reason, n in sorted(counted.items(), key=lambda one: (-one[1], one))

@@ -2,7 +2,7 @@
 
 Its YAML lists each version's files that are there, the newest version as the default, and an `ids` config of
 the newest without text and pixels. Where only the ids are there, they are the default and the card says so.
-The words on what the dataset is come from the tracked `card.md`.
+The description of the dataset comes from the tracked `card.md`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from curation.release.workplace import put
 
 
 def write(folder: Path, words: Path) -> Path:
-    """Write the card for all versions that stand in `folder`, unless it stands already; return its path.
+    """Write the card for all versions in `folder`, unless it is up to date; return its path.
 
-    A folder made elsewhere than beside its `words` gets a copy of them, for the cards to come.
+    `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards.
     """
     if words.exists() and words.parent.resolve() != folder.resolve():
         put(folder / "card.md", words.read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def _body(folder: Path, manifest: Manifest) -> str:
 
 
 def _outdated(folder: Path) -> str:
-    """Return the warning of earlier versions that hold posts which their source has deleted since."""
+    """Return the warning about earlier versions with posts that their source has deleted since."""
     found = outdated(folder)
     if not found:
         return ""

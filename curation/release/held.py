@@ -1,4 +1,4 @@
-"""What a version of a dataset still shows of its posts, and which posts their source has deleted."""
+"""The posts in each version of a dataset, and which of them their source has deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Contents:
     published: pa.Table
     shown: pa.Table  # dropped rows, but for tombstones
     tombstones: Mapping[str, str]  # post id -> the source's word
-    details: Set[str]  # what is said of dropped rows, as "of reddit:3svmej"
+    details: Set[str]  # of dropped rows, as "of reddit:3svmej"
 
     @property
     def posts(self) -> set[str]:
@@ -86,7 +86,7 @@ def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
 def cached_as(rows: pa.Table) -> set[str]:
     """Return the digests under which features of these rows' images may be cached.
 
-    Features go by the bytes as published, which a recipe may have encoded anew.
+    Features are cached by the bytes as published, which a recipe may have re-encoded.
     """
     found = set(rows["image_sha256"].drop_null().to_pylist())
     images = rows["image"].to_pylist() if "image" in rows.column_names else []

@@ -26,7 +26,7 @@ from curation.splits import labelled, split
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What tells a release from others of its dataset."""
+    """What identifies a release among those of its dataset."""
 
     version: str
     input_digest: str
@@ -34,7 +34,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A release before it is written: its rows with the shard and row where each stands, and what went."""
+    """A release before it is written: the rows kept, each with shard and row, and the rows dropped."""
 
     rows: pa.Table
     groups: np.ndarray  # duplicate group of each row
@@ -42,7 +42,7 @@ class Draft:
     lost: pa.Table
     stages: Sequence[str]  # in the order of the ledger
     notes: Sequence[str] = ()
-    # Of a release hydrated: the `labelled_…` columns, and those columns of `rows` that the ids tell.
+    # Of a rebuilt release: the `labelled_…` columns, and the columns of `rows` that come from the ids.
     labelled: Mapping[str, Sequence[bool | None]] | None = None
     told: Sequence[str] = ()
 
@@ -133,7 +133,7 @@ def _flags(draft: Draft, recipe: Recipe) -> Mapping[str, Sequence[bool | None]]:
 
 
 def _added(draft: Draft, flags: Mapping[str, Sequence[bool | None]]) -> pa.Table:
-    """Return the columns that aren't those of the shards: of all rows together, or told by the ids."""
+    """Return the columns that aren't in the shards: those computed from all rows, and those of the ids."""
     found = {"duplicate_group": pa.array(duplicates.names(draft.rows, draft.groups), pa.string())}
     found |= {name: pa.array(values, pa.bool_()) for name, values in flags.items()}
     return pa.table(found | {name: draft.rows[name] for name in draft.told})

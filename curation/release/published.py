@@ -16,7 +16,7 @@ from affectory.core.errors import AffectoryError
 from collectors.store import media_path
 from curation.release import columns
 
-#: No file holds more; about what the Hub's viewer likes.
+#: The most rows and bytes of a part: about what the Hub's viewer supports.
 MAX_ROWS, MAX_BYTES = 250_000, 400_000_000
 
 

@@ -23,7 +23,7 @@ def random(
     seed: int = 0,
     leakage: Leakage = "group",
 ) -> Result:
-    """Hold out posts of each class by lot: a post's ticket is a hash of the seed and its id."""
+    """Hold out posts of each class at random: those with the lowest hashes of the seed and their ids."""
     table = posts(post_ids, labels, (), groups, leakage)
     first = first_of_units(table, np.arange(len(table)))
     first = first[np.argsort(tickets([table.ids[post] for post in first], seed), kind="stable")]

@@ -42,11 +42,11 @@ def unanimous(
 ) -> Result:
     """Hold out posts that all annotators agree on, as Pagé Fortin & Chaib-draa 2019 do.
 
-    Of the posts with `agreeing == total` votes, those with the most votes are held out, up to a fifth
-    of **all** posts, classes notwithstanding; ties go to the lower id. Halved by lot, the odd one
-    for validation. A unit with a post that is not unanimous trains. So does one with a row that is not
-    among `pairs` (bool[n]; default: all are): the paper's images alone only add to what its pairs
-    train on, and the fifth is of the pairs.
+    Of the posts with `agreeing == total` votes, those with the most votes are held out, up to a fifth of
+    **all** posts, regardless of class; ties go to the lower id. They are halved at random; an odd one goes to
+    validation. A unit with a post that is not unanimous is in training. So is one with a row that is not
+    among `pairs` (bool[n]; default: all are): in the paper, image-only posts are only trained on, and the
+    fifth is of the pairs.
     """
     voted = np.nan_to_num(np.asarray(total, np.float64))
     paired = np.ones(len(voted), np.bool_) if pairs is None else np.asarray(pairs, np.bool_)
@@ -72,7 +72,7 @@ def unanimous(
 
 
 def _assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Result:
-    """Take posts with text as the pairs, where there are any."""
+    """Count posts with text as the pairs, if there are any."""
     with_text = rows["n_words"].to_numpy() > 0
     return unanimous(
         rows["post_id"],
@@ -90,7 +90,7 @@ RULE = Rule(_assign, columns=("agreeing", "votes_total", "n_words"))
 
 
 def _by_id(table: Posts, held: Ints) -> Ints:
-    """Return the first post by id of the units that these posts stand for."""
+    """Return the first post by id of the units of these posts."""
     first = np.empty(table.unit.max(initial=-1) + 1, np.int64)
     first[table.unit[::-1]] = np.arange(len(table))[::-1]
     return first[table.unit[held]]

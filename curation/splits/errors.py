@@ -1,4 +1,4 @@
-"""What can be wrong with the input of a split."""
+"""Errors in the input of a split."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class SmallClass(SplitError):
 
 
 class UnknownSplit(SplitError):
-    """A name that is no split's."""
+    """A name that isn't the name of a split."""
 
 
 class Straddling(SplitError):
-    """A given split puts what belongs together into two splits."""
+    """A post or a duplicate group is given two splits."""

@@ -32,7 +32,7 @@ def labelled(
 ) -> Mapping[str, Sequence[bool | None]]:
     """Return for each ratio whether a training row counts as labelled; None outside of training.
 
-    Drawn by lot within each class, so that a smaller part lies within every larger one
+    Drawn at random within each class. A smaller part is a subset of every larger one
     (Pham Thai et al. 2023 label 30, 10 and 5% of MAMI's 8,000 training posts).
     """
     names = rows["label"].to_pylist()

@@ -25,9 +25,9 @@ from curation.splits.units import (
 def given(
     post_ids: Strings, names: Strings, groups: ArrayLike | None = None, *, leakage: Leakage = "group"
 ) -> Result:
-    """Read the splits from their names. Nothing is moved: what would leak is an error, or the paper's.
+    """Read the splits from their names. No post is moved: a leak is an error, unless `leakage` is `paper`.
 
-    A class may be of any size here. Raises `UnknownSplit`, `Straddling`.
+    A class may be of any size. Raises `UnknownSplit`, `Straddling`.
     """
     number, found = numbered(names)
     unknown = [name for name in found if name not in SPLITS]

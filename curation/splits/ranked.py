@@ -23,13 +23,13 @@ def best_first(table: Posts) -> Ints:
 
 
 def first_of_units(table: Posts, order: Ints) -> Ints:
-    """Return of each unit the post that comes first in an order of all posts; in that order."""
+    """Return the first post of each unit in an order of all posts, in that order."""
     _, first = np.unique(table.unit[order], return_index=True)
     return order[np.sort(first)]
 
 
 def within_classes(table: Posts, first: Ints, test: Fraction, validation: Fraction) -> Result:
-    """Fill each class's quotas with units, in the order of the posts they stand by."""
+    """Fill each class's quotas with units, in the order of `first`, the post of each unit that ranks it."""
     if test + validation > 1:
         raise SplitError(
             f"test and validation take {float(test + validation):g} of the posts: give 1 at most"
@@ -58,7 +58,7 @@ def _short(name: str, split: int, held: int, wanted: int) -> str:
 
 
 def tickets(ids: Sequence[str], seed: int) -> NDArray[np.uint64]:
-    """Return a number per id that depends on the seed and the id alone."""
+    """Return a random number per id, which depends only on the seed and the id."""
     salt = f"{seed}\0".encode()
     digests = b"".join([blake2b(salt + post.encode(), digest_size=8).digest() for post in ids])
     return np.frombuffer(digests, ">u8").astype(np.uint64)

@@ -1,4 +1,4 @@
-"""From a recipe's `[split]` to the split of every row, with what the report must say of it."""
+"""From a recipe's `[split]` to the split of every row, with notes for the report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = SPLITS
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """The split of each row, how many held-out posts have a twin in training, and notes."""
+    """The split of each row, how many held-out posts have a duplicate in training, and notes."""
 
     splits: NDArray[np.int8]
     twins: Mapping[str, int]
@@ -53,7 +53,7 @@ def _check(rows: pa.Table, classes: Sequence[str], *, any_size: bool) -> None:
 
 
 def _without_classes(assigned: NDArray[np.int8], labels: pa.ChunkedArray) -> list[str]:
-    """Return a note on each held-out split that holds posts, but none of some class."""
+    """Return a note on each held-out split that has posts, but none of some class."""
     every = set(labels.drop_null().to_pylist())
     notes = []
     for number in (TEST, VALIDATION):

@@ -1,6 +1,6 @@
 """`croissant.json`: the release described in MLCommons' Croissant format (http://mlcommons.org/croissant/1.0).
 
-One record set a Parquet file. Addresses are relative, so that the folder is valid wherever it stands; for
+There is one record set for each Parquet file. Addresses are relative, so that the folder can be moved; for
 the same reason there is no `url` of the dataset.
 """
 
