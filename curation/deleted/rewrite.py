@@ -25,7 +25,7 @@ from curation.deleted.copies import Back, Released
 from curation.duplicates import duplicates
 from curation.manifest import manifest
 from curation.manifest.ledger import Ledger, ledger
-from curation.manifest.manifest import UNLABELLED, Groups, Manifest, Multilabel, Written
+from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
 from curation.release import dropped, publish
 from curation.report.markup import count
 from curation.rows.shards import Engine
@@ -218,7 +218,7 @@ def _duplicates(ids: pa.Table, groups: Mapping[str, str | None]) -> dict[str, An
     labels = duplicates.from_names(_regrouped(ids, groups)["duplicate_group"].to_pylist())
     found = twins(np.asarray(ids["split"]), ids["post_id"], labels)
     return {
-        "duplicates": Groups(**duplicates.counts(labels)),
+        "duplicates": duplicates.counts(labels),
         "twins": {"test": found.test, "validation": found.validation},
     }
 

@@ -42,15 +42,6 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """The groups of duplicates: how many, of how many rows, and the size of the largest."""
-
-    groups: int = 0
-    rows: int = 0
-    largest: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Multilabel:
     """The labels of which a post may have several, the rows by split and label, and the paper's counts."""
 
@@ -82,7 +73,7 @@ class Manifest:
     files: Sequence[Written] = ()
     counts: Mapping[str, Mapping[str, int]]
     ledger: Ledger
-    duplicates: Groups = field(default_factory=Groups)
+    duplicates: Mapping[str, int] = field(default_factory=dict)
     twins: Mapping[str, int] = field(default_factory=dict)
     leakage: str = "group"
     expected: Mapping[str, int] = field(default_factory=dict)

@@ -199,7 +199,7 @@ def _labels(manifest: Manifest) -> str:
 
 def _leakage(manifest: Manifest) -> str:
     d, twins = manifest.duplicates, manifest.twins
-    text = f"{d.rows:,} rows are duplicates of others, in {d.groups:,} groups (`duplicate_group`). "
+    text = f"{d['rows']:,} rows are duplicates of others, in {d['groups']:,} groups (`duplicate_group`). "
     if manifest.leakage == "group":
         return text + "No group straddles the splits."
     return text + (

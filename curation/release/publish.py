@@ -14,7 +14,7 @@ from curation import report
 from curation.duplicates import duplicates
 from curation.manifest import manifest
 from curation.manifest.ledger import ledger
-from curation.manifest.manifest import UNLABELLED, Groups, Manifest, Multilabel, Written
+from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
 from curation.recipe.recipe import Recipe, RecipeError
 from curation.release import dropped, published
 from curation.release.exporters import EXPORTERS
@@ -77,7 +77,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         format=manifest.FORMAT,
         counts=_counts(rows, assigned.splits, recipe.classes),
         ledger=ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows)),
-        duplicates=Groups(**duplicates.counts(draft.groups)),
+        duplicates=duplicates.counts(draft.groups),
         twins=assigned.twins,
         leakage=recipe.split.leakage,
         expected=recipe.expected,

@@ -146,7 +146,7 @@ def test_a_duplicate_detector_is_a_file_and_a_line(tmp_path, monkeypatch, store)
     done = built(tmp_path, store, text + '[images]\nwhich = "none"\n')
     groups = {key[0]: row["duplicate_group"] for key, row in rows_of(done.folder).items()}
     assert (groups["reddit:00091"], groups["reddit:00039"]) == ("reddit:00090", "reddit:00000")
-    assert done.manifest.duplicates.groups == 2
+    assert done.manifest.duplicates["groups"] == 2
     monkeypatch.setitem(IMAGES, "same-start", TEXTS["same-start"])
     with pytest.raises(RecipeError, match=r"images = 'none': Input should be .*'near' or 'same-start'$"):
         load(write_recipe(tmp_path, '[duplicates]\nimages = "none"\n'))
