@@ -183,7 +183,8 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from curation.release import dropped, manifest
+    from curation.manifest import manifest
+    from curation.release import dropped
     from curation.release.held import cached_as
 
     described = manifest.read(folder / version / "manifest.json")

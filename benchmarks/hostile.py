@@ -1,3 +1,4 @@
+# Over 400 lines: one function for each case, and the cases share their set-up.
 """What a hostile host, a changing store and a deleted post do to the program: one case after the other.
 
     python -m benchmarks.hostile

@@ -5,7 +5,7 @@
 
 The recipe is datasets/NAME/recipe.toml. Without one, the built-in recipe of that name is used and copied to
 the release's folder. The same store, recipe and format give the same bytes. A build may be killed at any
-moment: whole releases are untouched, and the next build begins anew.
+moment: complete releases are untouched, and the next build starts from the beginning.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Options:
     """Where the recipes are. A dataset without one there is built by the built-in recipe."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
-    """Processes."""
+    """The number of processes."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:

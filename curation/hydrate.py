@@ -2,9 +2,9 @@
 
     python -m curation.hydrate datasets/reddit-emotion --store data/reddit
 
-What the ids can't give comes through a crawl store. Without `--store-only` the posts are collected first, by
-the collector of their source: Reddit's needs credentials, Flickr's a key (FLICKR_API_KEY). What can no
-longer be had is dropped under a reason; the others keep label, split and duplicate group.
+Texts and images come from a crawl store. Without `--store-only` the posts are collected into it first, by the
+collector of their source: Reddit's needs credentials, Flickr's a key (FLICKR_API_KEY). Posts that are no
+longer available are dropped for a reason; the others keep label, split and duplicate group.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Options:
     """Rebuild a full release from an `ids` release, through a crawl store."""
 
     folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
-    """The dataset's folder as it was received: README.md, VERSION/manifest.json and VERSION/ids-….parquet."""
+    """The dataset's folder as received: README.md, VERSION/manifest.json and VERSION/ids-….parquet."""
 
     store: Annotated[Path, arg(metavar="DIR")] = Path("data/hydrated")
-    """The crawl store through which posts and images come."""
+    """The crawl store for posts and images."""
 
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-full)")] = None
     """The folder that gets the full release."""
@@ -37,7 +37,7 @@ class Options:
     """The version to rebuild."""
 
     store_only: FlagCreatePairsOff[bool] = False
-    """Collect nothing: take what the store holds."""
+    """Collect nothing: use the posts in the store."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
     """Collect from a sandbox that runs there (python -m collectors.sandbox), without credentials."""

@@ -1,8 +1,8 @@
-"""Write what may be passed on of a release to a folder of its own: its card, its manifest and its ids.
+"""Write the parts of a release that may be passed on to a folder: its card, its manifest and its ids.
 
     python -m curation.ids datasets/reddit-emotion
 
-No text, no picture and no dropped post is in it. `python -m curation.hydrate` makes a full release of it.
+It contains no text, no image and no dropped post. `python -m curation.hydrate` makes a full release of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from affectory.core.errors import ReleaseError
 
 @dataclass(frozen=True)
 class Options:
-    """Write a release's ids, which may be passed on, to a folder of their own."""
+    """Write a release's ids, which may be passed on, to a folder."""
 
     folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
     """The dataset's folder: datasets/NAME."""
@@ -41,17 +41,18 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
-    """Write a version's ids to `out` (default: beside `folder`), where it may not exist; return a summary.
+    """Write a version's ids to `out` (default: beside `folder`), which may not have it yet; return a summary.
 
     Raises `ReleaseError`.
     """
-    from curation.release import card, manifest, versions  # pyarrow: not for --help
+    from curation.manifest import manifest
+    from curation.release import card, versions  # pyarrow: not for --help
     from curation.release.workplace import workplace
 
     out = out or versions.beside(folder, "-ids")
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
-    files = [file for file in described.files if file.path.startswith("ids-")]
+    files = described.tables(ids=True)
     missing = [file.path for file in files if not (found / file.path).is_file()]
     if missing:
         raise ReleaseError(

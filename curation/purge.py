@@ -1,17 +1,17 @@
-"""Remove from a dataset what it holds of posts that their source has deleted.
+"""Remove from a dataset the posts that their source has deleted.
 
     python -m curation.purge reddit-emotion --store data/reddit
 
 A deleted post is one that its author, a moderator or the site has taken down since it was collected. Collect
-again first, so that the crawl store knows of it (`--source index`, with credentials, asks Reddit for each
+again first, so that the crawl store records it (`--source index`, with credentials, asks Reddit for each
 post by its id). The purge writes the next patch version: deleted posts are gone from its files, and of each a
-tombstone is left, its id with the source's word. Duplicates that had been dropped in their favour are
+tombstone is kept: its id and the source's word. Duplicates that had been dropped in their favour are
 published instead. Features of their images are removed from the cache.
 
-Earlier versions and the results trained on them still hold the posts, and the dataset's card says so.
-`--remove-earlier` removes those versions, and from their results all but scores and settings. What is left
+Earlier versions and the results trained on them still contain the posts, and the dataset's card says so.
+`--remove-earlier` removes those versions, and from their results all but scores and settings. What remains
 elsewhere (the cache of the `datasets` library, copies on a hub, other stores) is listed with the command that
-clears it. Where a purge was killed, the same command completes it.
+clears it. A purge that was killed is completed by the same command.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from affectory.core.command import finish
 
 @dataclass(frozen=True)
 class Options:
-    """Remove from a dataset what it holds of posts that their source has deleted."""
+    """Remove from a dataset the posts that their source has deleted."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
     """The dataset: a folder of datasets/ that has been built."""
@@ -41,16 +41,16 @@ class Options:
     """The release to purge."""
 
     datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """Where the datasets are."""
+    """The folder of the datasets."""
 
     remove_earlier: FlagCreatePairsOff[bool] = False
-    """Remove the earlier versions that still hold deleted posts, and what their results hold of posts."""
+    """Remove the earlier versions that still contain deleted posts, and the posts in their results."""
 
     results: Annotated[Path, arg(metavar="DIR")] = Path("results")
-    """Where the results of training are."""
+    """The folder of training results."""
 
     features: Annotated[Path, arg(metavar="DIR")] = Path("data/features")
-    """Where image features are kept."""
+    """The folder of the image features."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:

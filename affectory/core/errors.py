@@ -14,10 +14,10 @@ the message and chooses the exit code. Any other exception is a bug of ours and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import ValidationError
 
 
 class AffectoryError(ValueError):
@@ -54,28 +54,7 @@ def first_fault(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     value = "" if first["type"] == "missing" or not key else f" = {first['input']!r}"
-    if first["type"] == "union_tag_invalid":
-        key, value = f"{key}.use", f" = {first['ctx']['tag']!r}"
-        return f"{key}{value}: the filters are {first['ctx']['expected_tags']}{more}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "tuple_type":  # "Input should be a valid tuple": TOML has none
         message = "must be a list: put it in [ ]"
     return f"{key}{value}: {message}{more}" if key else f"{message}{more}"
-
-
-def known_keys(table: type[BaseModel], given: Any) -> Any:
-    """Return `given` unchanged; raise pydantic's `ValidationError` for keys that `table` doesn't have.
-
-    The message lists the keys that exist, which pydantic's own doesn't.
-    """
-    unknown = [key for key in given if key not in table.model_fields] if isinstance(given, dict) else []
-    if not unknown:
-        return given
-    from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
-
-    error = PydanticCustomError(
-        "unknown_key", "there is no such key; there are {keys}", {"keys": ", ".join(table.model_fields)}
-    )
-    raise ValidationError.from_exception_data(
-        table.__name__, [InitErrorDetails(type=error, loc=(key,), input=given[key]) for key in unknown]
-    )

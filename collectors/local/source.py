@@ -14,19 +14,11 @@ from __future__ import annotations
 import string
 import tomllib
 from pathlib import Path
-from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from affectory.core.errors import RecipeError, first_fault, known_keys
+from affectory.core.errors import RecipeError, first_fault
+from affectory.core.tables import Table
 
 #: Suffixes of tables; those of delimited text with their default delimiter.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -35,7 +27,7 @@ PARQUET = ".parquet"
 KINDS = (*DELIMITERS, *JSON_LINES, PARQUET)
 
 
-class Local(BaseModel):
+class Local(Table):
     """The columns of a post's fields. All values are names of columns but the first five and `image`.
 
     `labels` are columns of 0 or 1, one per label, for posts that may have several. `unlabelled` names tables
@@ -44,8 +36,6 @@ class Local(BaseModel):
     marks have no special meaning. Without `split`, a post's split is the name of its table if there are
     several.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     tables: tuple[str, ...] = Field(min_length=1)
     join: tuple[str, ...] = ()
@@ -60,11 +50,6 @@ class Local(BaseModel):
     unlabelled: tuple[str, ...] = ()
     image: str | None = None
     split: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_only_known_keys(cls, said: Any) -> Any:
-        return known_keys(cls, said)
 
     @field_validator("tables", "join")
     @classmethod

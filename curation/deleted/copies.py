@@ -20,11 +20,11 @@ import pyarrow as pa
 from collectors.store import Store, snapshot
 from curation.duplicates import duplicates
 from curation.filters.stage import ROWS
+from curation.manifest.manifest import Manifest
 from curation.recipe.recipe import Recipe
-from curation.release import parquet
+from curation.release import published
 from curation.release.assemble import drop_unlabelled, gather, renumbered
-from curation.release.manifest import Manifest
-from curation.release.parquet import Writing
+from curation.release.published import Writing
 from curation.rows import shards
 from curation.rows.read import EmptyStore, Shard, plan
 from curation.splits import split
@@ -138,7 +138,7 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
         return ROWS.empty_table()
     with shards.engine(1) as engine:
         rows, _ = gather(recipe, store.folder, engine, pieces, scratch)
-    rows, _ = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
+    rows, _ = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
     return rows
 
 
@@ -194,12 +194,11 @@ def _published(
     """Return the rows as published: False gives those of the full files, True those of the ids."""
     writing = Writing(
         place / "scratch",
-        place / "release",
         store,
         recipe.classes,
         recipe.publish.images and recipe.images.which != "none",
         recipe.publish.text,
-        described.multilabel.get("names", ()),
+        described.multilabel.names,
         described.labelled,
     )
     found = [
@@ -209,4 +208,4 @@ def _published(
     rows = pa.concat_tables(found)
     for name in added.column_names:
         rows = rows.append_column(added.field(name), added[name])
-    return {ids: parquet.published(rows, writing, writing.schema(ids=ids)) for ids in (False, True)}
+    return {ids: published.published(rows, writing, writing.schema(ids=ids)) for ids in (False, True)}

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collectors.store.lookup import keeps_public, stores
-from curation.release import held, manifest, versions
+from curation.manifest import manifest
+from curation.release import held, versions
 
 
 def library_cache() -> Path:

@@ -20,9 +20,10 @@ from affectory.encoders import feature_cache
 from collectors.store import Store
 from curation.deleted import outside, run_results
 from curation.deleted.rewrite import Rewritten, require, rewrite
-from curation.release import card, held, manifest, versions
+from curation.manifest import manifest
+from curation.manifest.manifest import Manifest
+from curation.release import card, held, versions
 from curation.release.held import Contents
-from curation.release.manifest import Manifest
 from curation.release.workplace import BUILDING, workplace
 
 

@@ -6,10 +6,9 @@ duplicates are published instead (`copies`).
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,12 @@ from collectors.store import Store
 from curation.deleted import copies
 from curation.deleted.copies import Back, Released
 from curation.duplicates import duplicates
-from curation.release import dropped, manifest, parquet
-from curation.release.ledger import Ledger, ledger
-from curation.release.manifest import Manifest
-from curation.release.parquet import Written
-from curation.release.publish import describe, generated
+from curation.manifest import manifest
+from curation.manifest.ledger import Ledger, ledger
+from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
+from curation.release import dropped, publish
+from curation.rows import shards
 from curation.splits import split, twins
-from curation.splits.labels import UNLABELLED
 
 #: What a tombstone keeps of a row.
 _TOMBSTONE = ["post_id", "image_index", "community"]
@@ -81,28 +79,25 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
             f"to release; remove {str(old.parent)!r}"
         )
     groups = _groups(ids)
-    files = [_write(one, groups, out) for one in tables if len(one.table)]
+    parts = [replace(one, table=_regrouped(one.table, groups)) for one in tables if len(one.table)]
     lost = _lost(before, words, back)
-    files.append(dropped.write_table(lost, out))
     done = Rewritten(
         {post_id: words[post_id] for post_id in before.ids["post_id"].to_pylist() if post_id in words},
         {post_id: words[post_id] for post_id in _shown(before.lost) if post_id in words},
         back,
     )
-    describe(
-        replace(
-            described,
-            version=version,
-            files=files,
-            **_counts(described, ids),
-            **_duplicates(ids, groups),
-            ledger=_ledger(described.ledger, lost, len(ids)),
-            generated=generated(ids),
-            input_digest=_digest(described, done),
-            notes=[*described.notes, f"since version {described.version}: {done}"],
-        ),
-        out,
+    new = replace(
+        described,
+        version=version,
+        **_counts(described, ids),
+        **_duplicates(ids, groups),
+        ledger=_ledger(described.ledger, lost, len(ids)),
+        generated=publish.generated(ids),
+        input_digest=_digest(described, done),
+        notes=[*described.notes, f"since version {described.version}: {done}"],
     )
+    with shards.engine(1) as engine:
+        publish.write(new, parts, dropped.write_table(lost, out), out, engine)
     return done
 
 
@@ -124,15 +119,14 @@ def _ids(old: Path, described: Manifest) -> pa.Table:
     """Return the rows of the ids, each with the number of its split."""
     tables = [
         _File(file.path.rsplit("-", 1)[0], file.split, pq.read_table(old / file.path))
-        for file in described.files
-        if file.path.startswith("ids-")
+        for file in described.tables(ids=True)
     ]
     return pa.concat_tables([_numbered(one) for one in tables])
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of published rows that is being written."""
+    """Published rows of a file, read into memory: a `curation.release.exporters.exporter.Part`."""
 
     stem: str  # "train-00000-of-00002"
     split: str
@@ -141,6 +135,21 @@ class _File:
     @property
     def ids(self) -> bool:
         return self.stem.startswith("ids-")
+
+    @property
+    def pictures(self) -> bool:
+        return "image" in self.table.column_names and self.table["image"].null_count < len(self.table)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.table.schema
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def batches(self, size: int) -> Iterator[pa.Table]:
+        for start in range(0, len(self.table), size):
+            yield self.table.slice(start, size)
 
 
 def _numbered(one: _File) -> pa.Table:
@@ -154,11 +163,7 @@ def _tables(old: Path, described: Manifest, words: Mapping[str, str], back: Back
     for number, name in enumerate(split.NAMES):
         mine = pa.array([one == number for one in back.splits], pa.bool_())
         for ids in (False, True):
-            paths = [
-                file.path
-                for file in described.files
-                if file.split == name and file.path.startswith("ids-") == ids
-            ]
+            paths = [file.path for file in described.tables(ids=ids) if file.split == name]
             stems = [path.rsplit("-", 1)[0] for path in paths]
             tables = [pq.read_table(old / path) for path in paths]
             if back.keys:
@@ -184,12 +189,6 @@ def _merged(tables: Sequence[pa.Table], more: pa.Table) -> list[pa.Table]:
             table = table.sort_by([("post_id", "ascending"), ("image_index", "ascending")])
         merged.append(table)
     return merged
-
-
-def _write(one: _File, groups: Mapping[str, str | None], out: Path) -> Written:
-    temporary = out / f"{one.stem}.tmp"
-    parquet.write_table(_regrouped(one.table, groups), temporary)
-    return parquet.name_by_digest(temporary, one.stem, one.split, len(one.table))
 
 
 def _among(table: pa.Table, posts: Mapping[str, str]) -> pa.ChunkedArray:
@@ -228,19 +227,16 @@ def _duplicates(ids: pa.Table, groups: Mapping[str, str | None]) -> dict[str, An
 def _counts(described: Manifest, ids: pa.Table) -> dict[str, Any]:
     """Count the published rows by split and label."""
     counts = {name: dict.fromkeys(by_label, 0) for name, by_label in described.counts.items()}
-    multilabel = copy.deepcopy(dict(described.multilabel))
-    if multilabel:
-        multilabel["counts"] = {
-            name: dict.fromkeys(by_label, 0) for name, by_label in multilabel["counts"].items()
-        }
-    names = ["split", "label", *(["labels"] if multilabel else [])]
+    several = described.multilabel
+    holding = {name: dict.fromkeys(by_label, 0) for name, by_label in several.counts.items()}
+    names = ["split", "label", *(["labels"] if several.names else [])]
     for row in ids.select(names).to_pylist():
         name = split.NAMES[row["split"]]
         label = UNLABELLED if row["label"] is None else described.classes[row["label"]]
         counts[name][label] = counts[name].get(label, 0) + 1
         for number in row.get("labels") or ():
-            multilabel["counts"][name][multilabel["names"][number]] += 1
-    return {"counts": counts, "multilabel": multilabel}
+            holding[name][several.names[number]] += 1
+    return {"counts": counts, "multilabel": Multilabel(several.names, holding, several.expected)}
 
 
 def _ledger(before: Ledger, lost: pa.Table, kept: int) -> Ledger:

@@ -1,8 +1,8 @@
-"""Connected components over the rows of a table: what links any two rows makes them one group.
+"""Connected components over the rows of a table: rows that are linked are one group.
 
 A labelling gives every row the smallest row index of its group, so that equal partitions are equal
-arrays. Duplicates by digest, by picture and by text are each a labelling; `merge` joins them, and a
-split that keeps its groups whole can then not leak.
+arrays. Each duplicate detector returns a labelling; `merge` joins them. A split that doesn't divide the
+joined groups doesn't leak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Labels: TypeAlias = NDArray[np.int64]
 
-#: The label of a row that has nothing to compare (no image, an empty text): it is alone.
+#: The label of a row that can't be compared (no image, an empty text), and so has no duplicates.
 ALONE = -1
 
 
@@ -73,7 +73,7 @@ class Forest:
 
 
 class Links:
-    """Links that go to a forest when they are many: a link at a time would cost as much as thousands."""
+    """Links that are given to a forest many at a time: a call for one link costs as much as for thousands."""
 
     def __init__(self, forest: Forest, many: int = 1 << 15) -> None:
         self.forest = forest
@@ -82,14 +82,14 @@ class Links:
         self.size = 0
 
     def add(self, left: Labels, right: Labels) -> None:
-        """Link `left[i]` and `right[i]`, for every i, now or later."""
+        """Link `left[i]` and `right[i]`, for every i, at the latest in `flush`."""
         self.waiting.append((left, right))
         self.size += len(left)
         if self.size > self.many:
             self.flush()
 
     def flush(self) -> None:
-        """Link what waits."""
+        """Link what was added."""
         if self.waiting:
             left, right = zip(*self.waiting, strict=True)
             self.waiting, self.size = [], 0
@@ -99,7 +99,7 @@ class Links:
 def merge(*labelings: NDArray[np.integer[Any]]) -> Labels:
     """Return the finest labelling in which rows that share a label in any of `labelings` share one.
 
-    Labels may be any numbers; a row of a negative label (`ALONE`) shares it with nobody.
+    Labels may be any numbers; a row with a negative label (`ALONE`) isn't linked.
     """
     if not labelings:
         raise ValueError("nothing to merge: give one labelling or more")

@@ -1,68 +1,59 @@
-"""Which rows are duplicates of each other, and what the recipe makes of them.
+"""Which rows are duplicates of each other, and what the recipe's policy makes of them.
 
-Equal bytes, near-equal difference hashes and (near-)equal texts link rows; what is linked, over any
-number of steps, is one group.
+Each detector links rows. Rows linked by any number of links, of any detectors, are one group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field
 
-from curation.duplicates.components import ALONE, merge
-from curation.duplicates.near_images import near_groups
-from curation.duplicates.near_texts import equal_groups, near_text_groups
+from affectory.core.tables import Table, among
+from curation.duplicates import IMAGES, TEXTS
+from curation.duplicates.components import Labels, merge
+from curation.duplicates.detector import Detector
 from curation.filters.stage import separate
-from curation.recipe.recipe import Duplicates
 
-Labels = NDArray[np.int64]
 
-#: A difference hash of so few ones tells nothing but that the picture is of about one colour: any two such
-#: pictures would be twins. Equal bytes still make them duplicates.
-PLAIN = 3
+class Duplicates(Table):
+    """The `[duplicates]` of a recipe: which posts count as duplicates, and what is done with them.
+
+    `images`: the same bytes (`exact`), or difference hashes within `distance` bits too (`near`). `texts`:
+    equal after normalisation (`equal`), or one word apart too (`near`). `policy`: `keep-all` only groups
+    them; `keep-best` keeps the best-scored post of a group; `drop-conflicts` drops groups with several
+    labels.
+    """
+
+    images: Annotated[str, among(IMAGES)] = "near"
+    distance: Annotated[int, Field(ge=0, le=3)] = 3
+    texts: Annotated[str, among(TEXTS)] = "equal"
+    policy: Literal["keep-all", "keep-best", "drop-conflicts"] = "keep-all"
+
+    @property
+    def detectors(self) -> tuple[Detector, ...]:
+        """The detectors that these options apply."""
+        return (*IMAGES[self.images], *TEXTS[self.texts])
 
 
 def group(table: pa.Table, options: Duplicates) -> Labels:
     """Label each row with the first row of its duplicate group (itself, where it is alone).
 
-    Reads `image_sha256`, `image_hash` and `text`.
+    Reads the columns of the detectors.
     """
-    labelings = [np.arange(len(table), dtype=np.int64)]
-    if options.images != "off":
-        labelings.append(_equal(table["image_sha256"]))
-    if options.images == "near":
-        labelings.append(_near(table["image_hash"], options.distance))
-    if options.texts == "equal":
-        labelings.append(equal_groups(table["text"].to_pylist()))
-    elif options.texts == "near":
-        labelings.append(near_text_groups(table["text"].to_pylist()))
-    return merge(*labelings)
-
-
-def _equal(values: pa.ChunkedArray) -> Labels:
-    """Label rows of the same value alike; nulls stand alone."""
-    codes = values.combine_chunks().dictionary_encode().indices
-    return np.asarray(codes.fill_null(ALONE), dtype=np.int64)
-
-
-def _near(hashes: pa.ChunkedArray, distance: int) -> Labels:
-    """Label rows of near-equal hashes alike; rows without an image, or with a plain one, stand alone."""
-    values = np.asarray(hashes.combine_chunks().fill_null(0), dtype=np.uint64)
-    rows = np.flatnonzero(np.bitwise_count(values) > PLAIN)
-    labels = np.full(len(hashes), ALONE, dtype=np.int64)
-    found = near_groups(values[rows], distance)
-    labels[rows] = rows[found] if len(rows) else found
-    return labels
+    labelings = [one.groups(table, options.distance) for one in options.detectors]
+    return merge(np.arange(len(table), dtype=np.int64), *labelings)
 
 
 def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArray[np.bool_], pa.Table]:
     """Apply the recipe's policy; return which rows stay, and the others as dropped rows.
 
     `keep-best` keeps of each group the best-scored post (ties by id), with all its rows in the group;
-    `drop-conflicts` drops groups that hold several labels.
+    `drop-conflicts` drops groups with several labels.
     """
     keep = np.ones(len(table), dtype=bool)
     reason, details = "", [""] * len(table)
@@ -84,9 +75,9 @@ def resolve(table: pa.Table, groups: Labels, options: Duplicates) -> tuple[NDArr
 
 
 def _conflicts(table: pa.Table, groups: Labels, rows: Iterable[int]) -> dict[int, str]:
-    """Return what is said of each group of `rows` whose rows differ in their label or their labels.
+    """Return the detail for each group of `rows` whose rows differ in their label or their labels.
 
-    A row that wasn't annotated contradicts none.
+    A row that wasn't annotated is in no conflict.
     """
     one, several = table["label"].to_pylist(), table["labels"].to_pylist()
     found: dict[int, tuple[set[str], set[str], set[str]]] = {}
@@ -120,7 +111,7 @@ def names(table: pa.Table, groups: Labels) -> list[str | None]:
 
 
 def from_names(found: Sequence[str | None]) -> Labels:
-    """Return the groups that `names` has named: each row labelled with the first row of its group."""
+    """Return the groups from their `names`: each row labelled with the first row of its group."""
     first: dict[str, int] = {}
     return np.array(
         [row if name is None else first.setdefault(name, row) for row, name in enumerate(found)], np.int64
@@ -128,7 +119,7 @@ def from_names(found: Sequence[str | None]) -> Labels:
 
 
 def counts(groups: Labels) -> dict[str, int]:
-    """Return how many groups have several rows, how many rows those are, and the largest group's size."""
+    """Return the number of groups with several rows, their rows, and the size of the largest group."""
     _, sizes = np.unique(groups, return_counts=True)
     shared = sizes[sizes > 1]
     return {"groups": len(shared), "rows": int(shared.sum()), "largest": int(shared.max(initial=1))}

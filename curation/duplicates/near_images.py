@@ -2,7 +2,7 @@
 
 **The hash** is `imagehash.dhash`, bit for bit: grey, 9 by 8 pixels (Lanczos), each bit says whether a
 pixel is brighter than the one to its left. A JPEG may be opened with `draft` beforehand. Pictures of
-one colour all have the hash 0 and are one group: a caller who does not want that takes them out first.
+one colour all have the hash 0: `near_groups` makes them one group, so the detector leaves them out.
 
 **The groups** are exact: no pair within the distance is missed, none beyond it linked. Cut the bits into
 k bands: two hashes that differ in at most 3 bits agree on some k - 3 whole bands, so for each of the
@@ -17,9 +17,9 @@ of more bands, of which they must agree on more:
 
 At 22 bands at most 9 bits are open, so that no bucket holds more than 2^9 = `SMALL` hashes, whatever the
 input: a hash takes part in at most 1,840 sorts, with some hundred comparisons after each. That is a large
-constant, but a constant. No input that we could think of comes to the last level, for three reasons: rows
+constant. No input that we know of reaches the last level, for three reasons: rows
 that are one group already are not compared; a large bucket of one group and few others is done by comparing
-those few; and the bits are dealt to the bands so that a sample of the rows falls into small buckets.
+those few; and the bits are divided into bands so that a sample of the rows falls into small buckets.
 `benchmarks/duplicates.py` shows what the worst families cost.
 """
 
@@ -31,10 +31,12 @@ from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from curation.duplicates.components import Forest, Labels, Links
+from curation.duplicates.components import ALONE, Forest, Labels, Links
+from curation.duplicates.detector import Detector
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
@@ -47,6 +49,9 @@ SMALL = 512
 #: Before the last level, the buckets compared in one way, smallest first, cost so many comparisons a hash.
 PAIRS = 256
 THREADS = 2
+#: A hash with at most so many ones says only that the picture has about one colour: any two such pictures
+#: would be near-duplicates. Equal bytes still make them duplicates.
+PLAIN = 3
 _CHUNK = 1 << 15  # hashes compared at a time: they stay in the cache
 _SAMPLE = 1 << 14
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -71,6 +76,19 @@ def near_groups(hashes: Hashes, distance: int = FARTHEST) -> Labels:
     smallest = np.full(len(values), len(hashes), dtype=np.int64)
     np.minimum.at(smallest, groups, first)
     return smallest[groups][inverse]
+
+
+def _near(rows: pa.Table, distance: int) -> Labels:
+    """Label rows of near-equal hashes alike; rows without an image, or with one of one colour, are alone."""
+    values = np.asarray(rows["image_hash"].combine_chunks().fill_null(0), dtype=np.uint64)
+    told = np.flatnonzero(np.bitwise_count(values) > PLAIN)
+    labels = np.full(len(values), ALONE, dtype=np.int64)
+    found = near_groups(values[told], distance)
+    labels[told] = told[found] if len(told) else found
+    return labels
+
+
+DETECTOR = Detector(_near, ("image_hash",))
 
 
 class _Buckets(NamedTuple):
@@ -180,7 +198,7 @@ class _Search:
             begin = stop
 
     def _look(self, links: Links, rows: Labels, values: Hashes, step: int) -> None:
-        """Note the near pairs that stand `step` apart."""
+        """Add the near pairs that are `step` apart."""
         near = (np.bitwise_count(values[step:] ^ values[:-step]) <= self.distance).nonzero()[0]
         if len(near):
             links.add(rows[near], rows[near + step])
@@ -230,7 +248,7 @@ def _mask(bits: Iterable[int]) -> int:
 
 
 def _deal(sample: Hashes, bits: list[int], bands: int) -> list[list[int]]:
-    """Deal the bits into bands, of several ways the one that makes the fewest pairs in the sample."""
+    """Divide the bits into bands, in that of several ways that gives the fewest pairs in the sample."""
     shuffled = [np.random.default_rng(seed).permutation(bits).tolist() for seed in range(4)]
     strides = [bit for start in range(bands) for bit in bits[start::bands]]
     cuts = [len(bits) * i // bands for i in range(bands + 1)]

@@ -3,12 +3,12 @@
 **Normalised** means: NFKC and case folded; links out; an apostrophe, a joiner and an emoji's variation
 sign out; every other character that is no letter, mark or digit (punctuation, emoji, symbols) a space; single
 spaces between words. `"It's HERE!! 🎉 https://i.redd.it/x.jpg"` becomes `"its here"`. A text of which
-nothing is left (emoji alone, a link alone) equals nothing, not even itself.
+nothing is left (only emoji, only a link) equals no text.
 
 **The rule**: two texts are near-equal when their normalised forms are equal or when, each having at least
-`min_words` words, one becomes the other by inserting, deleting or substituting one word. Words stand between
-spaces: a script without spaces (Chinese, Thai) has words as long as its sentences, so there only
-equality finds anything. Groups are what near-equal texts link.
+`min_words` words, one becomes the other by inserting, deleting or substituting one word. Words are separated
+by spaces: in a script without spaces (Chinese, Thai) a sentence counts as one word, so that only
+equal texts are found. Near-equal texts are linked, and linked texts are a group.
 
 **Linear**: no two texts are compared. A text of n words has n signatures, each a 64-bit hash of the text
 without one word. Two texts of n words that differ in one place, and no others, share n, the place and
@@ -26,9 +26,11 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.duplicates.components import ALONE, Forest, Labels
+from curation.duplicates.detector import Detector
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
@@ -41,7 +43,7 @@ _TEXTS_AT_ONCE = 1 << 14
 
 
 class _Kept(dict[int, int | None]):
-    """What becomes of each character: itself, a space, or nothing. Filled as characters are met."""
+    """What each character is replaced by: itself, a space, or nothing. Filled on first use of a character."""
 
     def __missing__(self, code: int) -> int | None:
         character = chr(code)
@@ -90,6 +92,18 @@ def near_text_groups(texts: Sequence[str], min_words: int = 6) -> Labels:
     forest = Forest(len(texts))
     _link_one_apart(forest, table)
     return np.where(labels == ALONE, ALONE, forest.labels()[labels])
+
+
+def _equal(rows: pa.Table, distance: int) -> Labels:
+    return equal_groups(rows["text"].to_pylist())
+
+
+def _near(rows: pa.Table, distance: int) -> Labels:
+    return near_text_groups(rows["text"].to_pylist())
+
+
+EQUAL = Detector(_equal, ("text",))
+NEAR = Detector(_near, ("text",))
 
 
 class _Words(NamedTuple):

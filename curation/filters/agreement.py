@@ -1,13 +1,23 @@
-"""Posts on whose label the annotators disagree, or of which there are too few."""
+"""Posts with too few annotators, or whose annotators disagree on the label."""
 
 from __future__ import annotations
 
 import json
+from typing import Annotated, Literal
 
 import pyarrow as pa
+from pydantic import Field
 
-from curation.filters.options import Agreement
+from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
+
+
+class Agreement(Options):
+    """Keep posts with at least `min_votes` whose annotators agree: a majority of them, or all."""
+
+    use: Literal["agreement"]
+    rule: Literal["majority", "unanimous"] = "majority"
+    min_votes: Annotated[int, Field(ge=1)] = 1
 
 
 def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:
@@ -31,8 +41,11 @@ def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:
     return separate(table, keep, "agreement", reasons, details)
 
 
+FILTER = Filter(Agreement, apply)
+
+
 def _told(votes: str, total: int | None) -> str:
-    """Return votes as they are read: 2 of 5 for awe, 1 for fear."""
+    """Return votes in words: 2 of 5 for awe, 1 for fear."""
     counted = sorted(json.loads(votes).items(), key=lambda item: (-item[1], item[0]))
     if not counted:
         return "nobody voted"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pyarrow as pa
 
-from curation.filters.options import HasImage
+from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
 
-#: The reason under which a row goes whose image has this status in the store.
+#: The reason for which a row is dropped, by the status of its image in the store.
 REASONS = {
     "none": "no_image",
     "not_image": "no_image",
@@ -18,8 +20,18 @@ REASONS = {
 }
 
 
+class HasImage(Options):
+    """Drop posts without an image: none linked, or none of the linked ones stored.
+
+    With `linked_is_enough` a post that linked an image is kept, fetched or not.
+    """
+
+    use: Literal["image"]
+    linked_is_enough: bool = False
+
+
 def apply(table: pa.Table, options: HasImage) -> tuple[pa.Table, pa.Table]:
-    """Drop rows whose image isn't stored; with `linked_is_enough` only those that linked none.
+    """Drop rows whose image isn't stored; with `linked_is_enough` only those without a link to an image.
 
     The detail is the collector's reason (`video`, `not_found`, `server_error`, …).
     """
@@ -33,3 +45,6 @@ def apply(table: pa.Table, options: HasImage) -> tuple[pa.Table, pa.Table]:
         for none, status in zip(no_image, statuses, strict=True)
     ]
     return separate(table, keep, "image", [REASONS.get(status, "") for status in statuses], details)
+
+
+FILTER = Filter(HasImage, apply)

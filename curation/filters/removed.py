@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pyarrow as pa
 
-from curation.filters.options import Removed
+from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
 
-#: What a collector, not the source, leaves a post out for: a photo of Flickr under pairs of both signs.
+#: Set by a collector, not by the source: a photo of Flickr that is listed for pairs of both sentiments.
 CONFLICT = "conflicting_pairs"
 
 
+class Removed(Options):
+    """Drop posts that their source marks as removed or deleted, or that their own lists contradict."""
+
+    use: Literal["removed"]
+
+
 def apply(table: pa.Table, options: Removed) -> tuple[pa.Table, pa.Table]:
-    """Drop `removed_by_source`, the detail being the source's own word, and `conflicting_pairs`."""
+    """Drop `removed_by_source`, with the source's own word as the detail, and `conflicting_pairs`."""
     words = table["removed"].to_pylist()
     reasons = [CONFLICT if word == CONFLICT else "removed_by_source" for word in words]
     return separate(table, [word is None for word in words], "removed", reasons, words)
+
+
+FILTER = Filter(Removed, apply)

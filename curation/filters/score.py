@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pyarrow as pa
 
-from curation.filters.options import Score
+from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
+
+
+class Score(Options):
+    """Keep posts with a score of at least `min`."""
+
+    use: Literal["score"]
+    min: int
 
 
 def apply(table: pa.Table, options: Score) -> tuple[pa.Table, pa.Table]:
@@ -15,3 +24,6 @@ def apply(table: pa.Table, options: Score) -> tuple[pa.Table, pa.Table]:
     keep = np.array([score is not None and score >= options.min for score in scores], dtype=bool)
     reasons = ["no_score" if score is None else "score_too_low" for score in scores]
     return separate(table, keep, "score", reasons, scores)
+
+
+FILTER = Filter(Score, apply)

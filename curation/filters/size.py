@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
-from curation.filters.options import Size
+from curation.filters.filter import Filter, Options
 from curation.filters.stage import separate
+
+
+class Size(Options):
+    """Drop images with a side below `min_side` pixels."""
+
+    use: Literal["size"]
+    min_side: Annotated[int, Field(ge=1)] = 32
 
 
 def apply(table: pa.Table, options: Size) -> tuple[pa.Table, pa.Table]:
@@ -17,3 +27,6 @@ def apply(table: pa.Table, options: Size) -> tuple[pa.Table, pa.Table]:
     keep = ~has_image | (np.minimum(width, height) >= options.min_side)
     sizes = [f"{w}x{h}" for w, h in zip(width, height, strict=True)]
     return separate(table, keep, "size", "image_too_small", sizes)
+
+
+FILTER = Filter(Size, apply)

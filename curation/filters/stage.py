@@ -6,15 +6,12 @@ a snake_case reason that names the defect, and the value that caused it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-#: Keeps some rows of a table and drops the others, under the options of a recipe.
-Stage = Callable[[pa.Table, Any], tuple[pa.Table, pa.Table]]
 
 #: The working columns, in the order in which they are read and computed.
 ROWS = pa.schema(
@@ -33,7 +30,7 @@ ROWS = pa.schema(
         ("score", pa.int64()),
         ("votes", pa.string()),
         ("agreeing", pa.int32()),  # votes for the label
-        ("votes_total", pa.int32()),  # of so many
+        ("votes_total", pa.int32()),  # all votes
         ("agreement", pa.float32()),  # their share
         ("permalink", pa.string()),
         ("licence", pa.string()),
@@ -52,7 +49,7 @@ ROWS = pa.schema(
         ("language", pa.string()),
         ("language_score", pa.float32()),
         ("n_words", pa.int32()),
-        ("text_lost", pa.string()),  # why a post stays as an image alone, its text left out
+        ("text_lost", pa.string()),  # why the text of an image-only post was left out
         ("image_hash", pa.uint64()),
         ("image_size", pa.int64()),  # bytes as published
         ("image_bytes", pa.large_binary()),  # where the recipe wants them encoded anew
@@ -104,7 +101,7 @@ def separate(
 
 
 def without_text(table: pa.Table, rows: np.ndarray, reasons: Sequence[str]) -> pa.Table:
-    """Return the table with these rows (bool[n]) as images alone, and why in `text_lost`."""
+    """Return the table with these rows (bool[n]) image-only, and the reasons in `text_lost`."""
     empty = {"title": "", "body": "", "text": "", "n_words": 0, "language": "und", "language_score": 0.0}
     for name, nothing in empty.items():
         field = ROWS.field(name)

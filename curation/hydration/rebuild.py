@@ -16,14 +16,18 @@ import pyarrow.parquet as pq
 from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation.duplicates import duplicates
-from curation.filters.options import Filter, HasImage, Removed, Words
+from curation.filters.filter import Options
+from curation.filters.image import HasImage
+from curation.filters.removed import Removed
 from curation.filters.stage import DROPPED
+from curation.filters.words import Words
 from curation.hydration import recollect
 from curation.hydration.matching import Match, match
+from curation.manifest import manifest
+from curation.manifest.manifest import Manifest
 from curation.recipe.recipe import Recipe
-from curation.release import card, manifest, versions
+from curation.release import card, versions
 from curation.release.assemble import Built, damage_notes, digested, gather, identified
-from curation.release.manifest import Manifest
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import workplace
 from curation.rows import shards
@@ -39,14 +43,13 @@ _IDS = [*recollect.COLUMNS, *_TOLD, "duplicate_group", "image_sha256"]
 def ids_of(folder: Path, described: Manifest) -> pa.Table:
     """Return the rows of an ids release, each with its split. Raises `AffectoryError` for a missing file."""
     tables = []
-    for file in described.files:
-        if file.path.startswith("ids-"):
-            if not (folder / file.path).is_file():
-                raise AffectoryError(f"{folder / file.path} is missing: download the release again")
-            extra = [*(["labels"] if described.multilabel else []), *described.labelled]
-            table = pq.read_table(folder / file.path, columns=[*_IDS, *extra])
-            number = split.NAMES.index(file.split)
-            tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
+    extra = [*(["labels"] if described.multilabel.names else []), *described.labelled]
+    for file in described.tables(ids=True):
+        if not (folder / file.path).is_file():
+            raise AffectoryError(f"{folder / file.path} is missing: download the release again")
+        table = pq.read_table(folder / file.path, columns=[*_IDS, *extra])
+        number = split.NAMES.index(file.split)
+        tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
     return pa.concat_tables(tables)
 
 
@@ -115,9 +118,9 @@ def _check(draft: Draft, store: Path) -> None:
     )
 
 
-def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Filter, ...]:
+def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Options, ...]:
     """Return a rebuild's filters, which drop what is gone by now. The ids lack what the recipe dropped."""
-    filters: list[Filter] = [Removed(use="removed")]
+    filters: list[Options] = [Removed(use="removed")]
     if recipe.images.which != "none" and not ids["image_sha256"].null_count:
         filters.append(HasImage(use="image"))
     # The release left out short texts, and so does the rebuild.
@@ -146,7 +149,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
     notes = [note, *damage_notes(lost_digests(out))]
     flags = {name: [one[name] for one in named] for name in described.labelled}
-    told = [*_TOLD, *(["labels"] if described.multilabel else [])]
+    told = [*_TOLD, *(["labels"] if described.multilabel.names else [])]
     return Draft(rows, groups, assigned, out, stages, notes, flags, told)
 
 
@@ -164,9 +167,9 @@ def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: 
     """Return the rows with the labels that the ids give them."""
     label = [None if one["label"] is None else described.classes[one["label"]] for one in named]
     rows = rows.set_column(rows.column_names.index("label"), "label", pa.array(label, pa.string()))
-    if not described.multilabel:
+    if not described.multilabel.names:
         return rows
-    names = described.multilabel["names"]
+    names = described.multilabel.names
     several = [None if one["labels"] is None else [names[i] for i in one["labels"]] for one in named]
     kind = rows.schema.field("labels").type
     return rows.set_column(rows.column_names.index("labels"), "labels", pa.array(several, kind))

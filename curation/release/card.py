@@ -2,7 +2,7 @@
 
 Its YAML lists each version's files that are there, the newest version as the default, and an `ids` config of
 the newest without text and pixels. Where only the ids are there, they are the default and the card says so.
-The words on what the dataset is come from the tracked `card.md`.
+The description of the dataset comes from the tracked `card.md`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affectory.core import files
+from curation.manifest.manifest import Manifest, read
 from curation.release import versions
 from curation.release.held import outdated
-from curation.release.manifest import Manifest, read
 
 
 def write(folder: Path, words: Path) -> Path:
-    """Write the card for all versions that stand in `folder`, unless it stands already; return its path.
+    """Write the card for all versions in `folder`, unless it is up to date; return its path.
 
-    A folder made elsewhere than beside its `words` gets a copy of them, for the cards to come.
+    `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards.
     """
     if words.exists() and words.parent.resolve() != folder.resolve():
         files.write(folder / "card.md", words.read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[s
 
 def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
     """Return the files of a split that are there, as paths within the folder."""
-    files = [f.path for f in manifest.files if f.split == split and f.path.startswith("ids-") == ids]
+    files = [file.path for file in manifest.tables(ids=ids) if file.split == split]
     return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
 
 
@@ -97,7 +97,7 @@ def _body(folder: Path, manifest: Manifest) -> str:
 
 
 def _outdated(folder: Path) -> str:
-    """Return the warning of earlier versions that hold posts which their source has deleted since."""
+    """Return the warning about earlier versions with posts that their source has deleted since."""
     found = outdated(folder)
     if not found:
         return ""
@@ -182,10 +182,10 @@ def _counts(manifest: Manifest) -> str:
 def _labels(manifest: Manifest) -> str:
     """Return the counts of a multi-label dataset's `labels`, and what the `labelled_…` columns are."""
     text = ""
-    if manifest.multilabel:
-        counts = manifest.multilabel["counts"]
+    if manifest.multilabel.names:
+        counts = manifest.multilabel.counts
         lines = [f"| `labels` hold | {' | '.join(counts)} | all |", "|---|" + "---:|" * (len(counts) + 1)]
-        for name in manifest.multilabel["names"]:
+        for name in manifest.multilabel.names:
             row = [counts[split][name] for split in counts]
             lines.append(f"| {name} | {' | '.join(f'{n:,}' for n in row)} | {sum(row):,} |")
         text += "\n\n" + "\n".join(lines)

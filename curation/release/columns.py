@@ -1,7 +1,7 @@
 """The columns of a release, and the metadata by which Hugging Face `datasets` knows their types.
 
-The metadata is what `datasets.Features.arrow_schema` writes; it is written here without importing that
-library, which takes seconds in every worker (a test holds the two against each other).
+The metadata is what `datasets.Features.arrow_schema` writes. It is written without importing that library,
+which takes seconds in every worker; a test compares the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
-#: Column, Arrow type, and whether it stands in the `ids` config (no text, no pixels).
+#: Column, Arrow type, and whether it is in the `ids` config (no text, no images).
 _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("post_id", pa.string(), True),
     ("image", IMAGE, False),

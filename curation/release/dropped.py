@@ -1,6 +1,6 @@
 """`dropped-….parquet`: every dropped row with its stage, its reason and the value that caused it.
 
-Some of them have a thumbnail, for the report. A post that its source has removed leaves a tombstone: its id,
+Some have a thumbnail for the report. Of a post that its source has removed only a tombstone is kept: its id,
 its community, and the source's word as the detail.
 """
 
@@ -18,22 +18,23 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from collectors.store import media_path
-from curation.release.parquet import Written, name_by_digest
+from curation.manifest.manifest import Written
+from curation.release.exporters.parquet import name_by_digest
 from curation.rows.pixels import excessive_scans
 
-#: Pictures a reason gets, and their longer side in pixels.
+#: Thumbnails for each reason, and their longer side in pixels.
 PICTURES, SIDE = 40, 160
 
 REMOVED = "removed_by_source"
 
-#: What may not outlive a post at its source. Reddit's links hold the title.
+#: What is removed when the source has removed the post. Reddit's links include the title.
 _OWN = ("label", "title", "permalink", "score", "over_18", "image_sha256", "thumbnail")
 
 
 def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, texts: bool = True) -> Written:
     """Write the dropped rows, in the order of post id, image and stage.
 
-    Without `pictures` or `texts`, which the recipe doesn't publish, their columns hold nothing.
+    Without `pictures` or `texts`, which the recipe may not publish, their columns are null.
     """
     dropped = dropped.sort_by(
         [("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")]
@@ -48,20 +49,20 @@ def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, t
 
 
 def write_table(table: pa.Table, out: Path) -> Written:
-    """Write the file of dropped rows as it stands in a release."""
+    """Write the file of dropped rows of a release."""
     temporary = out / "dropped.tmp"
     pq.write_table(table, temporary, compression="zstd", row_group_size=10_000)
     return name_by_digest(temporary, "dropped", "dropped", len(table))
 
 
 def tombstones(table: pa.Table) -> pa.ChunkedArray:
-    """Say of each dropped row whether it is a tombstone, as `_bare` leaves it."""
+    """Return whether each dropped row is a tombstone, as `_bare` makes it."""
     nothing_else = [table[name].is_null() for name in _OWN]
     return reduce(pc.and_, [pc.equal(table["reason"], REMOVED), *nothing_else])
 
 
 def _bare(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
-    """Return the table without what may not outlive the posts of these rows (bool[n])."""
+    """Return the table with these rows (bool[n]) reduced to tombstones."""
     for name in _OWN:
         field = table.schema.field(name)
         values = pc.if_else(rows, pa.scalar(None, field.type), table[name])
@@ -70,7 +71,7 @@ def _bare(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
 
 
 def _thumbnails(dropped: pa.Table, store: Path) -> list[bytes | None]:
-    """Draw up to `PICTURES` of each reason, chosen by a hash of their post ids."""
+    """Make up to `PICTURES` thumbnails for each reason, of posts chosen by a hash of their ids."""
     candidates: dict[str, list[tuple[str, int]]] = defaultdict(list)
     names = ("post_id", "reason", "image_sha256")
     columns = [dropped[name].to_pylist() for name in names]

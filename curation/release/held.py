@@ -1,4 +1,4 @@
-"""What a version of a dataset still shows of its posts, and which posts their source has deleted."""
+"""The posts in each version of a dataset, and which of them their source has deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from collectors.store import Store
 from curation.filters.removed import CONFLICT
-from curation.release import dropped, manifest, versions
+from curation.manifest import manifest
+from curation.release import dropped, versions
 
 _COLUMNS = ["post_id", "image_sha256"]
 _ROWS = pa.schema([(name, pa.string()) for name in _COLUMNS])
@@ -27,7 +28,7 @@ class Contents:
     published: pa.Table
     shown: pa.Table  # dropped rows, but for tombstones
     tombstones: Mapping[str, str]  # post id -> the source's word
-    details: Set[str]  # what is said of dropped rows, as "of reddit:3svmej"
+    details: Set[str]  # of dropped rows, as "of reddit:3svmej"
 
     @property
     def posts(self) -> set[str]:
@@ -48,14 +49,14 @@ class Contents:
 def contents(folder: Path) -> Contents:
     """Read what the version in `folder` shows of its posts, of those of its files that are there."""
     described = manifest.read(folder / "manifest.json")
-    there = [file for file in described.files if (folder / file.path).is_file()]
     rows = [
         pq.read_table(folder / file.path, columns=_COLUMNS).replace_schema_metadata()
-        for file in there
-        if file.split != "dropped"
+        for file in described.tables()
+        if (folder / file.path).is_file()
     ]
     published = pa.concat_tables([_ROWS.empty_table(), *rows])
-    lost = [pq.read_table(folder / file.path) for file in there if file.split == "dropped"]
+    paths = [folder / file.path for file in described.files if file.split == "dropped"]
+    lost = [pq.read_table(path) for path in paths if path.is_file()]
     if not lost:
         return Contents(described.version, published, _ROWS.empty_table(), {}, frozenset())
     alone = dropped.tombstones(lost[0])
@@ -72,8 +73,8 @@ def contents(folder: Path) -> Contents:
 def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
     """Yield what the version in `folder` publishes of these posts' images, a row group at a time."""
     wanted = pa.array(sorted(posts), pa.string())
-    for file in manifest.read(folder / "manifest.json").files:
-        if file.split == "dropped" or file.path.startswith("ids-") or not (folder / file.path).is_file():
+    for file in manifest.read(folder / "manifest.json").tables(ids=False):
+        if not (folder / file.path).is_file():
             continue
         with pq.ParquetFile(folder / file.path) as opened:
             for group in range(opened.num_row_groups):
@@ -85,7 +86,7 @@ def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
 def cached_as(rows: pa.Table) -> set[str]:
     """Return the digests under which features of these rows' images may be cached.
 
-    Features go by the bytes as published, which a recipe may have encoded anew.
+    Features are cached by the bytes as published, which a recipe may have re-encoded.
     """
     found = set(rows["image_sha256"].drop_null().to_pylist())
     images = rows["image"].to_pylist() if "image" in rows.column_names else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from affectory.core.engine.engine import Engine
+from affectory.core.errors import RecipeError
 from affectory.core.generated import NOWHERE
 from curation import report
 from curation.duplicates import duplicates
+from curation.manifest import manifest
+from curation.manifest.ledger import ledger
+from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
 from curation.recipe.recipe import Recipe
-from curation.release import croissant, dropped, manifest, parquet
-from curation.release.ledger import ledger
-from curation.release.manifest import Manifest
-from curation.release.parquet import Part, Writing
-from curation.splits import labels, split
+from curation.release import dropped, published
+from curation.release.exporters import EXPORTERS
+from curation.release.exporters.exporter import Part, Release
+from curation.release.published import ShardPart, Writing
+from curation.splits import labelled, split
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What tells a release from others of its dataset."""
+    """What identifies a release among those of its dataset."""
 
     version: str
     input_digest: str
@@ -33,7 +37,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A release before it is written: its rows with the shard and row where each stands, and what went."""
+    """A release before it is written: the rows kept, each with shard and row, and the rows dropped."""
 
     rows: pa.Table
     groups: np.ndarray  # duplicate group of each row
@@ -41,34 +45,28 @@ class Draft:
     lost: pa.Table
     stages: Sequence[str]  # in the order of the ledger
     notes: Sequence[str] = ()
-    # Of a release hydrated: the `labelled_…` columns, and those columns of `rows` that the ids tell.
+    # Of a rebuilt release: the `labelled_…` columns, and the columns of `rows` that come from the ids.
     labelled: Mapping[str, Sequence[bool | None]] | None = None
     told: Sequence[str] = ()
 
 
 def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: Label, place: Path) -> None:
-    """Write a release's files to `place/release`: Parquet, manifest, Croissant and report."""
+    """Write a release's files to `place/release`."""
     out, rows, assigned = place / "release", draft.rows, draft.assigned
     unit = "images" if recipe.images.which == "all" else "posts"
     order = list(dict.fromkeys(draft.stages))
-    book = ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows))
     with_images = recipe.publish.images and recipe.images.which != "none"
-    multilabel = labels.described(rows, assigned.splits, recipe.multilabel) if recipe.multilabel else {}
+    multilabel = _multilabel(rows, assigned.splits, recipe)
     flags = _flags(draft, recipe)
-    added = _added(draft, flags)
     writing = Writing(
         place / "scratch",
-        out,
         store,
         recipe.classes,
         with_images,
         recipe.publish.text,
-        multilabel.get("names", ()),
+        multilabel.names,
         list(flags),
     )
-    files = list(engine.map(parquet.write, _parts(rows, assigned.splits, added), writing))
-    texts = recipe.publish.text
-    files.append(dropped.write(draft.lost, out, store, pictures=with_images, texts=texts))
     described = Manifest(
         name=recipe.name,
         version=label.version,
@@ -80,9 +78,8 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         recipe_digest=recipe.digest(),
         input_digest=label.input_digest,
         format=manifest.FORMAT,
-        files=files,
         counts=_counts(rows, assigned.splits, recipe.classes),
-        ledger=book,
+        ledger=ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows)),
         duplicates=duplicates.counts(draft.groups),
         twins=assigned.twins,
         leakage=recipe.split.leakage,
@@ -93,33 +90,61 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         labelled=writing.labelled,
         generated=generated(rows),
     )
-    describe(described, out)
+    parts = _parts(rows, assigned.splits, _added(draft, flags), writing)
+    lost = dropped.write(draft.lost, out, store, pictures=with_images, texts=recipe.publish.text)
+    write(described, parts, lost, out, engine)
 
 
-def describe(described: Manifest, out: Path) -> None:
-    """Write what goes with a release's Parquet files, the manifest last: what has one is whole."""
-    text = described.text()
-    croissant.write(out, described)
+def write(described: Manifest, parts: Sequence[Part], lost: Written, out: Path, engine: Engine) -> None:
+    """Write a release to `out` by all exporters, then its report, then its manifest: with one it is whole.
+
+    `described` is the manifest without its files, `lost` the file of the dropped rows, which is written
+    already.
+    """
+    files: list[Written] = []
+    for export in EXPORTERS.values():
+        files += export(Release(replace(described, files=files), parts, out, engine))
+    text = replace(described, files=[*files, lost]).text()
     report.write(out, text)
     (out / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def _multilabel(rows: pa.Table, splits: np.ndarray, recipe: Recipe) -> Multilabel:
+    """Count the rows of each label of which a post may have several.
+
+    Raises `RecipeError` for a label that the recipe doesn't name.
+    """
+    options = recipe.multilabel
+    if options is None:
+        return Multilabel()
+    found: dict[str, Counter[str]] = {name: Counter() for name in split.NAMES}
+    for number, holds in zip(splits.tolist(), rows["labels"].to_pylist(), strict=True):
+        found[split.NAMES[number]].update(holds or ())
+    if unknown := sorted({label for one in found.values() for label in one} - set(options.names)):
+        raise RecipeError(
+            f"posts hold the label {unknown[0]!r}, which multilabel.names lacks: "
+            f"it has {', '.join(map(repr, options.names))}"
+        )
+    counts = {name: {label: held[label] for label in options.names} for name, held in found.items()}
+    return Multilabel(options.names, counts, options.expected)
 
 
 def _flags(draft: Draft, recipe: Recipe) -> Mapping[str, Sequence[bool | None]]:
     """Return the columns `labelled_30`, … that say which training posts count as labelled."""
     if draft.labelled is None and recipe.labelled is not None:
-        return labels.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
+        return labelled.labelled(draft.rows, draft.assigned.splits, recipe.labelled)
     return draft.labelled or {}
 
 
 def _added(draft: Draft, flags: Mapping[str, Sequence[bool | None]]) -> pa.Table:
-    """Return the columns that aren't those of the shards: of all rows together, or told by the ids."""
+    """Return the columns that aren't in the shards: those computed from all rows, and those of the ids."""
     found = {"duplicate_group": pa.array(duplicates.names(draft.rows, draft.groups), pa.string())}
     found |= {name: pa.array(values, pa.bool_()) for name, values in flags.items()}
     return pa.table(found | {name: draft.rows[name] for name in draft.told})
 
 
-def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
-    """Deal the rows of each split to files; one without rows gets none, for it could not be loaded."""
+def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table, writing: Writing) -> list[ShardPart]:
+    """Divide each split's rows into parts; none where there is no row, for an empty file can't be loaded."""
     shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
     sizes = rows["image_size"].fill_null(0).to_numpy()
     parts = []
@@ -128,17 +153,18 @@ def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table) -> list[Part]:
         if not len(mine):
             continue
         for prefix, ids in (("", False), ("ids-", True)):
-            cuts = parquet.cut(sizes[mine] if not ids else np.zeros(len(mine), np.int64))
+            cuts = published.cut(sizes[mine] if not ids else np.zeros(len(mine), np.int64))
             for i, (start, end) in enumerate(cuts):
                 chosen = mine[start:end]
                 stem = f"{prefix}{name}-{i:05}-of-{len(cuts):05}"
-                parts.append(Part(stem, name, shard[chosen], row[chosen], added.take(pa.array(chosen)), ids))
+                more = added.take(pa.array(chosen))
+                parts.append(ShardPart(stem, name, shard[chosen], row[chosen], more, writing, ids))
     return parts
 
 
 def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    named = rows["label"].fill_null(labels.UNLABELLED)
-    shown = [*classes, *([labels.UNLABELLED] if rows["label"].null_count else [])]
+    named = rows["label"].fill_null(UNLABELLED)
+    shown = [*classes, *([UNLABELLED] if rows["label"].null_count else [])]
     found = {}
     for number, name in enumerate(split.NAMES):
         counted = Counter(named.filter(pa.array(splits == number)).to_pylist())

@@ -1,4 +1,4 @@
-"""A dataset's folder and its versions: which there are, and which number the next one gets.
+"""A dataset's folder and its versions: which exist, and the number of the next one.
 
 datasets/<name>/recipe.toml, card.md      tracked
 datasets/<name>/README.md, <version>/     what a build writes
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectory.core.errors import ReleaseError
-from curation.release import manifest
-from curation.release.manifest import Manifest
+from curation.manifest import manifest
+from curation.manifest.manifest import Manifest
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
@@ -44,7 +44,7 @@ def find(folder: Path, version: str | None) -> Path:
 
 
 def beside(folder: Path, suffix: str) -> Path:
-    """Return the folder beside a dataset's that has its name and a suffix; "." has a name where it stands."""
+    """Return the folder beside a dataset's with its name and a suffix; "." is resolved to its name."""
     named = folder if folder.name.strip(".") else folder.resolve()
     return named.with_name(named.name + suffix)
 

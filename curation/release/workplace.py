@@ -1,8 +1,8 @@
 """Where a release is made: a folder of its own within the dataset's.
 
-datasets/<name>/.building/lock            locked while a build lives
-datasets/<name>/.building/<new>/release   what gets its name by one rename when it is whole
-datasets/<name>/.building/<new>/scratch   what its stages hand to each other
+datasets/<name>/.building/lock            locked while a build runs
+datasets/<name>/.building/<new>/release   renamed once when it is complete
+datasets/<name>/.building/<new>/scratch   temporary files of the stages
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ BUILDING = ".building"
 
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
-    """Give a folder with an empty `release` and `scratch`, that no other build uses; remove it in the end.
+    """Yield a folder with an empty `release` and `scratch` that no other build uses; remove it in the end.
 
-    Its name is new each time, so that what a killed build's processes still write can't get into it; the
-    folders of such builds are removed. Raises `AffectoryError` where another build is at work, or `folder`
-    can't be written.
+    Its name is new each time, so that processes of a killed build can't write into it; the folders of such
+    builds are removed. Raises `AffectoryError` where another build is running, or `folder` can't be written.
     """
     building = folder / BUILDING
     with writable(folder, "the release"):
@@ -57,7 +56,7 @@ def _locked(building: Path) -> Iterator[None]:
 
 
 def _new_place(building: Path) -> Path:
-    """Remove what killed builds have left; return a folder of a name that none of them had."""
+    """Remove the folders of killed builds; return a folder with a new name."""
     for leftover in building.iterdir():
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import colour
 from affectory.core.numbers import count, number, percent
+from curation.manifest.manifest import Manifest
 from curation.report.bins import Bin, compact, fill, linear, logarithmic, quantile
-from curation.report.contents import Manifest
 from curation.report.histograms import Tick, bar, heat, histogram, ridges
 from curation.report.scan import Figures
 from curation.report.sizes import Sizes

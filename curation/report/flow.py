@@ -8,12 +8,14 @@ import numpy as np
 
 from affectory.core.html.markup import Html, h
 from affectory.core.numbers import percent
-from curation.report.contents import SPLITS, Ledger, Manifest
+from curation.manifest.ledger import Ledger
+from curation.manifest.manifest import Manifest
 from curation.report.dropped_rows import Dropped
 from curation.report.histograms import bar
 from curation.report.overview import cell, head
 from curation.report.scan import Figures
 from curation.report.twins import Twins
+from curation.splits import SPLITS
 
 #: Whether a statement about the release is true, and the statement.
 Check = tuple[bool, str]

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from affectory.core.html.markup import Html, h, join
 from affectory.core.html.parts import colour
 from affectory.core.numbers import count, number, percent
+from curation.manifest.manifest import Manifest
 from curation.report.cards import card
-from curation.report.contents import Manifest
 from curation.report.dropped_rows import DUPLICATE, EXAMPLES, Dropped, kept_instead
 from curation.report.flow import words_of
 from curation.report.picks import Place

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import colour
 from affectory.core.numbers import count, number, percent
+from curation.manifest.manifest import Manifest
 from curation.report.bins import quantile
-from curation.report.contents import SPLITS, Manifest
 from curation.report.histograms import bar
 from curation.report.picks import Array
 from curation.report.scan import KINDS, Figures
 from curation.report.twins import Twins
+from curation.splits import SPLITS
 
 SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
 

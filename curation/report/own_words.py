@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import colour
-from curation.report.contents import Manifest
+from curation.manifest.manifest import Manifest
 from curation.report.distributions import CLASSES
 from curation.report.histograms import bar
 from curation.report.scan import Figures

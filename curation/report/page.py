@@ -11,6 +11,7 @@ from affectory.core.html import shell
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import IMAGES_NOTE, table, terms
 from affectory.core.numbers import number
+from curation.manifest.manifest import Manifest
 from curation.report import (
     distributions,
     dropped_rows,
@@ -22,7 +23,7 @@ from curation.report import (
     sizes,
     twins,
 )
-from curation.report.contents import Manifest, Release, open_release
+from curation.report.contents import Release, open_release
 from curation.report.scan import scan
 
 #: The links of the navigation.

@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from affectory.core.errors import ReleaseError
-from curation.report.contents import SPLITS, Manifest, Release, batches
+from curation.manifest.manifest import Manifest
+from curation.report.contents import Release, batches
 from curation.report.picks import Array, Lowest, hashes
 from curation.report.vocabulary import Vocabulary
+from curation.splits import SPLITS
 
 COLUMNS = (
     "post_id",

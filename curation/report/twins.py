@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.report.contents import SPLITS
 from curation.report.picks import Array, Place
+from curation.splits import SPLITS
 
 #: The most groups on the page, and the most members shown of one.
 GROUPS, MEMBERS_SHOWN = 12, 6

@@ -85,7 +85,7 @@ def _posts_columns(recipe: Recipe) -> tuple[str, ...]:
     return (
         *_POSTS,
         *(["labels"] if recipe.multilabel is not None else []),
-        *(["split"] if recipe.split.rule == "given" else []),
+        *(["split"] if "split" in recipe.rule.columns else []),
     )
 
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from affectory.core.engine.engine import Engine
 from affectory.core.engine.local import Processes
 from collectors.store import snapshot
-from curation.filters.options import Language, Removed
+from curation.filters.language import Language
+from curation.filters.removed import Removed
 from curation.filters.stage import DROPPED, with_column
 from curation.recipe.recipe import Recipe
 from curation.rows.read import Shard, read
@@ -22,7 +23,7 @@ from curation.rows.read import Shard, read
 
 def engine(workers: int) -> Engine:
     """Return an engine of so many processes for the stages of a build."""
-    return Processes(workers, preload=["curation.rows.shards", "curation.release.parquet"])
+    return Processes(workers, preload=["curation.rows.shards", "curation.release.exporters.parquet"])
 
 
 def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_medium: bool = False) -> Shard:
@@ -38,10 +39,10 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
         table = read(copied, shard, recipe, every_medium=every_medium)
     table = described(table, recipe)
     # Whatever the recipe filters: a removed post has no content, and is never published.
-    table, lost = FILTERS["removed"](table, Removed(use="removed"))
+    table, lost = FILTERS["removed"].apply(table, Removed(use="removed"))
     dropped = [lost]
     for options in recipe.filters:
-        table, lost = FILTERS[options.use](table, options)
+        table, lost = FILTERS[options.use].apply(table, options)
         dropped.append(lost)
     if recipe.images.which == "none":
         table = without_images(table)

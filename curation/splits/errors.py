@@ -1,4 +1,4 @@
-"""What can be wrong with the input of a split."""
+"""Errors in the input of a split."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ class SplitError(AffectoryError):
 class SmallClass(SplitError):
     """A class has too few posts to be split."""
 
-    def __init__(self, counts: Mapping[str, int], least: int) -> None:
+    def __init__(self, counts: Mapping[str, int], least: int, hint: str = "") -> None:
         small = [name for name, count in counts.items() if count < least]
         named = ", ".join(map(repr, small))
         shown = ", ".join(f"{name} {count}" for name, count in counts.items())
         super().__init__(
             f"too few posts of {named} to split, {least} are needed (posts: {shown}): "
-            "collect more, relax the filters, or take the label out of the recipe"
+            f"collect more, relax the filters, or take the label out of the recipe{hint}"
         )
         self.counts = dict(counts)
 
 
 class UnknownSplit(SplitError):
-    """A name that is no split's."""
+    """A name that isn't the name of a split."""
 
 
 class Straddling(SplitError):
-    """A given split puts what belongs together into two splits."""
+    """A post or a duplicate group is given two splits."""

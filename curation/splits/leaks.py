@@ -1,4 +1,4 @@
-"""How many held-out posts have a duplicate in training: what `leakage = "paper"` leaves in."""
+"""How many held-out posts have a duplicate in training, as `leakage = "paper"` allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curation.splits.units import TEST, TRAIN, VALIDATION, Strings, numbered
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """The posts of test and validation that have a twin in training, of how many; and their rows."""
+    """How many posts of test and validation have a duplicate in training, of how many; and their rows."""
 
     test: int
     test_posts: int

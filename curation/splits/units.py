@@ -1,4 +1,4 @@
-"""Rows to posts, posts to the units that move as one, and a quota filled with whole units."""
+"""From rows to posts, from posts to units, which are not divided, and how a quota is filled with units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from curation.splits.errors import SmallClass, SplitError
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-#: A class with fewer posts is refused: a tenth of it would be no post at all.
+#: A class with fewer posts is refused: a tenth of it would be less than one post.
 MIN_POSTS = 10
 
 Leakage = Literal["group", "paper"]
@@ -30,7 +30,7 @@ Rank = Sequence[ArrayLike]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`splits`: 0 train, 1 validation, 2 test, per row. `notes`: what a reader of the report must know."""
+    """`splits`: 0 train, 1 validation, 2 test, per row. `notes`: notes for the report."""
 
     splits: NDArray[np.int8]
     notes: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Posts:
     classes: Ints
     names: Sequence[str]  # of the classes
     keys: tuple[NDArray[np.float64], ...]  # ascending: the best post has the lowest
-    unit: Ints  # posts with the same number move as one
+    unit: Ints  # posts with the same number are a unit
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,7 +81,7 @@ def posts(
 
 
 def numbered(values: Strings) -> tuple[Ints, list[str]]:
-    """Return each value's place among the distinct ones, and these in ascending order."""
+    """Return each value's index among the distinct values, and these in ascending order."""
     column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -99,7 +99,7 @@ def numbered(values: Strings) -> tuple[Ints, list[str]]:
 
 
 def joined(of_row: Ints, n_posts: int, groups: NDArray[Any]) -> Ints:
-    """Number the posts so that those linked by duplicate groups, through whatever chain, share a number."""
+    """Number the posts so that those linked by duplicate groups, directly or not, share a number."""
     _, group = np.unique(groups, return_inverse=True)
     first = np.zeros(n_posts, np.int64)
     first[of_row] = group  # a post of several groups gets one of them, …
@@ -119,7 +119,7 @@ def joined(of_row: Ints, n_posts: int, groups: NDArray[Any]) -> Ints:
 
 
 def share(value: float | Fraction) -> Fraction:
-    """Return a share as it was written: .1 is a tenth, not the float below or above it."""
+    """Return a share exactly as written: .1 is a tenth, not the nearest float."""
     exact = value if isinstance(value, Fraction) else Fraction(str(value))
     if not 0 <= exact <= 1:
         raise SplitError(f"a split's share is {value!r}: give one from 0 to 1")
@@ -132,7 +132,7 @@ def quota(part: Fraction, count: int) -> int:
 
 
 def fill(sizes: Ints, room: int) -> NDArray[np.bool_]:
-    """Choose units in their order while there is room; one too large for what is left is passed over."""
+    """Choose units in their order while there is room; pass over those too large for the room left."""
     taken = np.zeros(len(sizes), np.bool_)
     total = np.cumsum(sizes)
     sure = int(np.searchsorted(total, room, side="right"))  # all fit up to here

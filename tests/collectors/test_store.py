@@ -1,3 +1,4 @@
+# Over 400 lines: each test is one property of the store.
 import os
 import shutil
 import sqlite3

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from curation.duplicates.duplicates import group
-from curation.recipe.recipe import Duplicates
+from curation.duplicates.duplicates import Duplicates, group
 
 NEAR_IMAGES = Duplicates(images="near", distance=3, texts="off")
 

@@ -3,19 +3,17 @@ import pyarrow as pa
 import pytest
 
 from curation.filters import FILTERS
-from curation.filters.options import (
-    Agreement,
-    Animated,
-    HasImage,
-    HasText,
-    Language,
-    Removed,
-    Score,
-    Size,
-    Words,
-)
+from curation.filters.agreement import Agreement
+from curation.filters.animated import Animated
+from curation.filters.image import HasImage
+from curation.filters.language import Language
+from curation.filters.removed import Removed
+from curation.filters.score import Score
+from curation.filters.size import Size
 from curation.filters.stage import DROPPED, ROWS
-from curation.release.ledger import ledger
+from curation.filters.text import HasText
+from curation.filters.words import Words
+from curation.manifest.ledger import ledger
 
 ROW = {
     "post_id": "reddit:a",
@@ -42,7 +40,7 @@ def table(*rows):
 
 
 def run(options, *rows):
-    kept, dropped = FILTERS[options.use](table(*rows), options)
+    kept, dropped = FILTERS[options.use].apply(table(*rows), options)
     assert (kept.schema, dropped.schema) == (ROWS, DROPPED)
     found = zip(*(dropped[c].to_pylist() for c in ("post_id", "stage", "reason", "detail")), strict=True)
     return kept["post_id"].to_pylist(), list(found)
@@ -160,7 +158,7 @@ def test_annotators_must_agree():
 def test_a_text_of_the_wrong_length_is_left_out_where_the_image_may_stand_alone():
     options = Words(use="words", min=3, max=4, otherwise="image-only")
     rows = [{"n_words": 3}, {}, {"n_words": 9}, {"media_status": "gone"}]
-    kept, dropped = FILTERS["words"](table(*rows), options)
+    kept, dropped = FILTERS["words"].apply(table(*rows), options)
     assert kept.select(["post_id", "text", "n_words", "language", "text_lost"]).to_pylist() == [
         {"post_id": "reddit:0", "text": "a title", "n_words": 3, "language": "en", "text_lost": None},
         {"post_id": "reddit:1", "text": "", "n_words": 0, "language": "und", "text_lost": "too_few_words"},
@@ -173,8 +171,8 @@ def test_a_text_of_the_wrong_length_is_left_out_where_the_image_may_stand_alone(
 def test_the_ledger_is_a_waterfall_that_adds_up():
     dropped = pa.concat_tables(
         [
-            FILTERS["words"](table({"n_words": 1}, {"n_words": 1}, {}), Words(use="words", min=2))[1],
-            FILTERS["removed"](table({"removed": "deleted"}), Removed(use="removed"))[1],
+            FILTERS["words"].apply(table({"n_words": 1}, {"n_words": 1}, {}), Words(use="words", min=2))[1],
+            FILTERS["removed"].apply(table({"removed": "deleted"}), Removed(use="removed"))[1],
         ]
     )
     book = ledger("posts", 10, dropped, ["removed", "words"], 7)
@@ -197,6 +195,6 @@ def test_an_empty_table_passes_through_every_filter():
     ]  # fmt: skip
     assert {o.use for o in options} == set(FILTERS)
     for one in options:
-        kept, dropped = FILTERS[one.use](empty, one)
+        kept, dropped = FILTERS[one.use].apply(empty, one)
         assert (len(kept), len(dropped)) == (0, 0)
     assert np.asarray(empty["n_words"]).dtype == np.int32

@@ -9,7 +9,7 @@ from collectors.store import Store
 from collectors.store.record import Media
 from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
-from curation.release import manifest
+from curation.manifest import manifest
 from tests.curation.stores import (
     Picture,
     built,

@@ -11,9 +11,9 @@ from affectory.core.engine.local import Processes
 from affectory.core.errors import AffectoryError
 from collectors.store import Store, snapshot
 from collectors.store.record import Outcome
+from curation.manifest.ledger import Step
+from curation.manifest.manifest import tools
 from curation.recipe.recipe import load
-from curation.release.ledger import Step
-from curation.release.manifest import tools
 from curation.rows.read import Shard, digest, plan
 from curation.rows.shards import process
 from tests.curation.stores import built, contents, make_store, post, put_image, rows_of, write_recipe
@@ -231,7 +231,7 @@ def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_
     file = next(folder.glob("train-*"))
     file.unlink()
     before = contents(folder)
-    monkeypatch.setattr("curation.release.manifest.tools", lambda: tools() | {"pillow": "99.0"})
+    monkeypatch.setattr("curation.manifest.manifest.tools", lambda: tools() | {"pillow": "99.0"})
     why = f"1.0.0 is not whole: {file.name} is missing; it was made with other versions of pillow, so "
     with pytest.raises(AffectoryError) as refused:
         built(tmp_path, store, version="1.0.0")
@@ -248,7 +248,7 @@ def test_a_changed_format_makes_a_new_version_of_the_same_store_and_recipe(tmp_p
     store = make_store(tmp_path / "store", POSTS)
     first = built(tmp_path, store)
     assert json.loads((first.folder / "manifest.json").read_text())["format"] == 1
-    monkeypatch.setattr("curation.release.manifest.FORMAT", 2)
+    monkeypatch.setattr("curation.manifest.manifest.FORMAT", 2)
     with pytest.raises(
         AffectoryError, match=r"test 1\.0\.0 .* the format \(2\) differs .* --version 1\.1\.0"
     ):

@@ -170,7 +170,7 @@ def test_a_release_is_hydrated_from_its_ids_with_its_labels(tmp_path, release, s
     assert [[row[name] for name in names] for row in rows_of(rebuilt.folder, "0*")] == [
         [row[name] for name in names] for row in rows_of(release.folder, "0*")
     ]
-    assert rebuilt.manifest.multilabel["counts"] == release.manifest.multilabel["counts"]
+    assert rebuilt.manifest.multilabel.counts == release.manifest.multilabel.counts
 
 
 def test_files_on_disk_are_not_collected_by_hydrate(tmp_path, release):

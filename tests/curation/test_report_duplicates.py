@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from collectors.store import Store
 from curation.deleted.removal import Places, purge
+from curation.manifest.manifest import Manifest
 from curation.release.assemble import build
-from curation.report.contents import Manifest
 from curation.report.galleries import duplicates
 from curation.report.overview import _beside
 from curation.report.twins import Twins

@@ -1,4 +1,4 @@
-"""The ledger: what was collected is what is kept and, reason by reason, what was dropped."""
+"""The ledger: how many rows were collected, dropped for each reason, and kept."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What a build did to its rows. `unit` says what a row is: a post, or an image."""
+    """How many rows a build collected, dropped and kept. `unit` is what a row is: posts or images."""
 
     unit: str
     collected: int
     steps: tuple[Step, ...]
     kept: int
 
+    @property
+    def dropped(self) -> int:
+        """The rows that all steps dropped."""
+        return sum(step.rows for step in self.steps)
+
     def check(self) -> None:
         """Assert that the ledger adds up."""
-        dropped = sum(step.rows for step in self.steps)
-        assert self.collected == self.kept + dropped, (self.collected, self.kept, dropped)
+        assert self.collected == self.kept + self.dropped, (self.collected, self.kept, self.dropped)
 
     def __str__(self) -> str:
         """Return the waterfall as a table."""
@@ -51,7 +55,7 @@ class Ledger:
 
 
 def ledger(unit: str, collected: int, dropped: pa.Table, order: Sequence[str], kept: int) -> Ledger:
-    """Build the ledger from the dropped rows. `order` is that of the stages; reasons go by their number."""
+    """Build the ledger from the dropped rows, in the `order` of the stages, reasons by frequency."""
     counted = Counter(zip(dropped["stage"].to_pylist(), dropped["reason"].to_pylist(), strict=True))
     ranked = sorted(counted.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0][1]))
     found = Ledger(unit, collected, tuple(Step(*key, n) for key, n in ranked), kept)

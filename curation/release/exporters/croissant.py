@@ -1,20 +1,19 @@
 """`croissant.json`: the release described in MLCommons' Croissant format (http://mlcommons.org/croissant/1.0).
 
-One record set a Parquet file. Addresses are relative, so that the folder is valid wherever it stands; for
+There is one record set for each Parquet file. Addresses are relative, so that the folder can be moved; for
 the same reason there is no `url` of the dataset.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from curation.release import columns
-from curation.release.manifest import Manifest
-from curation.release.parquet import Written
+from curation.manifest.manifest import Written
+from curation.release.exporters.exporter import Release
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -66,10 +65,12 @@ _TYPES = {
 }
 
 
-def write(folder: Path, manifest: Manifest) -> None:
-    """Write the description of the release in `folder`."""
-    files = [file for file in manifest.files if file.split != "dropped"]
+def write(release: Release) -> Sequence[Written]:
+    """Describe the Parquet files. The manifest, from which the description is made, doesn't list it."""
+    manifest = release.manifest
+    files = manifest.tables()
     note = manifest.generated_note
+    schemas = {part.stem: part.schema for part in release.parts}
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -80,10 +81,11 @@ def write(folder: Path, manifest: Manifest) -> None:
         "license": {"@type": "sc:CreativeWork", "name": "each post's own: see the column `licence`"},
         "citeAs": manifest.paper or manifest.title,
         "distribution": [_file(file) for file in files],
-        "recordSet": [_record_set(file, manifest) for file in files],
+        "recordSet": [_record_set(file, schemas) for file in files],
     }
     text = json.dumps(described, indent=1, sort_keys=True, ensure_ascii=False)
-    (folder / "croissant.json").write_text(text + "\n", encoding="utf-8")
+    (release.out / "croissant.json").write_text(text + "\n", encoding="utf-8")
+    return ()
 
 
 def _file(file: Written) -> dict[str, Any]:
@@ -98,18 +100,14 @@ def _file(file: Written) -> dict[str, Any]:
     }
 
 
-def _record_set(file: Written, manifest: Manifest) -> dict[str, Any]:
+def _record_set(file: Written, schemas: Mapping[str, pa.Schema]) -> dict[str, Any]:
     stem = file.path.rsplit("-", 1)[0]  # without the digest
-    ids = file.path.startswith("ids-")
-    schema = columns.schema(
-        manifest.classes, manifest.multilabel.get("names", ()), manifest.labelled, ids=ids
-    )
     return {
         "@type": "cr:RecordSet",
         "@id": stem,
         "name": stem,
         "description": f"{file.rows:,} rows of the split {file.split!r}",
-        "field": [_field(stem, file.path, field) for field in schema],
+        "field": [_field(stem, file.path, field) for field in schemas[stem]],
     }
 
 

