@@ -13,8 +13,8 @@ from collectors.store import Store
 from collectors.store.record import as_generated
 from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
+from curation.manifest import manifest
 from curation.purge import main as purge
-from curation.release import manifest
 from tests.curation.stores import built, make_store, post, rows_of
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
