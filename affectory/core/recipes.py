@@ -36,9 +36,9 @@ def find(name: str, datasets: Path) -> Path:
     Raises `InputError` if there is neither, and for a name that can't be a dataset's.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is no dataset's name: use lower-case letters, digits and '-'")
+        raise InputError(f"{name!r} is not a dataset's name: use lower-case letters, digits and '-'")
     for folder in (datasets / name, built_in() / name):
-        if (folder / RECIPE).is_file():
+        if (folder / RECIPE).exists():
             return folder
     known = ", ".join(sorted({*names(datasets), *names(built_in())}))
     raise InputError(

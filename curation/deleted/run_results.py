@@ -53,7 +53,7 @@ def clear(folder: Path) -> None:
         elif path.name == "results.json":
             _without_projections(path)
         elif not _KEPT.fullmatch(path.name):
-            path.unlink()
+            path.unlink(missing_ok=True)  # results.json.tmp of a killed purge goes with results.json
 
 
 def _projections(folder: Path) -> list[object]:

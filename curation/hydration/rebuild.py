@@ -177,9 +177,11 @@ def _with_labels(rows: pa.Table, named: Sequence[Mapping[str, Any]], described: 
 
 def _with_votes(rows: pa.Table, named: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return the rows with the votes that the ids give them."""
-    agreement = pa.array([one["agreement"] for one in named], pa.float32())
-    rows = rows.set_column(rows.column_names.index("agreement"), "agreement", agreement)
-    return rows.append_column("votes", pa.array([one["votes"] for one in named], pa.string()))
+    for name, kind in (("votes", pa.string()), ("agreement", pa.float32())):
+        if name in rows.column_names:  # read for the split rule
+            rows = rows.drop_columns(name)
+        rows = rows.append_column(name, pa.array([one[name] for one in named], kind))
+    return rows
 
 
 def _dropped(named: Sequence[Mapping[str, Any]], found: Sequence[Match], lost: pa.Table) -> pa.Table:

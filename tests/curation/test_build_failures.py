@@ -114,7 +114,7 @@ def test_a_full_disk_is_one_line_and_the_earlier_release_stands(tmp_path):
             opened.add(
                 [post(i, title=hashlib.sha512(str(i).encode()).hexdigest() * 40) for i in range(100, 400)]
             )
-        with pytest.raises(AffectoryError, match=r"No space left on device; free some space .* untouched"):
+        with pytest.raises(AffectoryError, match=r"No space left on device; free some space .* unchanged"):
             built(tmp_path, store)
         assert contents(small) == before
     finally:

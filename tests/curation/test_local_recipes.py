@@ -97,9 +97,9 @@ def test_mami_has_its_counts_of_both_tasks_and_its_parts(mami):
         "test": {"not misogynous": 0, "misogynous": 0, "no label": 1000},
     }
     several = Counter()
-    for by_label in manifest.multilabel["counts"].values():
+    for by_label in manifest.multilabel.counts.values():
         several.update(by_label)
-    assert {name: several[name] for name in manifest.multilabel["names"]} == {
+    assert {name: several[name] for name in manifest.multilabel.names} == {
         "shaming": 1274,
         "stereotype": 2810,
         "objectification": 2202,
