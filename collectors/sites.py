@@ -20,6 +20,8 @@ class Site:
     `budgets` are the rates of hosts for which the default is wrong. `attribution` is the line that goes with
     a post wherever it is shown, with fields `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
     COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
+    `by_ids` is called by a rebuild from ids, as `arguments(rows, folder, sandboxed=…)`: it writes a list of
+    these posts to `folder` and returns the command's arguments (None: posts can't be collected by their ids).
     """
 
     command: str | None
@@ -27,6 +29,7 @@ class Site:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     attribution: str | None = None
     sandbox: str | None = None
+    by_ids: str | None = None
 
 
 #: By name: the `source` of a site's posts in the store.
@@ -40,6 +43,7 @@ SITES: dict[str, Site] = {
             "arctic-shift.photon-reddit.com": Budget(rate=2, max_rate=4, at_once=1),  # one person's server
         },
         sandbox="collectors.sandbox.reddit.reddit_hosts:HOSTS",
+        by_ids="collectors.reddit.by_ids:arguments",
     ),
     "flickr": Site(
         "collectors.flickr.__main__",
@@ -47,6 +51,7 @@ SITES: dict[str, Site] = {
         budgets={"api.flickr.com": Budget(rate=1, max_rate=1, at_once=4)},  # 3,600 calls an hour
         attribution="Photo {id} on Flickr, its author named at {permalink}; {licence}",
         sandbox="collectors.sandbox.flickr.flickr_hosts:HOSTS",
+        by_ids="collectors.flickr.by_ids:arguments",
     ),
     "local": Site("collectors.local.__main__", "Make a crawl store of tables and images on disk."),
     "imgur": Site(

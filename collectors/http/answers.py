@@ -23,7 +23,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -133,6 +132,8 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     The header holds seconds (`4`) or a date (`Wed, 21 Oct 2026 07:28:00 GMT`). `now` is the Unix time
     (default: the clock's).
     """
+    from email.utils import parsedate_to_datetime  # slow to import, and every command imports this file
+
     seconds = number_in(headers, "retry-after")
     if seconds is not None:
         return max(0.0, seconds)

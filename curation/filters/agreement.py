@@ -38,7 +38,7 @@ def apply(table: pa.Table, options: Agreement) -> tuple[pa.Table, pa.Table]:
             reasons.append("")
         keep.append(not reasons[-1])
         details.append("" if keep[-1] else _told(votes, total))
-    return separate(table, keep, "agreement", reasons, details)
+    return separate(table, keep, options.use, reasons, details)
 
 
 FILTER = Filter(Agreement, apply)

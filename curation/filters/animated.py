@@ -19,7 +19,7 @@ class Animated(Options):
 def apply(table: pa.Table, options: Animated) -> tuple[pa.Table, pa.Table]:
     """Drop `animated_image`: more than one frame. Without this filter the first frame is used."""
     frames = table["image_frames"].fill_null(1).to_numpy()
-    return separate(table, frames <= 1, "animated", "animated_image", [f"{n} frames" for n in frames])
+    return separate(table, frames <= 1, options.use, "animated_image", [f"{n} frames" for n in frames])
 
 
 FILTER = Filter(Animated, apply)

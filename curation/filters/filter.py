@@ -22,7 +22,8 @@ class Filter:
     """A filter of the table `curation.filters.FILTERS`.
 
     `apply(rows, options)` returns the rows kept and the rows dropped, as `curation.filters.stage.separate`
-    does. `rows` has the columns of `curation.filters.stage.ROWS`; `options` is an instance of `options`.
+    does with `options.use` as the stage. `rows` has the columns of `curation.filters.stage.ROWS`; `options`
+    is an instance of `options`.
     """
 
     options: type[Options]

@@ -44,7 +44,7 @@ def apply(table: pa.Table, options: HasImage) -> tuple[pa.Table, pa.Table]:
         not none if options.linked_is_enough else status == "stored"
         for none, status in zip(no_image, statuses, strict=True)
     ]
-    return separate(table, keep, "image", [REASONS.get(status, "") for status in statuses], details)
+    return separate(table, keep, options.use, [REASONS.get(status, "") for status in statuses], details)
 
 
 FILTER = Filter(HasImage, apply)

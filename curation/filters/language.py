@@ -42,7 +42,7 @@ def apply(table: pa.Table, options: Language) -> tuple[pa.Table, pa.Table]:
     kept = is_kept(found, scores, n_words, language=options.keep, min_score=options.min_score)
     reasons = ["no_language" if code == "und" else "other_language" for code in found]
     details = [f"{code} {score:.2f}" for code, score in zip(found, scores, strict=True)]
-    return separate(table, kept, "language", reasons, details)
+    return separate(table, kept, options.use, reasons, details)
 
 
 FILTER = Filter(Language, apply)

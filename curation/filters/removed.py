@@ -23,7 +23,7 @@ def apply(table: pa.Table, options: Removed) -> tuple[pa.Table, pa.Table]:
     """Drop `removed_by_source`, with the source's own word as the detail, and `conflicting_pairs`."""
     words = table["removed"].to_pylist()
     reasons = [CONFLICT if word == CONFLICT else "removed_by_source" for word in words]
-    return separate(table, [word is None for word in words], "removed", reasons, words)
+    return separate(table, [word is None for word in words], options.use, reasons, words)
 
 
 FILTER = Filter(Removed, apply)

@@ -23,7 +23,7 @@ def apply(table: pa.Table, options: Score) -> tuple[pa.Table, pa.Table]:
     scores = table["score"].to_pylist()
     keep = np.array([score is not None and score >= options.min for score in scores], dtype=bool)
     reasons = ["no_score" if score is None else "score_too_low" for score in scores]
-    return separate(table, keep, "score", reasons, scores)
+    return separate(table, keep, options.use, reasons, scores)
 
 
 FILTER = Filter(Score, apply)

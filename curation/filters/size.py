@@ -26,7 +26,7 @@ def apply(table: pa.Table, options: Size) -> tuple[pa.Table, pa.Table]:
     has_image = table["media_status"].to_numpy() == "stored"
     keep = ~has_image | (np.minimum(width, height) >= options.min_side)
     sizes = [f"{w}x{h}" for w, h in zip(width, height, strict=True)]
-    return separate(table, keep, "size", "image_too_small", sizes)
+    return separate(table, keep, options.use, "image_too_small", sizes)
 
 
 FILTER = Filter(Size, apply)

@@ -19,7 +19,7 @@ class HasText(Options):
 def apply(table: pa.Table, options: HasText) -> tuple[pa.Table, pa.Table]:
     """Drop `no_text`: rows whose text has no word."""
     n_words = table["n_words"].to_numpy()
-    return separate(table, n_words > 0, "text", "no_text", table["text"].to_pylist())
+    return separate(table, n_words > 0, options.use, "no_text", table["text"].to_pylist())
 
 
 FILTER = Filter(HasText, apply)

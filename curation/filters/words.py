@@ -41,7 +41,7 @@ def apply(table: pa.Table, options: Words) -> tuple[pa.Table, pa.Table]:
         has_image = np.asarray([status == "stored" for status in table["media_status"].to_pylist()], bool)
         table = without_text(table, ~keep & has_image, reasons)
         keep = keep | has_image
-    return separate(table, keep, "words", reasons, n_words)
+    return separate(table, keep, options.use, reasons, n_words)
 
 
 FILTER = Filter(Words, apply)

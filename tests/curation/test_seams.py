@@ -34,7 +34,7 @@ class Shouting(Options):
 def apply(rows, options):
     titles = rows["title"].to_pylist()
     keep = [sum(map(str.isupper, title)) <= options.most for title in titles]
-    return separate(rows, keep, "shouting", "shouted", titles)
+    return separate(rows, keep, options.use, "shouted", titles)
 
 
 FILTER = Filter(Shouting, apply)
