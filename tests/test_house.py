@@ -129,6 +129,7 @@ def circles(edges):
     return sorted(map(list, found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_imports_run_one_way(package):
     bad = [
@@ -206,6 +207,7 @@ def test_a_command_is_light_to_import():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_every_command_of_the_readme_has_its_help():
     text = (ROOT / "README.md").read_text()
     modules = set(re.findall(r"python -m ([a-z_.]+)", text)) | {"affectory"}
@@ -217,6 +219,7 @@ def test_every_command_of_the_readme_has_its_help():
         assert (done.returncode, "usage:" in done.stdout) == (0, True)
 
 
+@pytest.mark.slow
 def test_every_option_that_a_document_names_exists():
     known = ""
     for module in COMMANDS:

@@ -55,6 +55,7 @@ def test_a_recipe_that_is_not_there_lists_those_that_are(tmp_path):
         recipes.find("two", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_build_in_an_empty_folder_copies_the_built_in_recipe_beside_its_release(home, capsys):
     code, out, err = run(capsys, "build", "reddit-emotion-text")
     folder = Path("datasets/reddit-emotion-text")
@@ -69,6 +70,7 @@ def test_a_build_in_an_empty_folder_copies_the_built_in_recipe_beside_its_releas
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_an_edited_copy_of_a_built_in_recipe_is_ones_own(home, capsys):
     assert run(capsys, "build", "reddit-emotion-text")[0] == 0
     recipe = Path("datasets/reddit-emotion-text/recipe.toml")

@@ -33,6 +33,7 @@ def told(capsys, post_id):
     return {place: what.strip() for place, what in (line[2:].split("  ", 1) for line in places)}, last
 
 
+@pytest.mark.slow
 def test_after_a_purge_only_tombstones_are_left_of_a_deleted_post(capsys, home, sandbox):
     place = ["--store", "data/reddit"]
     assert main(["collect", "reddit", "--subs", "rage", "gore", "--sandbox-url", sandbox, *place]) == 0
@@ -94,6 +95,7 @@ def test_what_can_not_be_traced_is_one_line_and_exit_code_2(capsys, home, argume
     assert capsys.readouterr().err == f"error: {line}\n"
 
 
+@pytest.mark.slow
 def test_what_a_store_and_the_dropped_rows_hold_is_said(capsys, home):
     text = '[[filters]]\nuse = "score"\nmin = 960\n[duplicates]\nimages = "off"\npolicy = "keep-best"\n'
     write_recipe(home / "datasets", text, name="mine")

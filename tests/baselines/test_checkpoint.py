@@ -44,6 +44,7 @@ networks.checkpoint("joint").write(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_while_it_wrote_leaves_nothing_behind_the_next(tmp_path):
     path = tmp_path / "joint-seed0.pt"
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT)

@@ -54,6 +54,7 @@ def pairs(built, tmp_path_factory):
     return load("pairs", built, version="1.0.0", cache=tmp_path_factory.mktemp("cache"))
 
 
+@pytest.mark.slow
 def test_rows_have_the_label_s_number_and_come_in_the_release_s_order(pairs):
     train = pairs.parts["train"]
     assert pairs.classes == ("joy", "fear")

@@ -19,6 +19,7 @@ def sure(guesses):
     return torch.nn.functional.one_hot(torch.tensor(guesses), 3) * 0.7 + 0.1
 
 
+@pytest.mark.slow
 def test_scores_are_those_by_hand():
     """joy: 2 of 3 found, 2 of 3 said rightly. fear: 1 of 2, 1 of 3. anger: 0 of 1, never said."""
     label = torch.tensor([0, 0, 0, 1, 1, 2])

@@ -136,6 +136,7 @@ features.extract([ref(n) for n in range(40)], backbone(module=Deadly()), Path({c
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
     program = KILLED.format(root=str(ROOT), cache=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False)
@@ -171,6 +172,7 @@ def extract_in_a_process(cache, counts):
     counts.put(net.module.seen)
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_share_the_work_of_one(tmp_path):
     context = multiprocessing.get_context("spawn")
     counts = context.Queue()

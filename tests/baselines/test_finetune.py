@@ -77,6 +77,7 @@ def same(one, other):
     return all(torch.equal(a, b) for a, b in zip(one.values(), other.values(), strict=True))
 
 
+@pytest.mark.slow
 def test_an_unfrozen_backbone_learns_what_its_frozen_features_do_not_tell():
     settings = replace(SETTINGS, epochs=25, patience=25)
     tuned = fit_unfrozen(tiny(), image_head(), posts(64), posts(32, 100), settings, seed=0)
@@ -252,6 +253,7 @@ def test_a_step_that_does_not_fit_is_taken_in_slices_to_the_same_end(capsys):
     ]
 
 
+@pytest.mark.slow
 def test_inception_is_trained_without_its_auxiliary_classifier():
     backbone = load_backbone("inception_v3", "random", side=75)
     model = Unfrozen(backbone.module, ImageBased(2048, 2), 2048).train()
@@ -273,6 +275,7 @@ print(f"ended {{tuned.likelihood:.6f}}", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_the_end_of_one(tmp_path):
     file = tmp_path / "launched.py"
     file.write_text(LAUNCHED.format(root=str(ROOT)))

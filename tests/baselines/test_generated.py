@@ -44,6 +44,7 @@ def home(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_says_it_in_terminal_table_page_results_and_predictions(home):
     folder = home / "out" / "reddit-emotion" / "1.0.0"
     assert (home / "stdout.txt").read_text().splitlines()[1] == NOTE

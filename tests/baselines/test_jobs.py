@@ -46,6 +46,7 @@ def test_a_killed_process_is_one_line_that_says_what_to_do(tmp_path):
         list(run([job], torch.device("cpu"), processes=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_processes_end_with_their_run_and_leave_nothing(tmp_path, by):
     """SIGKILL hits the run alone; Ctrl-C its processes too, which leave it to the run."""

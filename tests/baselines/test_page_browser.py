@@ -29,6 +29,7 @@ def page(tmp_path_factory):
     return write(run_fixture.make(tmp_path_factory.mktemp("run")), posts)
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])

@@ -36,6 +36,7 @@ def features(folder):
         return backbone.module(backbone.preprocess(image)[None]).half().float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["late", "early", "joint", "common"])
 @pytest.mark.parametrize(("image", "text"), [(True, True), (True, False), (False, True)])
 def test_a_post_is_answered_by_what_there_is_of_it(folder, model, image, text):

@@ -41,6 +41,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEURAL)
 def test_seeds_trained_together_are_as_each_alone(name):
     """Without dropout, whose draws differ. Among them momentum and decay, which spare the words."""
@@ -56,6 +57,7 @@ def test_seeds_trained_together_are_as_each_alone(name):
     assert not same(together[0].state, together[1].state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(3,), (3, 4)])
 @pytest.mark.parametrize("name", ["image", "common"])
 def test_the_same_seed_gives_the_same_network_to_the_bit(name, seeds):
@@ -66,6 +68,7 @@ def test_the_same_seed_gives_the_same_network_to_the_bit(name, seeds):
     assert all(same(one.state, other.state) for one, other in zip(first, again, strict=True))
 
 
+@pytest.mark.slow
 def test_the_models_learn_what_can_be_learnt():
     settings = Settings(lr=0.1, batch=8, epochs=30, hidden=6, negatives=2)
     for name in NEURAL:
@@ -102,6 +105,7 @@ def test_the_images_scale_is_that_of_the_training_images_that_are_there():
     torch.testing.assert_close(state["scale.mean"], part.image[part.present[:, 0]].mean(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_the_best_epoch_is_kept_and_patience_ends_the_training(seeds):
     """Noise is overfitted soon. A training that ends with the best epoch gives that very network."""

@@ -236,6 +236,7 @@ def test_a_fault_ends_as_a_reason_in_the_store(tmp_path, fault, status, reason, 
     assert asked.total() == 0
 
 
+@pytest.mark.slow
 def test_images_that_take_too_long_to_decode_end_as_failures_and_stop_no_other(tmp_path):
     urls = pictures(n=44)
     slow = urls[5:25:5]
@@ -262,6 +263,7 @@ def test_an_address_that_names_no_host_is_settled_too(tmp_path):
     assert [(row[3], row[4], row[5]) for row in rows] == [("failed", "bad_url", 0)] * 3
 
 
+@pytest.mark.slow
 def test_a_slow_host_holds_up_no_other(tmp_path):
     slow, quick = pictures(n=7), pictures("imgur_direct", n=12)
     budgets = {"i.redd.it": Budget(rate=2, max_rate=2), "i.imgur.com": Budget(rate=500, max_rate=500)}

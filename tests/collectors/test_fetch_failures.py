@@ -252,6 +252,7 @@ def test_an_address_that_is_none_is_a_bad_url(url):
 # -- hosts apart ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_slow_host_holds_up_no_other():
     async def handler(request):
         if request.path.startswith("/slow.example"):

@@ -25,6 +25,7 @@ def simulated(store, base, lists, key="sandbox"):
     return asyncio.run(crawl(plan, meter.client(), make_source(Asked(lists, key=key, quota=None))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "strikes"), [("500=0.1", 8), ("flickr_down=0.4", 4), ("truncated=0.1", 8)])
 def test_what_flickr_does_not_answer_waits_for_a_rerun(tmp_path, fault, strikes):
     with running(posts=60, faults=[fault], strikes=strikes) as base:
@@ -40,6 +41,7 @@ def test_what_flickr_does_not_answer_waits_for_a_rerun(tmp_path, fault, strikes)
     assert rows(tmp_path / "s", "select count(*) from posts")[0][0] == 60
 
 
+@pytest.mark.slow
 def test_an_api_that_never_answers_is_left_alone_after_twenty_photos(tmp_path):
     with running(posts=200, faults=["flickr_down=1"], strikes=99) as base:
         lists = read_votes(fetch_lists(base, tmp_path / "lists"))
@@ -69,6 +71,7 @@ def test_without_a_network_the_first_call_is_the_last(tmp_path, pairs):
     )
 
 
+@pytest.mark.slow
 def test_one_photo_without_an_answer_is_told_with_its_reason(tmp_path):
     with running(posts=200, faults=["flickr_down=1"], strikes=99) as base:
         lists = Lists(["awe"])
@@ -147,6 +150,7 @@ def test_a_short_key_that_is_a_word_of_the_answers_changes_nothing(tmp_path, san
     assert rows(tmp_path / "s", texts) == rows(tmp_path / "other", texts)
 
 
+@pytest.mark.slow
 def test_a_killed_crawl_loses_nothing_and_asks_for_no_answered_photo_again(tmp_path):
     verdict = crash.killed(photos=150, kills=3, seed=1, folder=tmp_path)
     assert (verdict.differences, verdict.asked_again, verdict.fetched_again) == ([], 0, 0)
@@ -154,6 +158,7 @@ def test_a_killed_crawl_loses_nothing_and_asks_for_no_answered_photo_again(tmp_p
     assert verdict.answered_at_kills[-1] > 0
 
 
+@pytest.mark.slow
 def test_the_hours_calls_are_never_exceeded_over_restarts(tmp_path):
     verdict = crash.metered(photos=300, restarts=4, seed=1, folder=tmp_path, calls=100)
     assert 80 < verdict.most_in_an_hour <= 100  # a call that was cut short counts, and isn't made

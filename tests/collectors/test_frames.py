@@ -53,6 +53,7 @@ def test_a_tiffs_directories_are_counted_as_pillow_counts_them(images, compressi
     assert tiff_frames(data) == pillows(data) == len(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image_format", "options"),
     [
@@ -165,6 +166,7 @@ def test_no_bytes_raise_and_the_count_stays_within_its_bounds(head, tail):
     assert 1 <= tiff_frames(head + tail) <= 1000
 
 
+@pytest.mark.slow
 def test_large_files_made_to_be_slow_take_little_time():
     megabytes = 4 * 2**20
     slow = [

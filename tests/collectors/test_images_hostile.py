@@ -142,6 +142,7 @@ def test_the_limit_of_pixels_is_where_it_says(folder):
     assert kept(folder, data, max_pixels=400 * 300)[0].status == "stored"
 
 
+@pytest.mark.slow
 def test_a_bomb_costs_little_memory(folder):
     code = """
 import resource, sys
@@ -205,6 +206,7 @@ def spoiled_images(draw):
     return bytes(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(data=st.binary(max_size=300) | spoiled_images(), side=st.sampled_from([None, 8]))
 def test_no_bytes_raise(data, side):

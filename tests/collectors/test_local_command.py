@@ -75,6 +75,7 @@ def test_a_rerun_changes_nothing_and_looks_at_no_stored_image(place, capsys):
     assert (query(place, "select * from posts"), query(place, "select * from media")) == before
 
 
+@pytest.mark.slow
 def test_a_rerun_takes_what_has_changed_and_what_has_been_mended(place, capsys):
     (place / "folder" / "pictures" / "b.jpg").unlink()
     (place / "folder" / "pictures" / "c.jpg").write_bytes(jpeg(2)[:-200])
@@ -94,6 +95,7 @@ def test_a_rerun_takes_what_has_changed_and_what_has_been_mended(place, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_an_image_that_takes_too_long_to_decode_is_a_failure_until_it_is_replaced(place, capsys, monkeypatch):
     limited = partial(Workers, limits=TimeLimits(cpu=0.5))
     monkeypatch.setattr("collectors.local.collect.Workers", limited)
@@ -173,6 +175,7 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_gone_on_with(place, capsys):
     names = [f"n{i:04}" for i in range(1500)]
     (place / "folder" / "posts.csv").write_text(

@@ -67,6 +67,7 @@ def test_the_recorded_dump_gives_its_posts_with_the_sources_removals(capsys, tmp
     assert removed == {None: 1016, "moderator": 374, "reddit": 120, "deleted": 65, "automod_filtered": 13}
 
 
+@pytest.mark.slow
 def test_a_crawl_of_the_sandbox_adds_up_and_a_second_one_fetches_nothing(capsys, tmp_path, sandbox):
     arguments = [*SUBS, "--sandbox-url", sandbox, "--store", tmp_path / "s"]
     code, out, _ = run(capsys, *arguments)
@@ -102,6 +103,7 @@ def test_no_authors_name_stands_in_a_store(capsys, tmp_path, sandbox):
     assert [name for name in names if f"'{name}'" in dump] == []
 
 
+@pytest.mark.slow
 def test_faults_are_counted_by_their_reasons_and_a_rerun_mends_the_passing_ones(capsys, tmp_path):
     faults = ["500=0.03", "removed=0.06", "html=0.06", "corrupt=0.06", "pixel=0.06", "private_redirect=0.06"]
     store = tmp_path / "s"
@@ -200,6 +202,7 @@ def test_an_unknown_subreddit_alone_is_exit_code_2_and_beside_others_1(capsys, t
     assert (code, line in out, "asked 203 = 203 new" in out) == (1, True, True)
 
 
+@pytest.mark.slow
 def test_wrong_credentials_are_one_line(capsys, tmp_path, sandbox):
     Path("praw.ini").write_text(
         "[DEFAULT]\nclient_id=wrong\nclient_secret=secret-of-the-app\n"
@@ -233,6 +236,7 @@ def wait_for_images(base, n):
         pass
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_within_two_seconds_with_a_summary_and_the_next_run_goes_on(tmp_path):
     with running(posts=200, host_limits=["i.redd.it=20", "i.imgur.com=20"]) as base:
         process = start(base, tmp_path / "s")
@@ -253,6 +257,7 @@ def test_ctrl_c_ends_within_two_seconds_with_a_summary_and_the_next_run_goes_on(
     assert "images  linked 259 = 239 stored" in out
 
 
+@pytest.mark.slow
 def test_two_collectors_on_one_store_share_the_work(tmp_path):
     with running(posts=200) as base:
         both = [start(base, tmp_path / "both"), start(base, tmp_path / "both")]
@@ -267,6 +272,7 @@ def test_two_collectors_on_one_store_share_the_work(tmp_path):
     db.close()
 
 
+@pytest.mark.slow
 def test_a_crawl_killed_again_and_again_ends_with_the_same_store_and_fetches_nothing_twice(tmp_path):
     verdict = crash.run(posts=120, kills=3, seed=0, folder=tmp_path)
     assert (verdict.differences, verdict.refetched) == ([], 0)

@@ -156,6 +156,7 @@ def crawl_of(listing, tmp_path, interrupt=False):
     return code, said, int(peak) / 1024
 
 
+@pytest.mark.slow
 def test_a_crawl_that_meets_a_bomb_says_so_in_one_line_and_little_memory(tmp_path):
     code, said, peak = crawl_of(lambda: [*json_answer(Content_Encoding="gzip"), *bomb("gzip")], tmp_path)
     assert [line for line in said.splitlines() if "too large" in line] == [
@@ -166,6 +167,7 @@ def test_a_crawl_that_meets_a_bomb_says_so_in_one_line_and_little_memory(tmp_pat
     assert (code, peak < 150) == (2, True)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_crawl_within_an_answer_that_never_ends(tmp_path):
     begun = gzipped(bytes(15_000_000))[:-8]
     code, said, _ = crawl_of(lambda: [*json_answer(begun, Content_Encoding="gzip"), None], tmp_path, True)

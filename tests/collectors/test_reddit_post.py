@@ -295,12 +295,14 @@ def check(found):
         assert all(media.status != "pending" for media in found.media)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(ANY_JSON)
 def test_any_json_is_a_post_or_a_rejection(child):
     check(parse_post(child, key=KEY, collected_at=0))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(CHANGES, st.booleans())
 def test_a_post_with_any_value_anywhere_is_a_post_or_a_rejection(changes, escaped):

@@ -77,6 +77,7 @@ def test_a_limit_takes_the_best_scored(sandbox):
     assert pages[0].skipped == {"beyond_limit": 93}
 
 
+@pytest.mark.slow
 def test_looking_beyond_the_top_finds_more_than_a_listing_shows():
     async def run():
         sandbox = make_sandbox(posts=4000)

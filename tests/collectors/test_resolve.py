@@ -316,6 +316,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.dictionaries(st.sampled_from(KEYS), ANY_JSON, max_size=10))
 def test_any_json_resolves_to_media_numbered_from_zero(post):

@@ -191,6 +191,7 @@ def test_a_pixel_and_garbage_are_no_images():
         image.load()
 
 
+@pytest.mark.slow
 def test_the_bomb_is_small_and_valid_and_built_in_little_memory():
     bomb.cache_clear()
     tracemalloc.start()

@@ -105,6 +105,7 @@ def test_the_sandboxs_lists_are_read_without_a_bad_row(sandbox, tmp_path):
     assert get(f"{sandbox}/~lists/nothing.csv")[0] == 404
 
 
+@pytest.mark.slow
 def test_calls_are_counted_by_photo_and_without_the_key():
     with running(posts=3) as base:
         get(f"{base}{REST}getInfo&photo_id=7&format=json")
@@ -112,6 +113,7 @@ def test_calls_are_counted_by_photo_and_without_the_key():
     assert counted == {"/api.flickr.com/services/rest/ flickr.photos.getInfo 7": 1}
 
 
+@pytest.mark.slow
 def test_photos_are_the_same_for_the_same_seed_and_most_are_public():
     assert FlickrCorpus(3, 50).photos == FlickrCorpus(3, 50).photos != FlickrCorpus(4, 50).photos
     fates = Counter(photo.fate for photo in FlickrCorpus(0, 5000).photos.values())

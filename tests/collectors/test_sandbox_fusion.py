@@ -1,6 +1,7 @@
 """The corpus has what the papers claim of the real one: two inputs together beat either alone."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from collectors.sandbox.generated import pictures
@@ -9,6 +10,7 @@ from collectors.sandbox.generated.corpus import Corpus
 LABELS = ["joy", "fear", "anger", "disgust"]
 
 
+@pytest.mark.slow
 def test_image_and_title_together_beat_either_alone_by_eight_points():
     posts = [post for post in Corpus(seed=0, posts=2600).posts if post.images]
     labels = np.array([LABELS.index(post.label) for post in posts])

@@ -29,6 +29,7 @@ def images(store):
     return rows(store, "select distinct host from media where kind = 'image' order by 1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["oauth", "archive", "index"])
 def test_reddits_posts_are_marked_whatever_the_source(tmp_path, sandbox, source):
     more = []
@@ -50,6 +51,7 @@ def test_reddits_posts_are_marked_whatever_the_source(tmp_path, sandbox, source)
     assert rows("s", COUNTED) == [(mark, posts)]
 
 
+@pytest.mark.slow
 def test_flickrs_photos_are_marked_asked_for_and_searched(tmp_path, sandbox, capsys):
     fetch_lists(sandbox, tmp_path / "lists")
     for store, more in (("voted", []), ("searched", ["--vso", "lists/pairs.txt"])):

@@ -26,6 +26,7 @@ def start(*options):
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_it_runs_counts_and_forgets():
     with running(posts=20) as base:
         assert base.startswith("http://127.0.0.1:")
@@ -43,6 +44,7 @@ def test_it_runs_counts_and_forgets():
         assert b"<h1>Affectory sandbox</h1>" in fetch(f"{base}/")
 
 
+@pytest.mark.slow
 def test_it_dies_when_its_standard_input_ends():
     server = start("--exit-with-stdin")
     assert server.stdout.readline().startswith("sandbox ready at http://127.0.0.1:")
@@ -50,6 +52,7 @@ def test_it_dies_when_its_standard_input_ends():
     assert (server.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_signal_ends_it_quietly():
     for name in (signal.SIGTERM, signal.SIGINT):
         server = start()
@@ -59,6 +62,7 @@ def test_a_signal_ends_it_quietly():
         assert (server.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_bad_fault_is_a_message_and_status_2():
     server = start("--faults", "drop=0.1")
     _, err = server.communicate(timeout=10)

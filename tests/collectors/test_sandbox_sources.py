@@ -72,6 +72,7 @@ def test_a_wrong_client_id_or_token_is_unauthorized():
         assert (reply.status, reply.json) == (401, refused)
 
 
+@pytest.mark.slow
 def test_a_listing_pages_to_a_thousand_posts_without_repeats():
     sandbox = make_sandbox(posts=3239)
 

@@ -428,6 +428,7 @@ posts = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(pages=st.lists(st.lists(posts, max_size=6), max_size=4), order=st.randoms())
 def test_any_posts_in_any_order_are_counted_once_each_and_found_again(tmp_path_factory, pages, order):

@@ -97,6 +97,7 @@ def test_workers_that_cannot_start_are_one_error_and_no_crashed_images(folder):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_workers_that_are_sent_home_before_they_begin_say_nothing():
     program = (
         "import asyncio\n"
@@ -146,6 +147,7 @@ def test_an_image_that_takes_too_long_without_cpu_time_may_be_tried_again_by_a_r
     assert sorted((folder / "begun").read_bytes().splitlines()) == sorted(images)
 
 
+@pytest.mark.slow
 def test_each_image_has_the_whole_time(folder):
     assert timed(folder, [b"burn 0.15"] * 8, TimeLimits(cpu=0.6)) == [STORED] * 8
 
@@ -165,6 +167,7 @@ def test_a_decoder_is_ended_in_the_middle_of_its_work(folder):
     assert sum(path.is_file() for path in (folder / "media").rglob("*")) == 2
 
 
+@pytest.mark.slow
 def test_the_limits_hold_where_the_program_ignores_and_blocks_their_signals(folder):
     program = (
         "import asyncio, signal, sys\n"
@@ -266,6 +269,7 @@ def wait_for_the_end_of(numbers):
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
 
 
+@pytest.mark.slow
 @needs_proc
 def test_workers_end_with_a_parent_that_is_killed(folder):
     parent, workers = start(folder)
@@ -275,6 +279,7 @@ def test_workers_end_with_a_parent_that_is_killed(folder):
     wait_for_the_end_of(workers)
 
 
+@pytest.mark.slow
 @needs_proc
 def test_ctrl_c_is_left_to_the_parent(folder):
     parent, workers = start(folder)

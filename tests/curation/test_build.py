@@ -17,6 +17,7 @@ def load_line(done):
     return line.removeprefix("load    ").partition("   (")[0]
 
 
+@pytest.mark.slow
 def test_the_line_that_loads_names_the_version_unless_it_is_the_default(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     folder = str(tmp_path / "out" / "test")

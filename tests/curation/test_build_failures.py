@@ -69,6 +69,7 @@ def run(capsys, *arguments):
     return code, *capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, store, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_recipe(tmp_path / "datasets")
@@ -121,6 +122,7 @@ def test_a_full_disk_is_one_line_and_the_earlier_release_stands(tmp_path):
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+@pytest.mark.slow
 def test_a_build_killed_at_any_instant_leaves_the_release_and_the_next_one_completes(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     built(tmp_path, store)

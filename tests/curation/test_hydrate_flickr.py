@@ -29,6 +29,7 @@ def received(tmp_path, sandbox, name, *arguments):
     return full, ids_alone(full.parent, tmp_path / "received")
 
 
+@pytest.mark.slow
 def test_a_voted_release_and_its_images_alone_come_back_as_they_were(tmp_path, sandbox, capfd):
     full, ids = received(tmp_path, sandbox, "flickr-emotion-multitask")
     assert hydrate([str(ids), "--store", "anew", "--sandbox-url", sandbox, "--out", "full"]) == 0
@@ -38,6 +39,7 @@ def test_a_voted_release_and_its_images_alone_come_back_as_they_were(tmp_path, s
     assert f"asked {len(before)} = {len(before)} new" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_release_of_pairs_comes_back_without_its_pairs(tmp_path, sandbox):
     fetch_lists(sandbox, tmp_path / "lists")
     full, ids = received(tmp_path, sandbox, "vso", "--vso", "lists/pairs.txt")
@@ -49,6 +51,7 @@ def test_a_release_of_pairs_comes_back_without_its_pairs(tmp_path, sandbox):
     assert after == before
 
 
+@pytest.mark.slow
 def test_without_a_key_it_is_said_once_and_what_the_store_holds_is_named(tmp_path, sandbox, capfd):
     _, ids = received(tmp_path, sandbox, "flickr-emotion")
     capfd.readouterr()
@@ -62,6 +65,7 @@ def test_without_a_key_it_is_said_once_and_what_the_store_holds_is_named(tmp_pat
     assert not Path("anew").exists()
 
 
+@pytest.mark.slow
 def test_a_rebuild_that_stands_is_not_overwritten(tmp_path, sandbox, capsys):
     _, ids = received(tmp_path, sandbox, "flickr-emotion")
     arguments = [str(ids), "--store", "store", "--store-only", "--out", "full"]

@@ -159,6 +159,7 @@ def test_a_damaged_image_of_a_gallery_is_counted_and_left_to_the_collector(tmp_p
         assert opened.media_counts(["happy", "creepy"])["pending", None] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [False, True])
 def test_a_rebuild_has_a_digest_of_its_own_and_is_never_taken_for_the_release(tmp_path, damage):
     store = make_store(tmp_path / "store", POSTS)

@@ -172,6 +172,7 @@ def test_a_build_killed_before_it_told_the_store_of_damaged_images_is_completed(
         assert opened.media_counts(["happy", "creepy"])["pending", None] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train-*", "ids-test-*", "dropped-*", "report.html", "croissant.json"])
 def test_a_version_of_which_a_file_is_missing_is_built_again_under_its_number(tmp_path, name):
     store = make_store(tmp_path / "store", POSTS)

@@ -164,6 +164,7 @@ def test_what_can_not_be_had_any_more_goes_under_its_reason(tmp_path):
     assert {key: row["split"] for key, row in after.items()} == {key: before[key]["split"] for key in after}
 
 
+@pytest.mark.slow
 def test_hydrating_collects_the_posts_by_their_ids(tmp_path, sandbox, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -108,6 +108,7 @@ def test_groups_are_those_of_all_pairs(hashes, distance):
     assert found.tolist() == all_pairs(hashes, distance)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 2**32),

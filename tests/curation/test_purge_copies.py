@@ -131,6 +131,7 @@ def test_a_gallery_stays_in_one_split(tmp_path, which):
     assert splits == {"test"}
 
 
+@pytest.mark.slow
 def test_of_the_strict_recipe_as_many_stay_as_in_a_rebuild(tmp_path, sandbox):
     store = tmp_path / "store"
     assert collect(["--subs", "rage", "gore", "--sandbox-url", sandbox, "--store", str(store)]) == 0

@@ -143,6 +143,7 @@ def test_the_card_marks_earlier_versions_until_they_are_removed(home):
     assert "**Version" not in card.read_text()
 
 
+@pytest.mark.slow
 def test_copies_elsewhere_are_listed_with_the_command_that_clears_them(capsys, home):
     folder = home / "datasets" / "test"
     datasets.load_dataset(str(folder), cache_dir=str(home / "cache"))
@@ -221,6 +222,7 @@ def left_of(home):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [1, 4, 9, 16, 25, 36])
 def test_a_purge_that_is_killed_is_completed_by_the_same_command(tmp_path, change):
     undisturbed, home = filled(tmp_path / "one"), filled(tmp_path / "two")

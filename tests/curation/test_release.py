@@ -63,6 +63,7 @@ def test_text_only_and_image_only_posts_are_first_class(tmp_path):
     assert (image_only["has_image"], image_only["has_text"]) == (True, False)
 
 
+@pytest.mark.slow
 def test_croissant_validates_and_iterates(tmp_path, store):
     mlcroissant = pytest.importorskip("mlcroissant")
     folder = built(tmp_path, store).folder
@@ -75,6 +76,7 @@ def test_croissant_validates_and_iterates(tmp_path, store):
     assert rows[0]["test-00000-of-00001/image"].size == (96, 64)
 
 
+@pytest.mark.slow
 def test_the_published_index_splits_as_the_paper_says(tmp_path):
     if not (SHARED / "reddit_emotion_index").is_dir():
         pytest.skip("needs the published index")

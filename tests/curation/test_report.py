@@ -51,6 +51,7 @@ def text_of(page):
     )
 
 
+@pytest.mark.slow
 def test_the_page_has_every_part_and_its_checks_pass(page):
     sections = re.findall(r'<section id="(\w+)"', page)
     expected = "classes waterfall distributions words duplicates random borderline dropped colophon"
@@ -201,6 +202,7 @@ def test_bins_hold_every_value_once(values):
         assert len(made) <= 50
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_images_that_are_not_shown_cost_no_memory(small):
     before = peak_memory(small)

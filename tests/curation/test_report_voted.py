@@ -81,6 +81,7 @@ def test_a_credit_links_the_photos_page_and_the_licence(page):
     assert "CC BY-NC-SA 2.0 ( creativecommons.org )" in text_of(credit)
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("width", [1400, 400])
 def test_the_page_of_voted_posts_fits_its_window(page, width):

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given as over
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -58,6 +59,7 @@ def units(ids, groups):
     return [posts for posts, _ in joined]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(), any_rule, anyhow)
 def test_splits_are_disjoint_and_complete_and_none_tears_a_post(crowd, rule, how):
@@ -66,6 +68,7 @@ def test_splits_are_disjoint_and_complete_and_none_tears_a_post(crowd, rule, how
     assert set(by_post(crowd[0], result).values()) <= {0, 1, 2}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(), st.sampled_from(["top_score", "random"]))
 def test_the_paper_rule_holds_out_exactly_its_share_of_each_class(crowd, rule):
@@ -77,6 +80,7 @@ def test_the_paper_rule_holds_out_exactly_its_share_of_each_class(crowd, rule):
         assert (held[label, 2], held[label, 1]) == (n // 10, n // 5 - n // 10)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(), any_rule, anyhow, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_changes_nothing(crowd, rule, how, shuffler):
@@ -87,6 +91,7 @@ def test_the_order_of_the_rows_changes_nothing(crowd, rule, how, shuffler):
     assert by_post(shuffled[0], RULES[rule](*shuffled, how)) == before
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(mixed=False), st.sampled_from(["top_score", "random"]), anyhow, st.integers(-2, 6))
 def test_a_post_added_to_another_class_changes_nothing(crowd, rule, how, score):
@@ -98,6 +103,7 @@ def test_a_post_added_to_another_class_changes_nothing(crowd, rule, how, score):
     assert {post: after[post] for post in others} == {post: before[post] for post in others}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(), any_rule)
 def test_no_duplicate_group_straddles_splits(crowd, rule):
@@ -109,6 +115,7 @@ def test_no_duplicate_group_straddles_splits(crowd, rule):
     assert (found.test, found.validation, found.rows.any()) == (0, 0, False)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds())
 def test_quotas_are_never_exceeded_and_missed_by_less_than_the_smallest_unit_that_trains(crowd):
@@ -127,6 +134,7 @@ def test_quotas_are_never_exceeded_and_missed_by_less_than_the_smallest_unit_tha
             assert 0 <= missed < smallest
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(mixed=False))
 def test_what_is_held_out_of_a_class_scores_as_well_as_what_trains_with_it(crowd):
@@ -145,6 +153,7 @@ def test_what_is_held_out_of_a_class_scores_as_well_as_what_trains_with_it(crowd
         assert lows[0] >= highs[0] and lows[1] >= highs[1]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @over(crowds(), anyhow, st.integers(1, 60))
 def test_images_alone_are_never_held_out_and_change_nothing_for_the_pairs(crowd, how, n):

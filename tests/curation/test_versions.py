@@ -17,6 +17,7 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), POSTS)
 
 
+@pytest.mark.slow
 def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_workers(tmp_path, store):
     shuffled = list(POSTS)
     random.Random(1).shuffle(shuffled)

@@ -31,6 +31,7 @@ def files_of_at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.slow
 def test_a_build_that_is_interrupted_leaves_nothing(tmp_path):
     store, out = make_store(tmp_path / "store", POSTS), tmp_path / "out"
     write_recipe(tmp_path / "datasets")
