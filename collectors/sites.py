@@ -1,4 +1,4 @@
-"""The table of sites: what the rest of the project needs to know of a site outside of its own folder.
+"""The table of sites: what the rest of the project needs to know about a site.
 
 A new site is a folder with its command, and a line here. Modules are named by dotted paths, so that reading
 the table imports none of them.
@@ -17,9 +17,9 @@ class Site:
     """A site that posts are collected from, or one that only hosts images of posts (`command` is None).
 
     `command` is the module whose `main` runs `affectory collect NAME`, and `does` its line of help.
-    `budgets` are the rates of hosts for which the default is wrong. `attribution` is the line that goes with
-    a post wherever it is shown, with fields `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
-    COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
+    `budgets` are the request rates of hosts for which the default is wrong. `attribution` is the template of
+    the line that is shown with each post, with the fields `{id}`, `{permalink}` and `{licence}` (None: "NAME
+    post ID in COMMUNITY"). `sandbox` is the dotted path of the handlers, by host, that imitate the site.
     """
 
     command: str | None
@@ -61,5 +61,5 @@ SITES: dict[str, Site] = {
 
 
 def budgets() -> dict[str, Budget]:
-    """Return the rates of all sites' hosts: a post of one may link to images of another."""
+    """Return the request rates of all sites' hosts: a post on one site may link to images on another."""
     return {host: budget for site in SITES.values() for host, budget in site.budgets.items()}

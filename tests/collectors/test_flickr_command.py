@@ -275,7 +275,7 @@ def test_an_empty_table_is_told_and_counted_beside_others(capsys, tmp_path, sand
         ),
         (
             ["--sandbox-url", "http://127.0.0.1:1"],
-            "--sandbox-url 'http://127.0.0.1:1' is no sandbox with lists: ",
+            "--sandbox-url 'http://127.0.0.1:1' is not a sandbox with lists: ",
         ),
     ],
 )
