@@ -1,7 +1,7 @@
 """Stages: pure functions from a table of rows to the rows kept and the rows dropped.
 
-A row is an image of a post, or a post alone where there is none. A dropped row carries its stage,
-a snake_case reason that names the defect, and the value that caused it.
+A row is an image of a post, or a post without images. A dropped row has its stage, a snake_case reason that
+names the defect, and the value that caused it.
 """
 
 from __future__ import annotations
