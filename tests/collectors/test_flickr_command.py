@@ -1,4 +1,4 @@
-"""`python -m collectors.flickr` as it is typed, on the sandbox."""
+"""The command `python -m collectors.flickr`, on the sandbox."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Worker processes: they die with their parent, and one image's death is no other's."""
+"""Worker processes: they end with their parent, and an image that ends one doesn't affect other images."""
 
 import asyncio
 import importlib
