@@ -5,8 +5,8 @@
 `ours`   six models, five seeds each, with early stopping, on generated data of Reddit's size: 2,600 training
          posts, 2048-d features, titles as long as Reddit's
 `plain`  the same number of epochs, in a loop over a `DataLoader` for each model and seed, with PyTorch's
-         dropout, embedding and optimiser. The text-based model too has mini-batches of 64 texts, whereas fastText and
-         ours make a step for each text. Late fusion trains nothing
+         dropout, embedding and optimiser. The text-based model too has mini-batches of 64 texts, whereas
+         fastText and ours make a step for each text. Late fusion trains nothing
 
 Run it on a machine that does nothing else.
 """

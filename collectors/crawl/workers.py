@@ -246,7 +246,7 @@ class _Worker:
 def _cannot_start(why: str) -> WorkersError:
     return WorkersError(
         f"the process that decodes images can't start ({why}): free some memory and run again, or if it "
-        "stays so, install anew with `uv sync --reinstall`"
+        "stays so, install again with `uv sync --reinstall`"
     )
 
 

@@ -52,7 +52,7 @@ ROWS = pa.schema(
         ("text_lost", pa.string()),  # why the text of an image-only post was left out
         ("image_hash", pa.uint64()),
         ("image_size", pa.int64()),  # bytes as published
-        ("image_bytes", pa.large_binary()),  # where the recipe wants them encoded anew
+        ("image_bytes", pa.large_binary()),  # if the recipe asks for another encoding
     ]
 )
 

@@ -1,4 +1,4 @@
-"""The recipe of a dataset: `datasets/<name>/recipe.toml`, which defines the whole release.
+"""The recipe of a dataset: `datasets/<name>/recipe.toml`, which defines the release.
 
 An error names the file, the key, the value, and the values allowed.
 """
