@@ -17,9 +17,9 @@ class Site:
     """A site that posts are collected from, or one that only hosts images of posts (`command` is None).
 
     `command` is the module whose `main` runs `affectory collect NAME`, and `does` its line of help.
-    `budgets` are the request rates of hosts for which the default is wrong. `attribution` is the template of
-    the line that is shown with each post, with the fields `{id}`, `{permalink}` and `{licence}` (None: "NAME
-    post ID in COMMUNITY"). `sandbox` is the dotted path of the handlers, by host, that imitate the site.
+    `budgets` are request rates, for hosts where the default is wrong. `attribution` is the line to be shown
+    with each post, a template with `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
+    COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
     """
 
     command: str | None
