@@ -26,7 +26,7 @@ from affectory.core.command import print_error
 from affectory.demo import demo
 from collectors.sites import SITES
 
-#: The commands but for `collect SITE`: the module whose `main` each runs, and what it does.
+#: All commands but `demo` and `collect SITE`: the module whose `main` is called, and the line of help.
 MODULES = {
     "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
     "build": ("curation.build", "Build a dataset's release from a crawl store."),
@@ -42,7 +42,7 @@ MODULES = {
     "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
     "sandbox": (
         "collectors.sandbox.__main__",
-        "Serve a stand-in for Reddit, imgur, the archives and Flickr.",
+        "Serve imitations of Reddit, imgur, the archives and Flickr, with generated posts.",
     ),
 }
 

@@ -148,7 +148,9 @@ def read(path: Path) -> Checkpoint:
     except BaselineError:
         raise
     except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
-        raise BaselineError(f"{str(path)!r} is no checkpoint of ours: {type(error).__name__}") from None
+        raise BaselineError(
+            f"{str(path)!r} is not a checkpoint of affectory: {type(error).__name__}"
+        ) from None
 
 
 def fingerprint(data: str, model: str, settings: Settings | TextSettings, seed: int) -> str:

@@ -152,7 +152,7 @@ def _has_pixels(rows: Any) -> bool:
     return bool(image.null_count < len(image))
 
 
-def checked(release: Release, way_out: str = "or deal anew with --folds") -> Release:
+def checked(release: Release, way_out: str = "or use --folds") -> Release:
     """Return the release. Raises `BaselineError` where a split lacks a class: it can't be scored there."""
     for split, counts in release.counts().items():
         missing = [name for name, n in counts.items() if not n]

@@ -146,7 +146,7 @@ def _resume(steps: Steps, path: Path, mark: str) -> None:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         same = (found["version"], found["mark"]) == (VERSION, mark)
     except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
-        raise BaselineError(f"{path} is no checkpoint of a fine-tuning: remove it") from error
+        raise BaselineError(f"{path} is not a checkpoint of a fine-tuning: remove it") from error
     if same:
         steps.epoch, steps.waited, steps.problem = found["epoch"], found["waited"], found["problem"]
         steps.best = Best(**found["best"])

@@ -123,7 +123,9 @@ class Steps:
             # The processes' gradients are averaged: each weighs as much as it has posts.
             loss = self._step(_rows(train.batch, rows, some), drawer, len(rows) * world / len(whole))
             if not math.isfinite(loss):
-                self.problem = f"its loss was no number in epoch {self.epoch}: try a smaller learning rate"
+                self.problem = (
+                    f"its loss became NaN or infinite in epoch {self.epoch}: try a smaller learning rate"
+                )
                 break
 
     def _step(self, batch: Batch, drawer: torch.Generator, weight: float) -> float:
@@ -165,7 +167,8 @@ class Steps:
         accuracy, likelihood = self._score(validation)
         if not math.isfinite(likelihood):
             self.problem = (
-                f"its validation loss was no number in epoch {self.epoch}: try a smaller learning rate"
+                f"its validation loss became NaN or infinite in epoch {self.epoch}: "
+                "try a smaller learning rate"
             )
         elif likelihood > self.best.likelihood:
             state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}

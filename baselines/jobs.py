@@ -120,8 +120,8 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
                 yield future.result()
         except BrokenProcessPool:
             raise BaselineError(
-                "a process that trained was killed, most often for want of memory: close other programs and "
-                "type the same command again, which goes on from the checkpoints that stand"
+                "a process that trained was killed, most often for lack of memory: close other programs and "
+                "repeat the command, which continues from the checkpoints"
             ) from None
 
 

@@ -96,6 +96,6 @@ class Options:
                 "computed once; set --finetuning.lr and the like instead"
             )
         if self.vectors is not None and not self.vectors.is_file():
-            raise InputError(f"--vectors {str(self.vectors)!r} doesn't exist or is no file")
+            raise InputError(f"--vectors {str(self.vectors)!r} is not a file")
         if not self.models:
             raise InputError(f"--models is empty: name at least one of {', '.join(MODELS)}")

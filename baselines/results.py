@@ -114,7 +114,7 @@ class Dataset(msgspec.Struct, frozen=True):
     version: str
     classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]  # split -> class -> posts
-    folds: int | None = None  # the splits were dealt anew, so many times
+    folds: int | None = None  # k of the cross-validation; None for the release's splits
     generated: str = ""  # the note on generated posts: "generated posts: not results"
 
 

@@ -97,7 +97,7 @@ def fit(
                 continue
             known = best[i]
             if not math.isfinite(likelihoods[i]):
-                problems[i] = f"its loss was no number in epoch {epoch}: try a smaller learning rate"
+                problems[i] = f"its loss became NaN or infinite in epoch {epoch}: try a smaller learning rate"
             elif known is None or likelihoods[i] > known.likelihood + BETTER:
                 best[i] = Fitted(seed, stack.state(i), epoch, accuracies[i], likelihoods[i])
                 waited[i] = 0

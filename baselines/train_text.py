@@ -51,7 +51,7 @@ def fit_text(
     output = np.zeros((len(seeds), classes, settings.dim), np.float32)
     lost = read(lines, rows, output, settings, tell)
     return [
-        Stopped(seed, f"its loss was no number in epoch {lost[i]}: try an lr below {settings.lr:g}")
+        Stopped(seed, f"its loss became NaN or infinite in epoch {lost[i]}: try an lr below {settings.lr:g}")
         if i in lost
         else TextBased(torch.from_numpy(rows[:, i].copy()), torch.from_numpy(output[i].copy()))
         for i, seed in enumerate(seeds)

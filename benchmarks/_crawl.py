@@ -1,9 +1,9 @@
-"""One crawl of the benchmark's pictures through the real collector, in a process of its own.
+"""Crawl the benchmark's pictures with the real collector, in a separate process.
 
     python benchmarks/_crawl.py '{"folder": "/tmp/s", "hosts": {"a.example": ["http://127.0.0.1:8300", 300]}}'
 
-Prints one line of JSON: the seconds of the crawl without the interpreter's start, and its images by
-outcome. `https://HOST/17.jpg` is asked of HOST's sandbox, as its `bench.example/17.jpg`.
+It prints one line of JSON: the seconds of the crawl without the start of the interpreter, and the number of
+images by outcome. `https://HOST/17.jpg` is requested from HOST's sandbox as `bench.example/17.jpg`.
 """
 
 from __future__ import annotations

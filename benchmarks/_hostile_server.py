@@ -1,12 +1,12 @@
-"""A server of hostile answers for `benchmarks.hostile`; prints its address, and ends with its standard input.
+"""A server of hostile answers for `benchmarks.hostile`: prints its address, ends when standard input ends.
 
 GET /HOST/good/N.jpg          a small picture
 GET /HOST/bad/N.jpg           500
 GET /HOST/big/N.png           a picture of 8 MB
 GET /HOST/slow/NAME           pictures that take a decoder minutes
-GET /api.imgur.com/…          a redirect to another host, for whoever sends a client id
+GET /api.imgur.com/…          a redirect to another host, if the request has a client id
 GET /oauth.reddit.com/…       10 GB of zeros, as gzip
-GET /~heard                   the headers with which each host was asked
+GET /~heard                   the headers of the requests to each host
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def application() -> web.Application:
                 headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}
             )
             await stream.prepare(request)
-            with suppress(ConnectionResetError):  # the client has had enough
+            with suppress(ConnectionResetError):  # the client has closed the connection
                 async for chunk in bomb():
                     await stream.write(chunk)
             return stream

@@ -1,4 +1,4 @@
-"""img2dataset beside us: one run in a process of its own, and what its own statistics say of it."""
+"""Run img2dataset in a separate process, and read its statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks import _measure
 
 _CALL = "import json, sys; from img2dataset import download; download(**json.loads(sys.argv[1]))"
 
-#: What is the same as ours in every run: the resize, two processes, nobody told of it.
+#: Options that are the same in every run: the resize as in ours, two processes, no reports to services.
 _SAME: dict[str, Any] = {
     "image_size": 256,
     "resize_mode": "keep_ratio_largest",
@@ -42,7 +42,7 @@ def missing(python: str) -> str | None:
     try:
         found = subprocess.run([python, "-c", "import img2dataset"], capture_output=True, env=_environment())
     except OSError as error:
-        return f"--img2dataset {python!r} is no Python that can be run: {error.strerror}"
+        return f"--img2dataset {python!r} can't be run: {error.strerror}"
     if found.returncode:
         return f"{python!r} has no img2dataset: use `uv run --group bench`, or --img2dataset PYTHON"
     return None

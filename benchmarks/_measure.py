@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine in a line, medians, and a child process with its cost."""
+"""Shared by the benchmarks: a line about the machine, medians, tables, and the cost of a child process."""
 
 from __future__ import annotations
 

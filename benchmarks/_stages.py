@@ -1,9 +1,9 @@
-"""The stages behind the crawl, each killed again and again beside an undisturbed run.
+"""Kill the stages after the crawl repeatedly, and compare the result with an uninterrupted run.
 
 Each stage has a folder `before` that is prepared once. It is copied to `place`, the working directory of the
-stage's command, so that both runs see the same paths. A kill falls on a random instant of the processor time
-that the undisturbed command took, its start included: other programs do not move it. A command that ends
-before its kill is compared and begun anew from `before`, so that all kills fall on work to be done.
+stage's command, so that both runs have the same paths. A command is killed at a random instant of the
+processor time that the uninterrupted command used, start included, so that other programs don't matter. If a
+command ends before its kill, its result is compared, and the next one starts from `before` again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Stage:
 
 @dataclass
 class Verdict:
-    """What the kills came to.
+    """The result of the kills.
 
     `span` is the processor time of the undisturbed command, in seconds. `unwritten` kills fell before the
     command had changed a file, `at_work` after that; `ended` commands were over before their kill. `broken`

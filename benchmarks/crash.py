@@ -1,16 +1,16 @@
-"""Kill a crawl, build, purge, hydration or training again and again, and compare it with an undisturbed one.
+"""Kill a crawl, build, purge, hydration or training repeatedly, and compare it with an uninterrupted one.
 
     uv run python -m benchmarks.crash --posts 2000 --kills 20
     uv run python -m benchmarks.crash --stage build --posts 600        (also purge, hydrate, train)
 
-A crawl of the sandbox (with faults) is killed with SIGKILL at random instants and started again, then
-left to end. Its store must equal that of an undisturbed crawl, and no image that was in the store at a
-kill may be asked for again, as counted by the server.
+A crawl of the sandbox (with faults) is killed with SIGKILL at random instants, started again, and finally run
+to its end. Its store must equal that of an uninterrupted crawl, and no image that was in the store at a kill
+may be requested again, as counted by the server.
 
-The other stages work on posts of the sandbox. At each kill no worker process may go on, no file may be
-half-written under its final name, and each version must hold what its manifest promises. In the end all files
-must equal those of an undisturbed run, byte by byte but for the date and the seconds in results, and no
-temporary file may be left over.
+The other stages work on posts of the sandbox. After each kill no worker process may be running, no file may
+be incomplete under its final name, and each version must have the files in its manifest. In the end all files
+must equal those of an uninterrupted run, byte by byte except for dates and seconds in results, and no
+temporary file may be left.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FAULTS = ("429=0.02", "500=0.02", "truncated=0.02", "reset=0.01", "removed=0.03"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a killed crawl came to, beside an undisturbed one.
+    """The result of a killed crawl, compared with an uninterrupted one.
 
     Of the kills, `early` fell before the crawl had stored anything new; `late` crawls ended before their
     kill. `refetched` counts image requests.

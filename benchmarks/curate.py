@@ -1,13 +1,13 @@
-"""How fast a release is built, and what it costs in memory.
+"""Measure the speed and the memory of a build.
 
     uv run python -m benchmarks.curate                      (about five minutes)
     uv run python -m benchmarks.curate --only text --posts 10000 100000 1000000
     uv run python -m benchmarks.curate --only images --image-number 10000
 
 text: generated posts with titles as short as Reddit's, through language, length, duplicates, splits and
-Parquet, on two processes; posts a second over the whole build, and the slope of its time from the smallest
-number to the largest (1 is linear). images: 85 kB JPEGs, beside a bare decode loop over the same files on as
-many processes.
+Parquet, with two processes; posts per second of the complete build, and the slope of log time over log posts
+from the smallest number to the largest (1 is linear). images: JPEGs of 85 kB, compared with a loop that only
+decodes the same files, with the same number of processes.
 """
 
 from __future__ import annotations

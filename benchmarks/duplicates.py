@@ -1,12 +1,11 @@
-"""Group a million image hashes, easy and adversarial, and a million titles, and see what it costs.
+"""Measure the search for near-duplicates among a million image hashes and a million titles.
 
     uv run python -m benchmarks.duplicates
 
-Each row is a process of its own: seconds by the clock, seconds of processor time, and the peak memory
-of the process while it grouped (interpreter and input included). To beat: a million hashes in 10 s on two
-cores, a million titles in 15 s on one, 1,000 MB. Before that, 20,000 hashes of each family are compared all
-with all: "same" says that the groups are the same. The `code` families hold no near pair at all, in as
-little room as such hashes fit in: buckets are large, and nothing in them can be skipped.
+Each row is a separate process: wall-clock seconds, seconds of processor time, and the peak memory of the
+process during the search (interpreter and input included). Before that, 20,000 hashes of each family are
+compared in all pairs: "same" means that the groups are the same. The `code` families have no near pair at
+all, but are packed as densely as possible, so that the buckets are large and nothing in them can be skipped.
 """
 
 from __future__ import annotations

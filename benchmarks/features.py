@@ -1,11 +1,10 @@
-"""Images per second that each backbone turns into features, on every device there is.
+"""Measure the images per second from which each backbone computes features, on every available device.
 
     uv run python -m benchmarks.features
     uv run python -m benchmarks.features --backbones inception_v3 --images 2000 --batch 256
 
-Weights are random (the time is the same), images are JPEGs of 384 pixels made up here. `decode` is the way
-from bytes to pixels alone, on all cores; `extract` the whole way from bytes to the cache: what a user waits
-for.
+Weights are random (the time is the same), images are generated JPEGs of 384 pixels. `decode` is only the step
+from bytes to pixels, on all cores; `extract` has all steps from bytes to the cache, for which a user waits.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""The collector's fetching, measured beside img2dataset on the sandbox's loopback server.
+"""Compare the collector's downloads with img2dataset's, on the sandbox's loopback server.
 
     uv run --group bench python -m benchmarks.fetch                       # all of it, in under six minutes
     uv run --group bench python -m benchmarks.fetch --only throughput --pairs 9
 
-`throughput`  the same pictures, the same resize, two processes each, in turn: images a second
-`limited`     a host that allows 20 requests a second: images stored, requests wasted
-`drip`        a host that drips for ever beside a good one: what it costs
-`bomb`        an 874 kB PNG of 30,000 by 30,000: the peak of memory
+`throughput`  the same pictures and resize, two processes each, in alternation: images per second
+`limited`     a host that allows 20 requests per second: images stored, requests wasted
+`drip`        a host that sends bytes slowly without end, beside a good one: the time
+`bomb`        an 874 kB PNG of 30,000 by 30,000: the peak memory
 
-Ours is the collector as it runs: claims, pacing, worker processes, files, SQLite rows. Times are
-wall-clock times; the server runs on the same cores. Run it on a machine that does nothing else.
+`ours` is the complete collector: claims, pacing, worker processes, files, SQLite rows. Times are wall-clock
+times; the server runs on the same cores. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations

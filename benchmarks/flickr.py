@@ -1,11 +1,11 @@
-"""Kill a Flickr crawl again and again, and hold its calls against the hour's limit.
+"""Kill a Flickr crawl repeatedly, and compare its calls with the hourly limit.
 
     uv run python -m benchmarks.flickr --photos 5000 --kills 10
 
-First a crawl of the sandbox (faults on 1% of the addresses) is killed with SIGKILL at random instants and
-started again, then left to end: its store must equal an undisturbed one's, and no photo that stood answered
-in it at a kill, and no image, may be asked for again. Then the same crawl runs under a simulated clock, with
-restarts: no hour may hold more calls than 3,600.
+First a crawl of the sandbox (faults on 1% of the addresses) is killed with SIGKILL at random instants,
+started again, and finally run to its end. Its store must equal that of an uninterrupted crawl, and no photo
+or image that was in the store at a kill may be requested again. Then the same crawl runs with a simulated
+clock and restarts: no hour may have more than 3,600 calls.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def main(photos: int = 5000, kills: int = 10, seed: int = 0) -> int:
     print(f"then {torn.posts:,} posts, {torn.images:,} image files ({torn.seconds:.0f} s in all)")
     print(f"differences to an undisturbed crawl: {len(torn.differences)}")
     print(f"calls for photos that were answered already: {torn.asked_again}")
-    print(f"requests for images that stood in the store already: {torn.fetched_again}")
+    print(f"requests for images that were in the store already: {torn.fetched_again}")
     print(f"under a simulated clock, {kills} restarts: {timed.posts:,} photos, {timed.calls:,} calls")
     print(f"in {timed.hours:.2f} hours, at most {timed.most_in_an_hour:,} in any hour")
     for difference in torn.differences[:10]:

@@ -1,12 +1,12 @@
 # Over 400 lines: one function for each case, and the cases share their set-up.
-"""What a hostile host, a changing store and a deleted post do to the program: one case after the other.
+"""Run the program with hostile hosts, a changing store and deleted posts, one case after the other.
 
     python -m benchmarks.hostile
     python -m benchmarks.hostile --only decode memory
 
-Each case is a process of its own, most of them against a loopback server. The table says what came out,
-whether that is right, the most memory that all its processes had together (PSS), and the seconds. The exit
-code is 1 where a case is wrong.
+Each case is a separate process, most of them with a loopback server. The table has the outcome, whether it is
+right, the peak memory of all processes together (PSS), and the seconds. The exit code is 1 if a case is
+wrong.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ def deletion(base: str, folder: Path) -> Outcome:
     small_store(folder / "store")
     release = built(folder)
     kept = release.manifest.ledger.kept
-    gone = ["reddit:057", "reddit:058", "reddit:059"]  # each was kept in place of its copy
+    gone = ["reddit:057", "reddit:058", "reddit:059"]  # each was kept instead of its copy
     with Store.open(folder / "store") as store:
         store.add([replace(post, removed="deleted") for post in store.posts(gone).values()])
     places = [

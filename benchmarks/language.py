@@ -1,10 +1,10 @@
-"""How fast the language of a title is told, and what the thresholds keep of real and drop of foreign ones.
+"""Measure the speed of language identification, and the titles that each threshold keeps and drops.
 
     uv run python -m benchmarks.language
 
-Titles/s are by processor time, so per core, the engines by turns, the median of several rounds. Real
-titles are those of the published Reddit index (../shared/data); all but a few are English. Without
-it the speed is taken on the foreign titles below, and no share of English is shown.
+Titles/s are by processor time, that is per core: the median of several rounds in which the engines alternate.
+Real titles are those of the published Reddit index (../shared/data); all but a few are English. Without the
+index the speed is measured on the foreign titles below, and the share of English titles is not shown.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def told(foreign: Sequence[str]) -> None:
         codes, _ = identify(foreign, engine)
         right = sum(code.partition("-")[0] == true for code, true in zip(codes, truth, strict=True))
         rows.append((engine, f"{right / len(truth):.1%}"))
-    show("Foreign titles told right", ["engine", "share"], rows)
+    show("Foreign titles identified correctly", ["engine", "share"], rows)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How fast a dataset on disk becomes a release, and what it costs in memory.
+"""Measure the speed and the memory of collecting and building a dataset on disk.
 
     uv run python -m benchmarks.local                          (300,000 rows, VSO's size: ten minutes)
     uv run python -m benchmarks.local --rows 20000
 
-A table of texts of 5 to 150 words and as many small JPEGs, all different, through `collectors.local`, the
-same again with nothing new, and `curation.build` with near-duplicates and a random split. Memory is that of
-the largest process, and the sum of the peaks of all.
+A table of texts of 5 to 150 words with as many small JPEGs, all different, is collected with
+`collectors.local`, collected again with nothing new, and built with near-duplicates and a random split.
+Memory is that of the largest process, and the sum of the peaks of all processes.
 """
 
 from __future__ import annotations

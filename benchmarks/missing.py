@@ -1,11 +1,11 @@
-"""Joint and common space fusion without an image or a text, at two rates of the words' vectors.
+"""Joint and common space fusion without an image or a text, at two learning rates of the embeddings.
 
     uv run python -m benchmarks.missing                                  eight corpora of the sandbox
-    uv run python -m benchmarks.missing --titles reddit-emotion-text     a release's titles, images made up
+    uv run python -m benchmarks.missing --titles reddit-emotion-text     a release's titles, generated images
 
-In Duong et al. 2017, Table 5, joint fusion loses much more than common space fusion where posts have one
-modality. Whether it does here depends on how fast words learn (`Settings.word_rate`): at the rate of all
-other parameters the image explains the classes first, and both read texts alone badly.
+In Duong et al. 2017, Table 5, joint fusion loses much more accuracy than common space fusion if posts have
+one modality. Here this depends on the learning rate of the embeddings (`Settings.word_rate`): at the rate of
+the other parameters the image branch fits first, and both models are weak on text alone.
 """
 
 from __future__ import annotations

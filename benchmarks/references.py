@@ -1,15 +1,15 @@
-"""What two logistic regressions and the product of their answers reach on a release, beside late fusion.
+"""A reference for late fusion: two logistic regressions on a release, and the product of their probabilities.
 
     uv run --group bench python -m benchmarks.references met-meme --weights W.safetensors --side 225
 
-The image's regression reads the same frozen features as our image-based model, the text's the TF-IDF of
-words, word bigrams and 2 to 5 characters. Their settings are good ones for MET-Meme's test posts, so what
-they reach is rather too high. They are trained in three ways:
+The regression for images reads the same frozen features as our image-based model, the one for texts the
+TF-IDF of words, word bigrams and 2 to 5 characters. Their settings were chosen for MET-Meme's test posts, so
+their accuracy is rather too high. They are trained in three ways:
 
-`together`  on the folds of `baselines.run --folds`: duplicates stay together, and a ninth of what isn't test
-            is left to validation
-`all`       on the same folds and on what is left to validation
-`apart`     on all but the test posts of folds that deal each post by itself: a copy of one may be trained on
+`together`  on the folds of `baselines.run --folds`: duplicates stay together, and a ninth of the posts
+            outside the test fold is left out for validation
+`all`       on the same folds and their validation posts
+`apart`     on folds to which each post is assigned independently: a copy of a test post may be in training
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def all_but_test(release: Release, number: int) -> Iterator[tuple[Part, Part]]:
 
 
 def apart(release: Release, number: int) -> Iterator[tuple[Part, Part]]:
-    """Yield the same where each post is dealt by itself."""
+    """Yield the same for folds to which each post is assigned independently."""
     everything = release.everything()
     parts = {"train": replace(everything, groups=everything.post_ids)}
     parts |= {split: everything.take(np.zeros(len(everything), np.bool_)) for split in ("validation", "test")}

@@ -1,12 +1,12 @@
-"""The text-based model beside fastText's own C++, on a release, with the same settings.
+"""Compare the text-based model with fastText's C++ on a release, with the same settings.
 
     uv run python -m benchmarks.text_model                  (about three minutes)
     uv run python -m benchmarks.text_model --name met-meme --seeds 3 --epoch 5
 
-Both read the same prepared texts in the same order, on one thread. `ours` and `C++` are the accuracy on
-the test posts, a mean over the seeds, in percent; `alike` is the share of the test posts that one of our
-seeds and one of the C++'s take for the same class, over all such pairs. Our seeds are trained together, the
-C++'s one after the other.
+Both read the same prepared texts in the same order, on one thread. `ours` and `C++` are the accuracy on the
+test posts in percent, a mean over the seeds; `alike` is the share of test posts for which both predict the
+same class, over all pairs of one of our seeds and one of the C++'s. Our seeds are trained together, the C++'s
+one after the other.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Training from cached features: all six models, and beside the plain way.
+"""Measure training of all six models from cached features, and compare it with a plain loop.
 
     uv run python -m benchmarks.train
 
-`ours`   six models, five seeds each, with early stopping, on a made-up set of Reddit's size: 2,600 training
+`ours`   six models, five seeds each, with early stopping, on generated data of Reddit's size: 2,600 training
          posts, 2048-d features, titles as long as Reddit's
-`plain`  the same for as many epochs each, one loop over a `DataLoader` for each model and seed, with the
-         library's own dropout, embedding and optimiser; the text-based model too in steps of 64 texts, where
-         fastText, and ours, takes one for each text; late fusion trains nothing
+`plain`  the same number of epochs, in a loop over a `DataLoader` for each model and seed, with PyTorch's
+         dropout, embedding and optimiser. The text-based model too has mini-batches of 64 texts, whereas
+         fastText and ours make a step for each text. Late fusion trains nothing
 
 Run it on a machine that does nothing else.
 """

@@ -1,4 +1,4 @@
-"""The table of sites: what the rest of the project needs to know of a site outside of its own folder.
+"""The table of sites: what the rest of the project needs to know about a site.
 
 A new site is a folder with its command, and a line here. Modules are named by dotted paths, so that reading
 the table imports none of them.
@@ -17,8 +17,8 @@ class Site:
     """A site that posts are collected from, or one that only hosts images of posts (`command` is None).
 
     `command` is the module whose `main` runs `affectory collect NAME`, and `does` its line of help.
-    `budgets` are the rates of hosts for which the default is wrong. `attribution` is the line that goes with
-    a post wherever it is shown, with fields `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
+    `budgets` are request rates, for hosts where the default is wrong. `attribution` is the line to be shown
+    with each post, a template with `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
     COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
     `by_ids` is called by a rebuild from ids, as `arguments(rows, folder, sandboxed=…)`: it writes a list of
     these posts to `folder` and returns the command's arguments (None: posts can't be collected by their ids).
@@ -66,5 +66,5 @@ SITES: dict[str, Site] = {
 
 
 def budgets() -> dict[str, Budget]:
-    """Return the rates of all sites' hosts: a post of one may link to images of another."""
+    """Return the request rates of all sites' hosts: a post on one site may link to images on another."""
     return {host: budget for site in SITES.values() for host, budget in site.budgets.items()}

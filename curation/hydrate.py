@@ -1,10 +1,10 @@
-"""Rebuild a full release from an `ids` release: its posts, splits and labels, with text and images again.
+"""Rebuild a full release, with text and images, from an `ids` release.
 
     python -m curation.hydrate datasets/reddit-emotion --store data/reddit
 
 Texts and images come from a crawl store. Without `--store-only` the posts are collected into it first, by the
 collector of their source: Reddit's needs credentials, Flickr's a key (FLICKR_API_KEY). Posts that are no
-longer available are dropped for a reason; the others keep label, split and duplicate group.
+longer available are dropped with a reason; the others keep label, split and duplicate group.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Options:
     """The version to rebuild."""
 
     store_only: FlagCreatePairsOff[bool] = False
-    """Collect nothing: use the posts in the store."""
+    """Collect nothing: use only the posts in the store."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
     """Collect from a sandbox that runs there (python -m collectors.sandbox), without credentials."""

@@ -1,8 +1,9 @@
-"""Write the parts of a release that may be passed on to a folder: its card, its manifest and its ids.
+"""Write the parts of a release that may be passed on to a folder: card, manifest and ids.
 
     python -m curation.ids datasets/reddit-emotion
 
-It contains no text, no image and no dropped post. `python -m curation.hydrate` makes a full release of it.
+The folder has no texts, no images and no dropped posts. `python -m curation.hydrate` rebuilds a full release
+from it.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
-    """Write a version's ids to `out` (default: beside `folder`), which may not have it yet; return a summary.
+    """Write a version's ids to `out` (default: beside `folder`); return a summary.
 
-    Raises `ReleaseError`.
+    Raises `ReleaseError` if the version isn't built or is incomplete, or if `out` has it already.
     """
     from curation.manifest import manifest
     from curation.release import card, versions  # pyarrow: not for --help
@@ -70,11 +71,11 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
         (place / "release").rename(there)
     card.write(out, folder / "card.md")
     rows = sum(file.rows for file in files)
-    lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no pixels", f"ids     {out}"]
+    lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no images", f"ids     {out}"]
     lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
     if others := [name for name in versions.built(out) if name != described.version]:
         lines.append(
-            f"note    it holds other versions too: {', '.join(others)}; remove those with posts deleted since"
+            f"note    other versions in this folder: {', '.join(others)}; remove those with deleted posts"
         )
     return "\n".join(lines)
 

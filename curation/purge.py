@@ -4,14 +4,14 @@
 
 A deleted post is one that its author, a moderator or the site has taken down since it was collected. Collect
 again first, so that the crawl store records it (`--source index`, with credentials, asks Reddit for each
-post by its id). The purge writes the next patch version: deleted posts are gone from its files, and of each a
-tombstone is kept: its id and the source's word. Duplicates that had been dropped in their favour are
-published instead. Features of their images are removed from the cache.
+post by its id). The purge writes the next patch version without the deleted posts; of each it keeps a
+tombstone: the id and the source's reason. Duplicates that were dropped in favour of a deleted post are
+published instead. Features of the deleted posts' images are removed from the cache.
 
-Earlier versions and the results trained on them still contain the posts, and the dataset's card says so.
-`--remove-earlier` removes those versions, and from their results all but scores and settings. What remains
-elsewhere (the cache of the `datasets` library, copies on a hub, other stores) is listed with the command that
-clears it. A purge that was killed is completed by the same command.
+Earlier versions and the results trained on them still contain the posts, as the dataset's card notes.
+`--remove-earlier` removes those versions, and everything but scores and settings from their results. Other
+places with data of the posts (the cache of the `datasets` library, copies on a hub, other stores) are listed,
+each with the command that clears it. To complete a purge that was killed, repeat the command.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Options:
     """The folder of the datasets."""
 
     remove_earlier: FlagCreatePairsOff[bool] = False
-    """Remove the earlier versions that still contain deleted posts, and the posts in their results."""
+    """Remove the earlier versions that still contain deleted posts, and the posts from their results."""
 
     results: Annotated[Path, arg(metavar="DIR")] = Path("results")
     """The folder of training results."""

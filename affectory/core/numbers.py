@@ -9,7 +9,7 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share in percent, 0% where there is no whole: 12.3%, <0.1%, >99.9%."""
+    """Return a share in percent, 0% of nothing: 12.3%, <0.1%, >99.9%."""
     if not whole or not part:
         return "0%"
     share = 100 * part / whole

@@ -1,14 +1,14 @@
-"""Features on disk, so that no image is run through the same network twice.
+"""A cache of image features on disk, so that no image is run through the same network twice.
 
     <cache>/mobilenet_v2-bd6e02e4f7a50050-65324341/     backbone, weights, preprocessing
         about.json          {"format": 1, "backbone": "mobilenet_v2", "dim": 1280, "weights": …, …}
-        part-<id>.npy       float16[m, dim]: what a run has finished so far
+        part-<id>.npy       float16[m, dim]: rows that a run has finished
         part-<id>.txt       m lines: the sha256 of each row's image
-        pack-<id>.npy .txt  likewise: the rows that were asked for, in that order, to be memory-mapped
+        pack-<id>.npy .txt  the same for all rows of one request, in its order, to be memory-mapped
         lock                held while features are added
 
-`<id>` is the first 16 digits of the sha256 of the .txt file. The .txt is written last: a .npy without one is
-not finished. Parts that a pack holds wholly are removed.
+`<id>` is the first 16 digits of the sha256 of the .txt file. The .txt is written last: a .npy without it is
+unfinished. A part is removed when a pack contains all its rows.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Features = NDArray[np.float16]
 
 
 class Encoder(Protocol):
-    """What tells the features of one network from those of another."""
+    """What identifies a network in the cache: its features are kept apart from those of any other."""
 
     @property
     def key(self) -> str:
-        """The name of its folder: network, weights and preprocessing."""
+        """The name of the network's folder: network, weights and preprocessing."""
         ...
 
     @property
@@ -49,22 +49,25 @@ class Encoder(Protocol):
 
     @property
     def dim(self) -> int:
-        """Numbers in a feature vector."""
+        """The length of a feature vector."""
         ...
 
     @property
     def weights_sha256(self) -> str:
-        """The digest of its weights."""
+        """The digest of the network's weights."""
         ...
 
     @property
     def preprocessing(self) -> str:
-        """What is done to an image before it."""
+        """The preprocessing of an image."""
         ...
 
 
 class FeatureCache:
-    """The features of one backbone, by the sha256 of the image."""
+    """The features of one network, by the sha256 of the image.
+
+    Raises `BaselineError` for a folder that can't be used, or that has another format.
+    """
 
     def __init__(self, cache: Path, backbone: Encoder) -> None:
         self.folder = cache / backbone.key
@@ -84,11 +87,11 @@ class FeatureCache:
         except (OSError, ValueError) as error:
             raise BaselineError(f"the feature cache {self.folder} can't be used ({error})") from error
         if found != FORMAT:
-            raise BaselineError(f"{self.folder} is of format {found!r}, not {FORMAT}: remove that folder")
+            raise BaselineError(f"{self.folder} has format {found!r}, not {FORMAT}: remove that folder")
 
     @contextmanager
     def locked(self, wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the cache for adding; `wait` is called first where another process holds it."""
+        """Lock the cache for writing; if another process has locked it, call `wait` and then wait."""
         with (self.folder / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,23 +101,26 @@ class FeatureCache:
             yield
 
     def packed(self, digests: Sequence[str]) -> Features | None:
-        """Return the memory-mapped features of just these images in this order, where they were packed."""
+        """Return the features of a pack of these images in this order, memory-mapped; None without one."""
         return self._open(f"pack-{_id(digests)}", len(digests))
 
     def missing(self, digests: Sequence[str]) -> list[str]:
-        """Return the images without features, each once, in order."""
+        """Return the images without features, in order and without repeats."""
         places = self._places()
         return [digest for digest in dict.fromkeys(digests) if digest not in places]
 
     def add(self, digests: Sequence[str], features: Features) -> None:
-        """Store the features of some images. The lock must be held."""
+        """Store the features, float16[n, dim], of n images. The lock must be held."""
         temporary = self.folder / f"{os.getpid()}.tmp"
         with temporary.open("wb") as file:
             np.save(file, features)
         self._commit(temporary, "part", digests)
 
     def pack(self, digests: Sequence[str]) -> Features:
-        """Return the memory-mapped features of images that are all stored. The lock must be held."""
+        """Pack the features of images that are all stored; return them memory-mapped, float16[n, dim].
+
+        The lock must be held.
+        """
         places = self._places()
         temporary = self.folder / f"{os.getpid()}.tmp"
         out = np.lib.format.open_memmap(
@@ -147,7 +153,7 @@ class FeatureCache:
         temporary.rename(self.folder / name)
 
     def _open(self, name: str, rows: int) -> Features | None:
-        """Return a file's features; None where it is not there, not finished or damaged."""
+        """Return a file's features, or None if it is missing, unfinished or damaged."""
         if not (self.folder / f"{name}.txt").exists():
             return None
         try:
@@ -166,9 +172,9 @@ class FeatureCache:
         return places
 
     def forget(self, digests: Collection[str]) -> int:
-        """Remove the features of these images; return how many rows those were. The lock must be held.
+        """Remove the features of these images; return the number of rows removed. The lock must be held.
 
-        A file is written anew without the rows under its new name before the old one goes.
+        A file with other rows too is first written without the removed ones, under its new name.
         """
         gone, rows = frozenset(digests), 0
         for path in sorted(self.folder.glob("p*-*.txt")):
@@ -188,7 +194,7 @@ class FeatureCache:
         return rows
 
     def rows_of(self, digests: Collection[str]) -> int:
-        """Return how many rows of features are stored of these images."""
+        """Return the number of rows stored for these images."""
         lists = (path.read_text().split() for path in self.folder.glob("p*-*.txt"))
         return sum(digest in digests for listed in lists for digest in listed)
 
@@ -199,7 +205,7 @@ class FeatureCache:
         self._remove_unfinished()
 
     def _remove_unfinished(self) -> None:
-        # What a killed run left, between a file and its list too: only the holder of the lock writes.
+        # Files of a run that was killed: no other process writes while the lock is held.
         unlisted = [p for p in self.folder.glob("p*-*.npy") if not p.with_suffix(".txt").exists()]
         for left in (*unlisted, *self.folder.glob("*.tmp")):
             left.unlink(missing_ok=True)
@@ -207,7 +213,7 @@ class FeatureCache:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A network as its folder in the cache tells it."""
+    """A network as `about.json` describes it."""
 
     key: str
     name: str
@@ -217,7 +223,7 @@ class _Known:
 
 
 def caches(folder: Path) -> Iterator[FeatureCache]:
-    """Yield the caches in a folder, one a network. Raises `BaselineError` for one of another format."""
+    """Yield the cache of each network in a folder. Raises `BaselineError` for one of another format."""
     for path in sorted(folder.glob("*/about.json")):
         try:
             about = json.loads(path.read_bytes())
@@ -228,9 +234,9 @@ def caches(folder: Path) -> Iterator[FeatureCache]:
 
 
 def forget(folder: Path, digests: Collection[str]) -> int:
-    """Remove the features of these images from the caches of all networks; return how many rows they were.
+    """Remove the features of these images from the caches of all networks; return the number of rows removed.
 
-    Waits for a process that adds features. Where it was killed, a second call completes it.
+    Waits for a process that adds features. If the call is killed, the same call completes it.
     """
     rows = 0
     for cache in caches(folder):
@@ -244,7 +250,7 @@ def forget(folder: Path, digests: Collection[str]) -> int:
 
 
 def _remove(listed: Path) -> None:
-    """Remove a list and its features; the list first, so that none is without its features."""
+    """Remove a list and its features; the list first, so that no list is without its features."""
     listed.unlink()
     listed.with_suffix(".npy").unlink(missing_ok=True)
 

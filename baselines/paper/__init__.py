@@ -162,7 +162,7 @@ def differences(
     told += _papers().get(dataset, (paper, ()))[1]
     told += _counted(paper, counts)
     if folds:
-        told.append(f"split: dealt anew {folds} times where the paper has one: {paper.split}")
+        told.append(f"split: {folds}-fold cross-validation where the paper has one split: {paper.split}")
     return tuple(told)
 
 

@@ -154,7 +154,7 @@ async def _both(plan: Plan, work: Work, client: Client, make_source: MakeSource,
 
 
 async def _download(plan: Plan, client: Client, work: Work) -> None:
-    """Download the images: the image stage of a site that has none of its own."""
+    """Download the images: the image stage of sites that don't define another one."""
     with Workers(plan.processes, plan.folder, work.run.run_id, plan.images) as workers:
         await Downloads(
             work.store,
@@ -200,7 +200,7 @@ def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def run_command(work: Callable[[], Awaitable[Summary]]) -> Summary:
-    """Run a crawl as a command, in an event loop of its own; return its summary.
+    """Run a crawl as a command, in a new event loop; return its summary.
 
     Ctrl-C or SIGTERM cancels the crawl, whose summary is returned all the same; a second one ends the program
     at once. Raises `KeyboardInterrupt` if the first came before the crawl began.

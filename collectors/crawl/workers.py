@@ -214,7 +214,7 @@ class _Worker:
                 continue
             if not self.begun:
                 code = self.process.exitcode
-                answer.set_exception(_cannot_start(f"exit code {code}; its own words stand above"))
+                answer.set_exception(_cannot_start(f"exit code {code}; its error message is above"))
             elif place == 0 and timeout is not None:
                 answer.set_result(timeout)
             else:
@@ -222,7 +222,7 @@ class _Worker:
         self.waiting.clear()
 
     def _timeout(self) -> Outcome | None:
-        """Return the outcome of the image at work if a timer ended the process."""
+        """Return the outcome of the image that was being decoded, if a timer ended the process."""
         if self.process.exitcode == -signal.SIGPROF:
             detail = f"more than {self._limits.cpu:g} s of CPU time"
             return Outcome("failed", "decoder_timeout", detail=detail)
@@ -232,7 +232,7 @@ class _Worker:
         return None
 
     def _hang_up(self) -> None:
-        if not self._sending.locked():  # else `keep` does it, once the socket has told it
+        if not self._sending.locked():  # otherwise `keep` closes it, after an error of the socket
             self._socket.close()
 
     def close(self) -> None:
@@ -246,7 +246,7 @@ class _Worker:
 def _cannot_start(why: str) -> WorkersError:
     return WorkersError(
         f"the process that decodes images can't start ({why}): free some memory and run again, or if it "
-        "stays so, install anew with `uv sync --reinstall`"
+        "stays so, install again with `uv sync --reinstall`"
     )
 
 

@@ -132,13 +132,13 @@ def _check_lists(options: Options) -> None:
             "name what to collect: --votes FILE …, --vso FILE or --ids FILE …, or try it with --sandbox"
         )
     if options.photos and options.vso is None:
-        raise InputError("--photos goes with --vso, which says what the pairs' sentiments are")
+        raise InputError("--photos needs --vso FILE, the pairs and their sentiments")
 
 
 def _check_search(options: Options) -> None:
     """Raise `InputError` for an option that a search lacks, or that only a search can use."""
     if options.licence and not options.searches:
-        raise InputError("--licence goes with a search: --vso without --photos")
+        raise InputError("--licence needs a search: --vso FILE without --photos")
     if options.searches and not options.text:
         raise InputError("--no-text needs lists of photos: a search is a call of Flickr's API")
     from collectors.flickr.licences import LICENCES

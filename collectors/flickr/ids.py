@@ -69,7 +69,7 @@ def _add(lists: Lists, path: Path, number: int, row: Mapping[str, str]) -> None:
     file = target_of(url) if url else photo
     if photo is None or file is None:
         return lists.reject(
-            "no_flickr_photo", path, number, f"{(url if photo else shown)[:80]!r} is no Flickr photo"
+            "no_flickr_photo", path, number, f"{(url if photo else shown)[:80]!r} is not a Flickr photo"
         )
     if file.photo_id != photo.photo_id:
         return lists.reject("bad_row", path, number, f"{url[:80]!r} is another photo than {shown[:80]!r}")

@@ -10,7 +10,7 @@ from collectors.store.record import Post
 #: `removed` of a photo that was found for pairs of both sentiments.
 CONFLICT = "conflicting_pairs"
 
-#: The community of a photo of which a list gives the id alone.
+#: The community of a photo of which a list has only the id.
 PHOTOS = "photos"
 
 

@@ -90,7 +90,7 @@ class Lists:
                     except UnicodeDecodeError as error:
                         if number == 1 and raw.startswith(_UTF_16):  # its other lines may be valid UTF-8
                             raise InputError(f"{str(path)!r} is UTF-16 text, not UTF-8: convert it") from None
-                        fault = f"byte {error.start + 1} of the line, 0x{raw[error.start]:02x}, is no UTF-8"
+                        fault = f"byte {error.start + 1} of the line, 0x{raw[error.start]:02x}, is not UTF-8"
                         self.reject("bad_row", path, number, fault)
                         continue
                     good += 1
@@ -98,7 +98,7 @@ class Lists:
         except OSError as error:
             raise InputError(f"{str(path)!r} can't be read: {error.strerror}") from None
         if fault and not good:
-            raise InputError(f"{str(path)!r} is no UTF-8 text: convert it")
+            raise InputError(f"{str(path)!r} is not UTF-8 text: convert it")
 
     def cut(self, limit: int) -> None:
         """Keep the first `limit` photos of each list."""

@@ -30,7 +30,7 @@ WALK = "flickr:lists"
 
 @dataclass(slots=True)
 class Photos:
-    """Yield the posts of listed photos, without `api` from the lists alone. `key` hashes the owners."""
+    """Yield the posts of listed photos, without `api` only from the lists. `key` hashes the owners."""
 
     lists: Lists
     store: Store
@@ -103,7 +103,7 @@ class Photos:
             missing = len(self._waiting) - done + unanswered
             problem = f"no answer yet for {missing:,} of {len(self._waiting):,} photos"
             problem += f", the last time with: {last}"
-            again = "run the same command again to ask for those alone"
+            again = "repeat the command to request only those"
             yield Failure("flickr", SourceError(f"{problem}; {again}"))
 
     def _page(self, posts: Sequence[Post], errors: Sequence[FlickrError], done: int, pace: Pace) -> Page:

@@ -1,4 +1,4 @@
-"""imgur's API: which images an album holds. Needs a client id (`IMGUR_CLIENT_ID`), no login.
+"""The images of an album, from imgur's API. It needs a client id (`IMGUR_CLIENT_ID`), but no login.
 
 GET https://api.imgur.com/3/album/nuE98/images
 {"data": [{"id": "RxJ6wqi", "type": "image/jpeg", "link": "https://i.imgur.com/RxJ6wqi.jpg", …}],
@@ -17,7 +17,7 @@ from collectors.http.client import Client
 
 API_HOST = "api.imgur.com"
 
-#: Media kinds whose images only the API knows.
+#: Media kinds whose images are known to the API only.
 ALBUM_KINDS = ("imgur_album", "imgur_gallery")
 
 _ID = re.compile(r"^/([A-Za-z0-9]+)\.[a-z]+$")
@@ -44,10 +44,10 @@ class _Gallery(msgspec.Struct):
 
 
 async def album_images(client: Client, url: str, kind: str, client_id: str) -> list[str]:
-    """Return the images of the album or gallery that `url` (https://i.imgur.com/ID.jpg) stands for.
+    """Return the addresses of the images of an album or gallery, whose id is in `url` (…/ID.jpg).
 
-    Raises `FetchError`: `gone` where imgur has removed it, `unauthorized` (a rerun may help) for a
-    wrong client id, which imgur answers with 403 `{"data": {"error": "Invalid client_id", …}, …}`.
+    Raises `FetchError`: `gone` if imgur has removed it, `unauthorized` (a rerun may help) for a wrong client
+    id, which imgur answers with 403 `{"data": {"error": "Invalid client_id", …}, …}`.
     """
     found = _ID.match(urlsplit(url).path)
     if found is None:

@@ -1,8 +1,8 @@
-"""What an imgur link shows, read from its path alone.
+"""Tell from the path of an imgur link what it shows, without a request.
 
     /aBc1234.jpg             the file itself              image
     /aBc1234.gifv            a page around a GIF          image (the GIF)
-    /aBc1234.mp4             the same GIF as a film       video
+    /aBc1234.mp4             the same GIF as a video      video
     /aBc1234                 a page with one image        imgur_image
     /aBc1234,dEf5678         a page with several          imgur_image, twice
     /r/aww/aBc1234           a page, seen from a listing  imgur_image
@@ -10,8 +10,8 @@
     /gallery/a-title-aBc12   an image or an album         imgur_gallery
     /t/topic/aBc1234         the same                     imgur_gallery
 
-An id names one thing among imgur's images and may name another among its albums: of
-`imgur_album` and `imgur_gallery` only imgur's API can tell the pictures.
+An image and an album may have the same id. The images of an `imgur_album` or `imgur_gallery` are known to
+imgur's API only (`albums.py`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from urllib.parse import unquote
 
 from collectors.store.record import MediaKind
 
-#: The hosts of imgur's own pages and files; `i.stack.imgur.com` is Stack Overflow's, and apart.
+#: The hosts of imgur's own pages and files; `i.stack.imgur.com` belongs to Stack Overflow.
 IMGUR_HOSTS = frozenset({"imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com"})
 
-# "aBc1234.jpg", "aBc1234_d.webp" (a page's thumbnail of it), and what people leave behind: "aBc1234.jpg)"
+# "aBc1234.jpg", "aBc1234_d.webp" (the thumbnail on a page), and a link copied with a bracket: "aBc1234.jpg)"
 _FILE = re.compile(r"([A-Za-z0-9]+)(?:_d)?\.(jpeg|jpg|png|webp|gifv|gif|bmp|mp4|webm)(?![A-Za-z0-9])", re.I)
 _ID = re.compile(r"[A-Za-z0-9]{4,10}")
 _TRAILING_JUNK = " ).,;:!&'\"]>*"
@@ -39,7 +39,7 @@ _OWN_PAGES = frozenset({
 
 
 class ImgurTarget(NamedTuple):
-    """One thing an imgur link shows: its direct address, its kind, and the page when it is an album's."""
+    """Something that an imgur link shows: its direct address, its kind, and for an album its page."""
 
     url: str
     kind: MediaKind
@@ -47,7 +47,7 @@ class ImgurTarget(NamedTuple):
 
 
 def imgur_targets(path: str) -> list[ImgurTarget]:
-    """Return what the path of an imgur link shows, in order; nothing for a user, a search, imgur's front."""
+    """Return what the path of an imgur link shows, in order; [] for a user, a search or the home page."""
     segments = [part for part in unquote(path, errors="replace").split("/") if part]
     if not segments:
         return []
@@ -70,8 +70,8 @@ def imgur_targets(path: str) -> list[ImgurTarget]:
 
 
 def _file_target(imgur_id: str, extension: str) -> ImgurTarget:
-    # imgur serves ID.gif for what was uploaded as a GIF; for a film behind a ".gifv" it answers with no GIF,
-    # which only fetching can tell.
+    # imgur serves ID.gif for what was uploaded as a GIF. For a video behind a ".gifv" it answers with
+    # something else, which is known only after a request.
     if extension == "gifv":
         return ImgurTarget(f"https://i.imgur.com/{imgur_id}.gif", "image")
     kind: MediaKind = "video" if extension in ("mp4", "webm") else "image"
@@ -86,6 +86,6 @@ def _page_target(segment: str, kind: MediaKind, prefix: str) -> list[ImgurTarget
 
 
 def _id_of(segment: str) -> str | None:
-    """Return the id in "aBc1234", "a-title-aBc1234" or "aBc1234)"; None where there is none."""
+    """Return the id in "aBc1234", "a-title-aBc1234" or "aBc1234)"; None for anything else."""
     candidate = segment.rstrip(_TRAILING_JUNK).rpartition("-")[2].partition(".")[0]
     return candidate if _ID.fullmatch(candidate) else None

@@ -108,7 +108,7 @@ def subreddits(options: Options) -> list[str]:
         raise InputError("--subs is empty: name at least one subreddit, as in --subs happy creepy")
     for name in subs:
         if not _NAME.fullmatch(name):
-            raise InputError(f"--subs {name!r} is no subreddit's name: 2 to 32 letters, digits and '_'")
+            raise InputError(f"--subs {name!r} is not a subreddit's name: 2 to 32 letters, digits and '_'")
     return subs
 
 
@@ -121,7 +121,7 @@ def check(options: Options) -> list[Path]:
     source = SOURCES[options.source]
     if options.path and not source.suffixes:
         names = " or ".join(name for name, one in SOURCES.items() if one.suffixes)
-        raise InputError(f"--path goes with --source {names}, not {options.source}")
+        raise InputError(f"--path can be used with --source {names}, not with {options.source}")
     if source.suffixes and not options.path:
         raise InputError(f"--source {options.source} needs --path FILE_OR_FOLDER")
     paths = files("--path", options.path, source.suffixes)

@@ -160,7 +160,7 @@ class AnswerTooLarge(MalformedAnswer):
 
 
 class UnexpectedStatus(RedditError):
-    """A status without a rule of its own."""
+    """A status without a rule."""
 
     says = "an unexpected status"
     next_step = "please report it"

@@ -1,9 +1,9 @@
-"""A loopback stand-in for the sources: generated posts and pictures, and the faults of the real ones.
+"""A local server that imitates the sources, with generated posts and pictures and the faults of real hosts.
 
     with running(posts=600, faults=["429=0.05"]) as base_url:
         ...                                # https://HOST/PATH is at base_url + "/HOST/PATH"
 
-Importing this costs nothing; numpy, Pillow and aiohttp are loaded by the process that serves.
+The import is light: NumPy, Pillow and aiohttp are loaded by the server's process only.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ def running(
     retry_after: bool = True,
     port: int = 0,
 ) -> Iterator[str]:
-    """Run the sandbox in a process of its own; gives its base address, and ends it afterwards.
+    """Run the sandbox in a separate process; yield its base address, and end it afterwards.
 
-    The process ends with this one in any case: it watches the pipe on its standard input.
+    The process also ends if this one is killed, because its standard input is then closed.
+    Raises `InputError` for faults or limits that can't be read, `AffectoryError` if it does not start.
     """
-    Faults.parse(faults)  # a bad one is for the caller to hear of, before there is a process
+    Faults.parse(faults)  # raises in the caller's process, before another one is started
     HostLimits.parse(host_limits)
     options = ["--port", port, "--posts", posts, "--seed", seed, "--strikes", strikes]
     command = [sys.executable, "-m", "collectors.sandbox", *map(str, options), "--exit-with-stdin"]
@@ -55,7 +56,7 @@ def running(
         line = server.stdout.readline().strip()
         if not line.startswith(_READY):
             raise AffectoryError(
-                f"the sandbox did not start (status {server.wait(10)}): its message stands above"
+                f"the sandbox did not start (exit code {server.wait(10)}): its error message is above"
             )
         yield line.removeprefix(_READY)
     finally:

@@ -30,17 +30,17 @@ def run(
     retry_after: bool = True,
     exit_with_stdin: bool = False,
 ) -> int:
-    """A stand-in for Reddit, imgur, Arctic Shift and Flickr on 127.0.0.1, with generated posts.
+    """Imitate Reddit, imgur, Arctic Shift and Flickr on 127.0.0.1, with generated posts.
 
     Args:
-        port: Port to listen on; 0 takes a free one.
-        posts: How many posts to make.
-        seed: Another seed makes another corpus, and other addresses fail.
-        faults: What goes wrong, as NAME=RATE: 429=0.05 drip=0.01.
-        strikes: How many requests of an address a transient fault spoils.
-        host_limit: Requests a second by host: i.imgur.com=20.
-        retry_after: Whether a host over its limit says Retry-After.
-        exit_with_stdin: End when standard input ends, as it does when the parent dies.
+        port: The port to listen on; 0 takes a free one.
+        posts: The number of posts to generate.
+        seed: The seed of the posts, and of the choice of addresses that fail.
+        faults: The faults and their rates, as NAME=RATE: 429=0.05 drip=0.01.
+        strikes: How many requests of an address a transient fault affects.
+        host_limit: The requests per second that a host allows, as HOST=RATE: i.imgur.com=20.
+        retry_after: Whether a host that is over its limit sends Retry-After.
+        exit_with_stdin: End when standard input is closed, as it is when the parent process ends.
     """
     import asyncio
 
@@ -60,7 +60,7 @@ def run(
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
-            # Ctrl-C reaches the parent too, which still wants its answers while it ends.
+            # Ctrl-C reaches the parent too, which still needs the sandbox's answers until it has ended.
             leave_it = exit_with_stdin and name == signal.SIGINT
             loop.add_signal_handler(name, (lambda: None) if leave_it else stop.set)
         async with serving(sandbox, port) as base_url:
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
 
 
 def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Read standard input to its end, past Python's own buffer, whose lock would hold up the exit."""
+    """Read standard input to its end, without Python's own buffer, whose lock would delay the exit."""
     while os.read(0, 4096):
         pass
     loop.call_soon_threadsafe(stop.set)

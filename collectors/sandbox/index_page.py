@@ -1,4 +1,4 @@
-"""The page at `/`: what the sandbox is, and where to begin."""
+"""The page at `/`: what the sandbox is, with example requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def index_html(sandbox: Sandbox, base: str) -> str:
     photo = next(iter(sandbox.flickr.photos), "ID")
     flickr_call = f"method=flickr.photos.getInfo&photo_id={photo}&api_key=X"
     entries = [
-        ("POST", "/www.reddit.com/api/v1/access_token", "a token; any client id but “wrong”"),
+        ("POST", "/www.reddit.com/api/v1/access_token", "a token, for any client id but “wrong”"),
         ("GET", "/oauth.reddit.com/r/happy/top?t=all&limit=100&raw_json=1", "a listing; needs the token"),
         (
             "GET",
@@ -28,10 +28,10 @@ def index_html(sandbox: Sandbox, base: str) -> str:
         ("GET", "/arctic-shift.photon-reddit.com/api/posts/search?subreddit=happy&sort=asc", "the archive"),
         ("GET", f"/api.imgur.com/3/album/{album}/images", "an album; needs Authorization: Client-ID X"),
         ("GET", f"/i.redd.it/{first.pictures[0].id if first else 'ID'}.jpg", "an image"),
-        ("GET", f"/api.flickr.com/services/rest/?{flickr_call}", "a Flickr photo; any key but “wrong”"),
-        ("GET", "/~lists", "lists of Flickr photos and pairs, to collect by"),
+        ("GET", f"/api.flickr.com/services/rest/?{flickr_call}", "a Flickr photo, for any key but “wrong”"),
+        ("GET", "/~lists", "lists of Flickr photos and of adjective-noun pairs, for the collector"),
         ("GET", "/bench.example/1.jpg", "an image of the benchmark"),
-        ("GET", "/~stats", "what was asked so far; POST /~reset forgets it"),
+        ("GET", "/~stats", "the number of requests so far; POST /~reset sets it to 0"),
     ]
     rows = "".join(
         f'<tr><td>{method}</td><td><a href="{path}">{path}</a></td><td>{what}</td></tr>'
@@ -48,10 +48,10 @@ def index_html(sandbox: Sandbox, base: str) -> str:
 <style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem}}td{{padding-right:.8rem}}</style>
 </head><body>
 <h1>Affectory sandbox</h1>
-<p>A stand-in for Reddit, imgur, Arctic Shift and Flickr on this machine. All posts and pictures here are
-generated: {len(corpus)} posts with seed {corpus.seed} ({counts}).</p>
-<p>A request for <code>https://HOST/PATH</code> is sent to <code>{escape(base)}/HOST/PATH</code>.</p>
-<h2>Where to begin</h2><table>{rows}</table>
+<p>A server on this machine that imitates Reddit, imgur, Arctic Shift and Flickr. All posts and pictures here
+are generated: {len(corpus)} posts with seed {corpus.seed} ({counts}).</p>
+<p><code>{escape(base)}/HOST/PATH</code> answers as <code>https://HOST/PATH</code> would.</p>
+<h2>Examples</h2><table>{rows}</table>
 <h2>Faults</h2><table><tr><th>name</th><th>rate</th><th>what happens</th></tr>{faults}</table>
 </body></html>
 """

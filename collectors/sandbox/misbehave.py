@@ -1,4 +1,4 @@
-"""The faults at work: for each name in `faults.py`, the answer that does the harm."""
+"""The answers that carry out the faults of `faults.py`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from collectors.sandbox.reddit.archive_api import slow_down
 from collectors.sandbox.state.state import Sandbox, image_response, json_response, page, redirect
 
 BOMB_SIDE = 30_000
-#: A GIF of one pixel, 43 bytes: what trackers send.
+#: A GIF of one pixel, as trackers send it.
 PIXEL = bytes.fromhex(
     "474946383961010001008000000000 00ffffff21f90401000000002c00000000010001000002024401003b".replace(" ", "")
 )
@@ -31,7 +31,7 @@ Answer = Callable[[], web.StreamResponse]
 async def misbehave(
     fault: str, sandbox: Sandbox, request: web.Request, url: str, answer: Answer
 ) -> web.StreamResponse:
-    """Answer a request as `fault` has it; `answer` gives what would have been sent."""
+    """Answer a request with a fault; `answer` returns the answer without it."""
     streaming: dict[str, Callable[[], Awaitable[web.StreamResponse]]] = {
         "truncated": lambda: _truncated(request, answer()),
         "drip": lambda: _drip(request, answer()),
@@ -59,7 +59,7 @@ def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
     if fault == "flickr_down":
         return down()
     if fault == "html":
-        return page("Sign in to continue", "<p>This is a page, and no image.</p>")
+        return page("Sign in to continue", "<p>This is a page, not an image.</p>")
     if fault == "bomb":
         return image_response(bomb(), "image/png")
     if fault == "private_redirect":
@@ -70,7 +70,7 @@ def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
         return redirect(REMOVED)
     if fault == "removed" and host.endswith("staticflickr.com"):
         return redirect(UNAVAILABLE)
-    if fault == "removed":  # Reddit's hosts answer 404, with a placeholder to look at
+    if fault == "removed":  # Reddit's hosts answer 404, with a placeholder image
         return web.Response(body=removed_png(), status=404, content_type="image/png")
     if fault == "pixel":
         return image_response(PIXEL, "image/gif")
@@ -94,8 +94,8 @@ def corrupt(url: str) -> bytes:
 def bomb() -> bytes:
     """Return a PNG of 30,000 by 30,000 grey pixels: 874 kB that decode to 900 MB.
 
-    Built from one chunk of 1,000 rows: after a full flush the same zeros give the same compressed
-    bytes, so 30 copies make the stream, and zeros leave Adler-32 no more to count than their number.
+    It is built from one chunk of 1,000 rows. After a full flush the same zeros give the same compressed
+    bytes, so the stream is 30 copies of the chunk. Adler-32 of zeros depends on their number only.
     """
     rows, copies = 1000, BOMB_SIDE // 1000
     raw = rows * (BOMB_SIDE + 1)  # each row begins with a filter byte
@@ -114,7 +114,7 @@ def bomb() -> bytes:
 
 
 async def _truncated(request: web.Request, full: web.StreamResponse) -> web.StreamResponse:
-    """Promise the whole, send the half, and hang up."""
+    """Announce the full length, send half of the body, and close the connection."""
     body = full.body if isinstance(full, web.Response) and isinstance(full.body, bytes) else b""
     response = web.StreamResponse(status=full.status, headers={"Content-Type": full.content_type})
     response.content_length = max(2, len(body))
@@ -126,12 +126,12 @@ async def _truncated(request: web.Request, full: web.StreamResponse) -> web.Stre
 
 
 async def _drip(request: web.Request, full: web.StreamResponse) -> web.StreamResponse:
-    """Send the answer a byte at a time, again and again: a time-out between bytes never ends it."""
+    """Send the body byte by byte, again and again, so that a time-out between bytes never expires."""
     body = full.body if isinstance(full, web.Response) and isinstance(full.body, bytes) else b""
     response = web.StreamResponse(status=full.status, headers={"Content-Type": full.content_type})
     await response.prepare(request)
     sent = 0
-    with contextlib.suppress(ConnectionError):  # the client has had enough
+    with contextlib.suppress(ConnectionError):  # the client has closed the connection
         while _connected(request):
             await response.write(bytes([body[sent % len(body)]]) if body else b"\0")
             sent += 1
@@ -140,7 +140,7 @@ async def _drip(request: web.Request, full: web.StreamResponse) -> web.StreamRes
 
 
 async def _huge(request: web.Request) -> web.StreamResponse:
-    """Send zeros for as long as somebody reads them."""
+    """Send zeros until the client closes the connection."""
     response = web.StreamResponse(headers={"Content-Type": "image/jpeg"})
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):

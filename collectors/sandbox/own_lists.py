@@ -1,4 +1,4 @@
-"""Fetch the lists that a running sandbox has of its own, so that there is something to type."""
+"""Fetch the lists of photos and pairs that a running sandbox offers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fetch_lists(base: str, folder: Path) -> list[Path]:
         names = json.loads(_get(f"{base}/~lists"))["lists"]
         texts = {name: _get(f"{base}/~lists/{name}") for name in names}
     except (urllib.error.URLError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"--sandbox-url {base!r} is no sandbox with lists: {error}") from None
+        raise InputError(f"--sandbox-url {base!r} is not a sandbox with lists: {error}") from None
     with explained(folder.parent):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -1,10 +1,10 @@
-"""The sandbox's one server: the first part of a path is the host that it stands for.
+"""The sandbox's server. The first part of a path is the host that is imitated.
 
     https://i.imgur.com/abc.jpg?1    ->    http://127.0.0.1:PORT/i.imgur.com/abc.jpg?1
 
-Redirects name the logical address (https://i.imgur.com/removed.png): the client routes each hop.
-`GET /~stats` tells what was asked so far, `POST /~reset` forgets it; `GET /~lists` names lists of
-Flickr photos.
+Redirects have the address of the real host (https://i.imgur.com/removed.png), which the client maps to the
+sandbox again. `GET /~stats` returns the number of requests so far, `POST /~reset` sets it to 0; `GET /~lists`
+returns the names of lists of Flickr photos.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def make_sandbox(
     host_limits: Sequence[str] = (),
     retry_after: bool = True,
 ) -> Sandbox:
-    """Build a sandbox. `strikes`: how many requests of an address a transient fault spoils."""
+    """Build a sandbox. `strikes`: how many requests of an address a transient fault affects."""
     return Sandbox(
         corpus=Corpus(seed, posts),
         faults=Faults.parse(faults, seed, strikes),
@@ -52,7 +52,7 @@ def make_sandbox(
 
 
 def hosts() -> Hosts:
-    """Return the handlers of all sites' hosts, and what kind of place each is for the faults."""
+    """Return the handler of every site's hosts, and the kind of their addresses (`faults.Place`)."""
     found: Hosts = {}
     for site in SITES.values():
         if site.sandbox is not None:
@@ -61,7 +61,7 @@ def hosts() -> Hosts:
 
 
 def make_app(sandbox: Sandbox) -> web.Application:
-    """Build the application that speaks for a sandbox."""
+    """Build the web application that serves a sandbox."""
     app = web.Application()
     app[SANDBOX], app[HOSTS] = sandbox, hosts()
     app.router.add_route("*", "/{path:.*}", dispatch)
@@ -71,7 +71,7 @@ def make_app(sandbox: Sandbox) -> web.Application:
 
 @asynccontextmanager
 async def serving(sandbox: Sandbox, port: int = 0) -> AsyncIterator[str]:
-    """Serve a sandbox on 127.0.0.1 and nowhere else; gives the base address."""
+    """Serve a sandbox on 127.0.0.1 only; yield the base address."""
     app = make_app(sandbox)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
@@ -84,7 +84,7 @@ async def serving(sandbox: Sandbox, port: int = 0) -> AsyncIterator[str]:
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
-    """Find the host's handler, unless the host is over its limit or the address has a fault."""
+    """Answer a request by its host's handler, but for hosts over their limit and addresses with a fault."""
     sandbox = request.app[SANDBOX]
     host, _, path = request.path.lstrip("/").partition("/")
     if host in ("", "~stats", "~reset"):
@@ -108,7 +108,7 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
 
 
 def _own(sandbox: Sandbox, request: web.Request, name: str) -> web.StreamResponse:
-    """Answer what is asked of the sandbox itself."""
+    """Answer requests for the sandbox's own pages."""
     if name == "~stats":
         return json_response(sandbox.stats.as_json())
     if name == "~reset":

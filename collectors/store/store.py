@@ -225,7 +225,7 @@ class Store:
         return dict(self._db.execute("select post_id, removed from posts where removed is not null"))
 
     def known(self, post_ids: Iterable[str]) -> set[str]:
-        """Return those of these ids of which the store has a post, be it a tombstone."""
+        """Return those of these ids that the store has, as a post or as a tombstone."""
         found = "select 1 from posts where post_id = ?"
         return {one for one in post_ids if self._db.execute(found, (one,)).fetchone()}
 

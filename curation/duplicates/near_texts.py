@@ -1,20 +1,20 @@
 """Near-duplicate texts: equal once normalised, or one word apart.
 
-**Normalised** means: NFKC and case folded; links out; an apostrophe, a joiner and an emoji's variation
-sign out; every other character that is no letter, mark or digit (punctuation, emoji, symbols) a space; single
-spaces between words. `"It's HERE!! 🎉 https://i.redd.it/x.jpg"` becomes `"its here"`. A text of which
-nothing is left (only emoji, only a link) equals no text.
+**Normalised** means: NFKC and case folding; links, apostrophes, joiners and variation selectors are removed;
+every other character that is not a letter, mark or digit (punctuation, emoji, symbols) becomes a space; words
+are separated by single spaces. `"It's HERE!! 🎉 https://i.redd.it/x.jpg"` becomes `"its here"`. A text of
+which nothing is left (only emoji, only a link) equals no text.
 
 **The rule**: two texts are near-equal when their normalised forms are equal or when, each having at least
 `min_words` words, one becomes the other by inserting, deleting or substituting one word. Words are separated
 by spaces: in a script without spaces (Chinese, Thai) a sentence counts as one word, so that only
 equal texts are found. Near-equal texts are linked, and linked texts are a group.
 
-**Linear**: no two texts are compared. A text of n words has n signatures, each a 64-bit hash of the text
-without one word. Two texts of n words that differ in one place, and no others, share n, the place and
-the signature there; a text of n words is one of n + 1 less a word when its own hash is among the
-signatures of the other. Two unlike texts share a hash once in 2^64 pairs: of a million titles, about two
-chances in a million that any do.
+**Linear time**: texts are not compared in pairs. A text of n words has n signatures, each a 64-bit hash of
+the text without one word. Two texts of n words differ in exactly one place if and only if they have the same
+signature there. A text of n words is another one of n + 1 words without one of them if its hash is among the
+other's signatures. The probability that two different texts have the same hash is 2^-64; among a million
+titles, it is about two in a million that any two have.
 """
 
 from __future__ import annotations

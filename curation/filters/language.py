@@ -29,7 +29,7 @@ class Language(Options):
         for code in keep:
             if code not in known:
                 raise ValueError(
-                    f"{code!r} is no code of {engine}'s {len(known)}; they are of two or three letters "
+                    f"{code!r} is not one of {engine}'s {len(known)} codes; they have two or three letters "
                     "(ISO 639), as 'en', 'de', 'ru'"
                 )
         return keep

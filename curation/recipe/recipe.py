@@ -1,4 +1,4 @@
-"""The recipe of a dataset: `datasets/<name>/recipe.toml`, which defines the whole release.
+"""The recipe of a dataset: `datasets/<name>/recipe.toml`, which defines the release.
 
 An error names the file, the key, the value, and the values allowed.
 """
@@ -110,7 +110,7 @@ class Recipe(Table):
         if len(set(labels.values())) < 2:
             raise ValueError("map to two labels or more")
         if "no label" in labels.values():
-            raise ValueError("'no label' stands for posts without one: name the class otherwise")
+            raise ValueError("'no label' means posts without a label: use another name for the class")
         return labels
 
     @model_validator(mode="after")
@@ -168,7 +168,7 @@ def load(path: Path) -> Recipe:
             "--datasets"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{str(path)!r} is no TOML: {error}") from None
+        raise RecipeError(f"{str(path)!r} is not TOML: {error}") from None
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:

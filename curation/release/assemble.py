@@ -1,7 +1,7 @@
-"""A build from end to end: from a recipe and a crawl store to a release that loads in one line.
+"""A build: from a recipe and a crawl store to a release.
 
-A release is made in a folder of its own (`curation.release.workplace`), which is renamed once it is complete.
-The card follows.
+A release is made in a new folder (`curation.release.workplace`), which is renamed once it is complete. The
+card is written after that.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The result of a build, as it is printed. `notes` are about the store, those of the manifest not."""
+    """The result of a build, as it is printed. `notes` are those that aren't in the manifest."""
 
     folder: Path
     manifest: Manifest
@@ -69,7 +69,7 @@ class Built:
         return "\n".join(lines)
 
     def _load(self) -> str:
-        """Return the call that loads this release: the card gives the newest version by default."""
+        """Return the call that loads this release; the newest version is the default."""
         folder, version = self.folder.parent, self.manifest.version
         named = "" if version == versions.built(folder)[0] else f', "{version}"'
         return f'datasets.load_dataset("{folder}"{named})'
@@ -90,7 +90,7 @@ def build(
     with (
         Store.open(store or Path(recipe.source.store), create=False) as source,
         workplace(folder) as place,
-        shards.engine(workers) as engine,  # ends before its workplace goes
+        shards.engine(workers) as engine,  # ends before its workplace is removed
     ):
         pieces = plan(source, recipe, place / "scratch")
         read = digested(recipe, engine, pieces, place / "scratch")
@@ -116,9 +116,10 @@ def _make(
     version: str | None,
     place: Path,
 ) -> versions.Choice:
-    """Read the images and build the release, unless it turns out to be built already; return its version.
+    """Read the images and build the release, unless the same release exists; return its version.
 
-    `read` is the digest of the rows. Whether images are damaged is only known once they are read.
+    `read` is the digest of the rows. Damaged images, which are part of the input's digest, are found only
+    when the images are read.
     """
     rows, lost = gather(recipe, source.folder, engine, pieces, place / "scratch")
     damaged = lost_digests(lost)
@@ -152,15 +153,15 @@ def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: P
 
 
 def identified(read: str, damaged: Sequence[str]) -> str:
-    """Return the digest of a release's input: of its rows, and of which images were damaged or missing.
+    """Return the digest of a release's input: of its rows, and of the damaged or missing images.
 
-    The rows alone aren't enough: they are the same before and after a damaged image is fetched again.
+    The rows alone don't suffice: they are the same before and after a damaged image is fetched again.
     """
     return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
 
 
 def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
-    """Find duplicates and splits of the rows that the filters kept."""
+    """Find the duplicates of the rows that the filters kept, and split them."""
     damaged = lost_digests(lost)
     rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
     groups = duplicates.group(rows, recipe.duplicates)
@@ -199,7 +200,7 @@ def gather(
 
 
 def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """Return columns of all kept rows, with the shard and the row in it of each, and the dropped rows."""
+    """Return columns of all kept rows, with each row's shard and place in it, and the dropped rows."""
     kept = [scratch / f"kept-{n:06}.arrow" for n in range(number)]
     rows = shards.load(kept, columns)
     sizes = [shards.load([path], ["post_id"]).num_rows for path in kept]
@@ -213,14 +214,14 @@ def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table,
 def _drops(dropped: pa.Table) -> str:
     """Return the reasons for drops, most frequent first, for the error of a build with too few posts."""
     counted = Counter(dropped["reason"].to_pylist())
-    told = ", ".join(
+    reasons = ", ".join(
         f"{reason} {n:,}" for reason, n in sorted(counted.items(), key=lambda one: (-one[1], one))
     )
-    return f"; dropped were: {told}" if told else ""
+    return f"; dropped were: {reasons}" if reasons else ""
 
 
 def damage_notes(damaged: Sequence[str]) -> list[str]:
-    """Return the note on images that were dropped for being missing or damaged."""
+    """Return the note on images that were dropped because they are missing or damaged."""
     if not damaged:
         return []
     return [
@@ -229,9 +230,9 @@ def damage_notes(damaged: Sequence[str]) -> list[str]:
 
 
 def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
-    """Drop rows whose annotators tie, and, but for a published split's, those without a label.
+    """Drop rows whose annotators tie, and, unless `keep_none`, rows without a label.
 
-    Raises `RecipeError` where the recipe maps no label for a row.
+    Raises `RecipeError` if the recipe doesn't map the label of a row.
     """
     missed = rows["unmapped"].drop_null()
     if len(missed):

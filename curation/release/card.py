@@ -1,8 +1,8 @@
 """The dataset's card: `datasets/<name>/README.md`, with which the folder is a Hub dataset repository.
 
-Its YAML lists each version's files that are there, the newest version as the default, and an `ids` config of
-the newest without text and pixels. Where only the ids are there, they are the default and the card says so.
-The description of the dataset comes from the tracked `card.md`.
+Its YAML lists the existing files of each version, the newest version as the default, and an `ids` config of
+the newest, without text and images. If only the ids exist, they are the default, and the card says that they
+are ids only. The description of the dataset comes from the tracked `card.md`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
 
 
 def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[str]:
-    """Return a config's lines, its name first; none where none of its files is there."""
+    """Return a config's lines, the name first; [] if none of its files exists."""
     lines = []
     for split in manifest.counts:
         if paths := _there(folder, manifest, ids=ids, split=split):
@@ -59,7 +59,7 @@ def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[s
 
 
 def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
-    """Return the files of a split that are there, as paths within the folder."""
+    """Return the existing files of a split, as paths within the folder."""
     files = [file.path for file in manifest.tables(ids=ids) if file.split == split]
     return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
 
@@ -119,11 +119,11 @@ _USE = """\
 ```python
 from datasets import load_dataset
 
-folder = "datasets/NAME"  # where this folder stands, or USER/NAME on the Hub
+folder = "datasets/NAME"  # the path of this folder, or USER/NAME on the Hub
 release = load_dataset(folder)  # the newest version
-ids = load_dataset(folder, "ids")  # no text, no pixels
+ids = load_dataset(folder, "ids")  # no text, no images
 stream = load_dataset(folder, streaming=True)["train"]
-# Choose the columns that a model reads: a point in time, as `created_at`, has no tensor.
+# Choose the columns that a model reads: a time, such as `created_at`, can't be a tensor.
 tensors = release["train"].select_columns(COLUMNS).with_format("torch")
 ```
 
@@ -150,12 +150,12 @@ _USE_IDS = """\
 ```python
 from datasets import load_dataset
 
-folder = "datasets/NAME"  # where this folder stands, or USER/NAME on the Hub
+folder = "datasets/NAME"  # the path of this folder, or USER/NAME on the Hub
 ids = load_dataset(folder)
 ```
 
-Only the ids are here: labels, splits and where each post stands, no text and no pixels.
-`python -m curation.hydrate FOLDER` fetches the posts anew and writes the full release beside this folder."""
+This folder has only the ids: labels, splits and the address of each post, but no text and no images.
+`python -m curation.hydrate FOLDER` fetches the posts again and writes the full release beside this folder."""
 
 _LICENCE = """\
 Each post belongs to its author. `licence` holds what the source states (null: nothing), `attribution` and
@@ -205,5 +205,5 @@ def _leakage(manifest: Manifest) -> str:
         return text + "No group straddles the splits."
     return text + (
         f"The paper's rule splits them as they come: {twins['test']:,} test and {twins['validation']:,} "
-        "validation posts have a twin in training."
+        "validation posts have a duplicate in training."
     )

@@ -22,7 +22,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("body", pa.string(), False),
     ("label", pa.int64(), True),
     ("labels", pa.list_(pa.int64()), True),  # of a multi-label dataset
-    ("labelled", pa.bool_(), True),  # one a ratio, as labelled_30
+    ("labelled", pa.bool_(), True),  # one column per ratio, such as labelled_30
     ("score", pa.int64(), True),
     ("agreement", pa.float32(), True),
     ("votes", pa.string(), True),
@@ -47,7 +47,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
 
 
 def names(*, ids: bool = False) -> list[str]:
-    """Return the columns that every release has; those of the `ids` config alone with `ids`."""
+    """Return the columns that every release has, or with `ids` those of the `ids` config."""
     return list(schema((), ids=ids).names)
 
 
@@ -74,7 +74,7 @@ def _feature(field: pa.Field, classes: Sequence[str], multilabel: Sequence[str])
         return {"_type": "Image"}
     if field.name == "label":
         return {"names": list(classes), "_type": "ClassLabel"}
-    if field.name == "labels":  # the library's name for it until version 4, which reads it as a List
+    if field.name == "labels":  # "Sequence" until version 4 of the library, which reads it as a List
         return {"feature": {"names": list(multilabel), "_type": "ClassLabel"}, "_type": "Sequence"}
     kind = {"float": "float32"}.get(str(field.type), str(field.type))
     return {"dtype": kind, "_type": "Value"}

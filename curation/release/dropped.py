@@ -27,7 +27,7 @@ PICTURES, SIDE = 40, 160
 
 REMOVED = "removed_by_source"
 
-#: What is removed when the source has removed the post. Reddit's links include the title.
+#: Columns that a tombstone lacks. Reddit's links include the title.
 _OWN = ("label", "title", "permalink", "score", "over_18", "image_sha256", "thumbnail")
 
 
@@ -94,7 +94,7 @@ def _thumbnail(path: Path) -> bytes | None:
                 return None
             image.draft("RGB", (SIDE, SIDE))
             small = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError):  # dropped for being no image, perhaps
+    except (OSError, SyntaxError, ValueError):  # the row may have been dropped because of this image
         return None
     small.thumbnail((SIDE, SIDE))
     out = io.BytesIO()

@@ -22,32 +22,32 @@ _ROWS = pa.schema([(name, pa.string()) for name in _COLUMNS])
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The posts of a version. `published` and `shown` have the columns post_id and image_sha256."""
+    """The posts in a version. `published` and `shown` have the columns post_id and image_sha256."""
 
     version: str
     published: pa.Table
     shown: pa.Table  # dropped rows, but for tombstones
-    tombstones: Mapping[str, str]  # post id -> the source's word
+    tombstones: Mapping[str, str]  # post id -> the source's reason
     details: Set[str]  # of dropped rows, as "of reddit:3svmej"
 
     @property
     def posts(self) -> set[str]:
-        """The posts of which the version shows something."""
+        """The posts in the version, published or dropped, except tombstones."""
         return {*self.published["post_id"].to_pylist(), *self.shown["post_id"].to_pylist()}
 
     def images(self, *, but_of: Collection[str]) -> set[str]:
-        """Return the digests of all posts' images as collected, `but_of` these posts."""
+        """Return the digests of the images, as collected, of all posts but these."""
         rows = pa.concat_tables([self.published, self.shown])
         theirs = pc.is_in(rows["post_id"], pa.array(sorted(but_of), pa.string()))
         return set(rows.filter(pc.invert(theirs))["image_sha256"].drop_null().to_pylist())
 
     def names(self, posts: Collection[str]) -> bool:
-        """Say whether a dropped row names one of these posts as the one that it is a duplicate of."""
+        """Return whether a dropped row names one of these posts as the one that it is a duplicate of."""
         return any(f"of {post_id}" in self.details for post_id in posts)
 
 
 def contents(folder: Path) -> Contents:
-    """Read what the version in `folder` shows of its posts, of those of its files that are there."""
+    """Read the posts of the version in `folder`, from those of its files that exist."""
     described = manifest.read(folder / "manifest.json")
     rows = [
         pq.read_table(folder / file.path, columns=_COLUMNS).replace_schema_metadata()
@@ -71,7 +71,7 @@ def contents(folder: Path) -> Contents:
 
 
 def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
-    """Yield what the version in `folder` publishes of these posts' images, a row group at a time."""
+    """Yield the rows of these posts' images that the version in `folder` publishes, by row group."""
     wanted = pa.array(sorted(posts), pa.string())
     for file in manifest.read(folder / "manifest.json").tables(ids=False):
         if not (folder / file.path).is_file():
@@ -99,9 +99,9 @@ def of_versions(folder: Path) -> list[Contents]:
 
 
 def deleted(store: Store, there: Sequence[Contents]) -> dict[str, str]:
-    """Return the posts that their source has deleted, each with the source's word.
+    """Return the posts that their source has deleted, each with the source's reason.
 
-    The crawl store says so; of posts that it doesn't know, the tombstones of the versions do.
+    They are read from the crawl store, and for posts that it doesn't have, from the versions' tombstones.
     """
     left = {post_id: word for one in reversed(there) for post_id, word in one.tombstones.items()}
     for post_id in store.known(left):
@@ -111,9 +111,9 @@ def deleted(store: Store, there: Sequence[Contents]) -> dict[str, str]:
 
 
 def outdated(folder: Path) -> list[str]:
-    """Return the earlier versions that show posts of which another version has a tombstone alone.
+    """Return the earlier versions that contain posts of which another version has a tombstone only.
 
-    A post that the newest version shows is back at its source, whatever an earlier purge has written.
+    A post in the newest version is public again, even if an earlier purge has removed it.
     """
     if len(versions.built(folder)) < 2:
         return []

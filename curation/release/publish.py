@@ -29,7 +29,7 @@ from curation.splits import labelled, split
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What identifies a release among those of its dataset."""
+    """The version of a release, and the digest of its input."""
 
     version: str
     input_digest: str
@@ -96,10 +96,9 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
 
 
 def write(described: Manifest, parts: Sequence[Part], lost: Written, out: Path, engine: Engine) -> None:
-    """Write a release to `out` by all exporters, then its report, then its manifest: with one it is whole.
+    """Write a release to `out` by all exporters, then its report, then its manifest, which completes it.
 
-    `described` is the manifest without its files, `lost` the file of the dropped rows, which is written
-    already.
+    `described` is the manifest without its files, `lost` the file of the dropped rows, which exists already.
     """
     files: list[Written] = []
     for export in EXPORTERS.values():
@@ -110,7 +109,7 @@ def write(described: Manifest, parts: Sequence[Part], lost: Written, out: Path, 
 
 
 def _multilabel(rows: pa.Table, splits: np.ndarray, recipe: Recipe) -> Multilabel:
-    """Count the rows of each label of which a post may have several.
+    """Count the rows of each label of a multi-label dataset.
 
     Raises `RecipeError` for a label that the recipe doesn't name.
     """
@@ -144,7 +143,7 @@ def _added(draft: Draft, flags: Mapping[str, Sequence[bool | None]]) -> pa.Table
 
 
 def _parts(rows: pa.Table, splits: np.ndarray, added: pa.Table, writing: Writing) -> list[ShardPart]:
-    """Divide each split's rows into parts; none where there is no row, for an empty file can't be loaded."""
+    """Divide each split's rows into parts; none for an empty split, because an empty file can't be loaded."""
     shard, row = rows["shard"].to_numpy(), rows["row"].to_numpy()
     sizes = rows["image_size"].fill_null(0).to_numpy()
     parts = []
@@ -173,7 +172,7 @@ def _counts(rows: pa.Table, splits: np.ndarray, classes: Sequence[str]) -> dict[
 
 
 def generated(rows: pa.Table) -> int:
-    """Return how many rows are of generated posts: a release marks them by their permalinks alone."""
+    """Return the number of rows of generated posts, which a release marks by their permalinks only."""
     return int(pc.sum(pc.starts_with(rows["permalink"], NOWHERE)).as_py() or 0)
 
 

@@ -1,4 +1,4 @@
-"""Published rows: how the working rows of the shards become them, and how they are divided into parts."""
+"""Published rows: how they are made from the working rows of the shards, and divided into parts."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class ShardPart:
             waiting.append(self._working_rows(number))
             held += len(waiting[-1])
             if held >= size:
-                whole = pa.concat_tables(waiting)
+                joined = pa.concat_tables(waiting)
                 full = held // size * size
                 for start in range(0, full, size):
-                    yield published(whole.slice(start, size), self.writing, self.schema)
-                waiting, held = [whole.slice(full)], held - full
+                    yield published(joined.slice(start, size), self.writing, self.schema)
+                waiting, held = [joined.slice(full)], held - full
         if held:
             yield published(pa.concat_tables(waiting), self.writing, self.schema)
 
@@ -94,7 +94,7 @@ class ShardPart:
 
 
 def cut(sizes: np.ndarray) -> list[tuple[int, int]]:
-    """Cut rows of these sizes (bytes) into files: the first row of each, and the one behind its last."""
+    """Divide rows of these sizes (bytes) into files; return the first row of each, and one past its last."""
     by_bytes = np.concatenate([[0], np.cumsum(sizes)[:-1]]) // MAX_BYTES
     number = by_bytes * (len(sizes) // MAX_ROWS + 1) + np.arange(len(sizes)) // MAX_ROWS
     edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(sizes)]
@@ -131,12 +131,12 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
 
 
 def _without_title(link: str | None) -> str | None:
-    """Return a link as short as it leads to the post: Reddit's …/comments/1abcd/what_the_title_says/."""
+    """Return a link without the title of the post, as in Reddit's …/comments/1abcd/what_the_title_says/."""
     return link and re.sub(r"(reddit\.com/)(?:r/\w+/)?(comments/\w+/).*", r"\1\2", link)
 
 
 def _numbered(labels: Sequence[list[str] | None], names: Sequence[str]) -> list[list[int] | None]:
-    """Return each row's labels by number, in their order; None where it wasn't annotated."""
+    """Return each row's labels as numbers, in order; None if the post wasn't annotated."""
     return [
         None if holds is None else [number for number, name in enumerate(names) if name in holds]
         for holds in labels

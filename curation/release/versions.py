@@ -21,7 +21,7 @@ def parse(text: str) -> tuple[int, int, int]:
     """Return the numbers of "1.2.3"; raise `ReleaseError` for anything else."""
     found = _VERSION.fullmatch(text)
     if found is None:
-        raise ReleaseError(f"--version {text!r} is no version: write it as 1.0.0")
+        raise ReleaseError(f"--version {text!r} is not a version: write it as 1.0.0")
     return int(found[1]), int(found[2]), int(found[3])
 
 
@@ -32,7 +32,7 @@ def built(folder: Path) -> list[str]:
 
 
 def find(folder: Path, version: str | None) -> Path:
-    """Return the folder of a version, the newest by default; raise `ReleaseError` where it isn't built."""
+    """Return the folder of a version, the newest by default; raise `ReleaseError` if it isn't built."""
     there = built(folder)
     if not there:
         raise ReleaseError(
@@ -50,9 +50,9 @@ def beside(folder: Path, suffix: str) -> Path:
 
 
 def unnamed(version: Path) -> bool:
-    """Return whether a version's folder is whole, but its dataset's card doesn't name it.
+    """Return whether a version's folder is complete, but its dataset's card doesn't name it.
 
-    The card is written after the folder gets its name, so the command was killed in between.
+    The card is written after the folder is renamed, so the command was killed in between.
     """
     card = version.parent / "README.md"
     named = card.is_file() and f'"{version.name}/' in card.read_text(encoding="utf-8")
@@ -60,25 +60,25 @@ def unnamed(version: Path) -> bool:
 
 
 def check_free(version: Path, *, unless: bool) -> None:
-    """Raise `ReleaseError` where a version's folder exists, unless it may be written again."""
+    """Raise `ReleaseError` if a version's folder exists, unless it may be written again."""
     if version.exists() and not unless:
         raise ReleaseError(f"{str(version)!r} exists already: remove it, or name another --out")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The version that a build makes, or finds built already."""
+    """The version that a build makes, or that exists already."""
 
     version: str
-    stands: bool = False  # built already, and whole
+    stands: bool = False  # built already, and complete
     repairs: bool = False  # built already, but files are missing: they are written again
     note: str = ""
 
 
 def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> str | None:
-    """Return the newest whole version of this recipe, input and format, or only the one that is asked for.
+    """Return the newest complete version of this recipe, input and format; with `asked` only that version.
 
-    Raises `ReleaseError` for a version asked for that was built by another recipe or format.
+    Raises `ReleaseError` if the version `asked` was built by another recipe or format.
     """
     if asked is not None:
         parse(asked)
@@ -95,11 +95,11 @@ def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: 
 def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: str) -> Choice:
     """Return the version to build.
 
-    A whole version of this recipe, input and format stands. One of which files are missing is built again
-    under its number, but only by the tools that made it: others may give other bytes under the same number.
-    Else, unasked, a changed recipe or format raises the middle number, a changed store the last one.
-    Raises `ReleaseError` for a version asked for that was built of something else, or by other tools: it is
-    a promise to whoever has loaded it.
+    A complete version of this recipe, input and format is kept. One with missing files is built again under
+    its number, but only by the tools that made it, because others may give other bytes. Otherwise, without
+    `asked`, a changed recipe or format raises the middle number, a changed store the last one. Raises
+    `ReleaseError` if the version `asked` was built from other input, or by other tools: the files of a
+    version never change.
     """
     if version := standing(folder, asked, recipe_digest, input_digest):
         return Choice(version, stands=True)
@@ -117,7 +117,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
         return Choice(asked)
     notes = []
     for version, described in broken.items():
-        why = f"{version} is not whole: {defect(folder / version, described)}"
+        why = f"{version} is incomplete: {defect(folder / version, described)}"
         if described.tools == manifest.tools():
             return Choice(version, repairs=True, note=f"{why}; it was built again")
         notes.append(f"{why}; it was made with other versions of {_changed(described)}")
@@ -135,7 +135,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
 
 
 def defect(folder: Path, described: Manifest) -> str:
-    """Say which file of a full release is missing or hasn't the size that its manifest lists; "" if none."""
+    """Return which file of a full release is missing, or hasn't the size in the manifest; "" if none."""
     sizes = {"report.html": None, "croissant.json": None} | {f.path: f.bytes for f in described.files}
     for name, size in sizes.items():
         path = folder / name
@@ -164,7 +164,7 @@ def _next(version: str, *, middle: bool = False) -> str:
 
 
 def _changed(described: Manifest) -> str:
-    """Return which tools have another version now than when a release was made."""
+    """Return the tools that have another version now than when a release was made."""
     now = manifest.tools()
     names = sorted(name for name in {*now, *described.tools} if now.get(name) != described.tools.get(name))
     return ", ".join(names)

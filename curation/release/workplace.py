@@ -1,4 +1,4 @@
-"""Where a release is made: a folder of its own within the dataset's.
+"""The temporary folder in which a release is made, within the dataset's folder.
 
 datasets/<name>/.building/lock            locked while a build runs
 datasets/<name>/.building/<new>/release   renamed once when it is complete
@@ -23,10 +23,10 @@ BUILDING = ".building"
 
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
-    """Yield a folder with an empty `release` and `scratch` that no other build uses; remove it in the end.
+    """Yield a new folder with empty folders `release` and `scratch`; remove it at the end of the block.
 
     Its name is new each time, so that processes of a killed build can't write into it; the folders of such
-    builds are removed. Raises `AffectoryError` where another build is running, or `folder` can't be written.
+    builds are removed. Raises `AffectoryError` if another build is running, or `folder` can't be written.
     """
     building = folder / BUILDING
     with writable(folder, "the release"):
@@ -38,7 +38,7 @@ def workplace(folder: Path) -> Iterator[Path]:
                 finally:
                     shutil.rmtree(building, ignore_errors=True)
         finally:
-            for empty in (building, folder):  # made for nothing
+            for empty in (building, folder):  # if nothing was written
                 with suppress(OSError):
                     empty.rmdir()
 
@@ -51,7 +51,7 @@ def _locked(building: Path) -> Iterator[None]:
             if not os.fstat(lock.fileno()).st_nlink:  # removed by its owner: another build may have a new one
                 raise BlockingIOError
         except BlockingIOError:
-            raise AffectoryError(f"another build of {building.parent.name} is at work: wait for it") from None
+            raise AffectoryError(f"another build of {building.parent.name} is running: wait for it") from None
         yield
 
 
@@ -69,7 +69,7 @@ def _new_place(building: Path) -> Path:
 def replace_files(new: Path, old: Path, stale: Iterable[str]) -> None:
     """Move the files of the release `new` over those of `old`, the manifest last; remove the `stale` ones.
 
-    A process that is killed in between leaves each file old or new, and the same build completes them.
+    If the process is killed in between, each file is either old or new, and the next build completes them.
     """
     for path in sorted(new.iterdir(), key=lambda path: path.name == "manifest.json"):
         path.replace(old / path.name)

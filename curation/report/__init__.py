@@ -1,11 +1,11 @@
-"""The report of a release: one HTML page that opens offline, made from the release's folder alone.
+"""The report of a release: one HTML page that opens offline, made only from the release's folder.
 
     from curation.report import write
     write(Path("datasets/reddit-emotion/1.0.0"))     # -> …/1.0.0/report.html
 
 `contents` opens the folder, `scan` reads its columns once, `shown` reads the rows of the galleries, the
 other modules turn figures into markup, and `page` puts the sections together. The same release gives the
-same bytes: posts are chosen by hashes of their ids, and the page has no date of its own.
+same bytes: posts are chosen by hashes of their ids, and the page doesn't have the date of its making.
 """
 
 from __future__ import annotations

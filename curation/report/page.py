@@ -1,4 +1,4 @@
-"""The whole report: its sections put together, written to a temporary file and renamed."""
+"""The report's page: its sections in order, written to a temporary file and renamed."""
 
 from __future__ import annotations
 

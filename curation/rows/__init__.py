@@ -1,1 +1,1 @@
-"""From the crawl store to Arrow tables: one row per image of a post, filtered shard by shard."""
+"""Read the crawl store into Arrow tables, one row per image of a post, and filter them shard by shard."""

@@ -1,4 +1,4 @@
-"""What must be said of a post wherever it is shown."""
+"""The attribution of a post, to be shown with it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collectors.sites import SITES
 def attribution(
     source: str, post_id: str, community: str, permalink: str | None, licence: str | None, address: str | None
 ) -> str:
-    """Return the line that goes with a post.
+    """Return the line of attribution of a post.
 
-    A site's own wording is in the table of sites. Flickr's has what the store holds of what Creative Commons
-    ask for (title, author, source, licence): source and licence, each with its address. The source's page
-    names author and title: the store has the author as a hash alone, and the title is text, which an `ids`
-    release doesn't hold. Flickr's community guidelines ask for the link to that page.
+    The wording for a site is in the table of sites. Creative Commons ask for title, author, source and
+    licence. Flickr's line has source and licence, each with its address. Author and title are on the photo's
+    page: the store has only a hash of the author, and the title is text, which an `ids` release doesn't
+    contain. Flickr's community guidelines ask for the link to that page.
     """
     own = post_id.partition(":")[2]
     site = SITES.get(source)

@@ -1,10 +1,10 @@
-"""Examine each image once: check its digest, decode it and hash it.
+"""Check, decode and hash each image, once.
 
-If the recipe wants JPEGs of one side, they are encoded here too, so that no image is decoded twice.
+If the recipe asks for JPEGs of a given size, they are encoded here too, so that no image is decoded twice.
 
-The collector limits the time that decoding an image may take; stores made before that limit may hold images
-that take minutes. A time limit here would let the machine decide what a release holds, so `excessive_scans`
-counts instead.
+The collector limits the time for decoding an image, but older stores may have images that take minutes. With
+a time limit here, the contents of a release would depend on the machine, so `excessive_scans` counts scans
+instead.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from curation.duplicates.near_images import difference_hash
 from curation.filters.stage import ROWS, separate, with_column
 from curation.recipe.recipe import Images
 
-#: The side to which a JPEG is decoded for its hash alone: well above the 9x8 that the hash needs.
+#: The side to which a JPEG is decoded if only its hash is needed: well above the 9x8 of the hash.
 HASH_SIDE = 64
 
-#: The most pixels times scans that a JPEG is decoded with: up to about ten seconds. A progressive photograph
-#: of 50 megapixels and ten scans has a fortieth of it.
+#: The most pixels times scans of a JPEG that is decoded, which takes up to about ten seconds. A progressive
+#: photograph of 50 megapixels with ten scans has a fortieth of it.
 MAX_SCANNED = 20_000_000_000
 
 
@@ -83,37 +83,37 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
                 detail = f"{digest}: {scans:,} scans of {image.width}x{image.height} pixels"
                 return _Seen("too_many_scans", detail)
             jpeg = options.format == "jpeg"
-            if image.format == "JPEG":  # for the hash alone, its grey channel at an eighth of its size
+            if image.format == "JPEG":  # for the hash, its grey channel at down to an eighth of its size
                 side = options.side if jpeg else HASH_SIDE
                 mode = image.mode if jpeg else "L"
                 image.draft(mode, (min(image.width, side), min(image.height, side)))
             image.load()
-            turned = upright(image)  # so that a copy whose pixels were rotated has the same hash
+            turned = upright(image)  # so that a copy with rotated pixels has the same hash
             dhash = difference_hash(turned)
             encoded = _encode(turned, options) if jpeg else None
             size = len(data if encoded is None else encoded)
             return _Seen(hash=dhash, size=size, encoded=encoded)
-    except Exception as error:  # the collector decoded it once; another Pillow may not
+    except Exception as error:  # another version of Pillow may not decode what the collector's decoded
         return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
 
 
 def excessive_scans(image: Image.Image, data: bytes) -> int:
     """Return how many scans a JPEG has if they are too many to decode (`MAX_SCANNED`), otherwise 0.
 
-    A progressive JPEG may have any number of scans, each of a few bytes, and each passes over every pixel.
+    A progressive JPEG may have any number of scans of a few bytes each, and each scan updates every pixel.
     """
     if image.format not in ("JPEG", "MPO"):
         return 0
-    scans = data.count(b"\xff\xda")  # the marker of a scan; in a scan's own data 0 follows each 0xff
+    scans = data.count(b"\xff\xda")  # the marker of a scan; within a scan's data each 0xff is followed by 0
     return scans if scans * image.width * image.height > MAX_SCANNED else 0
 
 
 def _encode(image: Image.Image, options: Images) -> bytes:
-    """Return the image as a JPEG of at most the recipe's side; the image itself may be shrunk."""
+    """Return the image as a JPEG whose sides are at most the recipe's; `image` may be changed."""
     flat = to_rgb(image, scale_16_bit=False)
     flat.thumbnail((options.side, options.side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = io.BytesIO()
-    flat.save(out, "JPEG", quality=options.quality, comment=b"")  # not the source's: names, places
+    flat.save(out, "JPEG", quality=options.quality, comment=b"")  # the source's comment may have names
     return out.getvalue()
 
 

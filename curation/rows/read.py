@@ -1,8 +1,8 @@
-"""From a crawl store to tables of rows, shard by shard in the order of the post ids.
+"""Read a crawl store into tables of rows, shard by shard, in the order of the post ids.
 
-`plan` takes a snapshot of the store (`collectors.store.snapshot`), and everything is read from it. A shard
-holds a fixed number of posts, so the release depends neither on the number of workers nor on the order of
-the store's rows.
+`plan` takes a snapshot of the store (`collectors.store.snapshot`), from which everything is read. A shard has
+a fixed number of posts, so a release depends neither on the number of workers nor on the order of rows in the
+store.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from curation.recipe.recipe import Recipe
 from curation.rows.attribution import attribution
 from curation.rows.votes import labelled
 
-#: Posts in a shard: of posts with images, and of posts whose images aren't read.
+#: The number of posts in a shard, if images are read and if not.
 WITH_IMAGES, TEXT_ONLY = 500, 25_000
 
 
 class EmptyStore(StoreError):
-    """A store without posts of the recipe's communities."""
+    """The store has no posts of the recipe's communities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The posts from one id to another, both included."""
+    """The posts from one id to another, both inclusive."""
 
     number: int
     first: str
@@ -44,9 +44,9 @@ class Shard:
 
 
 def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
-    """Take the snapshot that a build reads, and cut its posts into shards. Raises `EmptyStore`.
+    """Take the snapshot that a build reads, and divide its posts into shards. Raises `EmptyStore`.
 
-    The snapshot goes to `scratch`, the folder of the build.
+    The snapshot is written to `scratch`, the folder of the build.
     """
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         raise EmptyStore(
@@ -62,7 +62,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
 def unasked(store: Store, recipe: Recipe) -> list[str]:
     """Return a note on the store's communities that the recipe's labels leave out.
 
-    Only where the labels say which communities are read: a recipe may name them instead.
+    If the recipe lists the communities to read, there is no note.
     """
     if recipe.source.communities:
         return []
@@ -81,7 +81,7 @@ _POSTS = (
 
 
 def _posts_columns(recipe: Recipe) -> tuple[str, ...]:
-    """Return the columns of posts that the digest covers: a change of any other column changes no release."""
+    """Return the columns of posts that the digest covers. A change in another column changes no release."""
     return (
         *_POSTS,
         *(["labels"] if recipe.multilabel is not None else []),
@@ -101,8 +101,7 @@ _MEDIA = (
 def read(copied: Snapshot, shard: Shard, recipe: Recipe, *, every_medium: bool = False) -> pa.Table:
     """Return a shard's rows, in the order of post id and image.
 
-    With `every_medium` each medium of a post is a row, stored or not; otherwise those that the recipe asks
-    for.
+    With `every_medium` each medium of a post is a row, stored or not; otherwise the recipe decides.
     """
     media = _rows_media(copied, shard, "every" if every_medium else recipe.images.which)
     rows: list[tuple[Any, ...]] = []
@@ -113,10 +112,10 @@ def read(copied: Snapshot, shard: Shard, recipe: Recipe, *, every_medium: bool =
 
 
 def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
-    """Return a digest of all that a shard's rows are made from; other communities' posts change nothing."""
+    """Return a digest of a shard's input, which doesn't depend on the posts of other communities."""
     sha256 = hashlib.sha256()
     with snapshot.opened(scratch) as copied:
-        # A thousand rows at a time: earlier releases' digests are of the `repr` of such lists.
+        # A thousand rows at a time, because the digests of earlier releases cover the `repr` of such lists.
         posts = (row[:-1] for row in copied.posts(shard.first, shard.last))
         while rows := list(islice(posts, 1000)):
             sha256.update(repr(rows).encode())
@@ -134,7 +133,7 @@ _NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None, None)
 
 
 def _rows_media(copied: Snapshot, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the media that become rows, by post: every one, all stored, or one for the post."""
+    """Return the media that become rows, by post: every one, all stored ones, or one per post."""
     by_post: dict[str, list[tuple[Any, ...]]] = {}
     for post_id, _, *medium in copied.media(shard.first, shard.last):
         by_post.setdefault(post_id, []).append(tuple(medium))
@@ -145,7 +144,7 @@ def _rows_media(copied: Snapshot, shard: Shard, which: str) -> dict[str, list[tu
         if which == "all" and stored:
             by_post[post_id] = stored
         else:
-            # The image; if none is stored, the medium that came closest to being one.
+            # The first stored image; without one, the medium whose status is closest to stored.
             by_post[post_id] = [min(stored or media, key=lambda medium: _NEAREST.get(medium[0], 9))]
     return by_post
 
@@ -174,7 +173,7 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
         "generated: " * bool(mark) + attribution(*one)
         for mark, *one in zip(columns["generated"], *(columns[key] for key in said), strict=True)
     ]
-    # The address of a file on disk, local://NAME/PATH, is of no use to others.
+    # The address of a file on disk, local://NAME/PATH, is useless to others.
     columns["image_url"] = [url if url and url.startswith("http") else None for url in columns["image_url"]]
     arrays = [
         pa.array(columns[field.name], field.type)
@@ -202,9 +201,9 @@ def _unmapped(
     agreeing: Sequence[int | None],
     recipe: Recipe,
 ) -> list[str | None]:
-    """Return the source's label, or the community, of each row that the recipe maps to no label; else None.
+    """Return, for each row that the recipe maps to no label, the source's label or the community; else None.
 
-    The recipe forgot these. A row of a table on disk may have no label at all; a post always has a community.
+    A row of a table on disk may have no label at all; then None is returned too.
     """
     has_own = recipe.source.local is not None
     return [

@@ -1,7 +1,7 @@
 """The per-row stages of a build, run over the shards of a store by several processes.
 
-A shard's kept and dropped rows are written as Arrow files in the build's folder; what comes after
-reads of them only the columns it needs.
+A shard's kept and dropped rows are written as Arrow files in the build's folder. Later stages read only the
+columns that they need.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from curation.rows.read import Shard, read
 
 
 def engine(workers: int) -> Engine:
-    """Return an engine of so many processes for the stages of a build."""
+    """Return an engine with this number of processes for the stages of a build."""
     return Processes(workers, preload=["curation.rows.shards", "curation.release.exporters.parquet"])
 
 
@@ -38,7 +38,7 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
     with snapshot.opened(scratch) as copied:
         table = read(copied, shard, recipe, every_medium=every_medium)
     table = described(table, recipe)
-    # Whatever the recipe filters: a removed post has no content, and is never published.
+    # Whether the recipe asks for it or not: a removed post has no content and is never published.
     table, lost = FILTERS["removed"].apply(table, Removed(use="removed"))
     dropped = [lost]
     for options in recipe.filters:
@@ -55,7 +55,7 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
 
 
 def described(table: pa.Table, recipe: Recipe) -> pa.Table:
-    """Fill in each row's language and number of words, whether a filter asks for them or not."""
+    """Add each row's language and number of words, whether a filter uses them or not."""
     from curation.measure.language import identify
     from curation.measure.words import count_words
 

@@ -1,9 +1,10 @@
-"""A post's label, and how far its annotators agree on it.
+"""A post's label, and the share of its annotators who agree on it.
 
-`votes` of a post is emotion -> annotators who agreed to it. Where they were asked about one emotion alone
-(You, Luo, Jin, Yang 2016), `votes_total` says how many were asked about the leading one; where each chose
-one of several, it is missing, and all votes together are the total. The label is the leading emotion, if
-more than half of those agreed and no other emotion has as many votes.
+A post's `votes` are emotion -> number of annotators who agreed to it. If annotators were asked about one
+emotion at a time (You, Luo, Jin, Yang 2016), `votes_total` is the number of those asked about the leading
+one. If each chose one of several emotions, `votes_total` is missing, and the sum of the votes is used. The
+label is the leading emotion, if more than half of the annotators agreed and no other emotion has as many
+votes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def labelled(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> dict[str, 
 
 
 def _leading(votes: Mapping[str, int], asked: int | None) -> tuple[str, int, int, float]:
-    """Return the majority's emotion ("": there is none), its votes, of how many, and their share."""
+    """Return the majority's emotion ("" without a majority), its votes, the total, and their share."""
     (emotion, most), *others = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
     total = sum(votes.values()) if asked is None else asked
     tied = bool(others) and others[0][1] == most

@@ -18,9 +18,9 @@ from curation.splits.units import Leakage, Result
 class Split(Table):
     """The `[split]` of a recipe, as all rules take it.
 
-    With `leakage = "group"` whole duplicate groups are moved, so that none has posts in two splits; with
-    `paper` the rule counts posts as the paper does. `given` maps the names of published splits to ours. A
-    recipe's digest covers these keys whatever the rule: a rule with keys of its own adds them in a subclass.
+    With `leakage = "group"` the posts of a duplicate group stay together in one split; with `"paper"` the
+    rule counts posts as the paper does. `given` maps the names of published splits to ours. A recipe's digest
+    covers these keys for every rule; a rule with further keys adds them in a subclass.
     """
 
     rule: str = "top-score"

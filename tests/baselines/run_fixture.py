@@ -89,7 +89,7 @@ def results(**changes):
             0.8718,
             0.7011,
             0.7304,
-            stopped=(Stopped(3, "the loss was no number in epoch 4"),),
+            stopped=(Stopped(3, "the loss became NaN or infinite in epoch 4"),),
         ),
     )
     pairs = (

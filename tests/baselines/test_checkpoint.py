@@ -89,13 +89,13 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"no zip at all", "is no checkpoint of ours: UnpicklingError"),
-        (b"", "is no checkpoint of ours: EOFError"),
-        ({"state_dict": {}}, "is no checkpoint of ours: KeyError"),
-        ([1, 2], "is no checkpoint of ours: TypeError"),
-        ({"version": 2, "checkpoint": {"model": "joint"}}, "is no checkpoint of ours: KeyError"),
+        (b"no zip at all", "is not a checkpoint of affectory: UnpicklingError"),
+        (b"", "is not a checkpoint of affectory: EOFError"),
+        ({"state_dict": {}}, "is not a checkpoint of affectory: KeyError"),
+        ([1, 2], "is not a checkpoint of affectory: TypeError"),
+        ({"version": 2, "checkpoint": {"model": "joint"}}, "is not a checkpoint of affectory: KeyError"),
         ({"version": 99}, "has version 99, this program reads 2"),
-        ({"version": 2, "checkpoint": Evil()}, "is no checkpoint of ours: UnpicklingError"),
+        ({"version": 2, "checkpoint": Evil()}, "is not a checkpoint of affectory: UnpicklingError"),
     ],
 )
 def test_other_files_are_refused_in_one_line(content, told, tmp_path, capsys):

@@ -158,7 +158,7 @@ def test_a_class_missing_from_a_split_is_named():
         checked(in_memory([0, 1, 1], range(3)))
     assert str(error.value) == (
         "tiny 1.0.0: train has no labelled post of anger; every class must be in every split "
-        "(see the recipe's [split]), or deal anew with --folds"
+        "(see the recipe's [split]), or use --folds"
     )
 
 

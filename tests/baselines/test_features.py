@@ -200,7 +200,7 @@ def test_a_cache_of_another_format_is_refused_with_its_folder(tmp_path):
     extract([ref(1)], backbone(), tmp_path)
     (about,) = tmp_path.glob("*/about.json")
     about.write_text(json.dumps({"format": 99}))
-    with pytest.raises(BaselineError, match=r"is of format 99, not 1: remove that folder"):
+    with pytest.raises(BaselineError, match=r"has format 99, not 1: remove that folder"):
         extract([ref(1)], backbone(), tmp_path)
 
 

@@ -209,7 +209,7 @@ def test_the_checkpoint_of_another_training_is_written_anew(tmp_path):
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     file = tmp_path / "image-0.pt"
     file.write_text("not this")
-    with pytest.raises(BaselineError, match=r"image-0\.pt is no checkpoint of a fine-tuning: remove it$"):
+    with pytest.raises(BaselineError, match=r"image-0\.pt is not a checkpoint of a fine-tuning: remove it$"):
         fit_unfrozen(tiny(), image_head(), posts(8), posts(8, 100), SETTINGS, 0, checkpoint=file)
 
 

@@ -41,7 +41,7 @@ class Deadly:
 def test_a_killed_process_is_one_line_that_says_what_to_do(tmp_path):
     job = Job(Deadly(), "image", tmp_path / "data.pt", Settings(), (0, 1))
     with pytest.raises(
-        BaselineError, match=r"a process that trained was killed, .* goes on from the checkpoints"
+        BaselineError, match=r"a process that trained was killed, .* continues from the checkpoints"
     ):
         list(run([job], torch.device("cpu"), processes=2))
 

@@ -113,8 +113,8 @@ def test_a_row_with_the_papers_backbone_vectors_and_counts_differs_in_nothing():
         ),
         (
             {"folds": 5},
-            "split: dealt anew 5 times where the paper has one: top 10% by upvotes within each class is the "
-            "test set, the next 10% validation",
+            "split: 5-fold cross-validation where the paper has one split: top 10% by upvotes within each "
+            "class is the test set, the next 10% validation",
         ),
     ],
 )

@@ -90,12 +90,13 @@ def test_weights_that_are_not_those_of_training_are_refused(tmp_path):
 
 def test_a_network_that_was_given_up_is_refused(tmp_path, capsys):
     lost = Checkpoint(
-        "joint", networks.CLASSES, Settings(), 0, {}, problem="its loss was no number in epoch 2"
+        "joint", networks.CLASSES, Settings(), 0, {}, problem="its loss became NaN or infinite in epoch 2"
     )
     lost.write(tmp_path / "lost.pt")
     assert predict.main([str(tmp_path / "lost.pt"), "--text", TEXT]) == 2
     assert capsys.readouterr().err == (
-        f"error: the training of '{tmp_path / 'lost.pt'}' failed: its loss was no number in epoch 2\n"
+        f"error: the training of '{tmp_path / 'lost.pt'}' failed: "
+        "its loss became NaN or infinite in epoch 2\n"
     )
 
 
@@ -112,7 +113,7 @@ def test_the_command_prints_the_classes_the_likeliest_first(folder, capsys):
     ("arguments", "told"),
     [
         (["none.pt", "--text", TEXT], "error: the checkpoint '{}/none.pt' can't be read: No such file"),
-        (["post.png", "--text", TEXT], "error: '{}/post.png' is no checkpoint of ours: "),
+        (["post.png", "--text", TEXT], "error: '{}/post.png' is not a checkpoint of affectory: "),
         (["joint.pt", "--image", "none.jpg"], "error: the image 'none.jpg' can't be read: No such file"),
         (["joint.pt"], "error: the joint model needs image or text: pass --image or --text"),
     ],

@@ -213,11 +213,12 @@ def test_networks_that_come_to_no_number_are_given_up_and_said_so(home, tmp_path
     assert run.main(arguments(home, *more)) == 1
     told = capsys.readouterr()
     for seed in range(SEEDS):
-        assert f"joint seed {seed}: given up: its loss was no number in epoch 1: try a smaller" in told.err
+        said = f"joint seed {seed}: given up: its loss became NaN or infinite in epoch 1: try a smaller"
+        assert said in told.err
     image, joint = read(tmp_path / "reddit-emotion" / "1.0.0").rows
     assert [one.seed for one in joint.stopped] == list(range(SEEDS))
     assert (joint.modes, image.stopped) == ({}, ())
-    assert "Stopped: seed 1 of Joint fusion (max): its loss was no number in epoch 1" in told.out
+    assert "Stopped: seed 1 of Joint fusion (max): its loss became NaN or infinite" in told.out
 
 
 def test_a_run_whose_every_network_is_given_up_says_so_too(home, tmp_path, capsys):
@@ -261,7 +262,7 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
         (["--version", "9.9.9"], "has no version '9.9.9': it has 1.0.0"),
         (["--backbone", "mobilnet_v2"], "mobilenet_v2"),
         (["--weights", "no/such.pth"], "no/such.pth"),
-        (["--vectors", "no/such.txt"], "error: --vectors 'no/such.txt' doesn't exist or is no file"),
+        (["--vectors", "no/such.txt"], "error: --vectors 'no/such.txt' is not a file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(home, capsys, more, told):

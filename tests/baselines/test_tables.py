@@ -50,7 +50,7 @@ def test_pairs_differences_stopped_seeds_and_left_out_models_are_told():
         "- Marked rows are no reproduction of Duong, Lebret, Aberer 2017, Reddit:",
         "- ¹ images: mobilenet\\_v2 where the paper has inception\\_v3",
         "- Always 'joy', the largest class of training: 34.5% accuracy.",
-        "- Stopped: seed 3 of Common space fusion (max): the loss was no number in epoch 4",
+        "- Stopped: seed 3 of Common space fusion (max): the loss became NaN or infinite in epoch 4",
         "- Left out: vilt: it reads pixels, and the release has none",
         "| Image-based | mobilenet\\_v2 3f1c9a2b | – | 5 | yes | 4.2 |",
     ):

@@ -135,7 +135,7 @@ def test_a_seed_whose_loss_is_no_number_is_stopped():
     told = []
     subwords = Subwords.fit(PAIRS, TextSettings(lr=1e30, epoch=5, dim=4))
     fitted = fit_text(subwords, PAIRS, IS_GOOD_DAY, 2, [3, 4], tell=told.append)
-    reason = "its loss was no number in epoch 1: try an lr below 1e+30"
+    reason = "its loss became NaN or infinite in epoch 1: try an lr below 1e+30"
     assert fitted == [Stopped(3, reason), Stopped(4, reason)]
     assert told == [1]
 

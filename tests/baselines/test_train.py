@@ -132,7 +132,7 @@ def test_a_seed_whose_loss_is_no_number_stops_alone(monkeypatch):
 
     monkeypatch.setattr(train, "new", poisoned)
     found = fit("joint", data(), PLAIN, (0, 1, 2), CPU)
-    assert found[1].problem == "its loss was no number in epoch 1: try a smaller learning rate"
+    assert found[1].problem == "its loss became NaN or infinite in epoch 1: try a smaller learning rate"
     assert (found[1].seed, found[1].state, found[1].likelihood) == (1, {}, -math.inf)
     for seed in (0, 2):
         assert found[seed].problem is None

@@ -156,5 +156,5 @@ def test_late_fusion_takes_the_two_classifiers_of_its_seed(tmp_path):
     fused = late(ask, images, texts)
     assert [(one.seed, [part.seed for part in one.parts]) for one in fused] == [(0, [0, 0]), (1, [1, 1])]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["late-seed0.pt", "late-seed1.pt"]
-    lost = replace(texts[1], problem="its loss was no number")
-    assert late(ask, images, [texts[0], lost])[1].problem == "its loss was no number"
+    lost = replace(texts[1], problem="its loss became NaN or infinite")
+    assert late(ask, images, [texts[0], lost])[1].problem == "its loss became NaN or infinite"

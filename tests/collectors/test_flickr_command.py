@@ -1,4 +1,4 @@
-"""`python -m collectors.flickr` as it is typed, on the sandbox."""
+"""The command `python -m collectors.flickr`, on the sandbox."""
 
 import asyncio
 
@@ -269,21 +269,21 @@ def test_an_empty_table_is_told_and_counted_beside_others(capsys, tmp_path, sand
         (["--ids", "nowhere.txt", "--no-text"], "--ids 'nowhere.txt' doesn't exist"),
         (
             ["--photos", "a.txt", "--sandbox"],
-            "--photos goes with --vso, which says what the pairs' sentiments are",
+            "--photos needs --vso FILE, the pairs and their sentiments",
         ),
         (
             ["--vso", "a.txt", "--no-text"],
             "--no-text needs lists of photos: a search is a call of Flickr's API",
         ),
         (["--votes", "a.csv", "--limit", "0"], "--limit 0 is below 1"),
-        (["--votes", "a.csv", "--licence", "4"], "--licence goes with a search: --vso without --photos"),
+        (["--votes", "a.csv", "--licence", "4"], "--licence needs a search: --vso FILE without --photos"),
         (
             ["--vso", "a.txt", "--licence", "4", "99"],
             "--licence 99 is none of Flickr's; there are 0 All Rights Reserved, 1 CC BY-NC-SA 2.0, ",
         ),
         (
             ["--sandbox-url", "http://127.0.0.1:1"],
-            "--sandbox-url 'http://127.0.0.1:1' is no sandbox with lists: ",
+            "--sandbox-url 'http://127.0.0.1:1' is not a sandbox with lists: ",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def test_what_flickr_does_not_answer_waits_for_a_rerun(tmp_path, fault, strikes)
         first = simulated(tmp_path / "s", base, lists)
         assert first.exit_code == 1
         assert first.posts["unavailable"] > 0
-        assert "run the same command again to ask for those alone" in str(first)
+        assert "repeat the command to request only those" in str(first)
         left = 60 - first.posts["new"]
         while (summary := simulated(tmp_path / "s", base, lists)).exit_code == 1:
             assert summary.posts["new"] + summary.posts["unavailable"] <= left

@@ -77,11 +77,11 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path):
     lists = read_ids([table, text(tmp_path / "more.txt", "16", "no id")])
     assert list(lists.photos) == ["11", "16"]
     assert [(one.reason, one.detail) for one in lists.rejected] == [
-        ("no_flickr_photo", "ids.csv, line 3: 'reddit:3svmej' is no Flickr photo"),
-        ("no_flickr_photo", "ids.csv, line 4: 'http://x.example/12.jpg' is no Flickr photo"),
+        ("no_flickr_photo", "ids.csv, line 3: 'reddit:3svmej' is not a Flickr photo"),
+        ("no_flickr_photo", "ids.csv, line 4: 'http://x.example/12.jpg' is not a Flickr photo"),
         ("bad_row", "ids.csv, line 5: 1 columns, not 2 as in the header: '13'"),
         ("bad_row", f"ids.csv, line 6: '{FILE.format(15)}' is another photo than '14'"),
-        ("no_flickr_photo", "more.txt, line 2: 'no id' is no Flickr photo"),
+        ("no_flickr_photo", "more.txt, line 2: 'no id' is not a Flickr photo"),
     ]
 
 
@@ -94,7 +94,7 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path):
             "'{path}' has no column 'id'; it has 'post_id', 'url': name the column of the ids 'id', or "
             "give a text file of ids",
         ),
-        ("a.txt", ["x"], "no row of --ids '{path}' gives a photo: a.txt, line 1: 'x' is no Flickr photo"),
+        ("a.txt", ["x"], "no row of --ids '{path}' gives a photo: a.txt, line 1: 'x' is not a Flickr photo"),
         ("a.txt", [], "--ids '{path}': no list holds a row"),
         ("a.csv", ["id"], "--ids '{path}': no list holds a row"),
     ],
@@ -115,7 +115,7 @@ def test_listed_photos_are_collected_and_later_votes_give_them_their_community(c
     out, err = capsys.readouterr()
     assert out.splitlines()[:2] == ["posts   asked 5 = 4 new + 1 no flickr photo", "        photos 4"]
     assert err.startswith(
-        "warning: ids.txt, line 5: 'nothing' is no Flickr photo: left out (no flickr photo)\n"
+        "warning: ids.txt, line 5: 'nothing' is not a Flickr photo: left out (no flickr photo)\n"
     )
     assert rows(tmp_path / "s", "select count(*) from media where status = 'stored'") == [(3,)]
     assert rows(tmp_path / "s", "select distinct votes, label from posts") == [("{}", None)]

@@ -118,7 +118,7 @@ def test_a_line_that_is_no_utf_8_is_named_and_the_others_are_read(tmp_path):
     lists = read_votes([path])
     assert list(lists.photos) == ["1", "3"]
     assert [(one.reason, one.detail) for one in lists.rejected] == [
-        ("bad_row", "fear_1.csv, line 2: byte 4 of the line, 0xe9, is no UTF-8")
+        ("bad_row", "fear_1.csv, line 2: byte 4 of the line, 0xe9, is not UTF-8")
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_pair_may_be_written_with_a_space_where_a_tab_or_comma_parts_it_from_t
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("awe.csv", b"\xe90,1", "is no UTF-8 text: convert it"),
+        ("awe.csv", b"\xe90,1", "is not UTF-8 text: convert it"),
         ("awe.csv", "\ufeff0,1\n2,3\n".encode("utf-16-le"), "is UTF-16 text, not UTF-8: convert it"),
         ("8_awe.csv", b"", "is not named after an emotion, as amusement_….csv is: rename it"),
     ],

@@ -73,7 +73,7 @@ def test_an_animated_image_is_kept_as_it_came_at_any_size(folder, image_format, 
 def test_avif_is_known_by_its_brands(folder):
     data = encoded(picture(), "AVIF")
     assert shown(kept(folder, data)[0]) == ("image/avif", 400, 300, 1)
-    other_brand = data[:8] + b"mif1" + data[12:]  # "avif" stands among the compatible ones
+    other_brand = data[:8] + b"mif1" + data[12:]  # "avif" is among the compatible brands
     assert sniff(other_brand) == "AVIF"
 
 

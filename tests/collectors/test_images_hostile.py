@@ -28,7 +28,7 @@ from tests.collectors.pictures import (
     shown,
 )
 
-# -- what is no image -----------------------------------------------------------------------------
+# -- files that are not images --------------------------------------------------------------------
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in\n to continue</title></head>"
 MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"

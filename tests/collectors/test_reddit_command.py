@@ -161,7 +161,7 @@ def test_without_credentials_the_message_names_the_ways_on(capsys):
         (["--subs"], "error: --subs is empty: name at least one subreddit, as in --subs happy creepy\n"),
         (
             ["--subs", "not a name"],
-            "error: --subs 'not a name' is no subreddit's name: 2 to 32 letters, digits and '_'\n",
+            "error: --subs 'not a name' is not a subreddit's name: 2 to 32 letters, digits and '_'\n",
         ),
         (["--subs", "happy", "--limit", "0"], "error: --limit 0 is below 1\n"),
         (["--subs", "happy", "--source", "index"], "error: --source index needs --path FILE_OR_FOLDER\n"),
@@ -172,7 +172,7 @@ def test_without_credentials_the_message_names_the_ways_on(capsys):
         (["--subs", "happy", "--source", "dump", "--path", "."], "error: --path '.' holds no .zst file\n"),
         (
             ["--subs", "happy", "--sandbox", "--path", "x"],
-            "error: --path goes with --source dump or index, not oauth\n",
+            "error: --path can be used with --source dump or index, not with oauth\n",
         ),
     ],
 )

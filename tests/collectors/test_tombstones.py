@@ -1,4 +1,4 @@
-"""What the store keeps of a post that is no longer public: a tombstone, and nothing else."""
+"""Of a post that is no longer public, the store keeps a tombstone and nothing else."""
 
 import sqlite3
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Worker processes: they die with their parent, and one image's death is no other's."""
+"""Worker processes: they end with their parent, and an image that ends one doesn't affect other images."""
 
 import asyncio
 import importlib
@@ -90,8 +90,8 @@ def test_workers_that_cannot_start_are_one_error_and_no_crashed_images(folder):
 
     found = asyncio.run(go())
     assert {str(error) for error in found} == {
-        "the process that decodes images can't start (exit code 1; its own words stand above): free some "
-        "memory and run again, or if it stays so, install anew with `uv sync --reinstall`"
+        "the process that decodes images can't start (exit code 1; its error message is above): free some "
+        "memory and run again, or if it stays so, install again with `uv sync --reinstall`"
     }
     assert {type(error) for error in found} == {WorkersError}
     assert multiprocessing.active_children() == []

@@ -132,7 +132,7 @@ def built(tmp_path, store, text="", **options):
 
 
 def split_of(folder):
-    """Return the splits in which each post of a release stands."""
+    """Return the splits of each post of a release."""
     found = {}
     for name in ("train", "validation", "test"):
         for path in sorted(folder.glob(f"{name}-*.parquet")):

@@ -1,4 +1,4 @@
-"""A release's card: what it lists, and that its code runs as it stands there."""
+"""A release's card: what it lists, and that its code runs unchanged."""
 
 import json
 import re

@@ -183,7 +183,8 @@ def test_a_version_of_which_a_file_is_missing_is_built_again_under_its_number(tm
     file.unlink()
     done = built(tmp_path, store)
     assert (done.stood, done.manifest.version) == (False, "1.0.0")
-    assert f"note    1.0.0 is not whole: {file.name} is missing; it was built again" in str(done).splitlines()
+    note = f"note    1.0.0 is incomplete: {file.name} is missing; it was built again"
+    assert note in str(done).splitlines()
     assert contents(folder.parent) == before | {"1.0.0/notes.txt": hashlib.sha256(b"mine").hexdigest()}
     assert built(tmp_path, store).stood
 
@@ -197,7 +198,7 @@ def test_a_file_that_was_cut_short_is_written_again(tmp_path):
     file.write_bytes(file.read_bytes()[:1000])
     done = built(tmp_path, store, version="1.0.0")
     assert done.notes == [
-        f"1.0.0 is not whole: {file.name} has 1,000 bytes instead of {size:,}; it was built again"
+        f"1.0.0 is incomplete: {file.name} has 1,000 bytes instead of {size:,}; it was built again"
     ]
     assert contents(folder.parent) == before
 
@@ -233,7 +234,7 @@ def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_
     file.unlink()
     before = contents(folder)
     monkeypatch.setattr("curation.manifest.manifest.tools", lambda: tools() | {"pillow": "99.0"})
-    why = f"1.0.0 is not whole: {file.name} is missing; it was made with other versions of pillow, so "
+    why = f"1.0.0 is incomplete: {file.name} is missing; it was made with other versions of pillow, so "
     with pytest.raises(AffectoryError) as refused:
         built(tmp_path, store, version="1.0.0")
     assert str(refused.value) == (

@@ -42,7 +42,7 @@ def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_pa
     assert write_ids([str(full.parent)]) == 0
     received = tmp_path / "datasets" / "test-ids"
     assert capsys.readouterr().out == (
-        "test 1.0.0: 60 ids, no text, no pixels\n"
+        "test 1.0.0: 60 ids, no text, no images\n"
         f"ids     {received}\n"
         f"publish hf upload USER/test {received} --repo-type dataset\n"
     )
@@ -57,7 +57,7 @@ def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_pa
         assert {"text", "image"} & set(loaded["test"].column_names) == set()
     card = (received / "README.md").read_text()
     assert "report.html" not in card and "pandas" not in card
-    assert "`python -m curation.hydrate FOLDER` fetches the posts anew" in card
+    assert "`python -m curation.hydrate FOLDER` fetches the posts again" in card
 
 
 def test_ids_of_the_folder_one_stands_in_go_beside_it_and_older_ones_are_named(capsys, tmp_path, monkeypatch):
@@ -75,7 +75,7 @@ def test_ids_of_the_folder_one_stands_in_go_beside_it_and_older_ones_are_named(c
     assert capsys.readouterr().out.splitlines()[1:] == [
         f"ids     {received}",
         f"publish hf upload USER/test {received} --repo-type dataset",
-        "note    it holds other versions too: 1.0.0; remove those with posts deleted since",
+        "note    other versions in this folder: 1.0.0; remove those with deleted posts",
     ]
     assert hydrate(["../test-ids", "--store", str(store), "--store-only"]) == 0
     monkeypatch.chdir(received)

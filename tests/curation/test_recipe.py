@@ -67,12 +67,12 @@ def test_a_digest_says_whether_a_recipe_says_the_same(tmp_path):
         ("[splitt]\ntest = 0.2\n", "splitt = {'test': 0.2}: there is no such key; there are name, title, "),
         (
             '[[filters]]\nuse = "language"\nkeep = ["en", "english"]\n',
-            "filters.0.language.keep = ['en', 'english']: 'english' is no code of fasttext's 176; they are "
-            "of two or three letters (ISO 639), as 'en', 'de', 'ru'",
+            "filters.0.language.keep = ['en', 'english']: 'english' is not one of fasttext's 176 codes; they "
+            "have two or three letters (ISO 639), as 'en', 'de', 'ru'",
         ),
         (
             '[[filters]]\nuse = "language"\nengine = "langdetect"\nkeep = ["nds"]\n',
-            "filters.0.language.keep = ['nds']: 'nds' is no code of langdetect's 56; they are of two or "
+            "filters.0.language.keep = ['nds']: 'nds' is not one of langdetect's 56 codes; they have two or "
             "three letters (ISO 639), as 'en', 'de', 'ru'",
         ),
         ("[duplicates]\ndistance = 9\n", "duplicates.distance = 9: Input should be less than or equal to 3"),
@@ -97,7 +97,7 @@ def test_every_code_of_the_engine_may_be_kept(tmp_path, engine, code):
 def test_a_file_that_is_no_toml_is_refused(tmp_path):
     path = write_recipe(tmp_path)
     path.write_text("name = ")
-    with pytest.raises(RecipeError, match="is no TOML"):
+    with pytest.raises(RecipeError, match="is not TOML"):
         load(path)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of duplicates in a release: groups, twins and the recipe's policy."""
+"""Duplicates in a release: groups, leaks between splits, and the recipe's policy."""
 
 import pyarrow.parquet as pq
 import pytest

@@ -1,4 +1,4 @@
-"""The report of voted posts, some of them images alone: what it says, and how it looks in a browser."""
+"""The report of voted posts, some of them image-only: its content, and how it looks in a browser."""
 
 import re
 

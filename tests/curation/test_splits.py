@@ -138,7 +138,7 @@ def test_a_unanimous_post_trains_with_its_duplicate_that_is_not():
 def test_a_unit_stands_where_its_best_post_stands_and_takes_its_twins_along():
     ids, labels, score = rows({"joy": 30})
     groups = list(range(30))
-    groups[29] = 0  # the worst is a twin of the best
+    groups[29] = 0  # the worst is a duplicate of the best
     result = top_score(ids, labels, (score,), groups)
     assert np.flatnonzero(result.splits == splits.TEST).tolist() == [0, 1, 29]
     assert np.flatnonzero(result.splits == splits.VALIDATION).tolist() == [2, 3, 4]
@@ -173,7 +173,7 @@ def test_groups_are_linked_through_the_images_of_a_post():
 def test_the_paper_rule_leaves_twins_in_training_and_counts_them():
     ids, labels, score = rows({"joy": 20}, images=2)
     groups = list(range(40))
-    groups[39] = groups[38] = groups[0]  # the last post is the first one's twin, by one of its images
+    groups[39] = groups[38] = groups[0]  # one image of the last post is a duplicate of the first post's
     groups[37] = groups[4]  # another is a validation post's
     kept = top_score(ids, labels, (score,), groups, leakage="paper")
     found = twins(kept.splits, ids, groups)

@@ -58,5 +58,5 @@ def test_a_version_that_stands_is_not_built_of_something_else(tmp_path, store):
         AffectoryError, match=r"test 2\.0\.0 exists already, and the recipe differs .* --version 2\.1\.0"
     ):
         built(tmp_path, store, "[split]\ntest = 0.2\n", version="2.0.0")
-    with pytest.raises(AffectoryError, match=r"'two' is no version: write it as 1\.0\.0"):
+    with pytest.raises(AffectoryError, match=r"'two' is not a version: write it as 1\.0\.0"):
         built(tmp_path, store, version="two")

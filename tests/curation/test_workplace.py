@@ -75,7 +75,7 @@ def test_each_build_has_a_place_of_its_own_and_what_a_killed_one_left_goes(tmp_p
 def test_a_second_build_at_the_same_time_is_refused_and_the_first_goes_on(tmp_path):
     with workplace(tmp_path / "test") as place:
         with (
-            pytest.raises(AffectoryError, match=r"^another build of test is at work: wait for it$"),
+            pytest.raises(AffectoryError, match=r"^another build of test is running: wait for it$"),
             workplace(tmp_path / "test"),
         ):
             pass

@@ -23,7 +23,7 @@ def page(
     style: str,
     description: str | None = None,
 ) -> str:
-    """Return a whole HTML page.
+    """Return a complete HTML page.
 
     `title` is the text of `<title>`. `home` is the navigation's link to the top (the element with the id
     `top`); `places` gives its other links as {id: text}, and those whose id is on the page are shown.

@@ -1,1 +1,1 @@
-"""Stand-ins for Flickr's API and image host."""
+"""Imitations of Flickr's API and image host."""

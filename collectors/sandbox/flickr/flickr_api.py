@@ -1,10 +1,10 @@
-"""Flickr's REST API: answers in XML, or in JSON where the call asks for it.
+"""Flickr's REST API, which answers in XML, or in JSON if the call asks for it.
 
     GET /api.flickr.com/services/rest/?method=flickr.photos.getInfo&photo_id=2000000000&api_key=X
     GET /api.flickr.com/services/rest/?method=flickr.photos.getSizes&photo_id=2000000000&api_key=X
     GET /api.flickr.com/services/rest/?method=flickr.photos.search&text=funny+cat&per_page=100&api_key=X
 
-Any key is good but "wrong". Failures come with status 200: code 1 not found, 2 private, 100 bad key.
+Every key but "wrong" is accepted. Failures have HTTP status 200: code 1 not found, 2 private, 100 bad key.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from collectors.sandbox.generated.flickr_corpus import FlickrPhoto
 from collectors.sandbox.generated.submission import Json
 from collectors.sandbox.state.state import Sandbox, json_response
 
-#: Size suffixes and long sides, of those that every photo here has.
+#: The suffixes of the sizes that every photo here has, and their longer side in pixels.
 SIDES = {"s": 75, "t": 100, "m": 240, "n": 320, "": 500}
 _LABELS = {"s": "Square", "t": "Thumbnail", "m": "Small", "n": "Small 320", "": "Medium"}
 
 
 class _Failure(Exception):
-    """What Flickr says no with: a code and a message."""
+    """A failure as Flickr answers it: a code and a message."""
 
 
 def rest(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
@@ -52,13 +52,13 @@ def rest(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamRespons
 
 
 def counted_as(request: web.Request) -> str:
-    """Return the name under which a call is counted: its path, method and photo; never its key."""
+    """Return the name under which a call is counted: its path, method and photo, without its key."""
     asked = [request.query.get(name, "") for name in ("method", "photo_id", "text", "page")]
     return " ".join([request.path, *filter(None, asked)])
 
 
 def down() -> web.StreamResponse:
-    """Answer as Flickr does when it can't: JSON, whatever was asked for, and a comma behind it."""
+    """Answer as Flickr does when it is down: with JSON, whatever was asked for, and a trailing comma."""
     body = '{"stat":"fail","message":"Sorry, the Flickr API service is not currently available.","code":201},'
     return web.Response(text=body, content_type="text/xml", charset="utf-8")
 

@@ -1,4 +1,4 @@
-"""Flickr's files: photos in their sizes, and the placeholder for what is gone.
+"""Flickr's files: photos in several sizes, and the placeholder for files that are gone.
 
 GET /live.staticflickr.com/8383/2000000000_0f4c8d1f5d_n.jpg
 GET /live.staticflickr.com/8383/2000000000_0000000000.jpg     302 to …/photo_unavailable.png

@@ -6,7 +6,7 @@ from collectors.sandbox.flickr import flickr_api, flickr_files
 from collectors.sandbox.state.faults import Place
 from collectors.sandbox.state.state import Handler
 
-#: The handler of each host, and what kind of place it is for the faults.
+#: The handler of each host, and the kind of its addresses, which decides the faults that apply.
 HOSTS: dict[str, tuple[Handler, Place]] = {
     "api.flickr.com": (flickr_api.rest, "flickr"),
     "live.staticflickr.com": (flickr_files.files, "media"),

@@ -1,14 +1,14 @@
-"""The sandbox's posts: who wrote what, when, with which pictures, and what it is felt to be.
+"""The sandbox's posts, with author, time, text, pictures and emotion.
 
     corpus = Corpus(seed=0, posts=600)
     corpus.listing("happy")          # posts, newest last
     corpus.by_id["3svmej"]           # one post
     corpus.pictures["x05uPhi"]       # one picture, by the id in its address
 
-Every post has a true emotion (its subreddit's) and two cues: what its picture looks like and what
-its title says. A cue is usually the truth, now and then the opposite, and sometimes undecided:
-"dark" pictures may be fear or disgust, "vile" titles anger or disgust. Neither input alone can
-tell, and both together nearly can, so a model that fuses them should win, here as in the papers.
+Every post has an emotion (that of its subreddit) and two cues: what its picture looks like and what its title
+says. A cue is usually that of the emotion, now and then that of another one, and sometimes ambiguous: "dark"
+pictures may be fear or disgust, "vile" titles anger or disgust. Image or text alone is not enough to tell the
+emotion, both together nearly are, so a model that fuses them should win, as in the papers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PARENT_SUBS = ("pics", "interestingasfuck", "aww", "WTF", "mildlyinteresting")
 
 
 class Corpus:
-    """A fixed set of posts, built whole: the same `seed` and `posts` give the same corpus."""
+    """A fixed set of posts: the same `seed` and `posts` give the same corpus."""
 
     def __init__(self, seed: int = 0, posts: int = 600) -> None:
         self.seed = seed
@@ -75,7 +75,7 @@ class Corpus:
         return self.posts[index]
 
     def listing(self, sub: str) -> Sequence[SandboxPost] | None:
-        """Return the posts of a subreddit by time (names in any case), or None where there is none."""
+        """Return the posts of a subreddit by time, or None if it doesn't exist; case is ignored."""
         return self._by_sub.get(sub.lower())
 
     def digest(self) -> str:
@@ -101,7 +101,7 @@ class Corpus:
         created = created_at(form, rng)
         earlier = self._by_sub[SUB_OF[emotion]]
         if earlier and rng.random() < 0.005:
-            # Two posts in one second: an archive paged by an exclusive `after` can lose the second.
+            # Two posts in the same second: with an exclusive `after`, the next page can miss one.
             created = max(created, rng.choice(earlier).created_utc)
         image_cue, title_cue = _cues(emotion, rng)
         title = words.title(title_cue, rng)
@@ -146,7 +146,7 @@ class Corpus:
         )
 
     def _finish(self, post: SandboxPost, rng: Random) -> SandboxPost:
-        """Give a post what depends on the rest of it: album, address, parent, fate."""
+        """Add what depends on the rest of the post: album, address, parent, removal."""
         comments = int(post.ups**0.7 * rng.uniform(0.2, 2.5))
         post = post.replace(num_comments=comments, album=album_id(post, rng))
         fate = rng.random()
@@ -163,7 +163,7 @@ class Corpus:
                 pictures=post.pictures[: 2 if parent_form == "gallery" else 1],
             )
             parent = parent.replace(url=url_of(parent, rng))
-            # The pictures are the parent's; a child of a gallery doesn't even carry their names.
+            # The pictures belong to the parent; a crosspost of a gallery doesn't list them.
             return post.replace(parent=parent, url=parent.url, pictures=parent.pictures)
         removed = "deleted" if fate < 0.013 else "moderator" if fate < 0.025 else None
         return post.replace(url=url_of(post, rng), removed=removed)
@@ -174,7 +174,7 @@ class Corpus:
         return identity
 
     def _author(self, rng: Random) -> str | None:
-        """Pick an author: a few write much, most once; None is a deleted account."""
+        """Pick an author: a few write many posts, most write one; None is a deleted account."""
         if rng.random() < 0.04:
             return None
         return self._authors[int(len(self._authors) * rng.random() ** 2)]
@@ -184,20 +184,20 @@ SUB_OF: dict[Emotion, str] = {emotion: sub for sub, emotion in SUBS.items()}
 
 
 def _emotions(seed: int, posts: int) -> list[Emotion]:
-    """Deal the classes in the paper's proportions (largest remainders), in a shuffled order."""
+    """Return the class of each post: in the paper's proportions (largest remainders), shuffled."""
     total = sum(CLASS_SIZES.values())
     shares = {name: posts * size / total for name, size in CLASS_SIZES.items()}
     counts = {name: int(share) for name, share in shares.items()}
     by_remainder = sorted(shares, key=lambda name: shares[name] - counts[name], reverse=True)
     for name in by_remainder[: posts - sum(counts.values())]:
         counts[name] += 1
-    dealt = [name for name in EMOTIONS for _ in range(counts[name])]
-    stable.stream("emotions", seed).shuffle(dealt)
-    return dealt
+    emotions = [name for name in EMOTIONS for _ in range(counts[name])]
+    stable.stream("emotions", seed).shuffle(emotions)
+    return emotions
 
 
 def _cues(emotion: Emotion, rng: Random) -> tuple[ImageCue, TitleCue]:
-    """Draw what the picture looks like and what the title says, each on its own."""
+    """Draw what the picture looks like and what the title says, independently of each other."""
     look: ImageCue = emotion
     say: TitleCue = emotion
     fate = rng.random()
@@ -223,5 +223,5 @@ def _score(emotion: Emotion, rng: Random) -> int:
 
 
 def _almost(title: str, rng: Random) -> str:
-    """Write a title again as reposters do."""
+    """Return a title with a small change, as reposts have it."""
     return rng.choice((title.lower() + "..", f"{title} [repost]", f"{title}!!", f"{title} (fixed)"))

@@ -1,10 +1,10 @@
-"""The sandbox's Flickr photos: what annotators felt, what Flickr says of them, and what became of them.
+"""The sandbox's Flickr photos, with their votes, their metadata, and whether they are still available.
 
     corpus = FlickrCorpus(seed=0, photos=600)
     corpus.photos["53248070597"]            # one photo, by its id
 
-Most photos are as they were when they were listed. Of a few the API knows nothing any more, a few are
-private, and of a few the listed file is gone: the photo was replaced, and has a new secret.
+Most photos are as they were when they were listed. A few were deleted, a few are private, and of a few the
+listed file is gone, because the photo was replaced and has a new secret.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FATES: dict[Fate, float] = {
     "not_found": 0.06,  # deleted since
     "private": 0.02,
     "replaced": 0.03,  # the file has another secret now: getSizes knows
-    "lost": 0.01,  # the API knows it, but no file is there
+    "lost": 0.01,  # the API has the photo, but its file is gone
 }
 _CUES: dict[str, ImageCue] = {
     "amusement": "joy",
@@ -56,10 +56,10 @@ _HEX = "0123456789abcdef"
 
 @dataclass(frozen=True, slots=True)
 class FlickrPhoto:
-    """A photo. `votes`: emotion -> (disagree, agree). `listed_secret` is that of the tables' addresses.
+    """A photo. `votes`: emotion -> (disagree, agree). `listed_secret` is the secret in the tables' addresses.
 
-    `taken`: when, to which granularity (0 to the second, 4 a month, 6 a year, 8 about a year), and whether
-    that is unknown (0 or 1), as Flickr says these.
+    `taken` has Flickr's values of when it was taken: the time, its granularity (0 second, 4 month, 6 year, 8
+    about that year), and whether it is unknown (0 or 1).
     """
 
     id: str
@@ -83,7 +83,7 @@ class FlickrPhoto:
 
 
 class FlickrCorpus:
-    """A fixed set of photos, made when they are first asked for."""
+    """A fixed set of photos, generated at their first use."""
 
     def __init__(self, seed: int = 0, photos: int = 600) -> None:
         self.seed, self.size = seed, photos
@@ -129,7 +129,7 @@ def _make(seed: int, index: int) -> FlickrPhoto:
 
 
 def _taken(uploaded: int, rng: Random) -> tuple[str, int, int]:
-    """Return when a photo was taken: some time before it was posted, of a few just the month or year."""
+    """Return when a photo was taken: before it was posted; for a few only the month or year is known."""
     if rng.random() < 0.1:  # unknown: when it was posted
         return f"{datetime.fromtimestamp(uploaded, UTC):%Y-%m-%d %H:%M:%S}", 0, 1
     granularity = rng.choices((0, 4, 6, 8), weights=(90, 4, 4, 2))[0]
@@ -138,7 +138,7 @@ def _taken(uploaded: int, rng: Random) -> tuple[str, int, int]:
 
 
 def _tags(emotion: str, adjective: str, thing: str, rng: Random) -> tuple[str, ...]:
-    """Return tags; of a few photos they speak of a pair of the other sign as well."""
+    """Return tags; for a few photos also those of a pair with the other sentiment."""
     tags: tuple[str, ...] = (adjective, thing) if rng.random() < 0.7 else ()
     if rng.random() < 0.02:
         others = [name for name in EMOTIONS if (name in POSITIVE) != (emotion in POSITIVE)]
@@ -147,7 +147,7 @@ def _tags(emotion: str, adjective: str, thing: str, rng: Random) -> tuple[str, .
 
 
 def _votes(emotion: str, rng: Random) -> dict[str, tuple[int, int]]:
-    """Return what five annotators said of the emotion, and sometimes of a second one of its kind."""
+    """Return five annotators' votes on the emotion, and sometimes on a second one of the same sentiment."""
     agree = rng.choices((5, 4, 3, 2, 1, 0), weights=(35, 28, 18, 11, 5, 3))[0]
     votes = {emotion: (ANNOTATORS - agree, agree)}
     if rng.random() < 0.05:

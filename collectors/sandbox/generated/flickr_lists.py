@@ -1,4 +1,4 @@
-"""The sandbox's own lists: vote tables like You et al.'s, and adjective-noun pairs like VSO's.
+"""The sandbox's lists: vote tables like those of You et al., and adjective-noun pairs like VSO's.
 
 GET /~lists                            {"lists": ["amusement_sandbox.csv", …, "pairs.txt"]}
 GET /~lists/amusement_sandbox.csv      0,http://farm9.static.flickr.com/8383/2000000000_0f4c8d1f5d_n.jpg,1,4

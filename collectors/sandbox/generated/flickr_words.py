@@ -1,10 +1,10 @@
-"""The words of the sandbox's Flickr: titles, descriptions and adjective-noun pairs of eight emotions."""
+"""The texts of the sandbox's Flickr photos: titles, descriptions, adjective-noun pairs of eight emotions."""
 
 from __future__ import annotations
 
 import random
 
-# emotion: adjectives; things. Every adjective goes with every thing as a pair: "funny_cat".
+# emotion: adjectives; things. Each adjective with each thing is a pair: "funny_cat".
 # fmt: off
 EMOTIONS: dict[str, tuple[list[str], list[str]]] = {
     "amusement": (["funny", "silly", "crazy"], ["cat", "costume", "face", "sign"]),
@@ -44,7 +44,7 @@ _FOREIGN = [
 
 
 def texts(adjective: str, thing: str, owner: str, rng: random.Random) -> tuple[str, str]:
-    """Return a title, plain, and a description, in HTML. Some titles are a camera's, some photos bare."""
+    """Return a plain title and a description in HTML. Some titles are file names, some descriptions empty."""
     if rng.random() < 0.05:
         return rng.choice(_FOREIGN)
     words = {"adjective": adjective, "Adjective": adjective.capitalize(), "thing": thing, "owner": owner}

@@ -1,11 +1,12 @@
-"""The benchmarks' pictures: any number of JPEGs, no two with the same pixels, at the cost of a copy.
+"""The benchmarks' pictures: any number of JPEGs with different pixels, each as cheap as a copy.
 
     numbered(17)        # about 90 kB, 640 x 480
 
-Drawing and encoding take milliseconds, which a benchmark of the collector would measure too. So 64 pictures
-are encoded once, with a restart marker after every eighth block: what lies between two markers can be
-decoded by itself (ITU-T T.81, E.1.4). The first row of blocks, five such intervals, is replaced by one that
-shows the number in binary: 40 black or white squares of 16 pixels, which survive shrinking and encoding.
+Drawing and encoding take milliseconds, which a benchmark of the collector would measure too. Therefore 64
+pictures are encoded once, with a restart marker after every eighth block. Data between two markers can be
+decoded by itself (ITU-T T.81, E.1.4), so the first row of blocks, five such intervals, is replaced by one
+that shows the number in binary: 40 black or white squares of 16 pixels, which remain after shrinking and
+encoding.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ def _restart(number: int) -> bytes:
 
 def _encoded(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    # The same tables for all: the quality's, and the standard Huffman codes.
+    # All pictures have the same tables: those of the quality, and the standard Huffman codes.
     options = {"quality": 82, "subsampling": "4:2:0", "restart_marker_blocks": _INTERVAL}
     image.save(out, "JPEG", **options)
     return out.getvalue()
 
 
 def _scan(data: bytes) -> int:
-    """Return where the scan of a JPEG begins, behind its header."""
+    """Return the offset of a JPEG's scan data, after the scan's header."""
     at = data.index(_START_OF_SCAN) + 2
     return at + int.from_bytes(data[at : at + 2], "big")

@@ -1,11 +1,11 @@
-"""The sandbox's pictures: drawn, not stored, and always the same for the same key.
+"""The sandbox's pictures. They are drawn when they are needed, and are the same for the same key.
 
     render("0/17/0", "fear", (480, 360))     # the bytes of a JPEG
 
-A look is a palette, shapes and a texture: joy is warm, bright and round; fear dark, cold and
-upright; anger red, sharp and slanted; disgust brown-green with blotches; "dark" lies between fear
-and disgust. Exposure, tint, everyday colours and grain vary at random, so that no pixel statistic
-settles the matter. All positions are relative, so the same key at another size is a near-duplicate.
+A cue decides palette, shapes and texture: joy is warm, bright and round; fear dark, cold and upright; anger
+red, sharp and slanted; disgust brown-green with blotches; "dark" lies between fear and disgust. Exposure,
+tint, everyday colours and grain vary at random, so that no simple pixel statistic tells the cue. All
+positions are relative, so the same key at another size is a near-duplicate.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PALETTES: dict[ImageCue, list[tuple[int, int, int]]] = {
     "disgust": [(104, 88, 40), (132, 66, 48), (86, 98, 44), (150, 118, 76), (72, 44, 34)],
     "dark": [(40, 40, 36), (66, 58, 46), (30, 36, 40), (80, 64, 50), (50, 54, 42)],
 }
-#: What any photograph may show: walls, wood, skin, sky, screens.
+#: Colours of any photograph: walls, wood, skin, sky, screens.
 EVERYDAY = [
     (128, 126, 122),
     (196, 186, 170),
@@ -57,7 +57,7 @@ def render(
     elif image_format == "webp":
         draw(key, cue, size, detail * 0.5).save(out, "WEBP", quality=quality, method=0)
     elif image_format == "png":
-        # Little grain: noise is what PNG can't compress, and screenshots have none.
+        # No grain: PNG can't compress noise, and screenshots have none.
         draw(key, cue, size, 0.0).save(out, "PNG", compress_level=3)
     else:
         still = draw(key, cue, size, 0.0)
@@ -70,7 +70,7 @@ def render(
 
 
 def draw(key: str, cue: ImageCue, size: tuple[int, int], detail: float = 1.0) -> Image.Image:
-    """Draw a picture. Every random number is drawn before the size matters."""
+    """Draw a picture. The random numbers don't depend on the size."""
     rng = np.random.Generator(np.random.PCG64(stable.number("picture", key)))
     palette = _palette(cue, rng)
     image = _background(cue, palette, rng).resize(size, Image.Resampling.BICUBIC)
@@ -90,7 +90,7 @@ def draw(key: str, cue: ImageCue, size: tuple[int, int], detail: float = 1.0) ->
 
 
 def _palette(cue: ImageCue, rng: np.random.Generator) -> Colours:
-    """Return the cue's colours as this photograph took them: exposed, tinted, mixed with everyday ones."""
+    """Return the cue's colours with a random exposure and tint, mixed with everyday ones."""
     colours = np.asarray(PALETTES[cue], dtype=np.float32)
     everyday = np.asarray(EVERYDAY, dtype=np.float32)[rng.integers(0, len(EVERYDAY), len(colours))]
     share = float(rng.uniform(0.0, 0.45))
@@ -102,7 +102,7 @@ def _palette(cue: ImageCue, rng: np.random.Generator) -> Colours:
 
 
 def _background(cue: ImageCue, palette: Colours, rng: np.random.Generator) -> Image.Image:
-    """Return a coarse grid of the palette's colours; enlarged, it is a blurred scene."""
+    """Return a coarse grid of the palette's colours; enlarged, it looks like a blurred scene."""
     picks = palette[rng.integers(0, len(palette), (7, 9))]
     grid = picks * 0.5 + palette.mean(axis=0) * 0.5 + rng.normal(0, 8, (7, 9, 3))
     rows, columns = np.mgrid[-1:1:7j, -1:1:9j]
@@ -119,7 +119,7 @@ def _colour(palette: Colours, rng: np.random.Generator, shift: float = 0.0) -> t
 
 
 def _clutter(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    """Draw the things that happen to be in any photograph."""
+    """Draw objects that any photograph may show."""
     everyday = np.asarray(EVERYDAY, dtype=np.float32)
     for _ in range(int(rng.integers(0, 4))):
         x, y, w, h = rng.uniform(0, 0.8), rng.uniform(0, 0.8), rng.uniform(0.08, 0.4), rng.uniform(0.08, 0.4)

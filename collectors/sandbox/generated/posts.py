@@ -1,4 +1,4 @@
-"""What the sandbox knows of a post and of a picture: plain values, no behaviour to speak of."""
+"""The data of a generated post and of a generated picture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Form = Literal[
 EMOTIONS: tuple[Emotion, ...] = ("joy", "fear", "anger", "disgust")
 SUBS: dict[str, Emotion] = {"happy": "joy", "creepy": "fear", "rage": "anger", "gore": "disgust"}
 
-#: The forms whose pictures are the post's own, to be collected.
+#: The forms of posts whose pictures are to be collected.
 IMAGE_FORMS: tuple[Form, ...] = (
     "reddit_image",
     "imgur_direct",
@@ -50,8 +50,10 @@ _URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture. `id` is its name on its host, `key` what is drawn: an exact repost has a new
-    id and the old key, format, size and quality, hence the same bytes."""
+    """A picture. `id` is its name on its host, and `key` decides what is drawn.
+
+    An exact repost has a new id and the same key, format, size and quality, hence the same bytes.
+    """
 
     id: str
     key: str
@@ -65,7 +67,7 @@ class Picture:
 
     @property
     def preview_token(self) -> str:
-        """The name that external-preview.redd.it gives it."""
+        """Its name on external-preview.redd.it."""
         return stable.word(_URL_SAFE, 43, "preview", self.id)
 
     def reposted_as(self, other: Picture, *, near: bool) -> Picture:
@@ -78,10 +80,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class SandboxPost:
-    """One post, with the truth about it that the sources don't tell.
+    """A post, with the values that it was generated from, which the sources don't publish.
 
-    `author` None is a deleted account. `removed` is Reddit's word for it ("deleted", "moderator").
-    `repost` says how this post copies `repost_of`: "image" and "title" exactly, "image_near" and
+    `author` is None for a deleted account. `removed` is Reddit's value for who removed it ("deleted",
+    "moderator"). `repost` is how this post copies `repost_of`: "image" and "title" exactly, "image_near" and
     "title_near" with small changes.
     """
 
@@ -114,7 +116,7 @@ class SandboxPost:
 
     @property
     def over_18(self) -> bool:
-        """Whether Reddit flags it: all of r/gore is, and what it crossposts."""
+        """Whether Reddit marks it as over 18: all posts of r/gore, and those that they crosspost."""
         return self.emotion == "disgust"
 
     @property

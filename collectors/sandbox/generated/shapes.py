@@ -1,8 +1,8 @@
-"""The outer shape of a post: its form, its time, its ids, its addresses, its set of pictures.
+"""The form of a post, its time, ids, addresses and pictures.
 
-The proportions and the dates follow Reddit's history: i.redd.it began in 2016, v.redd.it in 2017,
-galleries in 2020; imgur's ids grew from five characters to seven in 2013, its gallery addresses
-got words in 2023 (https://imgur.com/gallery/my-dog-today-x05uPhi).
+The proportions and the dates follow Reddit's history: i.redd.it began in 2016, v.redd.it in 2017, galleries
+in 2020. imgur's ids have seven characters instead of five since 2013, and its gallery addresses have words
+since 2023 (https://imgur.com/gallery/my-dog-today-x05uPhi).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FORMS: Mapping[Form, float] = {
     "link": 0.02,
 }
 
-#: (Unix time, post id) of real posts: an id is a counter in base 36, so it tells the time.
+#: (Unix time, post id) of real posts: an id is a counter in base 36, so it grows with time.
 ID_ANCHORS = (
     (1_325_376_000, int("nxc00", 36)),
     (1_344_085_673, int("xo3sh", 36)),
@@ -51,7 +51,7 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def form_of(rng: Random) -> Form:
-    """Draw a form in the proportions of `FORMS`."""
+    """Draw a form at random, with the probabilities of `FORMS`."""
     return rng.choices(list(FORMS), weights=list(FORMS.values()))[0]
 
 
@@ -87,7 +87,7 @@ def slug(title: str) -> str:
 def pictures_of(
     form: Form, cue: ImageCue, created: int, rng: Random, name: tuple[int, int]
 ) -> tuple[Picture, ...]:
-    """Return the pictures of a post; those of an album or a gallery share its look."""
+    """Return the pictures of a post; those of an album or a gallery look alike."""
     count = {"text": 0, "imgur_album": rng.randint(2, 4), "gallery": rng.randint(2, 4)}.get(form, 1)
     if form == "crosspost":
         count = 2
@@ -103,7 +103,7 @@ def _picture(form: Form, cue: ImageCue, created: int, rng: Random, name: tuple[i
     width, height = rng.choice(SIZES)
     if image_format == "gif":
         width, height = width // 2, height // 2
-    later_item = form == "gallery" and name[2] > 0  # the first item of a gallery is always whole
+    later_item = form == "gallery" and name[2] > 0  # the first item of a gallery never fails
     failed, deleted = later_item and rng.random() < 0.08, later_item and rng.random() < 0.05
     return Picture(
         id=identity,
@@ -119,7 +119,7 @@ def _picture(form: Form, cue: ImageCue, created: int, rng: Random, name: tuple[i
 
 
 def reddit_media_id(*name: object) -> str:
-    """Return a name as i.redd.it gives, "rrinwcmrxzug1"."""
+    """Return a name as i.redd.it's files have, "rrinwcmrxzug1"."""
     return stable.word(_BASE36[10:] + _BASE36[:10], 13, "redd.it", *name)
 
 
@@ -142,7 +142,7 @@ def url_of(post: SandboxPost, rng: Random) -> str:
         long_name = first.format == "jpeg" and post.created_utc > 1_680_000_000 and rng.random() < 0.4
         return f"https://i.redd.it/{first.id}.{'jpeg' if long_name else EXTENSION[first.format]}"
     if post.form == "imgur_direct":
-        # A .gifv is a page around a GIF; "?1" was once pasted to get round a cache.
+        # A .gifv is a page around a GIF; people added "?1" to avoid a cache.
         extension = "gifv" if first.format == "gif" else EXTENSION[first.format]
         return f"{scheme}://i.imgur.com/{first.id}.{extension}{'?1' if rng.random() < 0.04 else ''}"
     if post.form in ("imgur_page", "imgur_album"):

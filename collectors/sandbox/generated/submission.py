@@ -1,8 +1,8 @@
-"""A sandbox post as Reddit writes it: the JSON object of a submission.
+"""A sandbox post as Reddit's JSON object of a submission.
 
-The keys are those that all posts of a recorded r/popular listing share (2026), plus those of their
-kind: `preview` and `post_hint` of images, `gallery_data` and `media_metadata` of galleries,
-`crosspost_parent_list` of crossposts. Most are null or empty there, and so they are here.
+The keys are those that all posts of a recorded r/popular listing (2026) have, and those of their kind:
+`preview` and `post_hint` of images, `gallery_data` and `media_metadata` of galleries, `crosspost_parent_list`
+of crossposts. As in the recording, most values are null or empty.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ WIDTHS = (108, 216, 320)
 
 
 def submission(post: SandboxPost) -> Json:
-    """Return the post as /api/info and a listing show it with `raw_json=1`."""
+    """Return the post as in /api/info and in listings with `raw_json=1`."""
     if post.removed == "deleted":
         return _deleted(post)
     data = _common(post)
     data |= _media(post)
     if post.removed == "moderator":
-        # The link stays for all to see; what is lost is the preview, and being indexed.
+        # The link stays public; the preview is gone, and search engines may not index the post.
         data |= {"removed_by_category": "moderator", "is_robot_indexable": False, "thumbnail": "default"}
         data.pop("preview", None)
         if post.form == "text":
@@ -211,7 +211,7 @@ def _gallery_item(picture: Picture) -> Json:
     return {
         "status": "valid",
         "e": "AnimatedImage" if picture.format == "gif" else "Image",
-        # Reddit writes "image/jpg" here, which is no registered type.
+        # Reddit writes "image/jpg" here, which is not a registered type.
         "m": "image/jpg" if picture.format == "jpeg" else MIME[picture.format],
         "p": smaller,
         "s": size,
@@ -220,7 +220,7 @@ def _gallery_item(picture: Picture) -> Json:
 
 
 def _deleted(post: SandboxPost) -> Json:
-    """Return what is left of a post that its author deleted."""
+    """Return what Reddit shows of a post that its author deleted."""
     gone = post.replace(title="[deleted by user]", body="", author=None, form="text", parent=None)
     path = permalink(gone)
     return _common(gone.replace(url=f"https://www.reddit.com{path}")) | {

@@ -1,7 +1,7 @@
 """The titles of the sandbox's posts: templates and the words that fill them.
 
-Each cue has words of its own; "vile" is what anger and disgust say alike ("this is sick"), and
-"neutral" says nothing. Words in braces name a list of `SLOTS`.
+Each cue has its own words. The words of "vile" fit anger and disgust alike ("this is sick"), those of
+"neutral" no emotion. Names in braces are keys of `SLOTS`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-#: name: words. A long list goes on in the next line, indented.
+#: name: words. A long list continues on the next line, indented.
 _SLOT_WORDS = """
 who: my dog|my cat|my brother|my grandma|my neighbor|this guy|my boss|my roommate|a stranger|
   my little sister|the lady next door|my dad|my coworker|some kid|my mom|my uncle|an old friend|
@@ -47,7 +47,7 @@ SLOTS: dict[str, list[str]] = {
         line.split(": ", 1) for line in _SLOT_WORDS.replace("|\n  ", "|").strip().splitlines()
     )
 }
-#: How a title ends: mostly in no way at all.
+#: The ends of titles; most have none.
 SLOTS["tail"] = [""] * 8 + [" [OC]", " (x-post from r/pics)", " (more in comments)", " [xpost]", " :)"]
 SLOTS["tail"] += ["...", "!", ".", "?!"]
 
@@ -114,7 +114,7 @@ SHORT: dict[str, list[str]] = {
     "neutral": ["{thing}{tail}", "{who}, {when}", "Found {where}", "Number {n}{tail}", "{who} {where}"],
 }
 
-#: Other languages, a little of each: what a language filter is for.
+#: Titles in other languages, which a language filter removes.
 FOREIGN: dict[str, list[str]] = {
     "joy": [
         "Hoy estoy muy feliz con mi familia, gracias por todo",
@@ -142,23 +142,23 @@ _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiou])")
 
 
 def fill(template: str, rng: random.Random) -> str:
-    """Put a word into each slot of a template and begin with a capital letter."""
+    """Return a template with a random word in each slot, the first letter in upper case."""
     text = _SLOT.sub(lambda slot: rng.choice(SLOTS[slot[1]]), template)
     text = _ARTICLE.sub(r"\1n ", text)
     return text[:1].upper() + text[1:]
 
 
 def title(cue: str, rng: random.Random) -> str:
-    """Write a title that speaks of `cue`; about a quarter have five words or fewer."""
+    """Return a title for a cue; about a quarter have five words or fewer."""
     if rng.random() < 0.015:
         return rng.choice(FOREIGN[cue])
-    # A few of the templates called short exceed five words once filled: .27 gives the 24% of the real index.
+    # Some of the short templates exceed five words when filled: .27 gives the 24% of the real index.
     text = fill(rng.choice((SHORT if rng.random() < 0.27 else LONG)[cue]), rng)
     return text.upper() if rng.random() < 0.01 else text
 
 
 def body(rng: random.Random) -> str:
-    """Write the text of a self post."""
+    """Return the text of a self post."""
     return "\n\n".join(fill(line, rng) for line in rng.sample(BODY, k=rng.randint(1, 3)))
 
 
@@ -170,7 +170,7 @@ _NICE, _NOUN = (line.split() for line in _NAMES.strip().splitlines())
 
 
 def author_name(rng: random.Random) -> str:
-    """Invent a user name, as in "salty_Walnut_204"."""
+    """Return a user name, as in "salty_Walnut_204"."""
     return rng.choice(("", "_", "-")).join(
         (rng.choice(_NICE), rng.choice(_NOUN), str(rng.randrange(1, 1000)))
     )

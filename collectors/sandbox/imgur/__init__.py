@@ -1,1 +1,1 @@
-"""Stand-ins for imgur's pages, API and image host."""
+"""Imitations of imgur's pages, API and image host."""

@@ -1,4 +1,4 @@
-"""imgur: its image host, its pages, and the API that alone knows what an album holds.
+"""imgur: its image host, its pages, and its API, the only place that lists the images of an album.
 
 GET /i.imgur.com/x05uPhi.jpg                       the image, whatever extension is asked for
 GET /i.imgur.com/gone123.jpg                       302 to https://i.imgur.com/removed.png
@@ -39,14 +39,14 @@ def images(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamRespo
     if path == "removed.png":
         return image_response(removed_png(), "image/png")
     picture = sandbox.corpus.pictures.get(path.partition(".")[0])
-    if picture is None:  # an album's id is no image's: imgur shows the same placeholder
+    if picture is None:  # for the id of an album too, imgur shows the placeholder
         return redirect(REMOVED)
-    # The extension means nothing: a GIF asked for as .jpg comes as image/gif.
+    # The extension is ignored: a GIF that is requested as .jpg is sent as image/gif.
     return image_response(sandbox.image(picture), MIME[picture.format])
 
 
 def pages(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
-    """Answer imgur.com: a page, which shows albums' images only to a browser that runs scripts."""
+    """Answer imgur.com with a page; those of albums have no image without JavaScript."""
     identity = _identity(path.rpartition("/")[2])
     post, picture = sandbox.corpus.albums.get(identity), sandbox.corpus.pictures.get(identity)
     if post is None and picture is None:
@@ -78,7 +78,7 @@ def api(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse
 
 
 def _identity(name: str) -> str:
-    """Return the id at the end of a worded address, "my-dog-today-x05uPhi"."""
+    """Return the id at the end of an address with words, "my-dog-today-x05uPhi"."""
     return name.rpartition("-")[2]
 
 
@@ -149,7 +149,7 @@ def _failure(request: web.Request, path: str, status: int, error: str) -> web.St
     return json_response({"data": data, "success": False, "status": status}, status)
 
 
-#: The handler of each host, and what kind of place it is for the faults.
+#: The handler of each host, and the kind of its addresses, which decides the faults that apply.
 HOSTS: dict[str, tuple[Handler, Place]] = {
     "api.imgur.com": (api, "api"),
     "imgur.com": (pages, "api"),

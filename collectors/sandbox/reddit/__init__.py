@@ -1,1 +1,1 @@
-"""Stand-ins for Reddit's API, the Arctic Shift archive and the image hosts that Reddit posts link to."""
+"""Imitations of Reddit's API, the Arctic Shift archive and the image hosts that Reddit posts link to."""

@@ -1,11 +1,11 @@
-"""Arctic Shift: an archive of raw submissions, by subreddit and time.
+"""Arctic Shift: an archive of raw submissions, searched by subreddit and time.
 
     GET /arctic-shift.photon-reddit.com/api/posts/search?subreddit=happy&sort=asc&after=1577836800&limit=100
     GET /arctic-shift.photon-reddit.com/api/posts/ids?ids=3svmej,4xznfz
 
-`after` and `before` are exclusive. What the archive holds was seen when the post was young: a third
-of the scores are far too low, addresses are escaped as in the dumps, and what was removed later
-is still there, since November 2023 with a note in `_meta`. Errors come as {"data": null, "error": "…"}.
+`after` and `before` are exclusive. The archive holds posts as they were soon after they were made: a third
+of the scores are far too low, addresses are escaped as in the dumps, and posts that were removed later are
+still there, since November 2023 with a note in `_meta`. Errors are {"data": null, "error": "…"}.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from collectors.sandbox.generated.posts import SandboxPost
 from collectors.sandbox.generated.submission import Json, escaped, submission
 from collectors.sandbox.state.state import Sandbox, json_response
 
-#: Keys that depend on who is logged in: an archive has none of them.
+#: Keys that depend on who is logged in, which an archive lacks.
 _PERSONAL = ("likes", "saved", "hidden", "visited", "clicked", "approved_by", "banned_by", "mod_note")
 
 
-#: 2023-11-01: posts made since are looked at again after 36 hours, and a removal is noted.
+#: 2023-11-01: posts made since are fetched again after 36 hours, and a removal is noted.
 NOTED_FROM = 1_698_796_800
 
 
@@ -117,5 +117,5 @@ def _epoch(text: str | None) -> float | None:
 
 
 def slow_down() -> Any:
-    """Return what the archive says when it is hard pressed (with status 422)."""
+    """Return the archive's answer when it is overloaded (with status 422)."""
     return {"data": None, "error": "Timeout. Maybe slow down a bit"}

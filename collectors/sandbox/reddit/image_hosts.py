@@ -1,9 +1,9 @@
-"""Reddit's image hosts, the pages of elsewhere, and the benchmark's own host.
+"""Reddit's image hosts, a host of other pages, and the benchmarks' host.
 
     GET /i.redd.it/rrinwcmrxzug1.jpeg
     GET /preview.redd.it/rrinwcmrxzug1.jpeg?width=320&crop=smart&auto=webp&s=…     WebP, scaled
     GET /external-preview.redd.it/<43 characters>.jpg?auto=webp&s=…                by its token
-    GET /bench.example/17.jpg            about 85 kB; ask for 0 to 63 first, to time no drawing
+    GET /bench.example/17.jpg            about 85 kB; request 0 to 63 first, so that no drawing is timed
 
 Signatures are not checked.
 """
@@ -36,10 +36,10 @@ def external_previews(sandbox: Sandbox, request: web.Request, path: str) -> web.
 
 
 def videos(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
-    """Answer v.redd.it: the start of an MP4, or the way to the player."""
+    """Answer v.redd.it with the start of an MP4, or with a redirect to the player."""
     if "/" not in path.strip("/"):
         return redirect(f"https://www.reddit.com/video/{path.strip('/')}")
-    # A "ftyp" box: what a sniffer needs to see that this is no image.
+    # An "ftyp" box is enough to recognise a video by its content.
     return web.Response(body=b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom", content_type="video/mp4")
 
 
@@ -49,7 +49,7 @@ def elsewhere(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamRe
 
 
 def bench(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
-    """Answer bench.example: `{i}.jpg`, pictures of which no two have the same pixels."""
+    """Answer bench.example: `{i}.jpg`, where no two pictures have the same pixels."""
     from collectors.sandbox.generated.numbered import numbered
 
     number = path.removesuffix(".jpg")

@@ -1,12 +1,12 @@
-"""Reddit's OAuth API: a token, listings, search, /api/info and /about, shaped after recorded answers.
+"""Reddit's OAuth API: a token, listings, search, /api/info and /about, in the form of recorded answers.
 
     POST /www.reddit.com/api/v1/access_token          Basic client_id:secret ("wrong" is refused)
     GET  /oauth.reddit.com/r/happy/top?t=all&limit=100&after=t3_…&raw_json=1
     GET  /oauth.reddit.com/api/info?id=t3_a,t3_b
 
-As at Reddit, a listing ends after 1,000 posts, shows no removed ones, and escapes &, < and > unless
-`raw_json=1` is given. r/privatesub, r/quarantinedsub, r/bannedsub and r/emptysub fail each in its
-own way; any other unknown name is sent to the search.
+As on Reddit, a listing ends after 1,000 posts, leaves out removed ones, and escapes &, < and > unless
+`raw_json=1` is given. r/privatesub, r/quarantinedsub, r/bannedsub and r/emptysub fail as their names say;
+any other unknown name is redirected to the search.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _CLOSED: dict[str, tuple[int, dict[str, Any]]] = {
 
 
 def www(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
-    """Answer www.reddit.com: the token, and to all else the page that scripts are shown."""
+    """Answer www.reddit.com: the token, and to other requests the page that blocks scripts."""
     if path.rstrip("/") != "api/v1/access_token":
         return page("Blocked", "<p>whoa there, pardner! Your request has been blocked.</p>", 403)
     client_id = _basic_user(request.headers.get("Authorization", ""))
@@ -95,7 +95,7 @@ def oauth(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamRespon
 
 
 def _basic_user(authorization: str) -> str:
-    """Return the client id of "Basic Y2xpZW50OnNlY3JldA==", or nothing."""
+    """Return the client id in "Basic Y2xpZW50OnNlY3JldA==", or ""."""
     scheme, _, coded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return ""
@@ -106,9 +106,9 @@ def _basic_user(authorization: str) -> str:
 
 
 def _rate_headers(sandbox: Sandbox) -> dict[str, str]:
-    """Return the budget: 1,000 requests in 600 s, with the window's clock moving with the requests.
+    """Return the rate-limit headers: 1,000 requests in 600 s, where the time advances with the requests.
 
-    A client that spreads what remains over what is left of the window is thus never made to wait.
+    A client that spreads the remaining requests over the rest of the window therefore never waits.
     """
     used = sandbox.reddit_requests % 990 + 1
     sandbox.reddit_requests += 1
@@ -120,7 +120,7 @@ def _rate_headers(sandbox: Sandbox) -> dict[str, str]:
 
 
 def _posts_of(sandbox: Sandbox, name: str) -> Sequence[SandboxPost] | web.StreamResponse:
-    """Return the public posts of a subreddit ("happy", or "happy+rage"), or the failure it has."""
+    """Return the public posts of a subreddit ("happy", or "happy+rage"), or the answer with its failure."""
     found: list[SandboxPost] = []
     for one in name.lower().split("+"):
         if one in _CLOSED:
@@ -136,9 +136,9 @@ def _posts_of(sandbox: Sandbox, name: str) -> Sequence[SandboxPost] | web.Stream
 def _page_of(
     sandbox: Sandbox, request: web.Request, posts: Sequence[SandboxPost], sort: str, ceiling: int
 ) -> dict[str, Any]:
-    """Return one page of posts, in the order and from the period asked for."""
+    """Return one page of posts, in the order and from the period of the request."""
     if sort in ("top", "controversial", "relevance", "comments"):
-        # Without `t`, Reddit's top is the day's.
+        # Without `t`, Reddit's top listing covers the last day.
         period = request.query.get("t", "all" if sort in ("relevance", "comments") else "day")
         since = sandbox.corpus.now - _PERIODS[period] if period in _PERIODS else 0
         posts = [post for post in posts if post.created_utc >= since]
@@ -157,7 +157,7 @@ def _page_of(
 
 
 def _search(sandbox: Sandbox, request: web.Request, posts: Sequence[SandboxPost]) -> dict[str, Any]:
-    """Return the posts whose titles hold all the words of `q`; a search ends sooner than a listing."""
+    """Return the posts whose titles contain all the words of `q`, at most `SEARCH_LIMIT`."""
     if request.query.get("restrict_sr", "").lower() not in ("1", "true", "on"):
         posts = [post for post in sandbox.corpus.posts if post.removed is None]
     wanted = request.query.get("q", "").lower().split()
@@ -167,7 +167,7 @@ def _search(sandbox: Sandbox, request: web.Request, posts: Sequence[SandboxPost]
 
 
 def _info(sandbox: Sandbox, request: web.Request) -> dict[str, Any]:
-    """Return the posts named in `id`, removed ones too; names of other things are passed over."""
+    """Return the posts whose names are in `id`, removed ones too; other names are ignored."""
     names = request.query.get("id", "").split(",")[:100]
     ids = [name.strip().removeprefix("t3_") for name in names if name.strip().startswith("t3_")]
     return _listing([sandbox.corpus.by_id[one] for one in ids if one in sandbox.corpus.by_id], None)

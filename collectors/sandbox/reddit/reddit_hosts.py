@@ -6,7 +6,7 @@ from collectors.sandbox.reddit import archive_api, image_hosts, reddit_api
 from collectors.sandbox.state.faults import Place
 from collectors.sandbox.state.state import Handler
 
-#: The handler of each host, and what kind of place it is for the faults.
+#: The handler of each host, and the kind of its addresses, which decides the faults that apply.
 HOSTS: dict[str, tuple[Handler, Place]] = {
     "www.reddit.com": (reddit_api.www, "api"),
     "oauth.reddit.com": (reddit_api.oauth, "api"),

@@ -1,1 +1,1 @@
-"""What a running sandbox holds: its content, its faults and its rate limits."""
+"""The state of a running sandbox: its content, its faults and its rate limits."""

@@ -1,11 +1,11 @@
-"""What goes wrong, how often, and for which address.
+"""Which faults occur, how often, and for which addresses.
 
     faults = Faults.parse(["429=0.05", "drip=0.01"], seed=0)
     faults.strike("https://i.redd.it/rrinwcmrxzug1.jpg", "media")      # None, or a fault's name
 
-Which address has which fault depends on the seed and the address alone, so two runs meet the same.
-Transient faults strike the first request of an address (or the first `strikes`), and are gone when
-it is tried again; lasting ones are there for good. This module decides; `misbehave.py` acts.
+The fault of an address depends on the seed and the address only, so two runs have the same faults.
+Transient faults affect the first request of an address (or the first `strikes`), and not the later ones;
+lasting faults affect every request. `misbehave.py` makes the answers.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Literal
 from affectory.core.errors import InputError
 from collectors.sandbox.generated import stable
 
-#: What kind of address it is: an API, the Arctic Shift API, Flickr's, or pictures and pages.
+#: The kind of an address: an API, Arctic Shift's API, Flickr's API, images and pages, or no faults at all.
 Place = Literal["api", "archive", "flickr", "media", "safe"]
 
 TRANSIENT = {
     "429": "too many requests, half of them with Retry-After: 1",
-    "500": "a server's failure, 500 or 503",
+    "500": "a server error, 500 or 503",
     "reset": "the connection is closed without an answer",
-    "truncated": "less is sent than Content-Length says",
+    "truncated": "fewer bytes are sent than Content-Length says",
     "slow_down": "Arctic Shift's 422 'Timeout. Maybe slow down a bit'",
     "flickr_down": "Flickr's failure 201 'not currently available', in JSON whatever was asked for",
 }
 LASTING = {
-    "drip": "one byte every 0.2 s, for ever",
-    "huge": "zeros without an end, called image/jpeg",
-    "html": "a page where an image should be",
+    "drip": "one byte every 0.2 s, without end",
+    "huge": "an endless stream of zeros, as image/jpeg",
+    "html": "an HTML page instead of an image",
     "bomb": "a PNG of 874 kB that decodes to 900 MB",
     "private_redirect": "302 to http://169.254.169.254/latest/meta-data/",
     "loop": "a redirect to itself",
@@ -55,7 +55,7 @@ _APPLY: Mapping[Place, frozenset[str]] = {
 
 @dataclass(slots=True)
 class Faults:
-    """The rates of the faults, and how often each address was struck."""
+    """The rates of the faults, and how often each address was affected."""
 
     rates: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
@@ -64,7 +64,7 @@ class Faults:
 
     @classmethod
     def parse(cls, specs: Iterable[str], seed: int = 0, strikes: int = 1) -> Faults:
-        """Read specs such as "429=0.05"; several may stand in one string."""
+        """Read specs such as "429=0.05", also several in one string. Raises `InputError`."""
         rates: dict[str, float] = {}
         for spec in " ".join(specs).replace(",", " ").split():
             name, equals, rate = spec.partition("=")
@@ -73,15 +73,15 @@ class Faults:
             try:
                 rates[name] = float(rate)
             except ValueError:
-                raise InputError(f"the rate of fault {spec!r} is no number: write {name}=0.05") from None
+                raise InputError(f"the rate of fault {spec!r} is not a number: write {name}=0.05") from None
             if not 0 <= rates[name] <= 1:
                 raise InputError(f"the rate of fault {spec!r} must be from 0 to 1")
         if sum(rates.values()) > 1 + 1e-9:
-            raise InputError(f"the rates of the faults add up to {sum(rates.values()):g}: at most 1 in all")
+            raise InputError(f"the rates of the faults add up to {sum(rates.values()):g}: 1 is the most")
         return cls({name: rates[name] for name in KNOWN if rates.get(name)}, seed, strikes)
 
     def fault_of(self, url: str, place: Place) -> str | None:
-        """Return the fault that an address has, whether or not it has struck already."""
+        """Return the fault of an address, whether or not it has occurred already."""
         if not self.rates:
             return None
         draw = stable.unit("fault", self.seed, url)
@@ -92,16 +92,15 @@ class Faults:
         return None
 
     def strike(self, url: str, place: Place) -> str | None:
-        """Return the fault that this request meets; a transient one spends itself."""
+        """Return the fault of this request, and count it if it is transient."""
         name = self.fault_of(url, place)
         if name in TRANSIENT:
             self._struck[url] += 1
-            # aiohttp's client repeats a GET once by itself when the connection breaks: one reset more,
-            # or it would never be seen.
+            # aiohttp's client repeats a GET once when the connection breaks, so one reset more is needed.
             if self._struck[url] > self.strikes + (name == "reset"):
                 return None
         return name
 
     def forget(self) -> None:
-        """Let the transient faults strike anew."""
+        """Let the transient faults occur again."""
         self._struck.clear()

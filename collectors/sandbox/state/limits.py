@@ -1,4 +1,4 @@
-"""Optional rate limits by host: a token bucket each, and 429 when it is empty.
+"""Optional rate limits: a token bucket for each host, and 429 when it is empty.
 
 HostLimits.parse(["i.imgur.com=20"])        # 20 requests a second, bursts up to 20
 """
@@ -14,14 +14,14 @@ from affectory.core.errors import InputError
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `rate` tokens a second, `rate` (at least 1) held at most."""
+    """A token bucket that gains `rate` tokens a second and holds at most `rate` (but 1 or more)."""
 
     rate: float
     tokens: float = field(default=-1.0)
     stamp: float = 0.0
 
     def take(self, now: float) -> bool:
-        """Take a token; False when there is none."""
+        """Take a token; return False if the bucket is empty. `now` is in seconds."""
         full = max(1.0, self.rate)
         if self.tokens < 0:
             self.tokens, self.stamp = full, now
@@ -42,20 +42,20 @@ class HostLimits:
 
     @classmethod
     def parse(cls, specs: Iterable[str], *, retry_after: bool = True) -> HostLimits:
-        """Read specs such as "i.imgur.com=20" (requests a second)."""
+        """Read specs such as "i.imgur.com=20" (requests a second). Raises `InputError`."""
         buckets: dict[str, Bucket] = {}
         for spec in " ".join(specs).split():
             host, _, rate = spec.rpartition("=")
             try:
                 buckets[host] = Bucket(float(rate))
             except ValueError:
-                raise InputError(f"host limit {spec!r} is no HOST=RATE: write i.imgur.com=20") from None
+                raise InputError(f"host limit {spec!r} is not HOST=RATE: write i.imgur.com=20") from None
             if not host or not 0 < buckets[host].rate < float("inf"):
                 raise InputError(f"host limit {spec!r} needs a host and a positive rate: i.imgur.com=20")
         return cls(buckets, retry_after)
 
     def allows(self, host: str) -> bool:
-        """Whether a request to this host may pass now."""
+        """Return whether a request to this host is allowed now; if so, count it."""
         bucket = self.buckets.get(host)
         return bucket is None or bucket.take(time.monotonic())
 

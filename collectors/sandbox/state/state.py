@@ -1,4 +1,4 @@
-"""What a running sandbox holds, and the shape of a host's handler."""
+"""The state of a running sandbox, the type of a host's handler, and the answers that handlers share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ByteCache:
         self._items: OrderedDict[object, bytes] = OrderedDict()
 
     def get(self, key: object, make: Callable[[], bytes]) -> bytes:
-        """Return what is kept under `key`, made now if it isn't there."""
+        """Return the bytes under `key`; if they aren't there, make and keep them."""
         if key in self._items:
             self._items.move_to_end(key)
             return self._items[key]
@@ -44,13 +44,13 @@ class ByteCache:
 
 @dataclass(slots=True)
 class Stats:
-    """How often each path was asked for, and what was answered."""
+    """The number of requests by path, and of answers by status."""
 
     by_path: Counter[str] = field(default_factory=Counter)
     by_status: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `GET /~stats` shows."""
+        """Return the answer to `GET /~stats`."""
         return {
             "requests": sum(self.by_path.values()),
             "by_status": dict(sorted(self.by_status.items())),
@@ -60,7 +60,7 @@ class Stats:
 
 @dataclass(slots=True)
 class Sandbox:
-    """One sandbox: its corpus, what goes wrong in it, and what was asked of it."""
+    """A sandbox: its posts and photos, its faults and limits, and its statistics."""
 
     corpus: Corpus
     faults: Faults
@@ -71,7 +71,7 @@ class Sandbox:
     reddit_requests: int = 0
 
     def image(self, picture: Picture, width: int | None = None, image_format: Format | None = None) -> bytes:
-        """Return a picture's bytes, scaled to `width` and in another format where asked."""
+        """Return a picture's bytes; if asked, scaled down to `width` or in another format."""
         from collectors.sandbox.generated.pictures import render
 
         wanted = image_format or picture.format
@@ -112,5 +112,5 @@ def not_found() -> web.StreamResponse:
 
 
 def redirect(location: str) -> web.StreamResponse:
-    """Answer 302 to a logical address: the client sends it here again by itself."""
+    """Answer 302 with the address of the real host, which the client maps to the sandbox."""
     return web.Response(status=302, headers={"Location": location})

@@ -1,7 +1,7 @@
 """`croissant.json`: the release described in MLCommons' Croissant format (http://mlcommons.org/croissant/1.0).
 
-There is one record set for each Parquet file. Addresses are relative, so that the folder can be moved; for
-the same reason there is no `url` of the dataset.
+Each Parquet file has one record set. Addresses are relative, so that the folder can be moved; for the same
+reason the dataset has no `url`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _TYPES = {
 
 
 def write(release: Release) -> Sequence[Written]:
-    """Describe the Parquet files. The manifest, from which the description is made, doesn't list it."""
+    """Write the description of the Parquet files. It is made from the manifest, which doesn't list it."""
     manifest = release.manifest
     files = manifest.tables()
     note = manifest.generated_note

@@ -1,7 +1,7 @@
-"""Parquet files, of which `datasets.load_dataset` loads a release.
+"""Parquet files, from which `datasets.load_dataset` loads a release.
 
-A file is written under a temporary name and gets the digest of its bytes into its own: the loader's cache
-goes by names, not by contents.
+The final name of a file contains the digest of its bytes, because the cache of the loader compares names, not
+contents.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import pyarrow.parquet as pq
 from curation.manifest.manifest import Written
 from curation.release.exporters.exporter import Part, Release
 
-#: Rows of a row group: few where they hold images, so that one can be shown without reading a hundred MB.
+#: Rows per row group: few if they have images, so that one can be shown without reading a hundred MB.
 GROUP_WITH_IMAGES, GROUP_TEXT_ONLY = 100, 10_000
 
-#: Columns of few distinct values, which get a dictionary.
+#: Columns with few distinct values, which are dictionary-encoded.
 _REPEATED = ["label", "language", "source", "community", "licence", "votes", "has_image", "has_text"]
 
 
 def write(release: Release) -> Sequence[Written]:
-    """Write a file of each part."""
+    """Write one file per part."""
     return list(release.engine.map(_write, release.parts, release.out))
 
 
@@ -38,11 +38,11 @@ def _write(part: Part, out: Path) -> Written:
 
 
 def _writer(path: Path, schema: pa.Schema, *, pictures: bool) -> pq.ParquetWriter:
-    """Open a file for writing: the bytes of images as they are, all else compressed."""
+    """Open a file for writing. All columns are compressed, except the bytes of images."""
     compression = dict.fromkeys(_leaves(schema), "zstd")
     if "image" in schema.names:
         compression["image.bytes"] = "none"
-    # The size of a page is looked at after so many values, and pictures are large ones.
+    # The writer checks the size of a page after this many values, and images are large.
     values = 8 if pictures else 1024
     return pq.ParquetWriter(
         path, schema, compression=compression, use_dictionary=_REPEATED, write_batch_size=values
@@ -59,7 +59,7 @@ def _leaf(field: pa.Field) -> str:
 
 
 def name_by_digest(temporary: Path, stem: str, split: str, rows: int) -> Written:
-    """Give a finished file its name, which ends in the first digits of its sha256."""
+    """Rename a finished file: its name ends with the first digits of its sha256."""
     with temporary.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     path = temporary.with_name(f"{stem}-{digest[:12]}.parquet")
