@@ -288,7 +288,7 @@ def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
 def _in_library_cache(options: Options) -> Iterator[Found]:
     import shlex
 
-    from curation.deleted.outside import cached, library_cache
+    from curation.deleted.copies_elsewhere import cached, library_cache
 
     cache = library_cache()
     names = {path.name for place in (options.datasets, options.results) for path in place.glob("*")}

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from affectory.core import files
 from affectory.core.errors import BaselineError
-from affectory.core.images import to_rgb
+from affectory.core.rgb import to_rgb
 
 #: `weights` of a network as it is before any training.
 RANDOM = "random"

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from collectors.crawl.crawl import Plan, crawl
-from collectors.crawl.images import ImagePolicy
+from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.source import Failure, Page
 from collectors.http.client import Client, Limits
 from collectors.http.rates import Budget

@@ -199,7 +199,7 @@ def conflict(base: str, folder: Path) -> Outcome:
 def small_store(folder: Path) -> None:
     """Make a store of 60 posts with a picture each, one of them a gallery of three, and 3 pairs of copies."""
     from benchmarks._hostile_server import picture
-    from collectors.crawl.images import ImagePolicy, keep
+    from collectors.crawl.decode import ImagePolicy, keep
     from collectors.store import Store
     from collectors.store.record import Media, Post
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from affectory.core.errors import AffectoryError
 from affectory.core.progress import Display
+from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
-from collectors.crawl.images import ImagePolicy
 from collectors.crawl.progress import Progress
 from collectors.crawl.selection import Selection
 from collectors.crawl.source import Failure, ImageStage, Source, Work

@@ -75,7 +75,7 @@ class CrawlOptions:
     def plan(self, folder: Path, command: str, communities: Sequence[str]) -> Plan:
         """Return the plan of a crawl with these options; a site replaces what else it needs."""
         from collectors.crawl.crawl import Plan
-        from collectors.crawl.images import ImagePolicy
+        from collectors.crawl.decode import ImagePolicy
 
         return Plan(
             folder,

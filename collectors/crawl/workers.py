@@ -26,7 +26,7 @@ from typing import Self
 
 from affectory.core.errors import AffectoryError
 from affectory.core.processes import end_with, fork_server
-from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, keep
 from collectors.store.record import Outcome
 
 #: Images that a worker holds: the one it works on, and the next, so that it never waits for the event loop.
@@ -67,7 +67,7 @@ class Workers:
         limits: TimeLimits = TimeLimits(),
     ) -> None:
         try:
-            context = fork_server(["collectors.crawl.images"])
+            context = fork_server(["collectors.crawl.decode"])
         except OSError as error:
             raise _cannot_start(error.strerror or str(error)) from None
         self._arguments = (context, work, folder, run_id, policy, limits)

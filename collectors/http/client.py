@@ -30,7 +30,7 @@ import aiohttp
 from collectors.http import answers
 from collectors.http.answers import Answer, FetchError
 from collectors.http.bodies import bad_chunks, is_bad_chunks, read_body
-from collectors.http.budget import ByteBudget, Share
+from collectors.http.byte_budget import ByteBudget, Share
 from collectors.http.guard import GuardedResolver, PrivateAddress, check_url, origin
 from collectors.http.hosts import Clock, Host, HostDown, SystemClock
 from collectors.http.rates import Budget

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from collectors.crawl.crawl import MakeSource
-from collectors.crawl.images import ImagePolicy
+from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.source import Failure, Page, Source, Work
 from collectors.crawl.workers import HELD, Workers
 from collectors.http.client import Client

@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from collectors.crawl.images import ImagePolicy, examine, write
+from collectors.crawl.decode import ImagePolicy, examine, write
 from collectors.local.posts import image_path
 from collectors.store.layout import media_path
 from collectors.store.record import Outcome

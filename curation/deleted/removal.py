@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from affectory.core.numbers import count
 from affectory.encoders import feature_cache
 from collectors.store import Store
-from curation.deleted import outside, run_results
+from curation.deleted import copies_elsewhere, run_results
 from curation.deleted.rewrite import Rewritten, require, rewrite
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
@@ -181,7 +181,7 @@ class _Said:
 
     def outside(self, store: Path, *, wrote: bool) -> list[str]:
         """Name the copies that the purge doesn't remove, each with the command that does."""
-        found = outside.commands(self.places.folder, store, self.words) if self.words else []
+        found = copies_elsewhere.commands(self.places.folder, store, self.words) if self.words else []
         if wrote:
             name, folder = self.described.name, shlex.quote(str(self.places.folder))
             upload = f"hf upload USER/{name} {folder} --repo-type dataset --delete '*'"

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from affectory.core.errors import ReleaseError
 from affectory.core.numbers import count
 from collectors.store import Store
-from curation.deleted import copies
-from curation.deleted.copies import Back, Released
+from curation.deleted import reinstated
+from curation.deleted.reinstated import Back, Released
 from curation.duplicates import duplicates
 from curation.manifest import manifest
 from curation.manifest.ledger import Ledger, ledger
@@ -70,7 +70,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
     require(old, described)
     out = place / "release"
     before = Released(_ids(old, described), pq.read_table(old / dropped_file(described).path))
-    back = copies.come_back(before, words, described, store, place)
+    back = reinstated.come_back(before, words, described, store, place)
     tables = _tables(old, described, words, back)
     ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
     if not len(ids):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
-from affectory.core.images import to_rgb, upright
+from affectory.core.rgb import to_rgb, upright
 from collectors.store import media_path
 from curation.duplicates.near_images import difference_hash
 from curation.filters.stage import ROWS, separate, with_column

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
-from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, keep
 
 ROOT = Path(__file__).parents[2]
 ORIGINALS = ROOT.parent / "shared" / "data" / "met_meme" / "originals"

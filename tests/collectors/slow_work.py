@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-from collectors.crawl.images import keep
+from collectors.crawl.decode import keep
 from collectors.store.record import Outcome
 
 

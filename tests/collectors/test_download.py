@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from affectory.core.errors import StoreError
+from collectors.crawl.decode import ImagePolicy, keep
 from collectors.crawl.download import Downloads, as_outcome
-from collectors.crawl.images import ImagePolicy, keep
 from collectors.crawl.progress import Progress
 from collectors.crawl.workers import TimeLimits, Workers
 from collectors.http.answers import FetchError

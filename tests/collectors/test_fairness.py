@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from collectors.crawl.crawl import Plan, crawl
+from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import Downloads
-from collectors.crawl.images import ImagePolicy
 from collectors.crawl.progress import Progress
 from collectors.crawl.source import Page
 from collectors.crawl.summary import Summary, silent_hosts

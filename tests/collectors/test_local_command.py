@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.crawl.images import ImagePolicy
+from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.workers import TimeLimits, Workers
 from collectors.local.images import look
 from collectors.local.posts import image_path, image_url

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, keep
 from collectors.crawl.workers import TimeLimits, Workers, WorkersError
 from tests.collectors import slow_work
 from tests.collectors.pictures import slow_jpeg
@@ -102,7 +102,7 @@ def test_workers_that_are_sent_home_before_they_begin_say_nothing():
     program = (
         "import asyncio\n"
         "from pathlib import Path\n"
-        "from collectors.crawl.images import ImagePolicy\n"
+        "from collectors.crawl.decode import ImagePolicy\n"
         "from collectors.crawl.workers import Workers\n"
         "async def go():\n"
         "    with Workers(2, Path('.'), 1, ImagePolicy()):\n"
@@ -172,7 +172,7 @@ def test_the_limits_hold_where_the_program_ignores_and_blocks_their_signals(fold
     program = (
         "import asyncio, signal, sys\n"
         "from pathlib import Path\n"
-        "from collectors.crawl.images import ImagePolicy\n"
+        "from collectors.crawl.decode import ImagePolicy\n"
         "from collectors.crawl.workers import TimeLimits, Workers\n"
         "from tests.collectors.slow_work import work\n"
         "for number in (signal.SIGPROF, signal.SIGALRM):\n"
@@ -220,7 +220,7 @@ def test_a_disk_that_takes_nothing_is_the_callers_error(tmp_path):
 PARENT = """
 import asyncio, signal, sys
 from pathlib import Path
-from collectors.crawl.images import ImagePolicy
+from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.workers import Workers, WorkersError
 
 async def go():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from collectors.crawl.images import ImagePolicy, keep, sniff
+from collectors.crawl.decode import ImagePolicy, keep, sniff
 from tests.collectors.pictures import (
     ORIENTED,
     ROOT,
@@ -192,7 +192,7 @@ def test_a_full_disk_leaves_no_half_written_file(folder):
     code = """
 import resource, signal, sys
 from pathlib import Path
-from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, keep
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # the disk's end, as this process sees it
 try:

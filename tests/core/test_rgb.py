@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from affectory.core.images import to_rgb
+from affectory.core.rgb import to_rgb
 
 
 def encoded(image, form, **options):

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image, ImageFile
 
-from affectory.core.images import to_rgb
+from affectory.core.rgb import to_rgb
 from collectors.crawl.frames import MAX_FRAMES, gif_frames, tiff_frames
 from collectors.http.answers import html_title
 from collectors.store.layout import media_path

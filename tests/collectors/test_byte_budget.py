@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.http.budget import ByteBudget
+from collectors.http.byte_budget import ByteBudget
 
 
 def test_who_comes_first_is_served_first_though_a_later_one_would_fit():

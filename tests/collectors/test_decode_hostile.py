@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, keep
 from collectors.sandbox.imgur.imgur_hosts import removed_png
 from collectors.sandbox.misbehave import PIXEL, bomb, corrupt
 from tests.collectors.pictures import (
@@ -147,7 +147,7 @@ def test_a_bomb_costs_little_memory(folder):
     code = """
 import resource, sys
 from pathlib import Path
-from collectors.crawl.images import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, keep
 from collectors.sandbox.misbehave import bomb
 for side in (None, 256):
     print(keep(bomb(), "https://i.redd.it/a.png", Path(sys.argv[1]), 1, ImagePolicy(max_side=side)).reason)
