@@ -6,7 +6,9 @@ import base64
 import io
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from affectory.core.rgb import to_rgb
 
 #: The most pixels of the longer side, and the most bytes of a JPEG; they bound the size of a page.
 SIDE, MOST_BYTES = 160, 11_000
@@ -28,19 +30,9 @@ def _small(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as image:
         shrink = max(1.0, max(image.size) / (2 * SIDE))
         image.draft("RGB", (int(image.width / shrink), int(image.height / shrink)))
-        small = _upright_rgb_on_white(image)
+        small = to_rgb(image)
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         return small
-
-
-def _upright_rgb_on_white(image: Image.Image) -> Image.Image:
-    """Return the image as RGB, turned as its EXIF orientation says, with white behind transparency."""
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return image.convert("RGB")
-    image.thumbnail((2 * SIDE, 2 * SIDE))  # composing is slow for large images
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
 def _address(image: Image.Image) -> str:
