@@ -20,7 +20,7 @@ from affectory.core.errors import AffectoryError
 def writable(folder: Path, what: str) -> Iterator[None]:
     """Turn an `OSError` of the block, such as a full disk, into an `AffectoryError`.
 
-    `what` is written to `folder` in the block, as the message calls it: "the release".
+    The block writes to `folder`; `what` names in the message what is written: "the release".
     """
     try:
         yield

@@ -63,9 +63,10 @@ class Pace:
         return self._now() - self._began
 
     def rate(self, done: int) -> float:
-        """Return the growth per second over the last `WINDOW` seconds, or since the last but one growth.
+        """Return the growth per second over the last `WINDOW` seconds.
 
-        The second holds for a count that grows less than once in `WINDOW` seconds.
+        For a count that grows more slowly than once in `WINDOW` seconds, it is measured since its last growth
+        but one.
         """
         now = self._now()
         if done != self._seen[-1][1]:

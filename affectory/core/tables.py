@@ -25,7 +25,7 @@ class Table(BaseModel):
 
 
 def among(names: Collection[str]) -> AfterValidator:
-    """Return a validator for values that must be one of `names`, as they are when a value is validated."""
+    """Return a validator for values that must be in `names`; later additions to `names` count too."""
 
     def check(name: str) -> str:
         if name not in names:

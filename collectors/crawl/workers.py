@@ -114,7 +114,7 @@ class WorkersError(AffectoryError):
 
 
 class _Died(Exception):
-    """The worker that held this image has died, while `at_work` on it or on the one before it."""
+    """The worker of this image has died. `at_work`: while it decoded this image or the one before."""
 
     def __init__(self, at_work: bool) -> None:
         super().__init__(at_work)

@@ -26,7 +26,7 @@ class Contents:
 
     version: str
     published: pa.Table
-    shown: pa.Table  # dropped rows, but for tombstones
+    shown: pa.Table  # dropped rows that still show their post: all but tombstones
     tombstones: Mapping[str, str]  # post id -> the source's reason
     details: Set[str]  # of dropped rows, as "of reddit:3svmej"
 

@@ -129,6 +129,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
     if not there:
         return Choice("1.0.0")
     newest, described = next(iter(there.items()))
+    # recipe and format, without the input
     changed = _identity(described)[::2] != _wanted(recipe_digest, input_digest)[::2]
     number = _next(newest, middle=changed and not broken)
     return Choice(number, note=f"{notes[0]}, so this is {number}" if notes else "")

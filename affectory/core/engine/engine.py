@@ -34,6 +34,6 @@ class Engine(Protocol):
         Nothing runs before the first result is asked for. At most `ahead` items are taken beyond the one
         whose result comes next, so that results can't fill the memory; without it, all are taken at once.
 
-        Raises what `work` raises, and `AffectoryError` if a process is killed, as by a kernel out of memory.
+        Raises what `work` raises, and `AffectoryError` if a worker process is killed.
         """
         ...
