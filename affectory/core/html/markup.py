@@ -42,8 +42,8 @@ def join(parts: Iterable[object], between: str = "") -> Html:
 def h(tag: str, *children: object, **attributes: object) -> Html:
     """Return an element.
 
-    `cls` is the attribute `class`, `for_` is `for`, and `a_b` the attribute `a-b`. An attribute that is None or False is left
-    out; True writes its name alone. Tag and attribute names are not escaped: they must be literals.
+    `cls` is the attribute `class`, `for_` is `for`, and `a_b` is `a-b`. An attribute that is None or False is
+    left out; True writes its name alone. Tag and attribute names are not escaped: they must be literals.
     """
     written = [f"<{tag}"]
     for key, value in attributes.items():
