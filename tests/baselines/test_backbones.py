@@ -13,6 +13,8 @@ from affectory.core.errors import BaselineError
 from baselines.backbones import load_backbone, save_backbone
 from tests.conftest import SHARED
 
+pytestmark = pytest.mark.slow
+
 MOBILENET = SHARED / "weights" / "mobilenet_v2_imagenet.safetensors"
 
 
@@ -36,7 +38,6 @@ def shufflenet(tmp_path):
 
 
 # Width, input side and input range are those of the papers' and torchvision's documents.
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dim", "side", "resize"),
     [("inception_v3", 2048, 299, 342), ("densenet121", 1024, 224, 256), ("mobilenet_v2", 1280, 224, 256)],
@@ -204,7 +205,6 @@ def vit_folder(folder, *, pooler):
     return model
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pooler", [True, False])
 def test_a_vision_transformer_gives_its_trained_pooler_or_its_first_token(tmp_path, pooler):
     model = vit_folder(tmp_path / "vit", pooler=pooler)
@@ -266,7 +266,6 @@ def test_a_hub_model_without_weights_or_network_is_one_line(tmp_path, monkeypatc
     assert "can't be loaded from" in str(caught.value)
 
 
-@pytest.mark.slow
 def test_a_hub_that_is_out_of_reach_is_asked_once(tmp_path):
     """Nothing listens on port 9 of the loopback. What the hub gave before would be found all the same."""
     program = "from baselines.backbones import load_backbone; load_backbone('google/vit-tiny')"

@@ -198,6 +198,7 @@ def dealt(draw):
     return in_memory([labels[i] for i in order], [groups[i] for i in order]), number
 
 
+@pytest.mark.slow
 @given(dealt())
 def test_folds_are_disjoint_and_complete_keep_groups_together_and_have_every_class(given_):
     release, number = given_
@@ -217,6 +218,7 @@ def test_folds_are_disjoint_and_complete_keep_groups_together_and_have_every_cla
             assert len(groups["validation"]) == -(-rest // 9)
 
 
+@pytest.mark.slow
 @given(dealt(), st.integers(0, 3))
 def test_a_class_is_dealt_evenly_and_the_same_seed_deals_the_same(given_, seed):
     release, number = given_

@@ -49,6 +49,7 @@ def test_seeds_are_scored_apart_and_averaged():
     assert found.per_class["anger"].recall == 0.5
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
 def test_micro_f1_is_the_accuracy(pairs):
     said, label = zip(*pairs, strict=True)

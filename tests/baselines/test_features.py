@@ -85,6 +85,7 @@ def test_another_release_extracts_only_what_is_new_to_it(tmp_path):
     np.testing.assert_allclose(found, expected(7, 3, 1, 3, 7), atol=1e-3)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 400), max_size=30), max_size=4))
 def test_any_requests_one_after_another_are_answered_right_and_no_image_is_run_twice(requests):

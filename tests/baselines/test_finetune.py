@@ -94,6 +94,7 @@ def test_the_callers_networks_are_left_as_they_are():
     assert (state_digest(backbone.module), state_digest(head)) == before
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_and_another_seed_another():
     one, again, other = (
         fit_unfrozen(tiny(), joint_head(), posts(24), posts(8, 100), SETTINGS, seed=seed)
@@ -173,6 +174,7 @@ def test_the_common_space_draws_its_negatives():
     assert tuned.problem is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, optimiser):
     settings = replace(SETTINGS, optimiser=optimiser, lr=0.01, backbone_lr=0.01)

@@ -17,6 +17,8 @@ from baselines.tables import markdown, show
 from tests.baselines import run_fixture, small
 from tests.baselines.test_page import posts
 
+pytestmark = pytest.mark.slow
+
 NOTE = "generated posts: not results"
 
 
@@ -44,7 +46,6 @@ def home(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_a_run_says_it_in_terminal_table_page_results_and_predictions(home):
     folder = home / "out" / "reddit-emotion" / "1.0.0"
     assert (home / "stdout.txt").read_text().splitlines()[1] == NOTE

@@ -38,6 +38,7 @@ class Deadly:
         return os._exit, (1,)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_one_line_that_says_what_to_do(tmp_path):
     job = Job(Deadly(), "image", tmp_path / "data.pt", Settings(), (0, 1))
     with pytest.raises(

@@ -31,6 +31,7 @@ def test_common_space_is_equation_13_by_hand():
 vectors = st.lists(st.floats(-5, 5, width=32), min_size=3, max_size=3)
 
 
+@pytest.mark.slow
 @given(vectors, vectors, st.lists(vectors, min_size=1, max_size=4))
 def test_common_space_is_equation_13_as_it_is_printed(gamma, psi, others):
     got = losses.common_space(
@@ -91,6 +92,7 @@ def test_the_other_losses_are_the_mean_negative_log_likelihood(name):
     assert model.loss(batch, batch.tokens.new_zeros(6, 0)).item() == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEURAL)
 def test_the_gradient_of_each_loss_is_that_of_its_differences(name):
     model, batch = reference.network(name, SETTINGS), reference.posts(present=GAPS)

@@ -73,6 +73,7 @@ def model_of(name):
     return late() if name == "late" else reference.network(name, SETTINGS)
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from((*NEURAL, "late")),
     gone=st.sampled_from(((True, False), (False, True), (False, False))),
@@ -124,6 +125,7 @@ def test_texts_are_counted_from_the_centre_of_the_training_texts():
     assert encoder.eval()(torch.tensor([[1, 2], [2, 2], [0, 0]])).tolist() == [[0, 3], [0, -3], [0, 0]]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 70), st.sampled_from((torch.float32, torch.float64)), st.integers(0, 99))
 def test_the_place_of_the_maximum_is_that_of_the_library(length, dtype, seed):
     torch.manual_seed(seed)

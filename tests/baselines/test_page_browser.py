@@ -10,6 +10,8 @@ from baselines.page import Shown, write
 from tests.baselines import run_fixture
 from tests.curation.test_report_browser import BLUR, PRESSED, SPILLING, browser, needs_chromium
 
+pytestmark = pytest.mark.slow
+
 
 def posts(keys):
     out = io.BytesIO()
@@ -29,7 +31,6 @@ def page(tmp_path_factory):
     return write(run_fixture.make(tmp_path_factory.mktemp("run")), posts)
 
 
-@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])

@@ -122,6 +122,7 @@ def test_every_departure_from_the_paper_is_told(change, told):
     assert differences(PAPER, **SAME | change) == (told,)
 
 
+@pytest.mark.slow
 def test_the_figures_need_no_torch():
     modules = "baselines.paper, baselines.tables, baselines.page.document"
     program = f"import sys, {modules}; print('torch' in sys.modules)"

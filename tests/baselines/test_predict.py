@@ -62,6 +62,7 @@ def test_a_model_of_one_modality_needs_only_that(folder, model):
     assert max(alone.values()) > 0.34
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "given", "told"),
     [

@@ -11,6 +11,8 @@ from baselines.results import read
 from baselines.settings import MODELS
 from tests.baselines import small
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SEEDS = 2
 
@@ -54,7 +56,6 @@ def refused(capsys, arguments):
     return line
 
 
-@pytest.mark.slow
 def test_a_run_leaves_results_tables_page_predictions_and_a_checkpoint_each(home):
     folder = home / "out" / "reddit-emotion" / "1.0.0"
     assert sorted(path.name for path in folder.iterdir()) == [

@@ -21,6 +21,8 @@ from baselines.progress import Progress
 from baselines.results import read as read_results
 from tests.baselines import small
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NETWORK = "shufflenet_v2_x0_5"
 MODELS = ("image", "text", "late", "joint")
@@ -79,7 +81,6 @@ def epochs(said):
     return [line.removesuffix(" is over") for line in said.splitlines() if line.endswith(" is over")]
 
 
-@pytest.mark.slow
 def test_each_model_and_seed_leaves_a_checkpoint_with_a_network_of_its_own(home):
     folder = results(home) / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == sorted(
@@ -144,7 +145,6 @@ def test_late_fusion_multiplies_the_fine_tuned_image_based_one_with_the_text_bas
         assert found["late", seed, mode, post] == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.slow
 def test_a_second_run_trains_and_extracts_nothing_and_finds_the_same(home):
     before = predictions(home)
     said = tell(home)
@@ -154,7 +154,6 @@ def test_a_second_run_trains_and_extracts_nothing_and_finds_the_same(home):
     assert predictions(home) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["lost", "cut"])
 def test_a_network_that_was_lost_is_trained_again_alone_to_the_same_end(home, damage):
     path = results(home) / "checkpoints" / "joint-seed1-backbone.safetensors"
@@ -167,7 +166,6 @@ def test_a_network_that_was_lost_is_trained_again_alone_to_the_same_end(home, da
     assert read(path.with_name("joint-seed1.pt")).source.load().digest == before
 
 
-@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_after_its_last_epoch(home, tmp_path, monkeypatch):
     for name in ("datasets", "cache", "start.safetensors"):
         (tmp_path / name).symlink_to(home / name)
@@ -203,7 +201,6 @@ def test_a_training_that_comes_to_no_number_is_given_up_and_said_so(home, tmp_pa
     assert [path.suffix for path in tmp_path.rglob("image-*")] == [".pt", ".pt"]
 
 
-@pytest.mark.slow
 def test_of_two_processes_one_writes_and_prints(home, tmp_path):
     # What `accelerate launch` runs where there are GPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

@@ -12,6 +12,8 @@ from baselines.fitting import Ask
 from baselines.settings import MODELS, TEXT, Settings
 from benchmarks import missing
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (0, 1)
 
 

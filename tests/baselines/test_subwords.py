@@ -86,6 +86,7 @@ def peer():
     return oracle.train(TEXTS, [0, 1, 0], LIKE_PEER)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(word=UNICODE)
 def test_character_ngrams_are_the_oracles(peer, word):

@@ -66,6 +66,7 @@ def test_the_learning_rate_falls_with_the_tokens_read_every_so_many_tokens():
     assert [line for line, _ in schedule([3], settings)] == [0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

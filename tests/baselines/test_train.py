@@ -148,6 +148,7 @@ def test_training_ends_where_every_seed_is_lost(seeds):
     assert len(told) < 50
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_negatives_are_texts_of_other_classes_wherever_the_step_has_one(draws):
     n = draws.draw(st.integers(1, 12))

@@ -73,6 +73,7 @@ def test_the_candidates_are_those_of_the_module():
     assert {one.dim for one in texts} == {25}
 
 
+@pytest.mark.slow
 def test_the_best_on_validation_is_taken_and_a_second_search_trains_nothing(few, tmp_path):
     told = []
     chosen = search(made(), BASE, tmp_path, CPU, tell=lambda *one: told.append(one))
@@ -131,6 +132,7 @@ def test_a_search_without_any_number_says_so(few, monkeypatch, tmp_path):
         search(made(), {"text": BASE["text"]}, tmp_path, CPU)
 
 
+@pytest.mark.slow
 def test_networks_stand_until_something_that_they_depend_on_changes(tmp_path):
     def trained(given, settings=BASE, seeds=(0,)):
         told = []

@@ -38,6 +38,7 @@ def test_a_long_row_of_digits_takes_no_time():
     assert time.process_time() - began < 2
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_tokens_are_lower_case_and_hold_no_white_space(text):
     for token in tokenise(text):

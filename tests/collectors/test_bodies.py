@@ -104,6 +104,7 @@ def test_malformed_chunks_are_named(body):
     assert marks(one(with_headers(body, Transfer_Encoding="chunked"))) == ("bad_chunks", ADDRESS_FAULT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", MALFORMED)
 def test_malformed_chunks_are_named_at_once_when_they_come_after_the_headers(body):
     async def go():

@@ -48,6 +48,7 @@ STILL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STILL)
 def test_a_still_image_is_kept_as_it_came(folder, name):
     make, mime = STILL[name]
@@ -58,6 +59,7 @@ def test_a_still_image_is_kept_as_it_came(folder, name):
     assert (bytes_kept, outcome.bytes) == (data, len(data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image_format", "mime"), [("GIF", "image/gif"), ("WEBP", "image/webp"), ("PNG", "image/png")]
 )
@@ -104,6 +106,7 @@ def test_two_equal_pictures_are_one_file_and_a_cut_one_is_written_anew(folder):
 # -- smaller --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STILL)
 def test_a_large_still_image_becomes_a_jpeg_of_the_side_asked_for(folder, name):
     make, _ = STILL[name]
@@ -115,6 +118,7 @@ def test_a_large_still_image_becomes_a_jpeg_of_the_side_asked_for(folder, name):
         assert (image.size, image.mode) == (size, "RGB")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jpeg", "progressive", "cmyk", "mpo", "png", "gif", "webp", "bmp", "tiff"])
 def test_its_colours_stay_where_they_were(folder, name):
     _, data = kept(folder, STILL[name][0](), max_side=128)

@@ -65,6 +65,7 @@ def test_what_is_no_image_is_called_what_it_is(folder, data, reason, detail):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image_format", "reason"),
     [
@@ -161,6 +162,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     assert int(megabytes) < 200
 
 
+@pytest.mark.slow
 def test_text_that_unpacks_to_hundreds_of_megabytes_is_not_unpacked(folder):
     packed = zlib.compress(bytes(100_000_000), 9)
 

@@ -148,6 +148,7 @@ def test_an_album_in_two_posts_is_opened_once(tmp_path):
     assert asked.total() == 1 + len(images)
 
 
+@pytest.mark.slow
 def test_an_album_without_a_client_id_waits_for_a_rerun_that_has_one(tmp_path):
     identity, images = album()
     closed = Media(url=f"https://i.imgur.com/{identity}.jpg", position=0, kind="imgur_album")
@@ -215,6 +216,7 @@ def test_a_refusal_is_kept_and_its_preview_is_not_taken_instead(tmp_path):
     assert settled(rows) == [(0, url, "stored", None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "reason", "retry"),
     [
@@ -249,6 +251,7 @@ def test_images_that_take_too_long_to_decode_end_as_failures_and_stop_no_other(t
     assert asked.total() == 0
 
 
+@pytest.mark.slow
 def test_the_preview_stands_in_for_a_picture_that_takes_too_long_to_decode(tmp_path):
     first, preview = pictures(n=2)
     both = Media(url=first, position=0, kind="image", fallback_url=preview)
@@ -294,6 +297,7 @@ def test_a_disk_that_takes_nothing_is_a_message(tmp_path):
     assert "can't be written" in str(error)
 
 
+@pytest.mark.slow
 def test_cancelling_hands_back_what_was_claimed(tmp_path):
     sandbox = make_sandbox(posts=200, faults=["drip=1"])
 

@@ -66,6 +66,7 @@ async def good_or_500(request):
     return web.Response(body=jpeg(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [FREELY, ONE_BY_ONE])
 def test_nine_broken_addresses_that_sort_first_keep_no_other_image_from_being_stored(tmp_path, budget):
     bad = [f"https://h.example/0-bad-{k}.jpg" for k in range(9)]
@@ -82,6 +83,7 @@ def test_nine_broken_addresses_that_sort_first_keep_no_other_image_from_being_st
     }
 
 
+@pytest.mark.slow
 def test_a_rerun_asks_for_the_untried_addresses_first_though_most_are_broken(tmp_path):
     # In the order in which they are asked for: nine that fail and cost the first run the host, then ten
     # times eight that fail and a good one.
@@ -235,6 +237,7 @@ class SlowWorkers:
         return Outcome("failed", "not_an_image")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [True, False])
 def test_bodies_that_wait_for_a_decoder_stay_within_the_budget_at_any_number_of_hosts(tmp_path, said):
     async def handler(request):
@@ -267,6 +270,7 @@ async def full(client, size):
         yield share
 
 
+@pytest.mark.slow
 def test_waiting_for_room_does_not_count_against_the_deadline():
     async def go():
         limits = Limits(deadline=0.3, in_flight=1000, max_bytes=500)

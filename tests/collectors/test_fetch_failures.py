@@ -97,6 +97,7 @@ def test_imgurs_removed_picture_is_known_by_its_address_and_never_fetched():
     assert (requests, by_status) == (1, {"302": 1})
 
 
+@pytest.mark.slow
 def test_a_dripping_host_costs_the_deadline_once():
     began = time.monotonic()
     error, requests, _ = meet("drip", limits=Limits(deadline=0.5))

@@ -17,6 +17,8 @@ from collectors.sandbox.generated.flickr_corpus import FlickrCorpus
 from collectors.sandbox.own_lists import fetch_lists
 from tests.collectors.flickr_runs import calls, rows
 
+pytestmark = pytest.mark.slow
+
 INFO = "/api.flickr.com/services/rest/ flickr.photos.getInfo"
 
 
@@ -31,7 +33,6 @@ def run(capsys, *arguments):
     return code, *capsys.readouterr()
 
 
-@pytest.mark.slow
 def test_the_sandboxs_votes_become_posts_and_a_second_run_asks_nothing(capsys, tmp_path):
     fates = [photo.fate for photo in FlickrCorpus(0, 200).photos.values()]
     with running(posts=200) as base:
@@ -54,7 +55,6 @@ def test_the_sandboxs_votes_become_posts_and_a_second_run_asks_nothing(capsys, t
     assert stored == fates.count("public") + fates.count("replaced")
 
 
-@pytest.mark.slow
 def test_the_store_holds_when_a_photo_was_taken_asked_for_or_searched(capsys, tmp_path, sandbox):
     fetch_lists(sandbox, tmp_path / "lists")
     run(capsys, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "asked")
@@ -72,7 +72,6 @@ def test_the_store_holds_when_a_photo_was_taken_asked_for_or_searched(capsys, tm
     assert {post_id: asked[post_id] for post_id in searched} == searched
 
 
-@pytest.mark.slow
 def test_an_image_that_is_gone_is_fetched_in_another_size(capsys, tmp_path, sandbox):
     run(capsys, "--sandbox-url", sandbox, "--store", tmp_path / "s")
     replaced = [p for p in FlickrCorpus(0, 600).photos.values() if p.fate == "replaced"]
@@ -84,7 +83,6 @@ def test_an_image_that_is_gone_is_fetched_in_another_size(capsys, tmp_path, sand
         assert found[f"flickr:{photo.id}"] == url
 
 
-@pytest.mark.slow
 def test_without_text_the_images_alone_are_fetched_and_a_later_run_adds_the_text(capsys, tmp_path):
     with running(posts=60) as base:
         lists = fetch_lists(base, tmp_path / "lists")
@@ -102,7 +100,6 @@ def test_without_text_the_images_alone_are_fetched_and_a_later_run_adds_the_text
     assert rows(tmp_path / "s", "select count(*) from posts where title != ''")[0][0] > 40
 
 
-@pytest.mark.slow
 def test_an_image_that_is_gone_waits_for_a_key(capsys, tmp_path):
     fates = [photo.fate for photo in FlickrCorpus(0, 200).photos.values()]
     waiting = "select count(*) from media where reason = 'gone_needs_flickr_key' and status = 'failed'"
@@ -120,7 +117,6 @@ def test_an_image_that_is_gone_waits_for_a_key(capsys, tmp_path):
     assert rows(tmp_path / "s", waiting)[0][0] == 0
 
 
-@pytest.mark.slow
 def test_a_key_that_is_refused_while_images_are_fetched_ends_the_crawl(capsys, tmp_path):
     with running(posts=200) as base:
         lists = fetch_lists(base, tmp_path / "lists")
@@ -139,7 +135,6 @@ def test_a_key_that_is_refused_while_images_are_fetched_ends_the_crawl(capsys, t
     assert str(summary.trouble).startswith("FLICKR_API_KEY is refused: Flickr says 'Invalid API Key")
 
 
-@pytest.mark.slow
 def test_a_table_that_comes_later_adds_its_votes_without_a_call(capsys, tmp_path):
     with running(posts=200) as base:
         *others, last = sorted(fetch_lists(base, tmp_path / "lists"))
@@ -173,7 +168,6 @@ def test_pairs_are_searched_and_a_conflict_is_dropped_and_counted(capsys, tmp_pa
     assert calls(sandbox) == before
 
 
-@pytest.mark.slow
 def test_a_conflict_found_after_its_image_was_fetched_leaves_the_store_as_one_found_before(
     capsys, tmp_path, sandbox
 ):
@@ -293,7 +287,6 @@ def test_what_cannot_work_is_one_line_and_exit_code_2(capsys, arguments, message
     assert err.startswith(f"error: {message}")
 
 
-@pytest.mark.slow
 def test_voted_photos_and_pairs_do_not_mix_in_one_store(capsys, tmp_path, sandbox):
     fetch_lists(sandbox, tmp_path)
     run(capsys, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s")

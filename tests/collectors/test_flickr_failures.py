@@ -97,6 +97,7 @@ def test_a_refused_key_is_used_once(tmp_path, sandbox):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

@@ -106,6 +106,7 @@ def test_a_list_that_gives_no_photo_is_refused(tmp_path, name, lines, message):
     assert str(caught.value) == message.format(path=path)
 
 
+@pytest.mark.slow
 def test_listed_photos_are_collected_and_later_votes_give_them_their_community(capsys, tmp_path, sandbox):
     public = [photo for photo in FlickrCorpus(0, 600).photos.values() if photo.fate == "public"][:3]
     gone = next(photo for photo in FlickrCorpus(0, 600).photos.values() if photo.fate == "not_found")

@@ -32,6 +32,7 @@ def pictures(draw):
     return [image.convert(mode) for image in images]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(images=pictures(), comment=st.binary(max_size=600), disposal=st.integers(0, 2), loop=st.booleans())
 def test_a_gifs_images_are_counted_as_pillow_counts_them(images, comment, disposal, loop):
@@ -40,6 +41,7 @@ def test_a_gifs_images_are_counted_as_pillow_counts_them(images, comment, dispos
     assert gif_frames(data) == pillows(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     images=pictures(),

@@ -22,6 +22,7 @@ from tests.conftest import SHARED
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_table_and_its_images_become_a_store(place, capsys):
     assert collect(place) == 0
     assert printed(capsys) == [
@@ -39,6 +40,7 @@ def test_a_table_and_its_images_become_a_store(place, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_images_are_linked_not_copied(place):
     collect(place)
     linked = {path.stat().st_ino for path in (place / "store" / "media").rglob("*.jpg")}
@@ -64,6 +66,7 @@ def test_an_image_that_cannot_be_linked_is_copied(place, monkeypatch):
     assert path.stat().st_nlink == 1
 
 
+@pytest.mark.slow
 def test_a_rerun_changes_nothing_and_looks_at_no_stored_image(place, capsys):
     collect(place)
     before = query(place, "select * from posts"), query(place, "select * from media")
@@ -115,6 +118,7 @@ def test_a_path_of_any_characters_comes_back_from_its_address():
         assert image_path(image_url("mine", path)) == path
 
 
+@pytest.mark.slow
 def test_tables_are_joined_by_the_id(place, capsys):
     recipe(place, RECIPE.replace('tables = ["posts.csv"]', 'tables = ["moods.csv"]\njoin = ["posts.jsonl"]'))
     (place / "folder" / "moods.csv").write_text("mood,name\nhappy,a\nsad,b\n")
@@ -131,6 +135,7 @@ def test_tables_are_joined_by_the_id(place, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_a_tables_name_may_stand_in_an_images_path(place):
     recipe(
         place, RECIPE.replace("pictures/{name}", "{table}/{name}").replace('"posts.csv"', '"pictures.csv"')
@@ -212,6 +217,7 @@ ORIGINALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "met_meme").exists(), reason="the shared data is not here")
 def test_the_nine_originals_of_met_meme_end_as_what_they_are(place):
     recipe(place, RECIPE.replace("pictures/{name}.jpg", "{name}"))

@@ -8,6 +8,7 @@ from collectors.local.__main__ import main
 from tests.collectors.local_folder import RECIPE, collect, jpeg, printed, query, recipe
 
 
+@pytest.mark.slow
 def test_nothing_outside_of_the_folder_is_read(place, capsys):
     outside = place / "secret.jpg"
     outside.write_bytes(jpeg(99))
@@ -44,6 +45,7 @@ def test_nothing_outside_of_the_folder_is_read(place, capsys):
     assert not any(path.read_bytes() == jpeg(99) for path in (place / "store" / "media").rglob("*.jpg"))
 
 
+@pytest.mark.slow
 def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
     table = "name,text,mood\n,no id,sad\na,one,happy\na,again,sad\nb,two\n" + "a,x,sad\n" * 7
     (place / "folder" / "posts.csv").write_text(table)

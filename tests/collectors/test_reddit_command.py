@@ -37,6 +37,7 @@ def communities(store):
     return found
 
 
+@pytest.mark.slow
 def test_the_published_index_gives_its_3267_posts(capsys, tmp_path):
     index = SHARED / "reddit_emotion_index"
     if not index.is_dir():
@@ -52,6 +53,7 @@ def test_the_published_index_gives_its_3267_posts(capsys, tmp_path):
     assert communities(tmp_path / "s") == {"happy": 1124, "creepy": 698, "rage": 615, "gore": 830}
 
 
+@pytest.mark.slow
 def test_the_recorded_dump_gives_its_posts_with_the_sources_removals(capsys, tmp_path):
     dump = SHARED / "pushshift" / "science_submissions.zst"
     if not dump.is_file():
@@ -89,6 +91,7 @@ def test_a_crawl_of_the_sandbox_adds_up_and_a_second_one_fetches_nothing(capsys,
     }
 
 
+@pytest.mark.slow
 def test_no_authors_name_stands_in_a_store(capsys, tmp_path, sandbox):
     run(capsys, *SUBS, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s")
     with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:

@@ -124,6 +124,7 @@ def test_a_transfer_breaks_off():
         meet("truncated", path=LISTING)
 
 
+@pytest.mark.slow
 def test_drip_and_huge_never_end():
     assert _read_for("drip", seconds=0.5, most=100) == ("image/jpeg", b"\xff\xd8")
     assert _read_for("huge", seconds=5, most=2_000_000) == ("image/jpeg", b"\0\0")

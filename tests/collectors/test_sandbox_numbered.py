@@ -34,6 +34,7 @@ def test_the_first_row_shows_the_number_and_the_rest_is_the_drawn_picture():
         assert image.crop((0, 32, 640, 480)).tobytes() == other.crop((0, 32, 640, 480)).tobytes()
 
 
+@pytest.mark.slow
 def test_a_picture_has_the_same_bytes_each_time_and_the_size_of_a_photo():
     sizes = [len(numbered(number)) for number in range(64)]
     assert 80_000 < sum(sizes) / 64 < 95_000

@@ -132,6 +132,7 @@ def test_an_image_may_take_ten_seconds_of_cpu_time_and_a_minute():
     assert TimeLimits() == TimeLimits(cpu=10.0, wall=60.0)
 
 
+@pytest.mark.slow
 def test_an_image_that_takes_too_much_cpu_time_has_failed_for_good_after_one_try(folder):
     images = [b"one", b"burn 60", b"two", b"burn 60", b"three"]
     timeout = ("decoder_timeout", "more than 0.3 s of CPU time", False)
@@ -140,6 +141,7 @@ def test_an_image_that_takes_too_much_cpu_time_has_failed_for_good_after_one_try
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_an_image_that_takes_too_long_without_cpu_time_may_be_tried_again_by_a_rerun(folder):
     images = [b"one", b"wait", b"two"]
     timeout = ("decoder_timeout", "more than 0.3 s", True)
@@ -157,6 +159,7 @@ def test_no_timer_runs_while_a_worker_waits_for_an_image(folder):
     assert (folder / "begun").read_bytes() == b"one\n0 0\n"
 
 
+@pytest.mark.slow
 def test_a_decoder_is_ended_in_the_middle_of_its_work(folder):
     images = [png(), slow_jpeg(), png(1)]
     assert timed(folder, images, TimeLimits(cpu=0.5), keep) == [
@@ -189,6 +192,7 @@ def test_the_limits_hold_where_the_program_ignores_and_blocks_their_signals(fold
     assert (done.returncode, done.stdout, done.stderr) == (0, "decoder_timeout\n", "")
 
 
+@pytest.mark.slow
 def test_the_pool_works_on_after_a_death(folder):
     async def go():
         with Workers(1, folder, 1, ImagePolicy()) as workers:

@@ -96,6 +96,7 @@ def opened(address):
     return Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/jpeg;base64,"))))
 
 
+@pytest.mark.slow
 def test_thumbnails_are_small_and_hostile_bytes_have_none():
     noise = np.random.default_rng(0).integers(0, 256, (700, 900, 3), dtype=np.uint8)
     for mode, kind in (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "GIF"), ("LA", "PNG")):

@@ -27,6 +27,7 @@ def test_the_line_that_loads_names_the_version_unless_it_is_the_default(tmp_path
     assert len(datasets.load_dataset(folder, "1.0.0", cache_dir=str(tmp_path / "cache"))["test"]) == 6
 
 
+@pytest.mark.slow
 def test_the_store_is_told_of_damaged_images_only_when_the_release_stands(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     damaged = min((store / "media").rglob("*.jpg"))
@@ -51,6 +52,7 @@ def waiting(store):
     return found
 
 
+@pytest.mark.slow
 def test_a_community_that_the_labels_leave_out_is_named_and_changes_nothing_else(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     first = built(tmp_path, store)

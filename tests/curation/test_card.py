@@ -65,6 +65,7 @@ def test_the_cards_code_of_a_release_without_pictures_runs(tmp_path, store, monk
     assert isinstance(names["frame"], pandas.DataFrame)
 
 
+@pytest.mark.slow
 def test_the_sql_of_the_card_runs_as_it_stands(tmp_path, store, monkeypatch):
     duckdb = pytest.importorskip("duckdb")
     folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder

@@ -67,6 +67,7 @@ def test_a_least_number_of_words_above_the_most_is_refused(tmp_path):
     assert load(write_recipe(tmp_path, '[[filters]]\nuse = "words"\nmin = 5\nmax = 5\n')).filters[0].max == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "sizes"),
     [

@@ -79,6 +79,7 @@ def test_a_release_without_generated_posts_says_nothing(tmp_path):
     assert manifest.read(done.folder / "manifest.json").generated == 0
 
 
+@pytest.mark.slow
 def test_a_mark_alone_makes_another_version_and_counts(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     plain = built(tmp_path, store)

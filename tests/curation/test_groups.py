@@ -80,6 +80,7 @@ def test_merging_is_what_graph_search_finds(labelings):
     assert merge(*labelings).tolist() == components(size, pairs)
 
 
+@pytest.mark.slow
 @given(several_labelings(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_of_labellings_changes_no_group(labelings, random):
     order = random.sample(range(len(labelings[0])), len(labelings[0]))

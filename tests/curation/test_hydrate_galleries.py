@@ -74,12 +74,14 @@ def hydrated(tmp_path, recipe, before, after):
     return digests, ours, theirs, lost
 
 
+@pytest.mark.slow
 def test_a_gallery_that_stands_comes_back_as_it_was(tmp_path):
     _, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], [1, 2, 3])
     assert (after, lost) == (before, [])
     assert list(after) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_of_a_gallery_only_the_image_that_has_gone_is_lost(tmp_path):
     _, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], [1, None, 3])
     assert list(after) == [0, 2]
@@ -88,6 +90,7 @@ def test_of_a_gallery_only_the_image_that_has_gone_is_lost(tmp_path):
     assert lost == [(1, "image", "image_gone", "not_found")]
 
 
+@pytest.mark.slow
 def test_an_image_that_the_post_no_longer_links_has_gone_too(tmp_path):
     digests, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], [1, 3])
     assert [after[i]["image_sha256"] for i in (0, 2)] == [digests[0], digests[2]]
@@ -95,12 +98,14 @@ def test_an_image_that_the_post_no_longer_links_has_gone_too(tmp_path):
     assert lost == [(1, "hydrate", "image_gone", digests[1])]
 
 
+@pytest.mark.slow
 def test_an_image_of_other_bytes_has_changed_and_its_neighbours_stay(tmp_path):
     digests, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], [1, 9, 3])
     assert {i: row["image"] for i, row in after.items()} == {i: before[i]["image"] for i in (0, 2)}
     assert lost == [(1, "hydrate", "image_changed", digests[1])]
 
 
+@pytest.mark.slow
 def test_the_same_image_twice_stands_twice_and_once_if_one_has_gone(tmp_path):
     _, before, after, lost = hydrated(tmp_path, ALL, [1, 1, 2], [1, None, 2])
     assert list(before) == [0, 1, 2]
@@ -108,42 +113,49 @@ def test_the_same_image_twice_stands_twice_and_once_if_one_has_gone(tmp_path):
     assert lost == [(1, "image", "image_gone", "not_found")]
 
 
+@pytest.mark.slow
 def test_a_gallery_of_which_all_images_have_gone_is_lost_image_by_image(tmp_path):
     _, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], [None, None, None])
     assert (list(before), after) == ([0, 1, 2], {})
     assert lost == [(i, "image", "image_gone", "not_found") for i in range(3)]
 
 
+@pytest.mark.slow
 def test_images_that_were_added_or_moved_change_no_row(tmp_path):
     _, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], [8, 3, 2, 1, 9])
     assert {i: row["image"] for i, row in after.items()} == {i: row["image"] for i, row in before.items()}
     assert lost == []
 
 
+@pytest.mark.slow
 def test_a_deleted_gallery_is_lost_with_each_of_its_images(tmp_path):
     _, before, after, lost = hydrated(tmp_path, ALL, [1, 2, 3], None)
     assert (list(before), after) == ([0, 1, 2], {})
     assert lost == [(i, "removed", "removed_by_source", "deleted") for i in range(3)]
 
 
+@pytest.mark.slow
 def test_a_first_image_is_found_behind_one_that_was_fetched_since(tmp_path):
     digests, before, after, lost = hydrated(tmp_path, FIRST, [None, 2, 3], [1, 2, 3])
     assert before[0]["image_sha256"] == digests[0]
     assert ({i: row["image"] for i, row in after.items()}, lost) == ({0: before[0]["image"]}, [])
 
 
+@pytest.mark.slow
 def test_a_first_image_that_has_gone_is_not_replaced_by_the_second(tmp_path):
     _, before, after, lost = hydrated(tmp_path, FIRST, [1, 2], [None, 2])
     assert (list(before), after) == ([0], {})
     assert lost == [(0, "image", "image_gone", "not_found")]
 
 
+@pytest.mark.slow
 def test_a_post_whose_ids_have_no_image_stays_what_it_was(tmp_path):
     _, before, after, lost = hydrated(tmp_path, MIXED, [None, None], [None, 5])
     assert (after, lost) == (before, [])
     assert after[0]["image"] is None
 
 
+@pytest.mark.slow
 def test_a_damaged_image_of_a_gallery_is_counted_and_left_to_the_collector(tmp_path, capsys):
     store = make_store(tmp_path / "store", POSTS)
     [_, digest, _] = gallery(store, [1, 2, 3])
@@ -193,6 +205,7 @@ def test_labels_are_those_of_the_ids_whatever_the_store_says_now(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_rebuild_that_was_killed_before_its_card_was_written_is_rebuilt(tmp_path, monkeypatch, capsys):
     store = make_store(tmp_path / "store", POSTS)
     full = built(tmp_path, store, ALL).folder

@@ -76,6 +76,7 @@ def texts_of(folder):
     return {key: row["text"] for key, row in rows_of(folder).items()}
 
 
+@pytest.mark.slow
 def test_a_store_that_changes_during_a_build_gives_the_rows_that_the_digest_is_of(tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     calm = built(tmp_path / "calm", store)
@@ -134,6 +135,7 @@ def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, m
     assert built(tmp_path, store).manifest.ledger.steps == (Step("pixels", "image_corrupt", 1),)
 
 
+@pytest.mark.slow
 def test_damaged_images_that_were_collected_again_are_built_anew(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     whole = built(tmp_path / "calm", store).folder
@@ -189,6 +191,7 @@ def test_a_version_of_which_a_file_is_missing_is_built_again_under_its_number(tm
     assert built(tmp_path, store).stood
 
 
+@pytest.mark.slow
 def test_a_file_that_was_cut_short_is_written_again(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     folder = built(tmp_path, store).folder
@@ -203,6 +206,7 @@ def test_a_file_that_was_cut_short_is_written_again(tmp_path):
     assert contents(folder.parent) == before
 
 
+@pytest.mark.slow
 def test_a_repair_that_is_killed_leaves_the_version_and_the_next_build_completes_it(tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     folder = built(tmp_path, store).folder
@@ -227,6 +231,7 @@ def test_a_repair_that_is_killed_leaves_the_version_and_the_next_build_completes
     assert contents(folder.parent) == before
 
 
+@pytest.mark.slow
 def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     folder = built(tmp_path, store).folder
@@ -246,6 +251,7 @@ def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_
     assert built(tmp_path, store).stood
 
 
+@pytest.mark.slow
 def test_a_changed_format_makes_a_new_version_of_the_same_store_and_recipe(tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     first = built(tmp_path, store)

@@ -156,6 +156,7 @@ def test_the_report_sets_the_counts_of_labels_beside_the_papers_and_checks_them(
     assert "no label" in section
 
 
+@pytest.mark.slow
 def test_the_croissant_description_reads_the_labels(release):
     described = mlcroissant.Dataset(jsonld=str(release.folder / "croissant.json"))
     records = [set_.uuid for set_ in described.metadata.record_sets]

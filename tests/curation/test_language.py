@@ -28,6 +28,7 @@ TITLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fasttext", "langdetect"])
 def test_plain_titles_get_their_language_and_a_score(engine):
     codes, scores = identify(list(TITLES.values()), engine)
@@ -65,6 +66,7 @@ def test_fasttext_says_english_with_a_fixed_low_score_where_it_knows_nothing():
     assert [round(float(score), 4) for score in scores] == [0.1245, 0.1245, 0.1245]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fasttext", "langdetect"])
 @settings(deadline=None, max_examples=20)
 @given(texts=st.lists(st.sampled_from([*TITLES.values(), "", "Babadook", "um", "http://a.b"]), max_size=6))
@@ -75,6 +77,7 @@ def test_an_answer_depends_on_the_text_alone(engine, texts):
     assert scores.tolist() == [float(score[0]) for _, score in alone]
 
 
+@pytest.mark.slow
 def test_langdetect_samples_by_its_seed_and_leaves_the_global_one_alone():
     from langdetect import DetectorFactory
 
@@ -119,6 +122,7 @@ def test_several_languages_may_be_kept_and_chinese_is_chinese():
     assert keep([], np.zeros(0, np.float32), np.zeros(0, np.int32)).tolist() == []
 
 
+@pytest.mark.slow
 def test_the_import_loads_no_model_and_no_engine():
     program = (
         "import sys, curation.measure.language; "

@@ -60,6 +60,7 @@ def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_pa
     assert "`python -m curation.hydrate FOLDER` fetches the posts again" in card
 
 
+@pytest.mark.slow
 def test_ids_of_the_folder_one_stands_in_go_beside_it_and_older_ones_are_named(capsys, tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
@@ -129,6 +130,7 @@ def test_ids_that_stand_or_miss_are_one_line(capsys, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_hydrating_gives_back_the_release_that_the_ids_came_from(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
@@ -139,6 +141,7 @@ def test_hydrating_gives_back_the_release_that_the_ids_came_from(capsys, tmp_pat
     assert rows_of(tmp_path / "full" / "1.0.0") == rows_of(full)
 
 
+@pytest.mark.slow
 def test_what_can_not_be_had_any_more_goes_under_its_reason(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder

@@ -14,7 +14,10 @@ from tests.conftest import SHARED
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.skipif(not (SHARED / "mami").exists(), reason="the shared data is not here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (SHARED / "mami").exists(), reason="the shared data is not here"),
+]
 
 
 def made(place, name, folder):
@@ -43,7 +46,6 @@ def rows_of(folder, columns):
     return [row for path in sorted(paths) for row in pq.read_table(path, columns=columns).to_pylist()]
 
 
-@pytest.mark.slow
 def test_met_meme_has_3935_posts_with_image_text_and_label(met_meme):
     printed, release = met_meme
     assert printed.splitlines()[:2] == [
@@ -88,7 +90,6 @@ def test_met_memes_text_is_read_in_its_encoding(met_meme):
     assert not any("\ufffd" in text for text in texts.values())
 
 
-@pytest.mark.slow
 def test_mami_has_its_counts_of_both_tasks_and_its_parts(mami):
     printed, release = mami
     assert printed.startswith("posts   asked 11,000 = 11,000 new\n")

@@ -102,6 +102,7 @@ near_some = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(near_some | anywhere, max_size=60), st.integers(0, 3))
 def test_groups_are_those_of_all_pairs(hashes, distance):
     found = near_groups(np.array(hashes, dtype=np.uint64), distance)
@@ -149,6 +150,7 @@ def test_a_few_hashes_beside_a_large_group_are_compared_to_all_of_it():
     )  # no large group: not its job
 
 
+@pytest.mark.slow
 @given(st.lists(near_some, max_size=40), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_group(hashes, random):
     hashes = np.array(hashes, dtype=np.uint64)

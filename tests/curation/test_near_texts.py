@@ -110,6 +110,7 @@ def all_pairs(texts, min_words):
 few_words = st.lists(st.sampled_from(["a", "b", "B!", "é", "🎉"]), max_size=6).map(" ".join)
 
 
+@pytest.mark.slow
 @given(st.lists(few_words, max_size=25), st.integers(1, 4))
 def test_near_groups_are_those_of_all_pairs(texts, min_words):
     assert near_text_groups(texts, min_words).tolist() == all_pairs(texts, min_words)
@@ -123,6 +124,7 @@ def test_texts_are_hashed_and_signatures_sorted_in_any_portions(texts):
         assert near_text_groups(texts, 2).tolist() == all_pairs(texts, 2)
 
 
+@pytest.mark.slow
 @given(st.lists(few_words, max_size=25), st.randoms(use_true_random=False))
 def test_the_order_of_texts_changes_no_group(texts, random):
     order = random.sample(range(len(texts)), len(texts))

@@ -23,6 +23,7 @@ def library(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "library"))
 
 
+@pytest.mark.slow
 def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     recipe = write_recipe(tmp_path / "datasets")
@@ -72,6 +73,7 @@ def purged(tmp_path, store, removed, capsys):
     return printed[0], Path(printed[1].removeprefix("release "))
 
 
+@pytest.mark.slow
 def test_a_purge_leaves_a_tombstone_of_a_deleted_post_that_had_been_dropped(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     recipe = write_recipe(tmp_path / "datasets", '[[filters]]\nuse = "score"\nmin = 960\n')
@@ -119,6 +121,7 @@ def test_a_post_removed_before_the_build_leaves_no_link_nor_picture(capsys, tmp_
     assert capsys.readouterr().out == NOTHING
 
 
+@pytest.mark.slow
 def test_a_purge_counts_duplicates_and_twins_anew(capsys, tmp_path):
     titles = dict.fromkeys((0, 1, 2), "a title of three") | dict.fromkeys((3, 20), "a title of two")
     titles |= dict.fromkeys((4, 5), "another title of two")
@@ -159,6 +162,7 @@ def test_a_purge_of_all_posts_writes_nothing(capsys, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == ["1.0.0", "README.md", "recipe.toml"]
 
 
+@pytest.mark.slow
 def test_a_split_that_a_purge_empties_is_listed_no_more_and_the_others_load(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
@@ -183,6 +187,7 @@ def test_a_release_built_elsewhere_is_purged_without_its_recipes_folder(capsys, 
     assert "recipe.toml" not in card
 
 
+@pytest.mark.slow
 def test_earlier_versions_go_on_request(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")

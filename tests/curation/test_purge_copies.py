@@ -48,6 +48,7 @@ def ledger_of(folder):
     return ledger["collected"], ledger["kept"], steps
 
 
+@pytest.mark.slow
 def test_a_duplicate_takes_the_place_of_the_deleted_post_that_was_kept_for_it(tmp_path):
     best, second, third = twins(61, 62, 63)
     store, old = made(tmp_path, [*POSTS, replace(best, score=2000), second, third], BEST)
@@ -72,6 +73,7 @@ def test_a_duplicate_takes_the_place_of_the_deleted_post_that_was_kept_for_it(tm
     assert "61" not in {row["detail"][-2:] for row in dropped_rows(new)}
 
 
+@pytest.mark.slow
 def test_a_group_that_only_a_deleted_post_held_together_falls_apart(tmp_path):
     # 61 and 63 are each a near-duplicate of 62 alone.
     titles = ["a b c d e f g", "x b c d e f g", "x y c d e f g"]
@@ -88,6 +90,7 @@ def test_a_group_that_only_a_deleted_post_held_together_falls_apart(tmp_path):
     assert rows_of(new)["reddit:00063", 0]["split"] == rows_of(old)["reddit:00061", 0]["split"]
 
 
+@pytest.mark.slow
 def test_a_duplicate_that_the_store_lacks_stays_dropped_and_is_counted(tmp_path):
     best, second = twins(61, 62)
     store, old = made(tmp_path, [*POSTS, best, second], BEST)
@@ -105,6 +108,7 @@ def test_a_duplicate_that_the_store_lacks_stays_dropped_and_is_counted(tmp_path)
     assert ("reddit:00062", 0) in rows_of(old.with_name("1.0.2"))
 
 
+@pytest.mark.slow
 def test_posts_whose_conflict_was_the_deleted_ones_come_back_for_training(tmp_path):
     agree, contradicts = twins(61, 63), post(62, "creepy", title="twin titles are here")
     others = [post(64, "creepy", title="another pair"), post(65, "happy", title="another pair")]
@@ -118,6 +122,7 @@ def test_posts_whose_conflict_was_the_deleted_ones_come_back_for_training(tmp_pa
     assert after.keys() == rows_of(rebuilt(tmp_path, store, CONFLICTS)).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["kept", "dropped"])
 def test_a_gallery_stays_in_one_split(tmp_path, which):
     gallery = post(62, "happy", title="twin titles are here", images=2)

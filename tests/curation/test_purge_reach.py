@@ -82,6 +82,7 @@ def contents_of(path):
     return repr(pq.read_table(path).to_pylist()).encode() if path.suffix == ".parquet" else path.read_bytes()
 
 
+@pytest.mark.slow
 def test_earlier_versions_go_by_a_second_command_with_all_that_their_results_hold_of_posts(capsys, home):
     assert purge(arguments(home)) == 0
     first = capsys.readouterr().out.splitlines()
@@ -112,6 +113,7 @@ def test_earlier_versions_go_by_a_second_command_with_all_that_their_results_hol
     assert sum(len(split) for split in loaded.values()) == 58
 
 
+@pytest.mark.slow
 def test_an_earlier_version_that_holds_no_deleted_post_stays(home):
     build(write_recipe(home / "datasets", "[split]\nseed = 1\n"), store=home / "store", out=home / "datasets")
     assert purge(arguments(home, "--remove-earlier")) == 0
@@ -119,6 +121,7 @@ def test_an_earlier_version_that_holds_no_deleted_post_stays(home):
     assert sorted(path.name for path in folder.iterdir()) == ["1.1.0", "README.md", "recipe.toml"]
 
 
+@pytest.mark.slow
 def test_features_go_by_the_bytes_as_published_and_stay_for_a_live_post_with_the_same_image(tmp_path):
     home = filled(tmp_path, '[images]\nformat = "jpeg"\nside = 32\n')
     cache = FeatureCache(home / "features", Encoder("net"))
@@ -130,6 +133,7 @@ def test_features_go_by_the_bytes_as_published_and_stay_for_a_live_post_with_the
     assert sum(len(path.read_text().split()) for path in cache.folder.glob("*.txt")) == 58
 
 
+@pytest.mark.slow
 def test_the_card_marks_earlier_versions_until_they_are_removed(home):
     card = home / "datasets" / "test" / "README.md"
     assert "deleted" not in card.read_text().partition("## Use")[0]
@@ -173,6 +177,7 @@ def test_copies_elsewhere_are_listed_with_the_command_that_clears_them(capsys, h
     assert capsys.readouterr().out.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_post_that_is_back_at_its_source_is_not_deleted(capsys, home):
     purge(arguments(home))
     with Store.open(home / "store") as opened:
@@ -234,6 +239,7 @@ def test_a_purge_that_is_killed_is_completed_by_the_same_command(tmp_path, chang
     assert holding(home) == []
 
 
+@pytest.mark.slow
 def test_nothing_of_the_deleted_posts_can_be_read_after_a_purge(home):
     assert {path.partition("/")[0] for path in holding(home)} == {"datasets"}
     purge(arguments(home, "--remove-earlier"))

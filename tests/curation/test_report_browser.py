@@ -14,6 +14,8 @@ import pytest
 from curation.report import write
 from tests.curation import release_fixture
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 FLAGS = [
@@ -161,7 +163,6 @@ BLUR = "getComputedStyle(document.querySelector('.veil img')).filter"
 PRESSED = "document.querySelector('.veil').getAttribute('aria-pressed')"
 
 
-@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])
@@ -174,7 +175,6 @@ def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab,
     assert (tab.complaints(), tab.requests()) == ([], [])
 
 
-@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("width", [1400, 400])
 def test_no_word_that_sets_a_class_apart_is_broken_in_two(tab, page, width):
@@ -186,7 +186,6 @@ def test_no_word_that_sets_a_class_apart_is_broken_in_two(tab, page, width):
     assert longest >= 8 and max(heights) < 30
 
 
-@pytest.mark.slow
 @needs_chromium
 def test_only_links_to_posts_point_outside(tab, page):
     tab.open(page)
@@ -209,7 +208,6 @@ def test_an_image_marked_18_is_blurred_until_it_is_clicked_and_again_after(tab, 
     assert tab.value(BLUR).startswith("blur(")
 
 
-@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize(("key", "code"), [("Enter", 13), (" ", 32)])
 def test_the_keyboard_shows_an_image_too(tab, page, key, code):
@@ -252,7 +250,6 @@ def test_the_policy_stops_a_script_that_would_have_got_in(tab, page, tmp_path):
     assert tab.complaints() != []
 
 
-@pytest.mark.slow
 @needs_chromium
 def test_the_page_prints(tab, page):
     tab.open(page)

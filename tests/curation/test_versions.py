@@ -35,6 +35,7 @@ def test_a_second_build_of_the_same_changes_nothing(tmp_path, store):
     assert {p: p.stat().st_mtime_ns for p in folder.parent.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_raises_the_version_and_the_old_one_still_loads(tmp_path, store):
     built(tmp_path, store)
     done = built(tmp_path, store, "[split]\ntest = 0.2\n")
@@ -45,6 +46,7 @@ def test_a_changed_recipe_raises_the_version_and_the_old_one_still_loads(tmp_pat
     assert (len(newest["test"]), len(old["test"])) == (12, 6)
 
 
+@pytest.mark.slow
 def test_a_grown_store_raises_the_patch_version(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     built(tmp_path, store)

@@ -87,12 +87,14 @@ LETTERS = st.sampled_from([*"abZ09 \t\n\x0b\x1c\x1f.,-_'😀é½海\xa0\u3000\u2
 TEXTS = st.lists(st.text(LETTERS) | st.text(st.characters(max_codepoint=127)), max_size=20)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS)
 def test_the_fast_count_is_the_plain_one(texts):
     assert count_words(texts).tolist() == [plainly(text) for text in texts]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS, st.data())
 def test_a_slice_counts_as_the_whole_does(texts, data):
