@@ -44,7 +44,7 @@ RUNS = {
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
         "product",
     ),
-    "startup": (["--posts", "40", "--rounds", "1"], "build of 40 sandbox posts"),
+    "startup": (["--posts", "120", "--rounds", "1"], "build of 120 sandbox posts"),
     "text_model": (["--name", "RELEASE", "--seeds", "1", "--epoch", "2", "--dim", "10"], "bigrams"),
     "train": (["--seeds", "1", "--turns", "1", "--posts", "160", "--width", "32"], "median"),
 }
