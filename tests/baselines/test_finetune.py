@@ -104,6 +104,7 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another():
     assert same(one.head.state_dict(), again.head.state_dict())
 
 
+@pytest.mark.slow
 def test_what_comes_back_is_the_best_epoch_and_reads_cached_features(tmp_path):
     validation = posts(20, 100)
     tuned = fit_unfrozen(tiny(), image_head(), posts(64), validation, SETTINGS, seed=0)
@@ -115,6 +116,7 @@ def test_what_comes_back_is_the_best_epoch_and_reads_cached_features(tmp_path):
     assert likelihood == pytest.approx(tuned.likelihood, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_training_stops_when_validation_no_longer_improves():
     told = []
     wrong = posts(20, 100)
@@ -125,6 +127,7 @@ def test_training_stops_when_validation_no_longer_improves():
     assert len(told) < 40
 
 
+@pytest.mark.slow
 def test_posts_without_an_image_are_trained_on_their_text():
     tuned = fit_unfrozen(
         tiny(), joint_head(), posts(24, imageless=range(0, 24, 3)), posts(8, 100, [1]), SETTINGS, seed=0
@@ -200,6 +203,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, optimiser):
     assert [path.name for path in file.parent.iterdir()] == ["joint-3.pt"]
 
 
+@pytest.mark.slow
 def test_the_checkpoint_of_another_training_is_written_anew(tmp_path):
     file, told = tmp_path / "image-0.pt", []
     arguments = (tiny(), image_head(), posts(16), posts(8, 100))
@@ -243,6 +247,7 @@ def smooth():
     return replace(tiny(), network=replace(tiny().network, module=module))
 
 
+@pytest.mark.slow
 def test_a_step_that_does_not_fit_is_taken_in_slices_to_the_same_end(capsys):
     backbone = smooth()
     narrow = replace(backbone, network=replace(backbone.network, module=Overfull(backbone.module)))

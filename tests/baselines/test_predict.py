@@ -101,6 +101,7 @@ def test_a_network_that_was_given_up_is_refused(tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_classes_the_likeliest_first(folder, capsys):
     arguments = [str(folder / "common.pt"), "--image", str(folder / "post.png"), "--text", TEXT]
     assert predict.main(arguments) == 0
@@ -110,6 +111,7 @@ def test_the_command_prints_the_classes_the_likeliest_first(folder, capsys):
     assert lines == [f"{name:<14} {found[name]:6.1%}" for name in likely]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

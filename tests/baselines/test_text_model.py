@@ -113,6 +113,7 @@ def test_seeds_trained_together_are_as_those_trained_alone():
     assert not together[1].rows[: UNSEEN + 1].any()
 
 
+@pytest.mark.slow
 def test_rows_begin_as_all_threads_of_the_oracle_draw_them():
     """Uniform within ±1/dim. One thread of the oracle alone draws a tenth of them and leaves zeros."""
     settings = TextSettings(lr=0.5, dim=50, wordNgrams=2, bucket=2000)

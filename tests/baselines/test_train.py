@@ -77,6 +77,7 @@ def test_the_models_learn_what_can_be_learnt():
         assert -0.7 < one.likelihood < 0
 
 
+@pytest.mark.slow
 def test_words_that_no_text_holds_stay_and_the_padding_stays_zero():
     given_ = data()
     given_.train.tokens[given_.train.tokens == 11] = 10
@@ -120,6 +121,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(seeds):
     assert (until.epoch, until.likelihood) == (found[0].epoch, found[0].likelihood)
 
 
+@pytest.mark.slow
 def test_a_seed_whose_loss_is_no_number_stops_alone(monkeypatch):
     expected = fit("joint", data(), PLAIN, (0, 1, 2), CPU)
     made = train.new
@@ -200,6 +202,7 @@ def test_posts_are_taken_by_their_numbers():
     assert found.present[0].tolist() == [[False, True], [True, False]]
 
 
+@pytest.mark.slow
 def test_a_split_longer_than_a_chunk_is_scored_whole(monkeypatch):
     expected = fit("joint", data(), PLAIN, (0, 1), CPU)
     monkeypatch.setattr(train, "CHUNK", 7)

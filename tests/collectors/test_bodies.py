@@ -160,6 +160,7 @@ def test_a_failure_is_named_by_its_status_however_its_page_is_packed(status, rea
     assert one([head.replace(b"200 OK", status), body]).reason == reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw"])
 def test_ten_gigabytes_in_a_small_body_are_refused_in_a_second_and_little_memory(encoding):
     named = "gzip" if encoding == "gzip" else "deflate"

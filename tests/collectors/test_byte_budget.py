@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_what_was_reserved_in_excess_lets_the_next_one_go():
     assert asyncio.run(go()) == 10
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.integers(1, 20),

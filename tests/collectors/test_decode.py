@@ -153,6 +153,7 @@ def test_a_turned_photograph_stands_upright(folder, mode):
         assert upright.getexif().get(0x112) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image_format", ["JPEG", "GIF"])
 def test_a_smaller_copy_says_nothing_but_the_picture(folder, image_format):
     data = encoded(picture(), image_format, comment=b"taken at home")
@@ -192,6 +193,7 @@ def test_a_disk_that_takes_nothing_is_an_error_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_written_file(folder):
     code = """
 import resource, signal, sys

@@ -97,6 +97,7 @@ def settled(rows):
     return [(row[1], row[2], row[3], row[4]) for row in rows]
 
 
+@pytest.mark.slow
 def test_every_image_of_a_post_is_stored_once_with_its_file(tmp_path):
     urls = pictures()
     rows, asked, progress = download(tmp_path, post(1, *urls))
@@ -117,6 +118,7 @@ def test_an_address_in_two_posts_is_fetched_once_for_both(tmp_path):
     assert progress.settled == 1
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_not_fetched_again_by_a_rerun(tmp_path):
     posts = [post(1, *pictures())]
     download(tmp_path, *posts)
@@ -161,6 +163,7 @@ def test_an_album_without_a_client_id_waits_for_a_rerun_that_has_one(tmp_path):
     assert [(row[2], row[3]) for row in rows] == [(url, "stored") for url in images]
 
 
+@pytest.mark.slow
 def test_a_wrong_client_id_costs_no_album(tmp_path):
     identity, images = album()
     closed = Media(url=f"https://i.imgur.com/{identity}.jpg", position=0, kind="imgur_album")
@@ -176,6 +179,7 @@ def test_a_removed_album_is_gone(tmp_path):
     assert [(row[3], row[4]) for row in rows] == [("gone", "not_found")]
 
 
+@pytest.mark.slow
 def test_the_preview_stands_in_for_a_picture_that_is_gone(tmp_path):
     (preview,) = pictures(n=1)
     gone = Media(
@@ -204,6 +208,7 @@ def test_where_the_preview_is_gone_too_the_first_reason_stands(tmp_path):
     assert asked == {"/i.imgur.com/gone123.jpg": 1, "/preview.redd.it/gone123.jpg": 1}
 
 
+@pytest.mark.slow
 def test_a_refusal_is_kept_and_its_preview_is_not_taken_instead(tmp_path):
     (url,) = pictures(n=1)
     refused = Media(
@@ -319,6 +324,7 @@ def test_cancelling_hands_back_what_was_claimed(tmp_path):
     assert rows == [("pending", None)] * 3
 
 
+@pytest.mark.slow
 def test_posts_that_come_later_are_fetched_until_the_source_has_ended(tmp_path):
     first, *more = pictures(n=3)
     sandbox = make_sandbox(posts=200)

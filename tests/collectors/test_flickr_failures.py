@@ -141,6 +141,7 @@ def test_the_key_is_in_no_message_and_in_no_file(tmp_path, caplog, capfd, answer
         assert part not in text
 
 
+@pytest.mark.slow
 def test_a_short_key_that_is_a_word_of_the_answers_changes_nothing(tmp_path, sandbox):
     lists = read_votes(fetch_lists(sandbox, tmp_path / "lists"))
     lists.cut(10)

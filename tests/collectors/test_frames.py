@@ -156,6 +156,7 @@ def test_a_file_that_is_cut_off_has_the_frames_before_the_cut():
     assert counts == sorted(counts) and set(counts) == {1, 2, 3}
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     head=st.sampled_from(

@@ -168,6 +168,7 @@ def test_any_text_is_judged_and_never_raises(url):
     assert check_url(url) in (None, "bad_url", "private_address")
 
 
+@pytest.mark.slow
 @given(st.ip_addresses(v=6).filter(lambda ip: ip.exploded[0] not in "23"))
 def test_ipv6_outside_the_routed_block_is_public_only_as_a_wrapping_of_ipv4(ip):
     inner = ip.ipv4_mapped

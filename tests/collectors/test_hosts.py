@@ -24,6 +24,7 @@ def test_a_host_is_asked_at_its_rate_after_a_burst_of_three():
     assert began == [10.0, 10.0, 10.0, 10.5, 11.0, 11.5, 12.0, 12.5]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     rate=st.sampled_from([0.5, 1, 3, 10, 30]),
@@ -109,6 +110,7 @@ def test_refusals_slow_down_to_a_twentieth_and_no_further():
     assert simulate(work, Budget(rate=20, max_rate=40)) == 1
 
 
+@pytest.mark.slow
 def test_the_rate_is_soon_back_where_it_was_refused_and_goes_slowly_past_it():
     async def work(host, clock):
         await ask(host, clock, takes=1, says="429")
@@ -173,6 +175,7 @@ def test_retry_after_as_a_date():
     assert retry_after({}) is None
 
 
+@pytest.mark.slow
 @given(st.text(), st.text(), st.text())
 def test_no_header_raises(wait, remaining, reset):
     async def work(host, clock):

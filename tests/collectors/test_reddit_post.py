@@ -309,6 +309,7 @@ def test_a_post_with_any_value_anywhere_is_a_post_or_a_rejection(changes, escape
     check(parsed(escaped=escaped, **changes))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(ANY_JSON)
 def test_any_json_is_a_listing_or_a_malformed_answer(body):

@@ -138,6 +138,7 @@ def test_the_archive_goes_on_from_a_cursor_without_losing_a_post(sandbox):
     assert found == {p.post_id for p in posts_of(pages)}
 
 
+@pytest.mark.slow
 def test_archived_scores_are_refreshed_and_removals_marked(sandbox):
     stale, _ = archive(sandbox, ["happy"])
     fresh, _ = archive(sandbox, ["happy"], refreshed=True)

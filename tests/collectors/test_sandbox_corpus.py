@@ -3,6 +3,7 @@
 import hashlib
 import io
 
+import pytest
 from PIL import Image
 
 from collectors.sandbox.generated import pictures
@@ -21,6 +22,7 @@ def test_the_corpus_does_not_depend_on_the_machine():
     assert post.title == "100 years, still lovely"
 
 
+@pytest.mark.slow
 def test_classes_stand_in_the_proportions_of_the_paper():
     posts = Corpus(seed=0, posts=3239).posts
     sizes = {name: sum(post.label == name for post in posts) for name in ("joy", "fear", "anger", "disgust")}
@@ -29,6 +31,7 @@ def test_classes_stand_in_the_proportions_of_the_paper():
     assert len(small) == len(small.posts) == 10
 
 
+@pytest.mark.slow
 def test_every_id_names_one_thing():
     corpus = Corpus(seed=0, posts=2600)
     shown = [*corpus.posts, *(post.parent for post in corpus.posts if post.parent)]
@@ -37,6 +40,7 @@ def test_every_id_names_one_thing():
     assert len(set(own)) == len(own)
 
 
+@pytest.mark.slow
 def test_forms_come_in_their_proportions():
     posts = Corpus(seed=0, posts=2600).posts
     share = {form: sum(post.form == form for post in posts) / len(posts) for form in {p.form for p in posts}}
@@ -46,6 +50,7 @@ def test_forms_come_in_their_proportions():
     assert all(abs(share[form] - rate) < 0.025 for form, rate in expected.items())
 
 
+@pytest.mark.slow
 def test_titles_are_often_short_and_rarely_equal():
     posts = Corpus(seed=0, posts=2600).posts
     short = sum(len(post.title.split()) <= 5 for post in posts) / len(posts)
@@ -55,6 +60,7 @@ def test_titles_are_often_short_and_rarely_equal():
     assert not [post.title for post in posts if "{" in post.title]
 
 
+@pytest.mark.slow
 def test_scores_have_the_scale_of_their_subreddit():
     posts = Corpus(seed=0, posts=2600).posts
     ranges = {"happy": (100, 5600), "creepy": (2200, 7700), "rage": (100, 6200), "gore": (160, 1000)}
@@ -75,6 +81,7 @@ def test_ids_grow_with_time_as_reddits_counter_does():
     assert old.created_utc >= 1_325_376_000 and new.created_utc < 1_735_689_600
 
 
+@pytest.mark.slow
 def test_galleries_begin_in_2020_and_have_items_that_failed_or_were_deleted():
     galleries = [post for post in Corpus(seed=0, posts=2600).posts if post.form == "gallery"]
     assert min(post.created_utc for post in galleries) > 1_590_000_000
@@ -84,6 +91,7 @@ def test_galleries_begin_in_2020_and_have_items_that_failed_or_were_deleted():
     assert all(post.images and 2 <= len(post.pictures) <= 4 for post in galleries)
 
 
+@pytest.mark.slow
 def test_some_posts_copy_an_earlier_one_exactly_or_nearly():
     corpus = Corpus(seed=0, posts=2600)
     kinds = {post.repost for post in corpus.posts}

@@ -336,6 +336,7 @@ def test_imgur_serves_the_real_format_whatever_the_extension():
     assert Image.open(io.BytesIO(removed.body)).size == (161, 81)
 
 
+@pytest.mark.slow
 def test_every_address_of_every_post_leads_to_something():
     sandbox = make_sandbox(posts=120)
     posts = sandbox.corpus.posts

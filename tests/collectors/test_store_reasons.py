@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from collectors.crawl.download import NEEDS_CLIENT_ID
 from collectors.flickr.api import NEEDS_KEY
 
@@ -105,6 +107,7 @@ def written():
     return found
 
 
+@pytest.mark.slow
 def test_the_reasons_that_the_document_lists_are_those_of_the_code():
     assert documented() - written() == set()
     assert written() - documented() == NEVER_STORED

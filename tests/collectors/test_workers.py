@@ -73,6 +73,7 @@ def test_the_policy_reaches_the_worker(folder):
     assert (outcome.mime, outcome.width, outcome.height) == ("image/jpeg", 4, 4)
 
 
+@pytest.mark.slow
 def test_an_image_that_kills_its_worker_takes_no_other_with_it(folder):
     images = [Deadly(), *(png(shade) for shade in range(5)), Deadly()]
     found = keep_all(folder, images)

@@ -51,6 +51,7 @@ def test_the_processes_of_a_build_that_is_killed_end_with_it(at_work):
     assert out == ""
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line_and_does_not_wait_for_what_is_in_hand(at_work):
     os.killpg(at_work.pid, signal.SIGINT)  # as a terminal does: to all of them
     out, err = at_work.communicate(timeout=20)

@@ -24,6 +24,7 @@ with Pool(2, preload=[], cleanup=partial(os.unlink, sys.argv[1])) as pool:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_their_parent_and_clean_up(tmp_path, by):
     """SIGKILL hits the parent alone; Ctrl-C its workers too, which leave it to the parent."""

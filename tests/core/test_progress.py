@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from affectory.core import progress
 from affectory.core.progress import Display, Pace, Steps, Task, span
 
@@ -125,6 +127,7 @@ with Steps("features", 4, "images") as steps:
 """
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_bars_below_the_lines_that_stay_and_removes_them():
     parent, child = pty.openpty()
     done = subprocess.run(

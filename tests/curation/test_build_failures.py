@@ -98,6 +98,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, st
     ]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_earlier_release_stands(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a small file system")

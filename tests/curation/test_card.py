@@ -31,6 +31,7 @@ def run(card, monkeypatch, cache):
     return names
 
 
+@pytest.mark.slow
 def test_the_cards_code_gives_splits_ids_a_stream_tensors_and_a_frame(tmp_path, store, monkeypatch):
     done = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
     monkeypatch.chdir(tmp_path)
@@ -48,6 +49,7 @@ def test_the_cards_code_gives_splits_ids_a_stream_tensors_and_a_frame(tmp_path, 
     assert (len(names["frame"]), list(names["frame"].columns)) == (48, columns.names())
 
 
+@pytest.mark.slow
 def test_a_time_has_no_tensor_as_the_card_says(tmp_path, store):
     folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
     release = datasets.load_dataset(str(folder.parent), cache_dir=str(tmp_path / "cache"))
@@ -56,6 +58,7 @@ def test_a_time_has_no_tensor_as_the_card_says(tmp_path, store):
     assert release["train"].remove_columns("created_at").with_format("torch")[0]["n_words"] == 7
 
 
+@pytest.mark.slow
 def test_the_cards_code_of_a_release_without_pictures_runs(tmp_path, store, monkeypatch):
     text = '[images]\nwhich = "none"\n'
     done = build(write_recipe(tmp_path / "datasets", text), store=store, out=tmp_path / "datasets")

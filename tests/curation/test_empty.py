@@ -92,6 +92,7 @@ def test_a_split_without_rows_has_no_file_and_the_others_load(tmp_path, store, t
     assert "fails" not in (done.folder / "report.html").read_text().split("<section")[1]
 
 
+@pytest.mark.slow
 def test_a_release_without_a_test_split_is_hydrated_to_the_same(tmp_path, store):
     full = built(tmp_path, store, "[split]\ntest = 0.0\n").folder
     received = ids_alone(full.parent, tmp_path / "received")
@@ -103,6 +104,7 @@ def test_a_release_without_a_test_split_is_hydrated_to_the_same(tmp_path, store)
     assert pq.read_table(after).equals(pq.read_table(before))
 
 
+@pytest.mark.slow
 def test_hydrating_from_a_store_of_other_posts_is_one_line(tmp_path, store, capsys):
     received = ids_alone(built(tmp_path, store).folder.parent, tmp_path / "received")
     others = make_store(tmp_path / "others", [post(i, "happy") for i in range(100, 130)])

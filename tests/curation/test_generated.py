@@ -104,6 +104,7 @@ def test_ids_and_the_full_release_made_of_them_say_it_too(tmp_path, store, relea
     assert rows_of(full / "1.0.0") == rows_of(release.folder)
 
 
+@pytest.mark.slow
 def test_after_a_purge_those_that_are_left_are_counted(tmp_path):
     half = [as_generated(one) if i < 24 else one for i, one in enumerate(POSTS)]
     store = make_store(tmp_path / "store", half)

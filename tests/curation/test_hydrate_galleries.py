@@ -190,6 +190,7 @@ def test_a_rebuild_has_a_digest_of_its_own_and_is_never_taken_for_the_release(tm
     assert (done.stood, done.manifest.version, done.manifest.ledger.kept) == (False, "1.0.1", 60)
 
 
+@pytest.mark.slow
 def test_labels_are_those_of_the_ids_whatever_the_store_says_now(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = built(tmp_path, store, ALL)

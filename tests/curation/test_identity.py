@@ -47,6 +47,7 @@ def fixed_store(folder):
     return folder
 
 
+@pytest.mark.slow
 def test_the_digest_of_an_undamaged_store_is_the_one_that_earlier_programs_wrote(tmp_path, monkeypatch):
     store = fixed_store(tmp_path / "store")
     assert built(tmp_path, store, TEXT_ONLY).manifest.input_digest == (
@@ -118,6 +119,7 @@ def test_a_store_is_read_at_one_moment_whatever_is_written_while_it_is(tmp_path)
             assert len(list(copied.media("reddit:", "reddit:~"))) == 60
 
 
+@pytest.mark.slow
 def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     image = min((store / "media").rglob("*.jpg"))
@@ -157,6 +159,7 @@ def collect_again(store, data):
         put_image(opened, url, data)
 
 
+@pytest.mark.slow
 def test_a_build_killed_before_it_told_the_store_of_damaged_images_is_completed(tmp_path, monkeypatch):
     store = make_store(tmp_path / "store", POSTS)
     min((store / "media").rglob("*.jpg")).unlink()
@@ -266,6 +269,7 @@ def test_a_changed_format_makes_a_new_version_of_the_same_store_and_recipe(tmp_p
     assert built(tmp_path, store).stood
 
 
+@pytest.mark.slow
 def test_a_manifest_of_an_earlier_program_is_read_and_its_release_stands(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     path = built(tmp_path, store).folder / "manifest.json"

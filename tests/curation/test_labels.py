@@ -75,6 +75,7 @@ def rows_of(folder, pattern="*"):
     return found
 
 
+@pytest.mark.slow
 def test_labels_are_a_sequence_of_class_labels_and_null_where_nobody_annotated(tmp_path, release):
     loaded = datasets.load_dataset(str(release.folder.parent), cache_dir=str(tmp_path / "cache"))
     assert loaded["train"].features["labels"] == datasets.List(datasets.ClassLabel(names=NAMES))
@@ -183,6 +184,7 @@ def test_files_on_disk_are_not_collected_by_hydrate(tmp_path, release):
     )
 
 
+@pytest.mark.slow
 def test_a_purge_counts_labels_and_posts_without_anew(tmp_path):
     place = make_store(tmp_path / "store", POSTS)
     recipe = write_recipe(tmp_path, TEXT)
@@ -210,6 +212,7 @@ def test_copies_that_agree_in_the_label_alone_conflict(tmp_path):
     assert [s.rows for s in dropped] == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "labels"), [("happy", None), (None, ("shaming",))])
 def test_a_copy_that_was_not_annotated_contradicts_none(tmp_path, label, labels):
     copies = [

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
 
+@pytest.mark.slow
 def test_of_ids_alone_nothing_is_purged(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
@@ -36,6 +37,7 @@ def ids_alone(folder, target):
     return target
 
 
+@pytest.mark.slow
 def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
@@ -102,6 +104,7 @@ def test_ids_that_were_killed_before_their_card_was_written_are_written_again(ca
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ids_are_never_written_over_a_full_release_that_has_lost_its_card(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
@@ -114,6 +117,7 @@ def test_ids_are_never_written_over_a_full_release_that_has_lost_its_card(capsys
     assert contents(full) == before
 
 
+@pytest.mark.slow
 def test_ids_that_stand_or_miss_are_one_line(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     full = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder

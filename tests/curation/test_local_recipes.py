@@ -46,6 +46,7 @@ def rows_of(folder, columns):
     return [row for path in sorted(paths) for row in pq.read_table(path, columns=columns).to_pylist()]
 
 
+@pytest.mark.slow
 def test_met_meme_has_3935_posts_with_image_text_and_label(met_meme):
     printed, release = met_meme
     assert printed.splitlines()[:2] == [
@@ -90,6 +91,7 @@ def test_met_memes_text_is_read_in_its_encoding(met_meme):
     assert not any("\ufffd" in text for text in texts.values())
 
 
+@pytest.mark.slow
 def test_mami_has_its_counts_of_both_tasks_and_its_parts(mami):
     printed, release = mami
     assert printed.startswith("posts   asked 11,000 = 11,000 new\n")
@@ -110,6 +112,7 @@ def test_mami_has_its_counts_of_both_tasks_and_its_parts(mami):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["met_meme", "mami"])
 def test_both_load_with_one_line_and_their_reports_check(request, tmp_path, name):
     _, release = request.getfixturevalue(name)

@@ -116,6 +116,7 @@ def test_near_groups_are_those_of_all_pairs(texts, min_words):
     assert near_text_groups(texts, min_words).tolist() == all_pairs(texts, min_words)
 
 
+@pytest.mark.slow
 @given(st.lists(few_words, max_size=25))
 def test_texts_are_hashed_and_signatures_sorted_in_any_portions(texts):
     with pytest.MonkeyPatch.context() as patch:

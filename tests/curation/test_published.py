@@ -69,6 +69,7 @@ def test_all_images_of_a_post_become_rows_of_one_split(tmp_path):
     assert {len(splits) for splits in split_of(done.folder).values()} == {1}
 
 
+@pytest.mark.slow
 def test_jpegs_of_one_side_are_encoded_anew(tmp_path, store):
     done = built(tmp_path, store, '[images]\nformat = "jpeg"\nside = 48\n')
     cache = str(tmp_path / "cache")
@@ -76,6 +77,7 @@ def test_jpegs_of_one_side_are_encoded_anew(tmp_path, store):
     assert {row["image"].size for row in loaded} == {(48, 32)}
 
 
+@pytest.mark.slow
 def test_an_image_encoded_anew_and_its_thumbnails_carry_no_comment(tmp_path):
     store = make_store(tmp_path / "store", POSTS, pictures=False)
     with Store.open(store) as opened:
@@ -92,6 +94,7 @@ def test_an_image_encoded_anew_and_its_thumbnails_carry_no_comment(tmp_path):
     assert [data for data in [*made, *dropped] if b"taken at home" in data] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kept", "gone"), [("text", "images"), ("images", "text")])
 def test_what_is_not_published_is_not_among_the_dropped_either(tmp_path, store, kept, gone):
     dearest = f'[[filters]]\nuse = "score"\nmin = 950\n[publish]\n{gone} = false\n'

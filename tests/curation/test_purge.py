@@ -109,6 +109,7 @@ def test_a_purge_leaves_a_tombstone_of_a_deleted_post_that_had_been_dropped(caps
     assert (last / "report.html").read_text().count('<li class="bad">') == 0
 
 
+@pytest.mark.slow
 def test_a_post_removed_before_the_build_leaves_no_link_nor_picture(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     with Store.open(store) as opened:
@@ -148,6 +149,7 @@ def test_a_purge_counts_duplicates_and_twins_anew(capsys, tmp_path):
     assert (new / "report.html").read_text().count('<li class="bad">') == 0
 
 
+@pytest.mark.slow
 def test_a_purge_of_all_posts_writes_nothing(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
@@ -172,6 +174,7 @@ def test_a_split_that_a_purge_empties_is_listed_no_more_and_the_others_load(caps
     assert {name: len(split) for name, split in loaded.items()} == {"train": 48, "validation": 6}
 
 
+@pytest.mark.slow
 def test_a_release_built_elsewhere_is_purged_without_its_recipes_folder(capsys, tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     recipe = write_recipe(tmp_path / "recipes", f'[source]\nstore = "{store}"\n')

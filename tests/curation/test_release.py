@@ -22,6 +22,7 @@ def store(tmp_path_factory):
     return make_store(tmp_path_factory.mktemp("store"), POSTS)
 
 
+@pytest.mark.slow
 def test_a_release_loads_in_one_line_with_its_images_and_labels(tmp_path, store):
     done = built(tmp_path, store)
     assert (done.folder, done.stood) == (tmp_path / "out" / "test" / "1.0.0", False)

@@ -9,6 +9,7 @@ from tests.curation.stores import Picture, built, make_store, post, put_image, s
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
 
+@pytest.mark.slow
 def test_duplicates_are_grouped_and_never_straddle_a_split(tmp_path):
     store = make_store(tmp_path / "store", POSTS, pictures=False)
     with Store.open(store) as opened:
@@ -26,6 +27,7 @@ def test_duplicates_are_grouped_and_never_straddle_a_split(tmp_path):
     assert {len(found) for found in by_group.values()} == {1}
 
 
+@pytest.mark.slow
 def test_the_papers_rule_counts_the_twins_that_it_leaves(tmp_path):
     posts = [
         post(i, "happy" if i % 2 else "creepy", title="the same old title" if i < 30 else None)
@@ -36,6 +38,7 @@ def test_the_papers_rule_counts_the_twins_that_it_leaves(tmp_path):
     assert "6 test and 6 validation" in (done.folder.parent / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["keep-best", "drop-conflicts"])
 def test_the_policy_for_duplicates_is_the_recipes(tmp_path, policy):
     posts = [

@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from collectors.store import Store
 from curation.deleted.removal import Places, purge
 from curation.manifest.manifest import Manifest
@@ -40,6 +42,7 @@ def test_a_dropped_duplicate_stands_beside_the_post_that_was_kept(tmp_path):
     assert re.findall(r'alt="Image of post (\S+?)"', pair) == ["reddit:00061", "reddit:00062"]
 
 
+@pytest.mark.slow
 def test_a_duplicate_whose_kept_twin_was_purged_stands_alone_where_the_store_lacks_it(tmp_path):
     page_of(tmp_path, [*POSTS, *TWINS], BEST)
     with Store.open(tmp_path / "store") as opened:
@@ -89,6 +92,7 @@ def test_a_release_without_pictures_leaves_no_room_for_them(tmp_path):
         assert (shown.count('class="card"'), shown.count('class="frame')) == (cards, 0)
 
 
+@pytest.mark.slow
 def test_a_credit_says_what_the_card_has_not_said_yet(tmp_path):
     posts = [replace(one, licence="CC BY 4.0") if i % 2 else one for i, one in enumerate(POSTS)]
     page = page_of(tmp_path, posts, "")

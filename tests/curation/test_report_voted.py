@@ -56,6 +56,7 @@ def page(tmp_path_factory):
     return build(recipe, store=make_store(place / "s", posts), out=place / "out").folder / "report.html"
 
 
+@pytest.mark.slow
 def test_pairs_and_images_alone_stand_beside_the_papers_counts(page):
     text = text_of(page.read_text())
     assert "the published count (Doe 2020, section 2)" in text

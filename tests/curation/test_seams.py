@@ -152,6 +152,7 @@ def test_a_duplicate_detector_is_a_file_and_a_line(tmp_path, monkeypatch, store)
         load(write_recipe(tmp_path, '[duplicates]\nimages = "none"\n'))
 
 
+@pytest.mark.slow
 def test_an_exporter_is_a_file_and_a_line(tmp_path, monkeypatch, store):
     monkeypatch.setitem(EXPORTERS, "titles", added(tmp_path, EXPORTER).write)
     done = built(tmp_path, store)
@@ -164,6 +165,7 @@ def test_an_exporter_is_a_file_and_a_line(tmp_path, monkeypatch, store):
     assert built(tmp_path, store).stood
 
 
+@pytest.mark.slow
 def test_what_an_exporter_writes_is_without_purged_posts(tmp_path, monkeypatch, store):
     monkeypatch.setitem(EXPORTERS, "titles", added(tmp_path, EXPORTER).write)
     done = built(tmp_path, store)

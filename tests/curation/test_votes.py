@@ -54,6 +54,7 @@ def rows_of(folder):
     }
 
 
+@pytest.mark.slow
 def test_a_release_holds_votes_and_agreement_and_the_rest_is_dropped_by_its_votes(tmp_path):
     posts = [voted(i, 3 + i % 3, community="happy" if i % 2 else "creepy") for i in range(60)]
     posts += [voted(60, 2), voted(61, 3, 3), voted(62, 1, 3)]
@@ -72,6 +73,7 @@ def test_a_release_holds_votes_and_agreement_and_the_rest_is_dropped_by_its_vote
     assert (row["votes"], row["agreement"], row["label"]) == ('{"happy": 3}', pytest.approx(0.6), 0)
 
 
+@pytest.mark.slow
 def test_the_unanimous_are_those_whom_nobody_disagrees_with(tmp_path):
     # 5 of 7 are more votes than 5 of 5, and no unanimity.
     posts = [voted(i, 5, 5 if i < 10 else 7, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -124,6 +126,7 @@ def test_a_short_text_goes_and_its_image_stays(tmp_path):
     assert "stay as images alone" in (done.folder.parent / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_images_alone_train_and_a_fifth_of_the_pairs_is_held_out(tmp_path):
     done = some_short(tmp_path, '[split]\nrule = "unanimous"\n')
     rows = rows_of(done.folder)

@@ -96,6 +96,7 @@ def test_an_out_that_is_no_folder_is_one_line(tmp_path, capsys):
         )
 
 
+@pytest.mark.slow
 def test_what_can_not_be_written_whole_is_not_there_at_all(tmp_path, capsys):
     store = make_store(tmp_path / "store", POSTS)
     write_recipe(tmp_path / "datasets")
