@@ -46,8 +46,8 @@ def extract(
     where it stopped. Processes may extract at once: the second waits for the first. The network stays on
     `device`; `batch` is the number of images at once (`BATCH`).
 
-    Raises `BaselineError` where an image can't be decoded or its features are no numbers (naming the post),
-    or where not one image fits the device's memory.
+    Raises `BaselineError` if an image can't be decoded or its features are NaN or infinite (naming the post),
+    or if not one image fits the device's memory.
     """
     if not images:
         return np.empty((0, backbone.dim), np.float16)

@@ -71,7 +71,7 @@ def fit_unfrozen(
     on after its last whole epoch, to the same end. `tell` is called after each epoch.
 
     Raises `BaselineError` where Accelerate is not installed, an image can't be decoded, or not one post fits
-    the device's memory. A loss that is no number ends the training: see `Finetuned.problem`.
+    the device's memory. Training stops if the loss becomes NaN or infinite: see `Finetuned.problem`.
     """
     # `extract` leaves a network so; of another format the rounding differs, and the end with it.
     network = copy.deepcopy(backbone.module).to(memory_format=torch.channels_last)

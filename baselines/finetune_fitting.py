@@ -122,7 +122,7 @@ class Finetuning:
         return one
 
     def _overflow(self, tuned: Finetuned, ask: Ask) -> str | None:
-        """Return why a network is given up whose features of test images are no numbers in half precision."""
+        """Return why a network is given up if test images have NaN or infinite features in half precision."""
         if not self.is_main:
             return None
         refs = image_refs(ask.inputs.release, ask.inputs.release.parts["test"])

@@ -65,7 +65,7 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """A seed that was given up, and why: its loss was no number any more."""
+    """A seed that was stopped because its loss became NaN or infinite, with the reason."""
 
     seed: int
     reason: str

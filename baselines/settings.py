@@ -64,9 +64,9 @@ class Settings:
     The paper's learning rate is .01, on features as they come from Inception; ours is for features of a
     smaller norm and texts around 0 (`models.parts`: Standardise, TextEncoder). Ours too: batch, epochs,
     patience (epochs without a better likelihood on validation), momentum and weight decay (of all but the
-    words), and `word_rate`, how many times `lr` the words' vectors learn at. A word stands in few posts of a
-    step, and its gradient is a share of the step's mean: at 1 the image has explained the class before the
-    words have moved, and they tell little by themselves.
+    words), and `word_rate`, the learning rate of the word vectors in units of `lr`. A word occurs in few
+    posts of a mini-batch, so embeddings get small, sparse gradients: at rate 1 the image branch fits first
+    and text alone stays weak.
     """
 
     lr: float = 0.2

@@ -62,7 +62,7 @@ def fit(
     tell: Callable[[int], None] = lambda epoch: None,
 ) -> list[Fitted]:
     """Train a model for each seed. The same seed gives the same network on one device, alone or with others
-    up to rounding and dropout's draws. A seed whose loss is no number stops; the others go on.
+    up to rounding and dropout's draws. A seed whose loss becomes NaN or infinite stops; the others continue.
     """
     stack = Stack([new(name, data, settings, seed).to(device) for seed in seeds])
     data = data.to(device)

@@ -38,7 +38,7 @@ def fit_text(
     vectors: Vectors | None = None,
     tell: Callable[[int], None] = lambda epoch: None,
 ) -> list[TextBased | Stopped]:
-    """Train a model for each seed; `Stopped` stands for one whose loss was no number any more.
+    """Train a model for each seed; `Stopped` for one whose loss became NaN or infinite.
 
     The texts are read in `reading_order`. What a seed changes is the rows to begin with (`first_rows`).
     `tell` is called after each epoch with its number, from 1.

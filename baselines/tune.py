@@ -40,7 +40,7 @@ class Candidate(msgspec.Struct, frozen=True):
     """A choice of settings and how it did on validation."""
 
     settings: dict[str, str | int | float | bool | None]
-    likelihood: float | None  # mean log-likelihood, nats; None: its loss was no number
+    likelihood: float | None  # mean log-likelihood, nats; None: its loss became NaN or infinite
     accuracy: float | None
 
 
@@ -112,7 +112,7 @@ def search(
 def _loss(model: str, one: Candidate) -> tuple[float, float]:
     """Rank the neural models by likelihood; fastText, which is sure of itself where it errs, by accuracy.
 
-    A candidate that came to no number is the last.
+    A candidate whose loss became NaN or infinite ranks last.
     """
     if one.likelihood is None or one.accuracy is None:
         return math.inf, math.inf

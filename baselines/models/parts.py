@@ -57,9 +57,9 @@ class Standardise(nn.Module):
 
     Features may come as float16; what comes out is float32.
 
-    Ours, not the paper's: a linear layer behind it can express the same. But image and text then learn at one
-    pace, whatever the network and its width; else the image, of a norm of 30 and more, has overfitted before
-    the words have moved.
+    Ours, not the paper's. A linear layer after it can express the same function, but image and text then
+    learn at similar speeds, whatever the network and its width. Raw image features have norms of 30 and more:
+    the image branch would overfit while the word vectors are still near their initial values.
     """
 
     mean: Tensor
@@ -161,8 +161,8 @@ def highest_place(vectors: Tensor, keep: Tensor, real: Tensor) -> Tensor:
     What `keep`, uint8[…, L, d], doesn't keep counts as 0; what isn't `real`, bool[…, L, 1], is left out.
     `vectors` are overwritten.
 
-    A maximum that tells its place takes a CPU ten times as long as one that doesn't. So each number's last
-    bits, as many as L needs, become its place; of numbers that differ in no others any may be taken.
+    argmax is 10x slower than max on CPU, so each position is kept in the low mantissa bits, as many as L
+    needs. Among values that differ only in these bits, any may be chosen.
     """
     number = vectors.shape[-2]
     whole = torch.int64 if vectors.dtype == torch.float64 else torch.int32
@@ -174,7 +174,7 @@ def highest_place(vectors: Tensor, keep: Tensor, real: Tensor) -> Tensor:
     bits &= keep.to(whole).mul_(there * upper)
     bits |= place | (1 - there) * lowest
     highest = vectors.amax(-2, keepdim=True)
-    return (highest.view(whole) & ~upper).long().clamp(max=number - 1)  # of no number, any
+    return (highest.view(whole) & ~upper).long().clamp(max=number - 1)  # NaN has arbitrary bits
 
 
 def pool(vectors: Tensor, real: Tensor, dim: int, how: Pooling) -> Tensor:

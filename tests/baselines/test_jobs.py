@@ -1,9 +1,5 @@
-import contextlib
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +8,7 @@ from affectory.core.errors import BaselineError
 from baselines.jobs import Job, run
 from baselines.run import main
 from baselines.settings import Settings
-
-ROOT = Path(__file__).parents[2]
+from tests.programs import at_work
 
 #: A run of a job that takes ten minutes to be read.
 AT_WORK = """
@@ -54,21 +49,9 @@ def test_processes_end_with_their_run_and_leave_nothing(tmp_path, by):
     data = tmp_path / "affectory-run" / "data.pt"
     data.parent.mkdir()
     data.touch()
-    with subprocess.Popen(
-        [sys.executable, "-c", AT_WORK, str(data)],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as program:
-        try:
-            assert program.stdout.readline() == "at work\n"
-            (os.kill if by == signal.SIGKILL else os.killpg)(program.pid, by)
-            program.communicate(timeout=60)  # which waits for all that hold its output
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
+    with at_work(AT_WORK, data) as program:
+        (os.kill if by == signal.SIGKILL else os.killpg)(program.pid, by)
+        program.communicate(timeout=60)  # ends with the last process that holds its output
     assert program.returncode == -by
     assert not data.parent.exists()
 

@@ -1,17 +1,13 @@
-import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from affectory.core.engine.local import Processes, Threads
 from affectory.core.errors import AffectoryError
-
-ROOT = Path(__file__).parents[2]
+from tests import programs
 
 AT_WORK = """
 import sys
@@ -29,20 +25,8 @@ sys.exit(finish(work))
 @pytest.fixture
 def at_work():
     """A program of which another process is in the middle of a long piece of work."""
-    with subprocess.Popen(
-        [sys.executable, "-c", AT_WORK],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as program:
-        try:
-            assert program.stdout.readline() == "at work\n"
-            yield program
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
+    with programs.at_work(AT_WORK, stderr=subprocess.PIPE) as program:
+        yield program
 
 
 def test_the_processes_of_a_build_that_is_killed_end_with_it(at_work):

@@ -1,17 +1,12 @@
-import contextlib
 import os
 import signal
-import subprocess
-import sys
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from affectory.core.processes import Pool
-
-ROOT = Path(__file__).parents[2]
+from tests.programs import at_work
 
 #: A worker that is busy for ten minutes, with a file to remove when its parent is gone.
 BUSY = """
@@ -20,7 +15,7 @@ from functools import partial
 from affectory.core.processes import Pool
 
 with Pool(2, preload=[], cleanup=partial(os.unlink, sys.argv[1])) as pool:
-    pool.submit(exec, "import time; print('busy', flush=True); time.sleep(600)").result()
+    pool.submit(exec, "import time; print('at work', flush=True); time.sleep(600)").result()
 """
 
 
@@ -30,21 +25,9 @@ def test_workers_end_with_their_parent_and_clean_up(tmp_path, by):
     """SIGKILL hits the parent alone; Ctrl-C its workers too, which leave it to the parent."""
     leftover = tmp_path / "leftover"
     leftover.touch()
-    with subprocess.Popen(
-        [sys.executable, "-c", BUSY, str(leftover)],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as program:
-        try:
-            assert program.stdout.readline() == "busy\n"
-            (os.kill if by == signal.SIGKILL else os.killpg)(program.pid, by)
-            program.communicate(timeout=60)  # ends with the last process that holds its output
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
+    with at_work(BUSY, leftover) as program:
+        (os.kill if by == signal.SIGKILL else os.killpg)(program.pid, by)
+        program.communicate(timeout=60)  # ends with the last process that holds its output
     assert program.returncode == -by
     assert not leftover.exists()
 

@@ -1,0 +1,29 @@
+"""Programs that tests kill while they are at work."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextlib.contextmanager
+def at_work(code, *arguments, stderr=subprocess.DEVNULL):
+    """Run Python code in its own session until it prints "at work"; kill what is left of it at the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+    ) as program:
+        try:
+            assert program.stdout.readline() == "at work\n"
+            yield program
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
