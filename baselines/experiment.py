@@ -12,14 +12,17 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from baselines import evaluate, fitting, inputs, paper
-from baselines.checkpoint import Checkpoint, Source
-from baselines.data import Part, Release
-from baselines.finetune_fitting import Finetuning
-from baselines.fitting import Ask
-from baselines.inputs import Images, Inputs
-from baselines.results import PREDICTIONS, Pair, Row, Scores, Stopped
+from baselines.data import inputs
+from baselines.data.inputs import Images, Inputs
+from baselines.data.release import Part, Release
+from baselines.results import evaluate
+from baselines.results import papers as paper
+from baselines.results.schema import PREDICTIONS, Pair, Row, Scores, Stopped
 from baselines.settings import MODELS, TITLES, Settings, TextSettings
+from baselines.training import fitting
+from baselines.training.checkpoint import Checkpoint, Source
+from baselines.training.finetune_fitting import Finetuning
+from baselines.training.fitting import Ask
 
 AnySettings = Settings | TextSettings
 Chosen = Mapping[str, AnySettings]

@@ -16,18 +16,23 @@ import torch
 
 from affectory.core import files
 from affectory.core.errors import InputError
-from baselines import data, experiment, inputs, page, paper, tables, tune
-from baselines.backbones import Backbone, load_backbone
-from baselines.checkpoint import Source
-from baselines.data import Release
+from affectory.encoders.image.backbones import Backbone, load_backbone
+from baselines import experiment
+from baselines.data import inputs
+from baselines.data import release as data
+from baselines.data.inputs import Inputs
+from baselines.data.release import Release
 from baselines.experiment import Chosen, Fold, Setup
-from baselines.finetune_fitting import Finetuning
-from baselines.finetune_steps import in_main_process
-from baselines.inputs import Inputs
 from baselines.options import Options
-from baselines.progress import Progress
-from baselines.projection import projections
-from baselines.results import SCHEMA, Dataset, LeftOut, Results, Row
+from baselines.results import page, tables
+from baselines.results import papers as paper
+from baselines.results.projection import projections
+from baselines.results.schema import SCHEMA, Dataset, LeftOut, Results, Row
+from baselines.training import tune
+from baselines.training.checkpoint import Source
+from baselines.training.finetune_fitting import Finetuning
+from baselines.training.finetune_steps import in_main_process
+from baselines.training.progress import Progress
 
 TOOLS = ("affectory", "datasets", "numpy", "torch", "torchvision", "transformers")
 

@@ -28,8 +28,8 @@ from affectory.core.progress import say
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from baselines.backbones import Backbone
-    from baselines.checkpoint import Checkpoint
+    from affectory.encoders.image.backbones import Backbone
+    from baselines.training.checkpoint import Checkpoint
 
 
 class Predictor:
@@ -47,7 +47,7 @@ class Predictor:
         Raises `BaselineError` for a file that is no checkpoint, a network whose training failed, or weights
         other than those it was trained with.
         """
-        from baselines.checkpoint import read
+        from baselines.training.checkpoint import read
 
         checkpoint = read(Path(path))
         if checkpoint.problem:
@@ -62,7 +62,7 @@ class Predictor:
         """
         import torch
 
-        from baselines.batch import Batch
+        from baselines.data.batch import Batch
 
         reads_text = self.checkpoint.model != "image"
         has_image = image is not None and self._backbone is not None

@@ -290,7 +290,7 @@ def _without_times(data: bytes) -> bytes:
 
 def _network(path: Path) -> str:
     """Return the digest of a checkpoint, without the seconds that it took."""
-    from baselines.checkpoint import read  # torch: for checkpoints only
+    from baselines.training.checkpoint import read  # torch: for checkpoints only
 
     try:
         found = read(path)

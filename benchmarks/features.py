@@ -23,9 +23,9 @@ import torch
 import tyro
 from PIL import Image
 
-from baselines.backbones import Backbone, load_backbone
-from baselines.features import BATCH, Forward, ImageRef, extract
-from baselines.pixels import pixel_batches
+from affectory.encoders.image.backbones import Backbone, load_backbone
+from affectory.encoders.image.features import BATCH, Forward, ImageRef, extract
+from affectory.encoders.image.pixels import pixel_batches
 from benchmarks._measure import machine, middle, show
 
 SIDE = 384

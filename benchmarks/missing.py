@@ -21,10 +21,12 @@ import tyro
 from numpy.typing import NDArray
 from PIL import Image
 
-from baselines import data, inputs, train
-from baselines.data import SPLITS, Part, Release
-from baselines.inputs import Inputs, only
+from baselines.data import inputs
+from baselines.data import release as data
+from baselines.data.inputs import Inputs, only
+from baselines.data.release import SPLITS, Part, Release
 from baselines.settings import Settings
+from baselines.training import loop as train
 from benchmarks._measure import machine
 from collectors.sandbox.generated import pictures
 from collectors.sandbox.generated.corpus import Corpus

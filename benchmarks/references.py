@@ -28,9 +28,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
-from baselines import data, inputs
-from baselines.backbones import load_backbone
-from baselines.data import Part, Release
+from affectory.encoders.image.backbones import load_backbone
+from baselines.data import inputs
+from baselines.data import release as data
+from baselines.data.release import Part, Release
 from benchmarks._measure import machine
 
 Logs = NDArray[np.float64]

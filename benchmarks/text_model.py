@@ -26,12 +26,12 @@ import tyro
 from numpy.typing import NDArray
 
 from affectory.core.command import finish
-from baselines.batch import Batch
-from baselines.data import Part, load
-from baselines.models.text import TextBased
+from affectory.encoders.text.subwords import Subwords, words
+from baselines.data.batch import Batch
+from baselines.data.release import Part, load
+from baselines.models.duong2017.fasttext import fit_text, reading_order
+from baselines.models.duong2017.text import TextBased
 from baselines.settings import TextSettings
-from baselines.subwords import Subwords, words
-from baselines.train_text import fit_text, reading_order
 from benchmarks._measure import machine, show
 
 SETTINGS = {

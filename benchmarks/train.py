@@ -26,14 +26,17 @@ import tyro
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from baselines import fitting, inputs, losses, models
-from baselines.batch import PADDING, Batch
-from baselines.data import SPLITS, Part, Release
+from baselines import models
+from baselines.data import inputs
+from baselines.data.batch import PADDING, Batch
+from baselines.data.release import SPLITS, Part, Release
 from baselines.experiment import chosen
-from baselines.fitting import Ask
-from baselines.models.parts import pool
+from baselines.models.duong2017 import losses
+from baselines.models.duong2017.parts import pool
 from baselines.settings import MODELS, NEURAL, Settings, TextSettings
 from baselines.settings import TEXT as TEXT_SETTINGS
+from baselines.training import fitting
+from baselines.training.fitting import Ask
 from benchmarks._measure import machine
 
 POSTS = 2600  # of training; an eighth as many are for validation, and for test

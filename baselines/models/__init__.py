@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from baselines.models.common import CommonSpaceFusion
-from baselines.models.early import EarlyFusion
-from baselines.models.image import ImageBased
-from baselines.models.joint import JointFusion
+from baselines.models.duong2017.common import CommonSpaceFusion
+from baselines.models.duong2017.early import EarlyFusion
+from baselines.models.duong2017.image import ImageBased
+from baselines.models.duong2017.joint import JointFusion
+from baselines.models.duong2017.parts import Classifier
+from baselines.models.duong2017.text import TextBased
 from baselines.models.late import LateFusion
-from baselines.models.parts import Classifier
-from baselines.models.text import TextBased
 from baselines.settings import Settings
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from baselines.batch import IMAGE, TEXT, Batch
+from baselines.data.batch import IMAGE, TEXT, Batch
 
 
 class LateFusion(nn.Module):

@@ -2,11 +2,11 @@
 
 import torch
 
-from baselines.batch import Batch
-from baselines.checkpoint import Checkpoint
+from affectory.encoders.text.subwords import Subwords
+from baselines.data.batch import Batch
 from baselines.models import make
 from baselines.settings import Settings, TextSettings
-from baselines.subwords import Subwords
+from baselines.training.checkpoint import Checkpoint
 
 CLASSES = ("joy", "fear", "anger")
 WORDS = ("day", "happy", "night")

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import torch
 
-from baselines.batch import Batch
+from baselines.data.batch import Batch
 from baselines.models import make
 
 FEATURES, WIDTH, WORDS, CLASSES = 5, 4, 9, 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from baselines.results import (
+from baselines.results.schema import (
     PREDICTIONS,
     SCHEMA,
     ClassScore,

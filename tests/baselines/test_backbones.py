@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torchvision.models import get_model
 
 from affectory.core.errors import BaselineError
-from baselines.backbones import load_backbone, save_backbone
+from affectory.encoders.image.backbones import load_backbone, save_backbone
 from tests.conftest import SHARED
 
 pytestmark = pytest.mark.slow
@@ -268,7 +268,7 @@ def test_a_hub_model_without_weights_or_network_is_one_line(tmp_path, monkeypatc
 
 def test_a_hub_that_is_out_of_reach_is_asked_once(tmp_path):
     """Nothing listens on port 9 of the loopback. What the hub gave before would be found all the same."""
-    program = "from baselines.backbones import load_backbone; load_backbone('google/vit-tiny')"
+    program = "from affectory.encoders.image.backbones import load_backbone; load_backbone('google/vit-tiny')"
     home = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=os.environ | home, text=True, capture_output=True)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from affectory.core.errors import BaselineError
-from baselines.checkpoint import Checkpoint, Source, fingerprint, read
 from baselines.settings import MODELS, Settings, TextSettings
+from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read
 from tests.baselines import networks
 
 ROOT = Path(__file__).parents[2]

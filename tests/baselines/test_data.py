@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectory.core.errors import BaselineError
-from baselines import inputs, pipeline
-from baselines.data import SPLITS, Part, Release, checked, folds, load
-from baselines.results import LeftOut
+from baselines import pipeline
+from baselines.data import inputs
+from baselines.data.release import SPLITS, Part, Release, checked, folds, load
+from baselines.results.schema import LeftOut
 from baselines.settings import MODELS
 from tests.baselines import small
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.evaluate import Answers, answers, compare, figure, modes, probabilities, scores
 from baselines.models import EarlyFusion
+from baselines.results.evaluate import Answers, answers, compare, figure, modes, probabilities, scores
 from baselines.settings import Settings
 from tests.baselines import reference
 

@@ -20,9 +20,9 @@ from torch import nn
 from affectory.core import progress
 from affectory.core.errors import BaselineError
 from affectory.encoders.feature_cache import FeatureCache
-from baselines import features
-from baselines.backbones import Backbone, Network
-from baselines.features import Forward, ImageRef, extract
+from affectory.encoders.image.backbones import Backbone, Network
+from affectory.encoders.image.features import Forward, ImageRef, extract
+from baselines.data import images
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,7 +123,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from baselines import features
+from affectory.encoders.image import features
+from baselines.data import images
 from tests.baselines.test_features import backbone, ref, Counting
 features.FLUSH_SECONDS = 0.0
 
@@ -278,7 +279,7 @@ def test_progress_is_plain_lines_off_a_terminal(tmp_path, capsys, monkeypatch):
 
 def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path):
     datasets = pytest.importorskip("datasets")
-    from baselines.data import Part, Release
+    from baselines.data.release import Part, Release
 
     pictures = [ref(n).read() for n in (1, 2)]
     rows = {
@@ -301,7 +302,7 @@ def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path)
         where=np.array([[1, 0], [0, 1], [0, 0]]),
     )
     release = Release("x", "1.0.0", ("joy",), {"train": part, "test": part}, rows)
-    found = features.image_refs(release, part)
+    found = images.image_refs(release, part)
     assert [(image.post_id, image.sha256) for image in found] == [("b", ref(2).sha256), ("a", ref(1).sha256)]
     assert [image.read() for image in found] == [pictures[1], pictures[0]]
 
@@ -309,7 +310,7 @@ def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path)
 def test_on_a_gpu_features_are_those_of_the_cpu(tmp_path):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    from baselines.backbones import load_backbone
+    from affectory.encoders.image.backbones import load_backbone
 
     images = [ref(n, (64, 48)) for n in range(20)]
     on_gpu = extract(images, load_backbone("resnet18", "random"), tmp_path / "gpu", "cuda").astype(np.float32)

@@ -13,13 +13,13 @@ from PIL import Image
 from torch import nn
 
 from affectory.core.errors import BaselineError
-from baselines.backbones import Backbone, Network, load_backbone, state_digest
-from baselines.batch import Batch
-from baselines.features import ImageRef, extract
-from baselines.finetune import FinetuneSettings, Posts, fit_unfrozen
-from baselines.finetune_steps import Steps, Unfrozen
+from affectory.encoders.image.backbones import Backbone, Network, load_backbone, state_digest
+from affectory.encoders.image.features import ImageRef, extract
+from baselines.data.batch import Batch
 from baselines.models import ImageBased, make
 from baselines.settings import Settings
+from baselines.training.finetune import FinetuneSettings, Posts, fit_unfrozen
+from baselines.training.finetune_steps import Steps, Unfrozen
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = FinetuneSettings(lr=0.1, backbone_lr=0.1, batch=8, epochs=4, patience=4)
@@ -275,7 +275,7 @@ import sys
 sys.path.insert(0, {root!r})
 import torch
 from tests.baselines.test_finetune import SETTINGS, image_head, posts, smooth
-from baselines.finetune import fit_unfrozen
+from baselines.training.finetune import fit_unfrozen
 torch.set_num_threads(1)
 tuned = fit_unfrozen(smooth(), image_head(), posts(18), posts(7, 100), SETTINGS, 0)
 print(f"ended {{tuned.likelihood:.6f}}", flush=True)

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from baselines import predict, run
-from baselines.checkpoint import read as read_checkpoint
-from baselines.data import load
-from baselines.page import write as write_page
-from baselines.results import read
-from baselines.tables import markdown, show
+from baselines.data.release import load
+from baselines.results.page import write as write_page
+from baselines.results.schema import read
+from baselines.results.tables import markdown, show
+from baselines.training.checkpoint import read as read_checkpoint
 from tests.baselines import run_fixture, small
 from tests.baselines.test_page import posts
 

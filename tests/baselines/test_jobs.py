@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from affectory.core.errors import BaselineError
-from baselines.jobs import Job, run
 from baselines.run import main
 from baselines.settings import Settings
+from baselines.training.jobs import Job, run
 from tests.programs import at_work
 
 #: A run of a job that takes ten minutes to be read.
@@ -15,7 +15,7 @@ AT_WORK = """
 import sys
 from pathlib import Path
 import torch
-from baselines.jobs import Job, run
+from baselines.training.jobs import Job, run
 from baselines.settings import Settings
 
 class Long:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 from torch.func import functional_call
 
-from baselines import losses
 from baselines.models import TextBased
+from baselines.models.duong2017 import losses
 from baselines.settings import NEURAL, Settings
-from baselines.stack import _Objective
+from baselines.training.stack import _Objective
 from tests.baselines import reference
 
 SETTINGS = Settings(hidden=3, negatives=2, weight=3.0)

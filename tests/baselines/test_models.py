@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.batch import Batch
+from baselines.data.batch import Batch
 from baselines.models import LateFusion, TextBased
-from baselines.models.parts import Standardise, TextEncoder, dropout, highest_place, pool
+from baselines.models.duong2017.parts import Standardise, TextEncoder, dropout, highest_place, pool
 from baselines.settings import NEURAL, Settings
 from tests.baselines import reference
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from affectory.core.errors import BaselineError
-from baselines.page import Shown, write
-from baselines.page.answers import kinds, read
-from baselines.results import Dataset
+from baselines.results.page import Shown, write
+from baselines.results.page.answers import kinds, read
+from baselines.results.schema import Dataset
 from tests.baselines import run_fixture
 
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from PIL import Image
 
-from baselines.page import Shown, write
+from baselines.results.page import Shown, write
 from tests.baselines import run_fixture
 from tests.curation.test_report_browser import BLUR, PRESSED, SPILLING, browser, needs_chromium
 

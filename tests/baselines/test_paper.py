@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from baselines.paper import differences, figures
+from baselines.results.papers import differences, figures
 
 PAPER = figures("reddit-emotion")
 SAME = {
@@ -124,7 +124,7 @@ def test_every_departure_from_the_paper_is_told(change, told):
 
 @pytest.mark.slow
 def test_the_figures_need_no_torch():
-    modules = "baselines.paper, baselines.tables, baselines.page.document"
+    modules = "baselines.results.papers, baselines.results.tables, baselines.results.page.document"
     program = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -4,12 +4,12 @@ import torch
 from PIL import Image
 
 from affectory.core.errors import BaselineError
+from affectory.encoders.image.backbones import load_backbone
 from baselines import predict
-from baselines.backbones import load_backbone
-from baselines.batch import Batch
-from baselines.checkpoint import Checkpoint, Source
+from baselines.data.batch import Batch
 from baselines.predict import Predictor
 from baselines.settings import Settings
+from baselines.training.checkpoint import Checkpoint, Source
 from tests.baselines import networks
 
 FEATURES = 512

@@ -7,7 +7,7 @@ import pytest
 
 from baselines import run
 from baselines.predict import Predictor
-from baselines.results import read
+from baselines.results.schema import read
 from baselines.settings import MODELS
 from tests.baselines import small
 

@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
+from affectory.encoders.image.backbones import load_backbone, save_backbone
 from baselines import run
-from baselines.backbones import load_backbone, save_backbone
-from baselines.checkpoint import read
 from baselines.predict import Predictor
-from baselines.progress import Progress
-from baselines.results import read as read_results
+from baselines.results.schema import read as read_results
+from baselines.training.checkpoint import read
+from baselines.training.progress import Progress
 from tests.baselines import small
 
 pytestmark = pytest.mark.slow

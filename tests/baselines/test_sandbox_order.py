@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from baselines import evaluate, fitting
 from baselines.experiment import chosen
-from baselines.fitting import Ask
+from baselines.results import evaluate
 from baselines.settings import MODELS, TEXT, Settings
+from baselines.training import fitting
+from baselines.training.fitting import Ask
 from benchmarks import missing
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from baselines.sgd import Sgd
+from baselines.training.sgd import Sgd
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -3,7 +3,7 @@ import torch
 
 from baselines.models import make
 from baselines.settings import NEURAL, Settings
-from baselines.stack import Stack
+from baselines.training.stack import Stack
 from tests.baselines import reference
 
 SETTINGS = Settings(hidden=3, negatives=2, dropout=0.0)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.subwords import (
+from affectory.encoders.text.subwords import (
     EOS,
     UNSEEN,
     Subwords,

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from baselines import comparison
-from baselines.paper import figures
-from baselines.results import Dataset, Figure
-from baselines.tables import markdown, show, write
+from baselines.results import comparison
+from baselines.results.papers import figures
+from baselines.results.schema import Dataset, Figure
+from baselines.results.tables import markdown, show, write
 from tests.baselines import run_fixture
 
 FLICKR = Dataset("flickr-emotion", "1.0.0", run_fixture.CLASSES, run_fixture.COUNTS)

@@ -5,12 +5,20 @@ import pytest
 import torch
 
 from affectory.core.errors import BaselineError
-from baselines.batch import Batch
-from baselines.models.text import TextBased
-from baselines.results import Stopped
-from baselines.subwords import UNSEEN, Subwords, TextSettings
-from baselines.text import Vectors
-from baselines.train_text import Line, first_rows, fit_text, read, reading_order, schedule, step
+from affectory.encoders.text.subwords import UNSEEN, Subwords, TextSettings
+from affectory.encoders.text.words import Vectors
+from baselines.data.batch import Batch
+from baselines.models.duong2017.fasttext import (
+    Line,
+    first_rows,
+    fit_text,
+    read,
+    reading_order,
+    schedule,
+    step,
+)
+from baselines.models.duong2017.text import TextBased
+from baselines.results.schema import Stopped
 from tests.baselines import oracle
 
 #: 64 texts of two classes that word pairs tell apart and words don't.

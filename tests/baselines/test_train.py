@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines import train
-from baselines.batch import Batch
+from baselines.data.batch import Batch
 from baselines.settings import NEURAL, Settings
-from baselines.train import Data, fit, take, trimmed
+from baselines.training import loop as train
+from baselines.training.loop import Data, fit, take, trimmed
 
 CPU = torch.device("cpu")
 PLAIN = Settings(lr=0.05, batch=8, epochs=4, hidden=6, dropout=0.0, negatives=2)

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from affectory.core.errors import BaselineError
-from baselines import inputs, tune
-from baselines.data import SPLITS, Part, Release
-from baselines.fitting import Ask, late, train_all
-from baselines.inputs import Images
+from baselines.data import inputs
+from baselines.data.inputs import Images
+from baselines.data.release import SPLITS, Part, Release
 from baselines.settings import Settings, TextSettings
-from baselines.tune import Candidate, Found, grid, search
+from baselines.training import tune
+from baselines.training.fitting import Ask, late, train_all
+from baselines.training.tune import Candidate, Found, grid, search
 from tests.baselines import networks
 
 CPU = torch.device("cpu")

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectory.core.errors import BaselineError
-from baselines.text import MAX_TOKENS, PADDING, UNKNOWN, padded, read_vectors, tokenise, vocabulary
+from affectory.encoders.text.words import (
+    MAX_TOKENS,
+    PADDING,
+    UNKNOWN,
+    padded,
+    read_vectors,
+    tokenise,
+    vocabulary,
+)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from affectory.encoders.feature_cache import FeatureCache
-from baselines.results import read as read_results
+from baselines.results.schema import read as read_results
 from collectors.store import Store
 from curation.ids import main as write_ids
 from curation.purge import main as purge

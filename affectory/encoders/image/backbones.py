@@ -1,0 +1,178 @@
+"""Networks for images, without their last layer, with the preprocessing that their weights expect.
+
+    backbone = load_backbone("mobilenet_v2", "weights.safetensors", side=225)
+    pixels = backbone.preprocess(Image.open("a.jpg"))  # float[3, 225, 225]
+    features = backbone.module(pixels[None])  # float[1, 1280]
+
+A name is one of torchvision's (`inception_v3`, `densenet121`, `mobilenet_v2`, …), or a `transformers` model
+for images: an id on the Hugging Face hub, or a folder. Duong et al. 2017, section 3.1, take Inception-v3.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from affectory.core import files
+from affectory.core.errors import BaselineError
+from affectory.core.rgb import to_rgb
+
+#: `weights` of a network as it is before any training.
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network without its last layer, and how an image becomes its input."""
+
+    module: nn.Module  # float[B, 3, H, W] -> float[B, D]
+    transform: Callable[[Image.Image], Tensor]  # of an RGB image -> float[3, H, W]
+    preprocessing: str  # what `transform` does, in words
+    side: int  # H and W
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network that turns an image into `dim` features, in evaluation mode, on the CPU."""
+
+    name: str
+    dim: int
+    digest: str  # the first 16 digits of `weights_sha256`, or "random"
+    weights_sha256: str
+    network: Network
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself: float[B, 3, H, W] -> float[B, dim]."""
+        return self.network.module
+
+    @property
+    def preprocessing(self) -> str:
+        """What `preprocess` does, in words."""
+        return self.network.preprocessing
+
+    @property
+    def side(self) -> int:
+        """Height and width of what `preprocess` returns."""
+        return self.network.side
+
+    @property
+    def key(self) -> str:
+        """A folder's name for what was computed with it: name, weights, preprocessing."""
+        how = hashlib.sha256(self.preprocessing.encode()).hexdigest()[:8]
+        return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.name).strip('-.')}-{self.weights_sha256[:16]}-{how}"
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """Return an image of any mode as the network's input, float[3, side, side]."""
+        return self.network.transform(to_rgb(image))
+
+
+def load_backbone(
+    name: str, weights: str | Path | None = None, *, side: int | None = None, seed: int = 0
+) -> Backbone:
+    """Load a network by name.
+
+    `weights` is a file (.safetensors, .pth; a folder for a `transformers` model), "random" (drawn with
+    `seed`), or None for those that its authors published, which are downloaded once. `side` is the input's
+    height and width in place of the usual one (torchvision's only).
+
+    Raises `BaselineError` where there is no such network, or its weights can't be had or are another's.
+    """
+    from affectory.encoders.image import hub_backbones, torchvision_backbones
+
+    if name in torchvision_backbones.names():
+        network = torchvision_backbones.load(name, weights, side, seed)
+    elif "/" in name or Path(name).is_dir():
+        if side is not None:
+            raise BaselineError(f"--side {side}: {name} has its own input size; leave it out")
+        network = hub_backbones.load(name, weights, seed)
+    else:
+        raise BaselineError(_unknown(name, torchvision_backbones.names()))
+    network.module.eval()
+    digest = state_digest(network.module)
+    shown = RANDOM if str(weights) == RANDOM else digest[:16]
+    return Backbone(name, _dim(name, network), shown, digest, network)
+
+
+def save_backbone(backbone: Backbone, path: Path) -> None:
+    """Write a backbone's weights (one that was fine-tuned, say) as `load_backbone(name, path)` reads them.
+
+    `path` is a .safetensors file, or a folder for a `transformers` model.
+    """
+    from safetensors.torch import save_file
+
+    from affectory.encoders.image import hub_backbones
+
+    if isinstance(backbone.module, hub_backbones.Pooled):
+        hub_backbones.save(backbone.network, path)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}
+    with files.replacing(path) as temporary:
+        save_file(state, temporary, {"preprocessing": backbone.preprocessing})
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 3) or ["inception_v3", "densenet121", "mobilenet_v2"]
+    return (
+        f"there is no backbone {name!r}: take one of torchvision's ({', '.join(near)}, …), a hub id such as "
+        f"openai/clip-vit-base-patch32, or a folder with a transformers model"
+    )
+
+
+def _dim(name: str, network: Network) -> int:
+    """Return the number of features, by running the network once on nothing."""
+    with torch.inference_mode():
+        out = network.module(torch.zeros(1, 3, network.side, network.side))
+    if out.ndim != 2:
+        raise BaselineError(f"{name} gives {tuple(out.shape)} for one image, and not one row of features")
+    return int(out.shape[1])
+
+
+def state_digest(module: nn.Module) -> str:
+    """Return the sha256 of a network's weights: the same from a hub, a .pth or a .safetensors file."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if name.endswith("num_batches_tracked"):  # counts training steps; some files leave it out
+            continue
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Return a network made with weights drawn by `seed`, the caller's own random state left as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def check_keys(name: str, where: str, module: nn.Module, state: dict[str, Tensor], extra: str) -> None:
+    """Raise `BaselineError` unless `state` fits `module`; keys that match `extra` may stand in it too."""
+    faults = list(_differing(module.state_dict(), state, re.compile(extra)))
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise BaselineError(
+            f"{where} does not hold the weights of {name}: {'; '.join(faults[:3])}{more}; "
+            "name the backbone that they belong to"
+        )
+
+
+def _differing(wanted: dict[str, Tensor], given: dict[str, Tensor], extra: re.Pattern[str]) -> Iterator[str]:
+    for key, tensor in wanted.items():
+        if key not in given:
+            if not key.endswith("num_batches_tracked"):
+                yield f"{key} is missing"
+        elif given[key].shape != tensor.shape:
+            yield f"{key} is {tuple(given[key].shape)}, not {tuple(tensor.shape)}"
+    for key in given:
+        if key not in wanted and not extra.match(key):
+            yield f"{key} is not one of its own"

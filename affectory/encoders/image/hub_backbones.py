@@ -1,0 +1,137 @@
+"""Image encoders of `transformers` (CLIP, SigLIP, DINOv2, ViT, …), from the Hugging Face hub or a folder."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor, nn
+
+from affectory.core.errors import BaselineError
+from affectory.encoders.image.backbones import RANDOM, Network, seeded
+
+
+class Pooled(nn.Module):
+    """The one vector that a model has for an image: float[B, 3, H, W] -> float[B, D].
+
+    CLIP's and SigLIP's is the one that is compared with texts (projected, not normalised). Elsewhere it is
+    the pooled output, or the first token (CLS) where the checkpoint has no trained pooler.
+    """
+
+    def __init__(self, model: nn.Module, pooler: bool) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.pooler = pooler
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the features."""
+        if hasattr(self.model, "get_image_features"):
+            out = self.model.get_image_features(pixel_values=pixels)
+            pooled: Any = getattr(out, "pooler_output", out)  # a tensor before transformers 5
+        else:
+            out = self.model(pixel_values=pixels)
+            pooled = getattr(out, "pooler_output", None) if self.pooler else None
+            if pooled is None:
+                pooled = out.last_hidden_state[:, 0]
+        features: Tensor = pooled.flatten(1)  # ResNet and ConvNeXt pool to [B, D, 1, 1]
+        return features
+
+
+class Prepare:
+    """An image as a model's own processor makes it the input: float[3, H, W]."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return an RGB image's pixels."""
+        pixels: Tensor = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        return pixels
+
+
+def load(name: str, weights: str | Path | None, seed: int) -> Network:
+    """Load an encoder. Arguments and errors as of `load_backbone`."""
+    random = str(weights) == RANDOM
+    source = name if weights is None or random else _folder(Path(weights))
+    local = Path(source).is_dir() or not _hub_answers()
+    try:
+        processor, model, missing = _load(source, random, seed, local)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        why = str(error).strip().partition("\n")[0].partition(". ")[0][:160]
+        if local and not Path(source).is_dir():
+            why = "the Hugging Face hub can't be reached, and hasn't given it before"
+        raise BaselineError(_cannot(name, source, why)) from error
+    lost = sorted(key for key in missing if not key.startswith(("pooler.", "text_model.")))
+    if lost:
+        raise BaselineError(
+            f"{source} does not hold the weights of {name}: {', '.join(lost[:3])} are missing"
+            f"{f' and {len(lost) - 3} more' if len(lost) > 3 else ''}"
+        )
+    if hasattr(model, "get_image_features") and hasattr(model, "text_model"):
+        model.text_model = None  # half of CLIP, and never called here
+    module = Pooled(model, pooler=not any(key.startswith("pooler.") for key in missing))
+    transform = Prepare(processor)
+    probe = transform(Image.new("RGB", (640, 480)))
+    if probe.ndim != 3 or probe.shape[0] != 3 or probe.shape[1] != probe.shape[2]:
+        raise BaselineError(
+            f"{name} prepares images as {tuple(probe.shape)}: only square RGB inputs are supported"
+        )
+    return Network(module, transform, _in_words(processor), int(probe.shape[1]))
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write a network as a folder that `load` reads."""
+    assert isinstance(network.module, Pooled)
+    assert isinstance(network.transform, Prepare)
+    network.module.model.save_pretrained(folder)
+    network.transform.processor.save_pretrained(folder)
+
+
+def _folder(path: Path) -> str:
+    if not (path / "config.json").is_file():
+        raise BaselineError(
+            f"--weights {path}: a transformers model is a folder with a config.json, or random"
+        )
+    return str(path)
+
+
+def _load(source: str, random: bool, seed: int, local: bool) -> tuple[Any, Any, set[str]]:
+    """Return the image processor, the model and the names of weights that the checkpoint lacks."""
+    hub: Any = importlib.import_module("transformers")  # half of it is not typed
+    hub.utils.logging.disable_progress_bar()
+    hub.utils.logging.set_verbosity_error()  # what is missing is judged by us
+    processor = hub.AutoImageProcessor.from_pretrained(source, local_files_only=local)
+    if random:
+        config = hub.AutoConfig.from_pretrained(source, local_files_only=local)
+        return processor, seeded(lambda: hub.AutoModel.from_config(config), seed), set()
+    model, report = hub.AutoModel.from_pretrained(source, output_loading_info=True, local_files_only=local)
+    return processor, model.float(), set(report["missing_keys"])
+
+
+def _hub_answers() -> bool:
+    """Return whether the hub can be reached: asked once, for `from_pretrained` would ask for minutes."""
+    hub: Any = importlib.import_module("huggingface_hub.utils")
+    endpoint = importlib.import_module("huggingface_hub.constants").ENDPOINT
+    try:
+        hub.get_session().head(endpoint, timeout=10)
+    except Exception:  # of the HTTP library that this version of the hub's has, or of its offline mode
+        return False
+    return True
+
+
+def _cannot(name: str, source: str, why: str) -> str:
+    return (
+        f"{name} can't be loaded from {source!r} ({why}): download it elsewhere (`hf download {name} "
+        "--local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
+    )
+
+
+def _in_words(processor: Any) -> str:
+    """Return all that an image processor does, as one line of JSON."""
+    told = processor.to_dict()
+    for key in ("image_processor_type", "processor_class", "_processor_class", "device", "auto_map"):
+        told.pop(key, None)
+    return json.dumps({k: v for k, v in sorted(told.items()) if v is not None}, sort_keys=True, default=str)

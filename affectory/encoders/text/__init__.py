@@ -1,0 +1,1 @@
+"""What turns texts into numbers: word vectors, n-grams, frozen encoders."""

@@ -1,0 +1,1 @@
+"""The models of Duong, Lebret, Aberer 2017, one a file."""

@@ -1,0 +1,101 @@
+"""The page's charts as inline SVG: dot plots in tables, confusion matrices, scatter plots of vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from affectory.core.html.charts import WIDTH, line, rect, short, svg, text
+from affectory.core.html.markup import Html, clip, h
+from affectory.core.html.parts import colour
+from baselines.results.schema import Figure, Projection
+
+#: With more classes than this, a confusion matrix has no numbers in its cells.
+_NUMBERED = 10
+#: The most characters of a class's name beside a confusion matrix.
+_NAME = 13
+#: A circle of radius 2.5 as a path from its leftmost point: all circles of a class are one element.
+_CIRCLE = "a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 0"
+
+#: A mark on a scale: our figure or the paper's value, and the CSS class of its colour.
+Mark = tuple[Figure | float, str]
+
+
+def scale(values: Iterable[float]) -> tuple[float, float]:
+    """Return the ends of a common axis for shares, rounded outwards to tenths."""
+    known = list(values)
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    return max(math.floor(low * 10 - 0.2) / 10, 0.0), min(math.ceil(high * 10 + 0.2) / 10, 1.0)
+
+
+def dots(marks: Sequence[Mark], ends: tuple[float, float], label: str) -> Html:
+    """Draw one row of a dot plot: our means with their intervals, the paper's values as upright ticks.
+
+    The drawing stretches to its cell. Strokes keep their width (`vector-effect`), so a dot is a stroke of
+    length zero with round ends.
+    """
+    low, high = ends
+
+    def at(value: float) -> float:
+        return min(max(1000 * (value - low) / (high - low), 0), 1000)
+
+    drawn = []
+    for tenth in range(round(low * 10), round(high * 10) + 1):
+        drawn.append(line(at(tenth / 10), 0, at(tenth / 10), 24, "grid"))
+    for value, cls in marks:
+        if isinstance(value, float):
+            drawn.append(line(at(value), 3, at(value), 21, f"paper {cls}"))
+    for value, cls in marks:
+        if isinstance(value, Figure):
+            drawn.append(line(at(value.low), 12, at(value.high), 12, f"spread {cls}"))
+            drawn.append(line(at(value.mean), 12, at(value.mean), 12, f"mean {cls}"))
+    return svg(1000, 24, label, *drawn, cls="dots", preserveAspectRatio="none")
+
+
+def confusion(cells: Sequence[Sequence[float]], names: Sequence[str], label: str) -> Html:
+    """Draw a confusion matrix: rows are true classes, columns predicted ones, cells percentages of a row."""
+    longest = min(max(map(len, names)), _NAME)
+    left, top = 14 + 5.6 * longest, 16 + 4.2 * longest
+    step = (WIDTH - left - 6) / len(names)
+    drawn = []
+    for place, name in enumerate(names):
+        middle = step * (place + 0.5)
+        drawn.append(text(left - 6, top + middle + 3.5, clip(name, _NAME), "end"))
+        turned = f"translate({short(left + middle - 2)} {short(top - 6)}) rotate(-40)"
+        drawn.append(h("text", clip(name, _NAME), transform=turned))
+    for true, row in enumerate(cells):
+        whole = sum(row)
+        for predicted, posts in enumerate(row):
+            share = posts / whole if whole else 0.0
+            x, y = left + step * predicted, top + step * true
+            tip = f"{names[true]} predicted as {names[predicted]}: {posts:.1f} of {whole:.0f} posts"
+            cell = rect(x, y, step - 1, step - 1, "ink")
+            parts = [h("title", tip), h("g", cell, opacity=f"{0.05 + 0.95 * share:.2f}")]
+            if len(names) <= _NUMBERED:
+                side = "cell on" if share > 0.55 else "cell"
+                parts.append(text(x + step / 2, y + step / 2 + 3.5, f"{100 * share:.0f}", "middle", side))
+            drawn.append(h("g", *parts))
+    return svg(WIDTH, top + step * len(names) + 4, label, *drawn)
+
+
+def scatter(one: Projection, names: Sequence[str], label: str) -> Html:
+    """Draw image vectors as discs and text vectors as rings, coloured by class."""
+    height, edge = 300.0, 8.0
+    xs, ys = zip(*one.images, *one.texts, strict=True)
+    least, highest = min(xs), max(ys)
+    wide, tall = max(xs) - least, highest - min(ys)
+    factor = (height - 2 * edge) / (max(wide, tall) or 1.0)
+    left, top = (WIDTH - factor * wide) / 2, (height - factor * tall) / 2
+
+    def placed(points: Sequence[tuple[float, float]], number: int) -> list[tuple[float, float]]:
+        own = [point for point, true in zip(points, one.labels, strict=True) if true == number]
+        return [(left + factor * (x - least), top + factor * (highest - y)) for x, y in own]
+
+    drawn = []
+    for number, name in enumerate(names):
+        for points, kind, tip in ((one.texts, "ring", "texts"), (one.images, "disc", "images")):
+            path = "".join(f"M{short(x - 2.5)} {short(y)}{_CIRCLE}" for x, y in placed(points, number))
+            if path:
+                title = h("title", f"{name}: {tip}")
+                drawn.append(h("path", title, d=path, cls=f"{kind} {colour(number)}"))
+    return svg(WIDTH, height, label, *drawn)

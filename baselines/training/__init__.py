@@ -1,0 +1,1 @@
+"""Training, from inputs to checkpoints."""

@@ -1,0 +1,154 @@
+"""Training with the backbone unfrozen, on one device or, through Accelerate, on several.
+
+    tuned = fit_unfrozen(backbone, head, train, validation, FinetuneSettings(), seed=0)
+    features = extract(images, tuned.backbone, cache)  # `tuned.head` reads them as it reads frozen ones
+
+    accelerate launch -m baselines.run NAME --finetune
+
+Duong et al. 2017, section 3.1, name fine-tuning as an option and tell nothing more of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from affectory.core import files
+from affectory.core.errors import BaselineError
+from affectory.encoders.image.backbones import RANDOM, Backbone, state_digest
+from baselines.data.batch import Batch
+from baselines.data.images import image_refs
+from baselines.data.release import Part, Release
+from baselines.models.duong2017.parts import Classifier
+from baselines.settings import FinetuneSettings
+from baselines.training.finetune_steps import Best, Posts, Steps, Unfrozen
+
+__all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
+
+#: The format of the file that a killed run goes on from.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """A backbone and a head that were trained together, as they were in their best epoch."""
+
+    backbone: Backbone
+    head: Classifier
+    epoch: int  # 0: before any training
+    accuracy: float  # on validation
+    likelihood: float  # mean log-likelihood on validation, nats
+    problem: str | None = None  # why training was given up
+
+
+def posts_of(release: Release, part: Part, batch: Batch) -> Posts:
+    """Return a part of a release with its images; `batch` holds its tokens, labels and what is present."""
+    refs = iter(image_refs(release, part))
+    return Posts(batch, [next(refs) if digest else None for digest in part.digests])
+
+
+def fit_unfrozen(
+    backbone: Backbone,
+    head: Classifier,
+    train: Posts,
+    validation: Posts,
+    settings: FinetuneSettings,
+    seed: int,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    tell: Callable[[int], None] = lambda epoch: None,
+) -> Finetuned:
+    """Train a copy of `backbone` under a copy of `head` until validation no longer improves.
+
+    The same seed gives the same network on one device. With `checkpoint`, a file, a run that was killed goes
+    on after its last whole epoch, to the same end. `tell` is called after each epoch.
+
+    Raises `BaselineError` where Accelerate is not installed, an image can't be decoded, or not one post fits
+    the device's memory. Training stops if the loss becomes NaN or infinite: see `Finetuned.problem`.
+    """
+    # `extract` leaves a network so; of another format the rounding differs, and the end with it.
+    network = copy.deepcopy(backbone.module).to(memory_format=torch.channels_last)
+    norms_learn = backbone.digest == RANDOM
+    model = Unfrozen(network, copy.deepcopy(head), backbone.dim, norms_learn=norms_learn)
+    mark = _mark(model, train, validation, settings, seed, backbone)
+    imageless = any(image is None for image in train.images)
+    steps = Steps(model, backbone, settings, seed, torch.device(device), imageless=imageless)
+    if checkpoint is not None:
+        _resume(steps, checkpoint, mark)
+    while not steps.over:
+        steps.train(train)
+        if steps.problem is None:
+            steps.judge(validation)
+        if checkpoint is not None and steps.is_main:
+            _save(steps, checkpoint, mark)
+        tell(steps.epoch)
+    steps.end()
+    best = steps.best
+    return Finetuned(
+        _with(backbone, model), model.head, best.epoch, best.accuracy, best.likelihood, steps.problem
+    )
+
+
+def _with(backbone: Backbone, model: Unfrozen) -> Backbone:
+    """Return the backbone with its trained network and that one's digest."""
+    digest = state_digest(model.backbone)
+    network = replace(backbone.network, module=model.backbone)
+    return replace(backbone, digest=digest[:16], weights_sha256=digest, network=network)
+
+
+def _mark(
+    model: Unfrozen,
+    train: Posts,
+    validation: Posts,
+    settings: FinetuneSettings,
+    seed: int,
+    backbone: Backbone,
+) -> str:
+    """Return a digest of all that a training depends on."""
+    told = f"{VERSION} {torch.__version__} {settings!r} {seed} {backbone.preprocessing} {state_digest(model)}"
+    sha256 = hashlib.sha256(told.encode())
+    for posts in (train, validation):
+        for field in posts.batch[1:]:
+            sha256.update(field.cpu().contiguous().numpy().tobytes())
+        sha256.update("\n".join(image.sha256 if image else "-" for image in posts.images).encode())
+    return sha256.hexdigest()
+
+
+def _save(steps: Steps, path: Path, mark: str) -> None:
+    """Write what a later run goes on from, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        "version": VERSION,
+        "mark": mark,
+        "epoch": steps.epoch,
+        "waited": steps.waited,
+        "problem": steps.problem,
+        "best": vars(steps.best),
+        "model": steps.model.state_dict(),
+        "optimiser": steps.optimiser.state_dict(),
+    }
+    with files.replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(steps: Steps, path: Path, mark: str) -> None:
+    """Go on from a file, if it is of this very training; else it is written anew."""
+    if not path.exists():
+        return
+    try:
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        same = (found["version"], found["mark"]) == (VERSION, mark)
+    except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
+        raise BaselineError(f"{path} is not a checkpoint of a fine-tuning: remove it") from error
+    if same:
+        steps.epoch, steps.waited, steps.problem = found["epoch"], found["waited"], found["problem"]
+        steps.best = Best(**found["best"])
+        steps.model.load_state_dict(found["model"])
+        steps.optimiser.load_state_dict(found["optimiser"])
