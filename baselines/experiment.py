@@ -1,11 +1,12 @@
-"""One experiment: a release (or its folds), the six models, seeds; from inputs to rows of a table."""
+"""One experiment: a release (or its folds), models, seeds; from inputs to the rows of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,21 +14,20 @@ import torch
 from torch import Tensor
 
 from baselines.data import inputs
-from baselines.data.inputs import Images, Inputs
+from baselines.data.batch import Batch, Mode
+from baselines.data.inputs import Data, Images
 from baselines.data.release import Part, Release
+from baselines.models import registry
+from baselines.models.settings import ModelSettings, Value, as_values
 from baselines.results import evaluate
-from baselines.results import papers as paper
 from baselines.results.schema import PREDICTIONS, Pair, Row, Scores, Stopped
-from baselines.settings import MODELS, TITLES, Settings, TextSettings
-from baselines.training import fitting
+from baselines.training import trainer
 from baselines.training.checkpoint import Checkpoint, Source
-from baselines.training.finetune_fitting import Finetuning
-from baselines.training.fitting import Ask
+from baselines.training.finetune_runs import Finetuning
+from baselines.training.trainer import Ask
 
-AnySettings = Settings | TextSettings
-Chosen = Mapping[str, AnySettings]
-#: Gives the settings of each model for some inputs (and the fold's number).
-Choose = Callable[[Inputs, int | None], Chosen]
+#: Gives the settings of each model for some inputs and a fold.
+Choose = Callable[[Data, int | None], Mapping[str, ModelSettings]]
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,17 @@ class Setup:
 
     models: tuple[str, ...]
     seeds: tuple[int, ...]
-    images: Images
+    images: Images | None
     vectors: Path | None
     width: int
     source: Source | None
     device: torch.device
     folder: Path
+    preset: str
+    tuned: bool
     choose: Choose
-    tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, stood: None
+    tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
     finetuning: Finetuning | None = None
-
-    def images_of(self, one: Checkpoint, release: Release) -> Images:
-        """Return the features of a release's test images as a network reads them."""
-        if self.finetuning is None or one.image_source() is None:
-            return self.images
-        return self.finetuning.images(one, release)
 
 
 @dataclass
@@ -58,158 +54,213 @@ class Fold:
     """What one fold (or the release as it is split) gave."""
 
     number: int | None
-    test: Part
-    settings: Chosen
+    release: Release
+    settings: Mapping[str, ModelSettings]
     networks: dict[str, list[Checkpoint]]
-    probabilities: dict[tuple[str, int, str], Tensor]  # model, seed, mode -> float[n, C]
-    words: Inputs = field(repr=False)
+    probabilities: dict[tuple[str, int, Mode], Tensor]  # model, seed, mode -> float[n, C]
+    data: Data = field(repr=False)
+
+    @property
+    def test(self) -> Part:
+        """The test posts."""
+        return self.release.parts["test"]
+
+
+def needed(models: Sequence[str]) -> list[str]:
+    """Return the models to train for these, in the registry's order: a combined row needs its two parts."""
+    wanted: set[str] = set()
+    for model in models:
+        made_of = registry.spec(model).made_of
+        wanted |= {model} if made_of is None else set(needed([made_of.first, made_of.second]))
+    return [model for model in registry.MODELS if model in wanted]
 
 
 def train(release: Release, number: int | None, setup: Setup) -> tuple[Ask, dict[str, list[Checkpoint]]]:
     """Train the models on one fold."""
-    made = inputs.prepare(release, setup.images, setup.vectors, setup.width)
-    settings = setup.choose(made, number)
-    ask = Ask(made, settings, setup.seeds, setup.folder, setup.source, setup.device, number)
-    train_all = setup.finetuning.train_all if setup.finetuning else fitting.train_all
-    return ask, train_all(ask, lambda one, stood: setup.tell(number, one, stood))
+    wanted = {name for model in needed(setup.models) for name in registry.spec(model).inputs}
+    data = inputs.prepare(release, wanted, setup.images, setup.vectors, setup.width)
+    ask = Ask(
+        data,
+        setup.choose(data, number),
+        setup.seeds,
+        setup.folder,
+        setup.source,
+        setup.device,
+        number,
+        release.generated,
+    )
+
+    def tell(one: Checkpoint, known: bool) -> None:
+        setup.tell(number, one, known)
+
+    if setup.finetuning:
+        return ask, setup.finetuning.train_all(ask, release, tell)
+    return ask, trainer.train_all(ask, tell)
 
 
 def fold(release: Release, number: int | None, setup: Setup) -> Fold:
     """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
     ask, networks = train(release, number, setup)
-    if "late" in setup.models:
-        networks["late"] = fitting.late(ask, networks["image"], networks["text"])
-    test = release.parts["test"]
-    found: dict[tuple[str, int, str], Tensor] = {}
     for model in setup.models:
-        tokens = None
+        if registry.spec(model).made_of is not None:
+            networks[model] = trainer.combined(ask, model, networks)
+    posts = TestPosts(release, setup)
+    found: dict[tuple[str, int, Mode], Tensor] = {}
+    for model in setup.models:
         for one in networks[model]:
-            if one.problem:
+            for mode in () if one.problem else registry.spec(model).modes:
+                found[model, one.seed, mode] = release.task.probabilities(one.logits(posts, mode))
+    return Fold(number, release, ask.settings, networks, found, ask.data)
+
+
+class TestPosts:
+    """The test posts as each network reads them; what two networks read alike is encoded once."""
+
+    def __init__(self, release: Release, setup: Setup, part: Part | None = None) -> None:
+        self.release, self.setup = release, setup
+        self.part = release.parts["test"] if part is None else part
+        self._encoded: dict[tuple[str, int], Tensor] = {}
+
+    def __call__(self, one: Checkpoint) -> Batch:
+        """Return the test posts with the inputs of a network."""
+        encoders = one.loaded_encoders()
+        found = inputs.batch(self.part, {})
+        for name, encoder in encoders.items():
+            if encoder.modality == "image":
+                features = self._images(one).of(self.part)
+                found.inputs[name] = torch.from_numpy(features)
                 continue
-            if tokens is None or model in ("text", "late"):
-                tokens = one.tokens(test.texts.tolist()).numpy()
-            batch = inputs.batch(test, setup.images_of(one, release), tokens)
-            for mode in evaluate.modes(model):
-                found[model, one.seed, mode] = evaluate.probabilities(one.network(), batch, mode)
-    return Fold(number, test, ask.settings, networks, found, ask.inputs)
+            key = name, hash(repr(one.encoders[name]))
+            if key not in self._encoded:
+                self._encoded[key] = torch.from_numpy(encoder.encode(self.part.texts.tolist()))
+            found.inputs[name] = self._encoded[key]
+        return found
+
+    def _images(self, one: Checkpoint) -> Images:
+        """Return the features of the test images, by the image network that was trained with this one."""
+        if self.setup.finetuning is not None:
+            return self.setup.finetuning.images(one, self.release)
+        assert self.setup.images is not None
+        return self.setup.images
 
 
-def needed(models: Sequence[str]) -> list[str]:
-    """Return the models to train for these: late fusion needs both classifiers."""
-    wanted = set(models) | ({"image", "text"} if "late" in models else set())
-    return [model for model in MODELS if model in wanted and model != "late"]
-
-
-def rows(folds: Sequence[Fold], classes: Sequence[str], setup: Setup, tuned: bool) -> list[Row]:
+def rows(folds: Sequence[Fold], setup: Setup) -> list[Row]:
     """Return the table's rows: each seed's score is over the test posts of all folds."""
-    label = torch.from_numpy(np.concatenate([one.test.labels for one in folds]))
-    return [_row(model, folds, label, classes, setup, tuned) for model in setup.models]
+    return [_row(model, folds, setup) for model in setup.models]
 
 
-def _row(
-    model: str, folds: Sequence[Fold], label: Tensor, classes: Sequence[str], setup: Setup, tuned: bool
-) -> Row:
+def _row(model: str, folds: Sequence[Fold], setup: Setup) -> Row:
+    spec = registry.spec(model)
     networks = [one for fold in folds for one in fold.networks[model]]
     by_mode: dict[str, Scores] = {}
-    for mode in evaluate.modes(model):
+    for mode in spec.modes:
         if by_seed := whole(folds, model, mode, setup.seeds):
-            by_mode[mode] = evaluate.scores(by_seed, label, classes)
+            by_mode[mode] = evaluate.scores(by_seed, targets(folds), groups(folds), folds[0].release.task)
     stopped = {one.seed: one.problem for one in networks if one.problem}
-    source = setup.source if model != "text" else None
+    source = setup.source if "image" in spec.reads else None
     return Row(
         model=model,
-        title=_title(model, folds[0].settings),
+        title=spec.title(folds[0].settings.get(model)),
+        family=registry.entry(model).family,
         modes=by_mode,
         settings=_settings(model, folds, setup.finetuning),
-        tuned=tuned,
+        preset=setup.preset,
+        tuned=setup.tuned,
         seconds=sum(one.seconds for one in networks),
         backbone=source.name if source else None,
         weights=source.digest if source else None,
-        vectors=_vectors(model, folds[0]),
+        vectors=_vectors(networks[0], folds[0].data),
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
+        notes=tuple(dict.fromkeys(one.note for one in networks if one.note)),
     )
 
 
-def _title(model: str, settings: Chosen) -> str:
-    chosen = settings.get(model)
-    pooled = f" ({chosen.fusion})" if model in ("joint", "common") and isinstance(chosen, Settings) else ""
-    return TITLES[model] + pooled
-
-
-def _settings(
-    model: str, folds: Sequence[Fold], finetuning: Finetuning | None
-) -> dict[str, str | int | float | bool | None]:
+def _settings(model: str, folds: Sequence[Fold], finetuning: Finetuning | None) -> dict[str, Value]:
     """Return a model's settings; those that differ between folds are listed, fold by fold."""
-    every = [asdict(fold.settings[model]) for fold in folds if model in fold.settings]
-    found = {}
-    for name, value in every[0].items() if every else ():
+    every = [as_values(fold.settings.get(model)) for fold in folds]
+    found: dict[str, Value] = {}
+    for name, value in every[0].items():
         values = [one[name] for one in every]
         found[name] = value if values.count(value) == len(values) else ", ".join(map(str, values))
-    if finetuning and model != "text":  # its rates, epochs, … stand in place of the frozen ones
-        found |= {"finetune": True} | asdict(finetuning.settings)
+    if finetuning and "image" in registry.spec(model).reads:  # these replace the settings of frozen features
+        found |= {"finetune": True} | as_values(finetuning.settings)
     return found
 
 
-def _vectors(model: str, fold: Fold) -> str | None:
-    if model == "image":
-        return None
-    if model in ("text", "late"):
-        text = fold.settings["text"]
-        assert isinstance(text, TextSettings)
-        given = fold.words.vectors
-        return f"{given.name if given else 'random'}, {text.dim}-d"
-    return fold.words.words.vectors
+def _vectors(one: Checkpoint, data: Data) -> str | None:
+    """Return the word vectors of a row: "glove.twitter.25d.12k.txt, 25-d", "random, 100-d"."""
+    for name, state in one.encoders.items():
+        if name in ("words", "ngrams"):
+            start = data.vectors.name if data.vectors else "random"
+            return f"{start}, {state['width']}-d"
+    return next((found for part in one.parts if (found := _vectors(part, data))), None)
 
 
-def whole(folds: Sequence[Fold], model: str, mode: str, seeds: Sequence[int]) -> list[Tensor]:
+def targets(folds: Sequence[Fold]) -> Tensor:
+    """Return the targets of the test posts of all folds."""
+    return torch.from_numpy(np.concatenate([one.test.target for one in folds]))
+
+
+def groups(folds: Sequence[Fold]) -> np.ndarray:
+    """Return the duplicate group of each test post of all folds, int64[n]."""
+    return np.unique(np.concatenate([one.test.groups for one in folds]), return_inverse=True)[1]
+
+
+def whole(folds: Sequence[Fold], model: str, mode: Mode, seeds: Sequence[int]) -> list[Tensor]:
     """Return each seed's probabilities over all test posts, of seeds that no fold had to give up."""
     good = [seed for seed in seeds if all((model, seed, mode) in fold.probabilities for fold in folds)]
     return [torch.cat([fold.probabilities[model, seed, mode] for fold in folds]) for seed in good]
 
 
-def pairs(folds: Sequence[Fold], setup: Setup) -> list[Pair]:
+def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
     """Compare each row with the next, with both inputs."""
-    label = torch.from_numpy(np.concatenate([one.test.labels for one in folds]))
-    answered = [
-        evaluate.answers(model, by_seed, label)
-        for model in setup.models
+    scored = {
+        number: by_seed
+        for number, model in enumerate(setup.models)
         if (by_seed := whole(folds, model, "both", setup.seeds))
-    ]
-    return [evaluate.compare(a, b, "both") for a, b in pairwise(answered)]
+    }
+    return evaluate.compared(
+        [(a, b, scored[a], scored[b]) for a, b in pairwise(scored)],
+        targets(folds),
+        groups(folds),
+        folds[0].release.task,
+    )
 
 
-def predictions(folds: Sequence[Fold], classes: Sequence[str]) -> pa.Table:
+def predictions(folds: Sequence[Fold]) -> pa.Table:
     """Return every prediction: a row a post, model, seed and mode."""
-    names = pa.array(classes)
     tables = []
     for one in folds:
-        n = len(one.test)
+        task, n = one.release.task, len(one.test)
+        target = torch.from_numpy(one.test.target)
+        labels = task.labels(target if task.kind == "single" else target.bool())
         for (model, seed, mode), found in one.probabilities.items():
-            flat = pa.array(found.flatten().numpy(), pa.float32())
-            starts = pa.array(np.arange(n + 1, dtype=np.int32) * len(classes))
-            columns = [
+            starts = pa.array(np.arange(n + 1, dtype=np.int32) * len(task.names))
+            columns: list[Any] = [
                 pa.array(one.test.post_ids.tolist(), pa.string()),
                 pa.array(one.test.image_index, pa.int16()),
                 pa.array([one.number] * n, pa.int16()),
-                names.take(pa.array(one.test.labels)),
+                pa.array(labels, pa.list_(pa.string())),
                 pa.array([model] * n, pa.string()),
+                pa.array([""] * n, pa.string()),
                 pa.array([seed] * n, pa.int32()),
                 pa.array([mode] * n, pa.string()),
-                names.take(pa.array(found.argmax(-1).numpy())),
-                pa.ListArray.from_arrays(starts, flat),
+                pa.array(task.labels(task.decide(found)), pa.list_(pa.string())),
+                pa.ListArray.from_arrays(starts, pa.array(found.flatten().numpy(), pa.float32())),
             ]
             tables.append(pa.Table.from_arrays(columns, schema=PREDICTIONS))
     return pa.concat_tables([PREDICTIONS.empty_table(), *tables])
 
 
-def chosen(models: Sequence[str], neural: Settings, text: TextSettings, made: Inputs) -> Chosen:
-    """Return the settings of each model to train. fastText's rows are as wide as the vectors given.
-
-    The common space's g is the paper's for this release, unless another is asked for.
-    """
-    if made.vectors:
-        text = replace(text, dim=made.vectors.width)
-    known = paper.figures(made.release.name)
-    if neural.negatives is None and known:
-        neural = replace(neural, negatives=known.negatives)
-    return {model: text if model == "text" else neural for model in needed(models)}
+def chosen(
+    models: Sequence[str],
+    preset: Mapping[str, Mapping[str, Value]],
+    given: Mapping[str, Mapping[str, Value]],
+) -> dict[str, ModelSettings]:
+    """Return the settings of each model to train: its defaults, then the preset's, then those `given`."""
+    found = {}
+    for model in needed(models):
+        kind = registry.spec(model).settings
+        assert kind is not None
+        found[model] = replace(kind(), **(dict(preset.get(model, {})) | dict(given.get(model, {}))))
+    return found

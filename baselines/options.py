@@ -4,56 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core.errors import InputError
-from baselines.settings import MODELS, TEXT, FinetuneSettings, Model, Settings, TextSettings
 
 
 @dataclass(frozen=True)
 class Options:
-    """Train the fusion baselines on a release; write their scores beside the paper's."""
+    """Train baselines on a release; write their scores beside the papers'."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
     """The dataset: a folder of datasets/ with a release from `python -m curation.build`."""
 
-    models: tuple[Model, ...] = MODELS
-    """The models to train, in the order of the table."""
+    models: Annotated[tuple[str, ...], arg(metavar="MODEL", help_behavior_hint="(default: its paper's)")] = ()
+    """Models or families, as `affectory models` lists them."""
 
-    seeds: Annotated[int, arg(metavar="N")] = 5
-    """Seeds per model."""
+    preset: Annotated[str, arg(metavar="NAME")] = "affectory"
+    """Settings: our defaults, or a paper's to the letter (duong2017)."""
 
-    folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: the release's splits)")] = (
-        None
-    )
-    """k-fold cross-validation with N folds (3 or more) instead of the release's splits."""
-
-    backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
-    """The image network: one of torchvision's, a model id on the Hugging Face hub, or a folder."""
-
-    weights: Annotated[
-        str | None, arg(metavar="PATH", help_behavior_hint="(default: the published ones, downloaded)")
-    ] = None
-    """The image network's weights: a .safetensors or .pth file, or "random"."""
-
-    side: Annotated[int | None, arg(metavar="PIXELS", help_behavior_hint="(default: the network's own)")] = (
-        None
-    )
-    """Height and width of the image network's input."""
-
-    vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: none, random)")] = None
-    """Pretrained word vectors as text (GloVe, word2vec, fastText), one word per line."""
-
-    width: Annotated[int, arg(metavar="D")] = 200
-    """Dimension of the word vectors without --vectors."""
+    set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
+    """Change settings; `affectory models MODEL` lists them."""
 
     tune: Annotated[bool, FlagCreatePairsOff] = False
-    """Search learning rates, weight decay and n-grams first; candidates are compared on validation."""
+    """Search the settings that papers leave open; candidates are compared on validation."""
+
+    seeds: Annotated[int, arg(metavar="N")] = 5
+    """Networks per model."""
+
+    folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: its splits)")] = None
+    """k-fold cross-validation (3 or more) instead of the release's splits."""
+
+    task: Annotated[Literal["single", "several"] | None, arg(help_behavior_hint="(default: by release)")] = (
+        None
+    )
+    """Read one label a post, or several."""
+
+    backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
+    """The image network: one of torchvision's, a hub id, or a folder."""
+
+    weights: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="(default: published)")] = None
+    """Its weights: a .safetensors or .pth file, or "random"."""
+
+    side: Annotated[int | None, arg(metavar="PIXELS", help_behavior_hint="(default: the network's)")] = None
+    """Height and width of its input."""
 
     finetune: Annotated[bool, FlagCreatePairsOff] = False
-    """Train the image network too (needs the extra `finetune`; a GPU is recommended)."""
+    """Train the image network too (extra `finetune`; a GPU is recommended)."""
+
+    vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: random)")] = None
+    """Pretrained word vectors as text: GloVe, word2vec, fastText."""
+
+    width: Annotated[int, arg(metavar="D")] = 200
+    """Dimension of random word vectors."""
 
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest one available."""
@@ -68,19 +72,10 @@ class Options:
     """Results are written to DIR/NAME/VERSION."""
 
     features: Annotated[Path, arg(metavar="DIR")] = Path("data/features")
-    """The cache of image features."""
+    """The cache of features."""
 
-    cache: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the library's)")] = None
-    """The cache of the `datasets` library."""
-
-    neural: Settings = Settings()
-    """Settings of the neural models."""
-
-    text: TextSettings = TEXT
-    """Settings of the text-based model, fastText."""
-
-    finetuning: FinetuneSettings = FinetuneSettings()
-    """Settings of --finetune. They override --neural settings of the same name."""
+    cache: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: its own)")] = None
+    """The cache of the library `datasets`."""
 
     def check(self) -> None:
         """Raise `InputError` for a value or a combination that can't be used."""
@@ -93,9 +88,10 @@ class Options:
         if self.tune and self.finetune:
             raise InputError(
                 "--tune can't be combined with --finetune: it searches settings for features that are "
-                "computed once; set --finetuning.lr and the like instead"
+                "computed once; use --set finetune.lr=… and the like instead"
             )
         if self.vectors is not None and not self.vectors.is_file():
             raise InputError(f"--vectors {str(self.vectors)!r} is not a file")
-        if not self.models:
-            raise InputError(f"--models is empty: name at least one of {', '.join(MODELS)}")
+        for one in self.set:
+            if "." not in one.partition("=")[0] or "=" not in one:
+                raise InputError(f"--set {one!r}: write MODEL.KEY=VALUE, such as joint.lr=0.1")

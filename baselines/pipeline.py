@@ -20,19 +20,20 @@ from affectory.encoders.image.backbones import Backbone, load_backbone
 from baselines import experiment
 from baselines.data import inputs
 from baselines.data import release as data
-from baselines.data.inputs import Inputs
+from baselines.data.inputs import Data
 from baselines.data.release import Release
-from baselines.experiment import Chosen, Fold, Setup
+from baselines.experiment import Fold, Setup
+from baselines.models import registry
+from baselines.models.settings import ModelSettings, Value
 from baselines.options import Options
-from baselines.results import page, tables
-from baselines.results import papers as paper
-from baselines.results.projection import projections
-from baselines.results.schema import SCHEMA, Dataset, LeftOut, Results, Row
-from baselines.training import tune
+from baselines.projection import projections
+from baselines.results import evaluate, page, papers, tables
+from baselines.results.schema import Dataset, LeftOut, Results, Row
 from baselines.training.checkpoint import Source
-from baselines.training.finetune_fitting import Finetuning
-from baselines.training.finetune_steps import in_main_process
+from baselines.training.finetune_runs import Finetuning
+from baselines.training.finetune_steps import FinetuneSettings, in_main_process
 from baselines.training.progress import Progress
+from baselines.training.tune import Search
 
 TOOLS = ("affectory", "datasets", "numpy", "torch", "torchvision", "transformers")
 
@@ -51,16 +52,21 @@ def run(options: Options, command: str) -> int:
 
 
 def _run(options: Options, command: str, device: torch.device, *, is_main: bool) -> int:
-    release = data.load(options.name, options.datasets, version=options.version, cache=options.cache)
+    wanted = registry.selected(options.models or _of_papers(options.name))
+    given = registry.given(options.set)
+    preset = papers.preset(options.preset, options.name)
+    release = data.load(
+        options.name, options.datasets, version=options.version, cache=options.cache, task=options.task
+    )
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
-    models, left_out = trainable(release, options.models)
+    models, left_out = trainable(release, wanted)
     for one in left_out:
         print(f"left out: {one.model}: {one.reason}")
     if not models:
-        raise InputError(f"none of {', '.join(options.models)} can be trained on {options.name}")
+        raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     folder = _folder(options, release)
-    with Progress(models, options.seeds, options.folds or 1) as progress:
-        setup = _setup(options, release, models, folder, device, progress, is_main=is_main)
+    with Progress(experiment.needed(models), options.seeds * (options.folds or 1)) as progress:
+        setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:
@@ -72,6 +78,14 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     tables.show(results)
     print(f"\npage      {folder / 'results.html'}\ntable     {folder / 'table.md'}")
     return 1 if any(row.stopped for row in results.rows) else 0
+
+
+def _of_papers(name: str) -> list[str]:
+    """Return the families whose papers report on a release; the first family where there is none."""
+    keys = {paper.key for paper in papers.figures(name)}
+    return [family for family, key in registry.FAMILIES.items() if key in keys] or [
+        next(iter(registry.FAMILIES))
+    ]
 
 
 def _folder(options: Options, release: Release) -> Path:
@@ -92,18 +106,25 @@ def _setup(
     folder: Path,
     device: torch.device,
     progress: Progress,
+    preset: papers.Settings,
+    given: dict[str, dict[str, Value]],
     *,
     is_main: bool,
 ) -> Setup:
     backbone = _backbone(options, models)
-    images, source, finetuning = inputs.no_images(release), None, None
+    images, source, finetuning = None, None, None
     if backbone:
         images = inputs.frozen(release, backbone, options.features, device)
         source = Source(options.backbone, options.weights, options.side, backbone.digest, backbone.dim)
     if options.finetune and backbone:
-        finetuning = Finetuning(
-            backbone, options.finetuning, options.features, device, is_main, progress.finetuned
-        )
+        settings = FinetuneSettings(**given.get("finetune", {}))  # type: ignore[arg-type]
+        finetuning = Finetuning(backbone, settings, options.features, device, is_main, progress.finetuned)
+    base = experiment.chosen(models, preset, given)
+    search = Search(folder, device, given, progress.tuned)
+
+    def choose(made: Data, fold: int | None) -> Mapping[str, ModelSettings]:
+        return search.best(made, base, fold) if options.tune else base
+
     return Setup(
         models=models,
         seeds=tuple(range(options.seeds)),
@@ -113,15 +134,17 @@ def _setup(
         source=source,
         device=device,
         folder=folder / "checkpoints",
-        choose=_chooser(options, models, folder, device, progress),
+        preset=options.preset,
+        tuned=options.tune,
+        choose=choose,
         tell=progress.fitted,
         finetuning=finetuning,
     )
 
 
 def _backbone(options: Options, models: Sequence[str]) -> Backbone | None:
-    """Return the image network; None if no model reads images."""
-    if not set(models) <= {"text"}:
+    """Return the image network; None if no model reads its features."""
+    if any("image" in registry.spec(model).inputs for model in experiment.needed(models)):
         return load_backbone(options.backbone, options.weights, side=options.side)
     if options.finetune:
         raise InputError(
@@ -144,29 +167,16 @@ def pick_device(name: str) -> torch.device:
 
 def trainable(release: Release, models: Sequence[str]) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
     """Return the models that the release has the inputs for, and the others with the reason."""
-    lacks = [
-        what for what, there in (("images", release.has_images), ("texts", release.has_texts)) if not there
-    ]
-    needs = {"image": ("images",), "text": ("texts",)}
-    left_out = {
-        model: f"{release.name} {release.version} has no {missing[0]}"
-        for model in models
-        if (missing := [what for what in needs.get(model, ("images", "texts")) if what in lacks])
-    }
-    kept = tuple(model for model in dict.fromkeys(models) if model not in left_out)
+    there = {"image": release.has_images, "text": release.has_texts}
+    left_out: dict[str, str] = {}
+    for model in models:
+        spec = registry.spec(model)
+        if missing := [modality for modality in spec.reads if not there[modality]]:
+            left_out[model] = f"{release.name} {release.version} has no {missing[0]}s"
+        elif release.task.kind not in spec.tasks:
+            left_out[model] = f"it can't be trained on {release.task.kind} labels a post"
+    kept = tuple(model for model in models if model not in left_out)
     return kept, tuple(LeftOut(model, reason) for model, reason in left_out.items())
-
-
-def _chooser(
-    options: Options, models: Sequence[str], folder: Path, device: torch.device, progress: Progress
-) -> experiment.Choose:
-    def choose(made: Inputs, fold: int | None) -> Chosen:
-        base = experiment.chosen(models, options.neural, options.text, made)
-        if not options.tune:
-            return base
-        return tune.search(made, base, folder, device, fold, progress.tuned)
-
-    return choose
 
 
 def _results(
@@ -177,42 +187,46 @@ def _results(
     command: str,
     left_out: Sequence[LeftOut],
 ) -> Results:
-    counts = release.counts()
     dataset = Dataset(
-        release.name, release.version, release.classes, counts, options.folds, release.generated
+        name=release.name,
+        version=release.version,
+        task=release.task.kind,
+        labels=release.task.names,
+        counts=release.counts(),
+        posts={split: release.rows_of(split) for split in data.SPLITS},
+        unlabelled=len(release.parts["train"]) - release.rows_of("train"),
+        folds=options.folds,
+        generated=release.generated,
     )
-    rows = experiment.rows(folds, release.classes, setup, options.tune)
-    known = paper.figures(release.name)
-    if known:
-        rows = [_beside(row, known, dataset) for row in rows]
-    missing = [fold.words.words.out_of_vocabulary for fold in folds]
+    rows = [_beside(row, dataset) for row in experiment.rows(folds, setup)]
+    vocabularies = [fold.data.encoders["words"] for fold in folds if "words" in fold.data.encoders]
+    unknown = [one.out_of_vocabulary for one in vocabularies if one.out_of_vocabulary is not None]
+    train = release.parts["train"]
     return Results(
-        schema=SCHEMA,
         dataset=dataset,
         rows=tuple(rows),
-        pairs=tuple(experiment.pairs(folds, setup)),
+        pairs=experiment.pairs(folds, setup),
+        trivial=evaluate.trivial(
+            torch.from_numpy(train.target[train.labelled]), experiment.targets(folds), release.task
+        ),
+        metrics=dict(release.task.titles),
         command=command.strip(),
         device=_name(setup.device),
         date=datetime.date.today().isoformat(),
         tools={name: importlib.metadata.version(name) for name in TOOLS},
-        out_of_vocabulary=None if missing[0] is None else sum(m or 0 for m in missing) / len(missing),
+        out_of_vocabulary=sum(unknown) / len(unknown) if unknown else None,
         left_out=tuple(left_out),
         projections=projections(folds[0], setup),
     )
 
 
-def _beside(row: Row, known: paper.Paper, dataset: Dataset) -> Row:
-    differs = paper.differences(
-        known,
-        backbone=row.backbone,
-        weights=row.weights,
-        vectors=row.vectors,
-        dataset=dataset.name,
-        counts=dataset.counts,
-        folds=dataset.folds,
-        finetuned=bool(row.settings.get("finetune")),
-    )
-    return msgspec.structs.replace(row, differs=differs)
+def _beside(row: Row, dataset: Dataset) -> Row:
+    """Return the row with what it does otherwise than its paper."""
+    key = registry.FAMILIES.get(row.family)
+    known = next((paper for paper in papers.figures(dataset.name) if paper.key == key), None)
+    if known is None:
+        return row
+    return msgspec.structs.replace(row, differs=papers.differences(known, row, dataset))
 
 
 def _name(device: torch.device) -> str:
@@ -222,7 +236,7 @@ def _name(device: torch.device) -> str:
 
 
 def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fold]) -> None:
-    predictions = experiment.predictions(folds, release.classes)
+    predictions = experiment.predictions(folds)
     if release.generated:
         predictions = predictions.replace_schema_metadata({"note": release.generated})
     with files.replacing(folder / "predictions.parquet") as temporary:

@@ -8,15 +8,18 @@ From Python:
     predictor = Predictor.load("results/reddit-emotion/1.0.0/checkpoints/joint-seed0.pt")
     predictor(image="a.jpg", text="My day")  # {"joy": 0.81, "fear": 0.07, …}
 
-Image or text may be missing: the model then predicts from the other one.
+An image is a path, bytes or a PIL image. Image or text may be missing: the model then predicts from the other
+one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 from tyro.conf import Positional, arg
@@ -26,19 +29,24 @@ from affectory.core.errors import BaselineError
 from affectory.core.progress import say
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from PIL import Image
+    from torch import Tensor
 
     from affectory.encoders.image.backbones import Backbone
+    from baselines.data.batch import Batch, Mode
     from baselines.training.checkpoint import Checkpoint
 
 
-class Predictor:
-    """A trained network, with the preprocessing of its images and texts."""
+#: An image: its path, its bytes, or the decoded picture.
+ImageLike: TypeAlias = "str | Path | bytes | Image.Image"
 
-    def __init__(self, checkpoint: Checkpoint, backbone: Backbone | None) -> None:
+
+class Predictor:
+    """A trained model, with the preprocessing of its images and texts."""
+
+    def __init__(self, checkpoint: Checkpoint, backbones: dict[str, Backbone]) -> None:
         self.checkpoint = checkpoint
-        self._backbone = backbone
-        self._network: nn.Module = checkpoint.network()
+        self._backbones = backbones  # by the digest of their weights
 
     @classmethod
     def load(cls, path: str | Path, *, weights: str | None = None) -> Predictor:
@@ -52,54 +60,58 @@ class Predictor:
         checkpoint = read(Path(path))
         if checkpoint.problem:
             raise BaselineError(f"the training of {str(path)!r} failed: {checkpoint.problem}")
-        source = checkpoint.image_source()
-        return cls(checkpoint, source.load(weights) if source else None)
+        return cls(checkpoint, {one.digest: one.load(weights) for one in checkpoint.sources()})
 
-    def __call__(self, image: str | Path | None = None, text: str | None = None) -> dict[str, float]:
-        """Return the probability of each class.
+    def __call__(self, image: ImageLike | None = None, text: str | None = None) -> dict[str, float]:
+        """Return the probability of each class; of several labels each label's own.
 
         Raises `BaselineError` without an input that the model reads, or for an image that can't be decoded.
         """
-        import torch
-
-        from baselines.data.batch import Batch
-
-        reads_text = self.checkpoint.model != "image"
-        has_image = image is not None and self._backbone is not None
-        has_text = bool(text and text.strip()) and reads_text
-        if not has_image and not has_text:
-            wants = [name for name, reads in (("image", self._backbone), ("text", reads_text)) if reads]
-            options = " or ".join(f"--{name}" for name in wants)
+        spec = self.checkpoint.spec
+        given: dict[str, bool] = {"image": image is not None, "text": bool(text and text.strip())}
+        read = {name: given[name] and name in spec.reads for name in given}
+        if not any(read.values()):
+            options = " or ".join(f"--{name}" for name in spec.reads)
             raise BaselineError(
-                f"the {self.checkpoint.model} model needs {' or '.join(wants)}: pass {options}"
+                f"the {self.checkpoint.model} model needs {' or '.join(spec.reads)}: pass {options}"
             )
-        features = self._features(image) if image is not None and has_image else torch.zeros(1, self._width())
-        batch = Batch(
-            features,
-            self.checkpoint.tokens([text or ""]),
-            torch.tensor([[has_image, has_text]]),
-            torch.zeros(1, dtype=torch.int64),
-        )
-        with torch.inference_mode():
-            probabilities = torch.softmax(self._network(batch)[0], -1).tolist()
-        return dict(zip(self.checkpoint.classes, probabilities, strict=True))
+        mode: Mode = "both" if all(read.values()) else "image" if read["image"] else "text"
+        features = {
+            digest: _features(image, backbone)
+            for digest, backbone in self._backbones.items()
+            if image is not None and read["image"]
+        }
 
-    def _width(self) -> int:
-        source = self.checkpoint.image_source()
-        return source.features if source else 1
+        def posts(one: Checkpoint) -> Batch:
+            own = features.get(one.source.digest) if one.source else None
+            return of_post(one.task, one.loaded_encoders(), own, (text or "") if read["text"] else "")
 
-    def _features(self, path: str | Path) -> Tensor:
-        """Return the image's features, float[1, D], rounded to half precision as in training."""
-        import torch
-        from PIL import Image, UnidentifiedImageError
+        from baselines.data.inputs import of_post
 
-        assert self._backbone is not None
-        try:
-            with Image.open(path) as image, torch.inference_mode():
-                return self._backbone.module(self._backbone.preprocess(image)[None]).half().float()
-        except (OSError, UnidentifiedImageError) as error:
-            reason = getattr(error, "strerror", None) or "no image that can be decoded"
-            raise BaselineError(f"the image {str(path)!r} can't be read: {reason}") from None
+        task = self.checkpoint.task
+        probabilities = task.probabilities(self.checkpoint.logits(posts, mode))[0].tolist()
+        return dict(zip(task.names, probabilities, strict=True))
+
+
+def _features(image: ImageLike, backbone: Backbone) -> Tensor:
+    """Return an image's features, float[1, D], rounded to half precision as in training."""
+    import torch
+    from PIL import Image
+
+    named = "of these bytes" if isinstance(image, bytes) else repr(str(image))
+    try:
+        with contextlib.ExitStack() as stack:
+            if isinstance(image, Image.Image):
+                opened = image
+            else:
+                opened = stack.enter_context(
+                    Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+                )
+            with torch.inference_mode():
+                return backbone.module(backbone.preprocess(opened)[None]).half().float()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "no image that can be decoded"
+        raise BaselineError(f"the image {named} can't be read: {reason}") from None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Train the fusion baselines on a release and write their scores beside the paper's.
+"""Train baselines on a release and write their scores beside the papers'.
 
     python -m baselines.run reddit-emotion
     python -m baselines.run reddit-emotion-text --models text --tune
@@ -7,7 +7,7 @@
 
 Output files, in results/NAME/VERSION (VERSION-finetuned with --finetune): table.md, results.html,
 results.json, predictions.parquet and a checkpoint per model and seed. To resume a run that was stopped,
-repeat the command: finished networks are read from their checkpoints, image features from their cache.
+repeat the command: finished networks are read from their checkpoints, features from their cache.
 """
 
 from __future__ import annotations

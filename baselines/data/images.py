@@ -9,7 +9,7 @@ from typing import Any
 
 from affectory.core.engine.local import Threads
 from affectory.encoders.image.pixels import ImageRef, cores
-from baselines.data.release import Part, Release
+from baselines.data.release import SPLITS, Part, Release
 
 
 def image_refs(release: Release, part: Part) -> list[ImageRef]:
@@ -20,9 +20,8 @@ def image_refs(release: Release, part: Part) -> list[ImageRef]:
         split: rows.select_columns(["image"]).cast_column("image", ImageFeature(decode=False))
         for split, rows in release.rows.items()
     }
-    splits = list(release.parts)
     readers = [
-        (str(post), partial(_read, raw[splits[split]], row))
+        (str(post), partial(_read, raw[SPLITS[split]], row))
         for post, digest, (split, row) in zip(part.post_ids, part.digests, part.where.tolist(), strict=True)
         if digest
     ]

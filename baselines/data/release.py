@@ -1,7 +1,7 @@
 """A release as the baselines see it: through `datasets.load_dataset`, and nothing else.
 
 release = load("reddit-emotion")
-release.parts["train"].texts[0], release.classes[release.parts["train"].labels[0]]
+release.parts["train"].texts[0], release.task.names[release.parts["train"].target[0]]
 """
 
 from __future__ import annotations
@@ -16,10 +16,20 @@ from numpy.typing import NDArray
 
 from affectory.core import generated, recipes
 from affectory.core.errors import BaselineError
+from baselines.data.task import Kind, SeveralLabels, SingleLabel, Task
 
 SPLITS = ("train", "validation", "test")
 
-_COLUMNS = ("post_id", "image_index", "text", "label", "image_sha256", "has_image", "duplicate_group")
+_COLUMNS = (
+    "post_id",
+    "image_index",
+    "text",
+    "label",
+    "labels",
+    "image_sha256",
+    "has_image",
+    "duplicate_group",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +39,14 @@ class Part:
     post_ids: NDArray[np.str_]  # [n]
     image_index: NDArray[np.int16]  # [n]
     texts: NDArray[np.object_]  # str[n]; empty where there is none
-    labels: NDArray[np.int64]  # [n]
+    target: NDArray[Any]  # int64[n], or float32[n, C] of several labels
+    labelled: NDArray[np.bool_]  # [n]; only training rows can be unlabelled
     digests: NDArray[np.object_]  # str[n], sha256 of the image as collected; empty where there is none
     groups: NDArray[np.str_]  # [n], the duplicate group, or the post where it stands alone
     where: NDArray[np.int64]  # [n, 2]: number of the split, and row, in the release as loaded
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.post_ids)
 
     def take(self, rows: NDArray[Any]) -> Part:
         """Return some of the rows."""
@@ -56,7 +67,7 @@ class Release:
 
     name: str
     version: str
-    classes: tuple[str, ...]
+    task: Task
     parts: dict[str, Part]
     rows: Any
     generated: str = ""
@@ -72,11 +83,17 @@ class Release:
         return any((part.texts != "").any() for part in self.parts.values())
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the rows by split and class."""
-        return {
-            split: {name: int((part.labels == i).sum()) for i, name in enumerate(self.classes)}
-            for split, part in self.parts.items()
-        }
+        """Return the labelled rows by split and label."""
+        return {split: self._counted(part) for split, part in self.parts.items()}
+
+    def _counted(self, part: Part) -> dict[str, int]:
+        known = part.target[part.labelled]
+        each = known.sum(0) if known.ndim == 2 else np.bincount(known, minlength=len(self.task.names))
+        return {name: int(number) for name, number in zip(self.task.names, each, strict=True)}
+
+    def rows_of(self, split: str) -> int:
+        """Return the number of labelled rows of a split."""
+        return int(self.parts[split].labelled.sum())
 
     def everything(self) -> Part:
         """Return the rows of all splits, one after the other."""
@@ -84,9 +101,17 @@ class Release:
 
 
 def load(
-    name: str, folder: Path = Path("datasets"), *, version: str | None = None, cache: Path | None = None
+    name: str,
+    folder: Path = Path("datasets"),
+    *,
+    version: str | None = None,
+    cache: Path | None = None,
+    task: Kind | None = None,
 ) -> Release:
-    """Load a release that `python -m curation.build` has built; `BaselineError` where there is none."""
+    """Load a release that `python -m curation.build` has built; `BaselineError` where there is none.
+
+    `task`: whether a release that has both is read by its one label or by its several (the default).
+    """
     where = folder / name
     if not (where / "README.md").is_file():
         raise BaselineError(_not_built(name, folder))
@@ -99,11 +124,19 @@ def load(
     if version not in versions:
         raise BaselineError(f"{where} has no version {version!r}: it has {', '.join(versions)}")
     rows = load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
-    classes = tuple(rows["train"].features["label"].names)
-    # A split that nothing was dealt to has no file, and the loader doesn't know it.
+    chosen = _task(rows["train"].features, task, f"{name} {version}")
+    # A split without a row has no file, and the loader doesn't know it.
     rows = {split: rows[split] if split in rows else rows["train"].select([]) for split in SPLITS}
-    parts = {split: _part(rows[split], number) for number, split in enumerate(SPLITS)}
-    return Release(name, version, classes, parts, rows, _generated(where / version / "manifest.json"))
+    parts = {split: _part(rows[split], number, chosen) for number, split in enumerate(SPLITS)}
+    return Release(name, version, chosen, parts, rows, _generated(where / version / "manifest.json"))
+
+
+def _task(features: Any, kind: Kind | None, name: str) -> Task:
+    if kind != "single" and "labels" in features:
+        return SeveralLabels(features["labels"].feature.names)
+    if kind == "several":
+        raise BaselineError(f"--task several: {name} has one label a post, and no column `labels`")
+    return SingleLabel(features["label"].names)
 
 
 def _not_built(name: str, folder: Path) -> str:
@@ -124,15 +157,17 @@ def _generated(manifest: Path) -> str:
     return generated.note(found.get("generated", 0), found["ledger"]["kept"], found["ledger"]["unit"])
 
 
-def _part(rows: Any, number: int) -> Part:
-    """Take from a split what can be learnt from: rows with a label."""
+def _part(rows: Any, number: int, task: Task) -> Part:
+    """Take from a split what can be learnt from: labelled rows, and unlabelled ones of the training part."""
     table = rows.select_columns([c for c in _COLUMNS if c in rows.column_names]).with_format("arrow")[:]
     column = {name: table[name].to_pylist() for name in table.column_names}
+    target, labelled = _target(column, task)
     part = Part(
         post_ids=np.array(column["post_id"], dtype=np.str_),
         image_index=np.array([i or 0 for i in column["image_index"]], np.int16),
         texts=np.array([text or "" for text in column["text"]], dtype=np.object_),
-        labels=np.array([-1 if label is None else label for label in column["label"]], np.int64),
+        target=target,
+        labelled=labelled,
         digests=np.array(
             [d if has else "" for d, has in zip(column["image_sha256"], column["has_image"], strict=True)],
             dtype=np.object_,
@@ -143,7 +178,20 @@ def _part(rows: Any, number: int) -> Part:
     published = rows.features["image"] is not None and _has_pixels(rows)
     if not published:
         part = replace(part, digests=np.full(len(part), "", dtype=np.object_))
-    return part.take(part.labels >= 0)
+    return part if number == SPLITS.index("train") else part.take(part.labelled)
+
+
+def _target(column: dict[str, list[Any]], task: Task) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the target of each row, and whether it has one."""
+    if task.kind == "single":
+        known = np.array([label is not None and label >= 0 for label in column["label"]], dtype=np.bool_)
+        one = np.array([label if there else 0 for label, there in zip(column["label"], known, strict=True)])
+        return one.astype(np.int64), known
+    known = np.array([labels is not None for labels in column["labels"]], dtype=np.bool_)
+    several = np.zeros((len(known), len(task.names)), np.float32)
+    for row, labels in enumerate(column["labels"]):
+        several[row, labels or []] = 1
+    return several, known
 
 
 def _has_pixels(rows: Any) -> bool:
@@ -153,32 +201,34 @@ def _has_pixels(rows: Any) -> bool:
 
 
 def checked(release: Release, way_out: str = "or use --folds") -> Release:
-    """Return the release. Raises `BaselineError` where a split lacks a class: it can't be scored there."""
+    """Return the release. Raises `BaselineError` where a split lacks a label: it can't be scored there."""
     for split, counts in release.counts().items():
         missing = [name for name, n in counts.items() if not n]
         if missing:
             raise BaselineError(
                 f"{release.name} {release.version}: {split} has no labelled post of {', '.join(missing)}; "
-                f"every class must be in every split (see the recipe's [split]), {way_out}"
+                f"every label must be in every split (see the recipe's [split]), {way_out}"
             )
     return release
 
 
 def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
-    """Deal a release's rows to folds; return it once with each as test.
+    """Split a release for k-fold cross-validation; return it once with each fold as test.
 
     Of the other folds a ninth is validation and the rest is trained on, as in the papers' 80/10/10. Duplicate
-    groups stay together, and each class is dealt evenly. Raises `BaselineError` where a class has too few
-    groups for so many folds.
+    groups stay together, and each class is spread evenly (of several labels each set of labels). Unlabelled
+    rows are always training. Raises `BaselineError` where a class has too few groups for so many folds.
     """
     everything = release.everything()
     names, group = np.unique(everything.groups, return_inverse=True)
+    strata = _strata(everything.target)
     first = np.full(len(names), -1)
-    first[group[::-1]] = everything.labels[::-1]  # a group's class is that of its first row
+    # A group's class is that of its first labelled row.
+    first[group[::-1][everything.labelled[::-1]]] = strata[::-1][everything.labelled[::-1]]
     rng = np.random.default_rng(seed)
-    by_class = [rng.permutation(np.flatnonzero(first == label)) for label in range(len(release.classes))]
+    by_class = [rng.permutation(np.flatnonzero(first == one)) for one in range(strata.max() + 1)]
     dealt = np.concatenate(by_class)
-    fold = np.empty(len(names), np.int64)
+    fold = np.full(len(names), -1, np.int64)
     fold[dealt] = np.arange(len(dealt)) % number
     found = []
     for k in range(number):
@@ -186,6 +236,18 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
         split = np.full(len(names), SPLITS.index("train"))
         split[fold == k] = SPLITS.index("test")
         split[np.concatenate([mine[::9] for mine in rest])] = SPLITS.index("validation")
-        parts = {name: everything.take(split[group] == i) for i, name in enumerate(SPLITS)}
+        own = split[group]
+        own[~everything.labelled] = SPLITS.index("train")
+        # An unlabelled copy of a test post stays out of training.
+        keep = everything.labelled | (split[group] == SPLITS.index("train"))
+        parts = {name: everything.take((own == i) & keep) for i, name in enumerate(SPLITS)}
         found.append(checked(replace(release, parts=parts), f"so take fewer folds than {number}"))
     return found
+
+
+def _strata(target: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the class of each row, or the number of its set of labels, int64[n]."""
+    if target.ndim == 1:
+        return target.astype(np.int64)
+    number: NDArray[np.int64] = np.unique(target, axis=0, return_inverse=True)[1].ravel()
+    return number

@@ -1,123 +1,108 @@
-"""Scores of predictions: per seed, with intervals over seeds, and between rows over test posts.
-
-The metrics are torchmetrics'. An interval of a mean over seeds is Student's, 95%.
-"""
+"""From the probabilities of each seed to the scores of a row, and from rows to their comparison."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from baselines.data.batch import Batch
-from baselines.data.inputs import only
-from baselines.results.schema import ClassScore, Figure, Mode, Pair, Scores
+from baselines.data.task import LabelMetrics, Task
+from baselines.results import statistics
+from baselines.results.schema import Figure, Interval, LabelScore, Pair, Scores, Trivial
 
-#: The modalities that a mode leaves: image, text.
-MODES: dict[Mode, tuple[bool, bool]] = {"both": (True, True), "image": (True, False), "text": (False, True)}
-
-#: The modes of models that read one modality: the other's tell nothing.
-OF_ONE: dict[str, tuple[Mode, ...]] = {"image": ("both", "image"), "text": ("both", "text")}
-
-RESAMPLES = 10_000
+#: Resamples for the intervals that include the choice of test posts.
+RESAMPLES = 2_000
 
 
-def modes(model: str) -> tuple[Mode, ...]:
-    """Return the modes in which a model is scored."""
-    return OF_ONE.get(model, tuple(MODES))
+def scores(by_seed: Sequence[Tensor], target: Tensor, groups: NDArray[Any], task: Task) -> Scores:
+    """Score each seed's probabilities, float[n, C], against the targets.
 
-
-@torch.no_grad()
-def probabilities(model: nn.Module, batch: Batch, mode: Mode, rows: int = 4096) -> Tensor:
-    """Return float32[n, C] of a split in a mode."""
-    model.eval()
-    batch = only(batch, MODES[mode])
-    parts = [
-        torch.softmax(model(Batch(*(part[start : start + rows] for part in batch))), -1)
-        for start in range(0, len(batch.label), rows)
-    ]
-    return torch.cat(parts).float().cpu()
-
-
-def scores(by_seed: Sequence[Tensor], label: Tensor, classes: Sequence[str]) -> Scores:
-    """Score each seed's probabilities float[n, C] against int64[n] labels."""
-    # It takes seconds: it imports torchvision and SciPy's signals.
-    from torchmetrics.functional.classification import (
-        multiclass_accuracy,
-        multiclass_confusion_matrix,
-        multiclass_f1_score,
-        multiclass_precision,
-        multiclass_recall,
-    )
-
-    number = len(classes)
-    found: dict[str, list[float]] = {"accuracy": [], "macro": [], "micro": [], "weighted": []}
-    per_class: list[NDArray[np.float64]] = []
-    confusion = np.zeros((number, number))
-    for one in by_seed:
-        guess = one.argmax(-1)
-        found["accuracy"].append(float(multiclass_accuracy(guess, label, number, average="micro")))
-        for average in ("macro", "micro", "weighted"):
-            found[average].append(float(multiclass_f1_score(guess, label, number, average=average)))
-        measures = (multiclass_precision, multiclass_recall, multiclass_f1_score)
-        per_class.append(np.array([m(guess, label, number, average="none").numpy() for m in measures]))
-        confusion += multiclass_confusion_matrix(guess, label, number).numpy()
-    precision, recall, f1 = np.mean(per_class, 0)
-    support = torch.bincount(label, minlength=number).tolist()
-    return Scores(
-        accuracy=figure(found["accuracy"]),
-        f1_macro=figure(found["macro"]),
-        f1_micro=figure(found["micro"]),
-        f1_weighted=figure(found["weighted"]),
-        per_class={
-            name: ClassScore(float(precision[i]), float(recall[i]), float(f1[i]), support[i])
-            for i, name in enumerate(classes)
-        },
-        confusion=tuple(tuple(row) for row in (confusion / len(by_seed)).tolist()),
-    )
-
-
-def figure(values: Sequence[float]) -> Figure:
-    """Return the mean of seeds' values with Student's 95% interval; of one value, that value."""
-    from scipy.stats import t  # type: ignore[import-untyped]
-
-    mean = float(np.mean(values))
-    half = 0.0
-    if len(values) > 1:
-        half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Figure(mean, mean - half, mean + half, tuple(values))
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Which posts a row gets right: float[n], the share of its seeds that do."""
-
-    model: str
-    right: NDArray[np.float64]
-
-
-def answers(model: str, by_seed: Sequence[Tensor], label: Tensor) -> Answers:
-    """Return how often each post was answered rightly."""
-    right = np.mean([(one.argmax(-1) == label).double().numpy() for one in by_seed], 0)
-    return Answers(model, right)
-
-
-def compare(first: Answers, second: Answers, mode: Mode, seed: int = 0) -> Pair:
-    """Compare two rows by paired bootstrap over posts: 10,000 resamples of the same posts for both.
-
-    `p` is two-sided: twice the smaller share of resamples on either side of no difference.
+    `groups`: the duplicate group of each post, which is resampled as a whole.
     """
-    difference = second.right - first.right
-    rng = np.random.default_rng(seed)
-    n = len(difference)
-    means = np.concatenate(
-        [difference[rng.integers(0, n, (1000, n))].mean(1) for _ in range(RESAMPLES // 1000)]
+    every = torch.stack(list(by_seed))
+    named = {name: task.metric(name, every, target) for name in task.titles}
+    resampled = statistics.resample(list(named.values()), groups, resamples=RESAMPLES)
+    labels = [task.by_label(one, target) for one in by_seed]
+    tables = [task.confusion(one, target) for one in by_seed]
+    return Scores(
+        metrics={name: _figure(one) for name, one in zip(named, resampled, strict=True)},
+        by_label={name: _label_score([one[name] for one in labels]) for name in task.names},
+        confusion={
+            row: {column: float(np.mean([one[row][column] for one in tables])) for column in columns}
+            for row, columns in tables[0].items()
+        },
     )
-    low, high = np.quantile(means, [0.025, 0.975])
-    p = min(1.0, 2 * min(float((means <= 0).mean()), float((means >= 0).mean())))
-    return Pair(first.model, second.model, mode, float(difference.mean()), float(low), float(high), p)
+
+
+def _figure(one: statistics.Resampled) -> Figure:
+    values = tuple(one.scores.tolist())
+    over_seeds, sampled = statistics.seed_interval(values), statistics.sampling_interval(one)
+    return Figure(
+        float(np.mean(values)),
+        values,
+        interval=Interval(over_seeds.low, over_seeds.high) if over_seeds else None,
+        sampled=Interval(sampled.low, sampled.high) if sampled else None,
+    )
+
+
+def _label_score(each: Sequence[LabelMetrics]) -> LabelScore:
+    known: Mapping[str, float] = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+    auc = known.get("auc")
+    return LabelScore(
+        precision=known["precision"],
+        recall=known["recall"],
+        f1=known["f1"],
+        support=round(known["support"]),
+        auc=None if auc is None or np.isnan(auc) else auc,
+    )
+
+
+def compared(
+    rows: Sequence[tuple[int, int, Sequence[Tensor], Sequence[Tensor]]],
+    target: Tensor,
+    groups: NDArray[Any],
+    task: Task,
+) -> tuple[Pair, ...]:
+    """Compare pairs of rows, given by their numbers and the probabilities of each seed, with both inputs.
+
+    The metric is the task's headline. Rows of different numbers of seeds (one was given up) have no interval.
+    """
+    found = []
+    for first, second, a, b in rows:
+        metrics = [task.metric(task.headline, torch.stack(list(one)), target) for one in (a, b)]
+        one, other = statistics.resample(metrics, groups)
+        difference = float(other.scores.mean() - one.scores.mean())
+        pair = Pair(first=first, second=second, mode="both", metric=task.headline, difference=difference)
+        result = statistics.compare(one, other) if len(a) == len(b) else None
+        if result is not None:
+            pair = Pair(
+                first=first,
+                second=second,
+                mode="both",
+                metric=task.headline,
+                difference=result.difference,
+                interval=Interval(result.low, result.high),
+                p=result.p,
+            )
+        found.append(pair)
+    return _corrected(found)
+
+
+def _corrected(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """Return the pairs with p corrected for their number."""
+    import msgspec
+
+    corrected = iter(statistics.holm([pair.p for pair in pairs if pair.p is not None]))
+    return tuple(
+        pair if pair.p is None else msgspec.structs.replace(pair, p_holm=next(corrected)) for pair in pairs
+    )
+
+
+def trivial(train: Tensor, test: Tensor, task: Task) -> Trivial:
+    """Return the prediction that reads no post: chosen on training targets, scored on those of the test."""
+    title, probabilities = task.trivial(train)
+    return Trivial(title, task.scores(probabilities.expand(len(test), -1), test))

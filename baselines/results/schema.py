@@ -1,67 +1,79 @@
-"""What a run of the baselines found: `results/<dataset>/<version>/results.json`, and nothing else is needed
-to make its tables and page again but `predictions.parquet` beside it.
+"""What a run of the baselines found: `results/NAME/VERSION/results.json`.
 
-Shares are fractions (0.8692, not 86.92). An interval is the 95% confidence interval of a mean over seeds.
+Its tables and page are made from it and from `predictions.parquet` beside it, and from nothing else.
+
+Metrics are fractions (0.8692, not 86.92).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import pyarrow as pa
 
 from affectory.core import files
+from affectory.core.errors import BaselineError
 
-SCHEMA = 1
+SCHEMA = 2
 
-#: Which modalities a model was given at test.
-Mode = Literal["both", "image", "text"]
-
-#: One row a post, model, seed and mode: `predictions.parquet`.
+#: One row a post, model, condition, seed and mode: `predictions.parquet`.
 PREDICTIONS = pa.schema(
     [
         ("post_id", pa.string()),
         ("image_index", pa.int16()),
         ("fold", pa.int16()),  # null without folds
-        ("label", pa.string()),
+        ("labels", pa.list_(pa.string())),  # one, or those of several that the post has
         ("model", pa.string()),
+        ("condition", pa.string()),  # `Condition.text`; "" for the usual one
         ("seed", pa.int32()),
         ("mode", pa.string()),
-        ("predicted", pa.string()),
-        ("probabilities", pa.list_(pa.float32())),  # in the order of `Dataset.classes`
+        ("predicted", pa.list_(pa.string())),
+        ("probabilities", pa.list_(pa.float32())),  # in the order of `Dataset.labels`
     ]
 )
 
 
-class Figure(msgspec.Struct, frozen=True):
-    """A mean over seeds with its 95% interval (Student's t), and the value of each seed."""
+class Interval(msgspec.Struct, frozen=True):
+    """A 95% confidence interval."""
 
-    mean: float
     low: float
     high: float
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """The mean of a metric over seeds, with the value of each seed.
+
+    `interval` is that of the mean over seeds (Student's t). `sampled` also includes the choice of the test
+    posts: it is the one to compare with another paper's figure. Both are None with fewer than three seeds.
+    """
+
+    mean: float
     values: tuple[float, ...]
+    interval: Interval | None = None
+    sampled: Interval | None = None
 
 
-class ClassScore(msgspec.Struct, frozen=True):
-    """Precision, recall and F1 of one class, means over seeds; `support` is its number of test posts."""
+class LabelScore(msgspec.Struct, frozen=True):
+    """Scores of one class or label, means over seeds; `support` is its number of test posts."""
 
     precision: float
     recall: float
     f1: float
     support: int
+    auc: float | None = None  # of several labels
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """A model's scores in one mode."""
+    """A model's scores in one mode.
 
-    accuracy: Figure
-    f1_macro: Figure
-    f1_micro: Figure
-    f1_weighted: Figure
-    per_class: dict[str, ClassScore]
-    confusion: tuple[tuple[float, ...], ...]  # [true][predicted], posts, mean over seeds
+    `confusion`: posts by true and predicted class, or by label and outcome ("true positive", …), means over
+    seeds.
+    """
+
+    metrics: dict[str, Figure]
+    by_label: dict[str, LabelScore]
+    confusion: dict[str, dict[str, float]]
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -71,33 +83,70 @@ class Stopped(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One model of the table."""
+class Condition(msgspec.Struct, frozen=True):
+    """What training had less or more of than usual.
+
+    `labelled`: the share of training posts whose labels were used. `pairs`: the share of pairs of image and
+    text; `unpaired`: whether image-only and text-only posts were trained on too.
+    """
+
+    labelled: float | None = None
+    pairs: float | None = None
+    unpaired: bool = False
+
+    @property
+    def text(self) -> str:
+        """The condition in words: "30% labelled"; "" for the usual one."""
+        told = [] if self.labelled is None else [f"{100 * self.labelled:g}% labelled"]
+        told += [] if self.pairs is None else [f"{100 * self.pairs:g}% of the pairs"]
+        told += ["with unpaired posts"] if self.unpaired else []
+        return ", ".join(told)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the table, in one condition."""
 
     model: str  # "joint"
     title: str  # "Joint fusion (max)"
-    modes: dict[str, Scores]  # by `Mode`; without those that it has no input for
+    family: str  # "duong2017"
+    modes: dict[str, Scores]  # by mode; without those that it has no input for
     settings: dict[str, str | int | float | bool | None]
+    preset: str  # "affectory", or a paper's: "duong2017"
     tuned: bool
     seconds: float
+    condition: Condition = Condition()
     backbone: str | None = None  # "mobilenet_v2"
     weights: str | None = None  # the first digits of the weights' digest, or "random"
-    vectors: str | None = None  # "glove.twitter.25d.12k.txt, 25-d", or "random"
+    vectors: str | None = None  # "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d"
     stopped: tuple[Stopped, ...] = ()
-    #: What differs from the paper's row; empty for a reproduction.
+    #: Each departure from the paper's row; empty for a reproduction.
     differs: tuple[str, ...] = ()
+    #: What else a reader has to know.
+    notes: tuple[str, ...] = ()
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """Two neighbouring rows compared by paired bootstrap over test posts: accuracy of `second` - `first`."""
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two neighbouring rows compared on the same test posts: the metric of `second` minus that of `first`.
 
-    first: str
-    second: str
+    `p` is two-sided; `p_holm` is corrected for the number of pairs in the table (Holm 1979). Without an
+    interval there were fewer than three seeds.
+    """
+
+    first: int  # the number of the row in `Results.rows`, from 0
+    second: int
     mode: str
+    metric: str
     difference: float
-    low: float
-    high: float
-    p: float  # two-sided
+    interval: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+
+
+class Trivial(msgspec.Struct, frozen=True):
+    """A prediction that reads no post: "Always 'joy'", with its metrics on the test posts."""
+
+    title: str
+    metrics: dict[str, float]
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -107,13 +156,16 @@ class LeftOut(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Dataset(msgspec.Struct, frozen=True):
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """The release."""
 
     name: str
     version: str
-    classes: tuple[str, ...]
-    counts: dict[str, dict[str, int]]  # split -> class -> posts
+    task: str  # "single" or "several" labels a post
+    labels: tuple[str, ...]
+    counts: dict[str, dict[str, int]]  # split -> label -> posts
+    posts: dict[str, int]  # split -> labelled posts
+    unlabelled: int = 0  # training posts without a label
     folds: int | None = None  # k of the cross-validation; None for the release's splits
     generated: str = ""  # the note on generated posts: "generated posts: not results"
 
@@ -121,23 +173,25 @@ class Dataset(msgspec.Struct, frozen=True):
 class Projection(msgspec.Struct, frozen=True):
     """Image and text vectors of test posts in a model's shared space, in two dimensions.
 
-    `images` and `texts` are (x, y), one each a post; `labels` are numbers of `Dataset.classes`.
+    `images` and `texts` are (x, y), one each a post; `labels` are numbers of `Dataset.labels`.
     """
 
     model: str
-    method: str  # "t-SNE" or "PCA"
+    method: str  # "PCA"
     images: tuple[tuple[float, float], ...]
     texts: tuple[tuple[float, float], ...]
     labels: tuple[int, ...]
 
 
-class Results(msgspec.Struct, frozen=True):
+class Results(msgspec.Struct, frozen=True, kw_only=True):
     """One run."""
 
-    schema: int
+    schema: int = SCHEMA
     dataset: Dataset
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    trivial: Trivial
+    metrics: dict[str, str]  # the metrics of the task in the order of a table, with their titles
     command: str
     device: str
     date: str  # 2026-11-22
@@ -151,6 +205,22 @@ class Results(msgspec.Struct, frozen=True):
         return files.write(folder / "results.json", msgspec.json.format(msgspec.json.encode(self), indent=1))
 
 
+class _Versioned(msgspec.Struct):
+    schema: int = 0
+
+
 def read(folder: Path) -> Results:
-    """Read `results.json` of a run."""
-    return msgspec.json.decode((folder / "results.json").read_bytes(), type=Results)
+    """Read `results.json` of a run. Raises `BaselineError` for another schema, naming the command."""
+    path = folder / "results.json"
+    data = path.read_bytes()
+    try:
+        found = msgspec.json.decode(data, type=_Versioned).schema
+        if found == SCHEMA:
+            return msgspec.json.decode(data, type=Results)
+    except msgspec.MsgspecError as error:
+        raise BaselineError(
+            f"{str(path)!r} can't be read ({error}): repeat the command that wrote it"
+        ) from None
+    raise BaselineError(
+        f"{str(path)!r} has schema {found}, and this program reads {SCHEMA}: repeat the command that wrote it"
+    )

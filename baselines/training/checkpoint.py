@@ -1,29 +1,32 @@
-"""A trained network on disk, with all that it takes to use it again: `<model>-<seed>.pt`.
+"""A trained model on disk, with all that it takes to use it again: `<model>-seed<n>.pt`.
 
-A file holds tensors, numbers and strings, nothing that runs when it is loaded. A late fusion's file holds
-the two networks that it multiplies.
+A file holds tensors, numbers and strings, nothing that runs when it is loaded. The file of a combined row
+(late fusion) holds the two networks that it combines.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, load_backbone
-from affectory.encoders.text.subwords import Subwords
-from affectory.encoders.text.words import Vocabulary
-from baselines import models
-from baselines.settings import Settings, TextSettings
+from baselines.data.batch import Batch, Mode
+from baselines.data.inputs import load_encoders
+from baselines.data.task import Task, task_of
+from baselines.models import registry
+from baselines.models.base import Model, Spec
+from baselines.models.settings import ModelSettings, Value, as_values
 
-VERSION = 2
+#: The format. Files of another version are trained anew.
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class Source:
     features: int
 
     def load(self, weights: str | None = None) -> Backbone:
-        """Return the network for images. `weights`: where they are, if they have moved since training.
+        """Return the image network. `weights`: where they are, if they have moved since training.
 
-        Raises `BaselineError` where they can't be had, or aren't those of training.
+        Raises `BaselineError` where they aren't available, or aren't those of training.
         """
         given = weights or self.weights
         backbone = load_backbone(self.name, given, side=self.side)
@@ -56,55 +59,72 @@ class Source:
         return replace(self, weights=str(beside)) if self.weights and beside.exists() else self
 
 
+#: Makes the posts as the batch that a network reads.
+PostsFor = Callable[["Checkpoint"], Batch]
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """One network. `fingerprint` tells whether it is the one that a run would train now."""
+    """One network, or the parts of a combined row.
+
+    `fingerprint`: tells whether it is the one that a run would train now. `encoders`: their states, by input.
+    `score`, `likelihood`: on validation. `generated`: the note on generated posts in the training data.
+    """
 
     model: str
-    classes: tuple[str, ...]
-    settings: Settings | TextSettings | None  # None: late fusion
+    task: Task
+    settings: ModelSettings | None
     seed: int
     state: dict[str, Tensor] = field(repr=False)
+    encoders: Mapping[str, Any] = field(default_factory=dict, repr=False)
     fingerprint: str = ""
     epoch: int = 0
-    accuracy: float = 0.0
+    score: float = 0.0
     likelihood: float = 0.0
     seconds: float = 0.0
     problem: str | None = None
-    words: tuple[str | int, ...] = field(default=(), repr=False)  # the vocabulary's, or fastText's pieces
+    note: str = ""
     source: Source | None = None
-    parts: tuple[Checkpoint, ...] = ()  # late fusion's: image, text
-    generated: str = ""  # the note on generated posts in the training data
+    parts: tuple[Checkpoint, ...] = ()
+    generated: str = ""
 
-    def network(self) -> nn.Module:
-        """Return the network, in evaluation mode."""
-        if self.model == "late":
-            image, text = self.parts
-            return models.LateFusion(image.network(), text.network()).eval()
-        model: nn.Module
-        if self.model == "text":
-            model = models.TextBased(self.state["rows"], self.state["output"])
-        else:
-            assert isinstance(self.settings, Settings)
-            width = len(self.state["scale.mean"])
-            vectors = self.state.get("text.lookup.weight", torch.zeros(2, 1))
-            model = models.make(self.model, width, vectors, len(self.classes), self.settings)
-            model.load_state_dict(self.state)
+    @property
+    def spec(self) -> Spec:
+        """The model's spec."""
+        return registry.spec(self.model)
+
+    def loaded_encoders(self) -> dict[str, Any]:
+        """Return the encoders, by input."""
+        return load_encoders(self.encoders)
+
+    def network(self) -> Model:
+        """Return the network, in evaluation mode. A combined row has none."""
+        assert self.spec.build is not None
+        model = self.spec.build(self.task, self.loaded_encoders(), self.settings)
+        model.load_state_dict(self.state)
         return model.eval()
 
-    def tokens(self, texts: Sequence[str]) -> Tensor:
-        """Return texts as the network reads them, int64[n, L]."""
-        if self.model == "late":
-            return self.parts[1].tokens(texts)
-        if isinstance(self.settings, TextSettings):
-            return torch.from_numpy(Subwords(self.settings, self.words).encode_all(texts))
-        words = tuple(str(word) for word in self.words)
-        start = self.state["text.lookup.weight"].numpy() if words else torch.zeros(2, 1).numpy()
-        return torch.from_numpy(Vocabulary(words, start, "", None).encode(texts))
+    def logits(self, posts: PostsFor, mode: Mode, rows: int = 4096) -> Tensor:
+        """Return float[n, C] logits of posts in a mode, by the head that answers in it."""
+        if self.parts:
+            made_of = self.spec.made_of
+            assert made_of is not None
+            there = [_readable(posts(part).only(mode), part.spec) for part in self.parts]
+            each = [part.logits(posts, mode, rows) for part in self.parts]
+            return self.task.combined(each, there, made_of.rule)
+        network, batch = self.network(), posts(self).only(mode)
+        head = self.spec.heads[mode]
+        with torch.inference_mode():
+            parts = [
+                network(batch.slice(start, start + rows))[head]
+                for start in range(0, max(1, batch.size), rows)
+            ]
+        return torch.cat(parts).float().cpu()
 
-    def image_source(self) -> Source | None:
-        """Return where its image features come from; None where it reads no image."""
-        return self.parts[0].source if self.parts else self.source
+    def sources(self) -> list[Source]:
+        """Return where image features come from, also of the parts of a combined row."""
+        own = [self.source] if self.source else []
+        return own + [source for part in self.parts for source in part.sources()]
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
@@ -113,47 +133,66 @@ class Checkpoint:
             torch.save({"version": VERSION, "checkpoint": _packed(self)}, temporary)
 
 
+def _readable(batch: Batch, spec: Spec) -> Tensor:
+    """Return whether a post has something that a model reads, bool[n]."""
+    columns = [("image", "text").index(modality) for modality in spec.reads]
+    return batch.present[:, columns].any(-1)
+
+
 def _packed(one: Checkpoint) -> dict[str, Any]:
-    found = {name: getattr(one, name) for name in one.__dataclass_fields__}
-    found["settings"] = None if one.settings is None else asdict(one.settings)
+    found = {each.name: getattr(one, each.name) for each in fields(one)}
+    found["task"] = [one.task.kind, list(one.task.names)]
+    found["settings"] = None if one.settings is None else as_values(one.settings)
     found["source"] = None if one.source is None else asdict(one.source)
     found["parts"] = [_packed(part) for part in one.parts]
-    found["classes"], found["words"] = list(one.classes), list(one.words)
+    found["encoders"] = dict(one.encoders)
     return found
 
 
 def _unpacked(found: dict[str, Any], folder: Path) -> Checkpoint:
-    kind = TextSettings if found["model"] == "text" else Settings
-    found["settings"] = None if found["settings"] is None else kind(**found["settings"])
+    spec = registry.spec(found["model"])
+    settings: dict[str, Value] | None = found["settings"]
+    found["task"] = task_of(*found["task"])
+    found["settings"] = spec.settings(**settings) if spec.settings and settings is not None else None
     found["source"] = None if found["source"] is None else Source(**found["source"]).seen_from(folder)
     found["parts"] = tuple(_unpacked(part, folder) for part in found["parts"])
-    found["classes"], found["words"] = tuple(found["classes"]), tuple(found["words"])
     return Checkpoint(**found)
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint. Raises `BaselineError` for a file that is none."""
+    """Read a checkpoint. Raises `BaselineError` for a file that is none, or whose model no longer exists."""
     try:
         found = torch.load(path, weights_only=True, map_location="cpu")
-        if found["version"] != VERSION:
-            raise BaselineError(
-                f"the checkpoint {str(path)!r} has version {found['version']}, this program reads {VERSION}"
-            )
-        return _unpacked(found["checkpoint"], path.parent)
+        version, packed = found["version"], found["checkpoint"]
     except OSError as error:
         raise BaselineError(
             f"the checkpoint {str(path)!r} can't be read: {error.strerror}; python -m baselines.run NAME "
             "writes them to results/NAME/VERSION/checkpoints"
         ) from None
-    except BaselineError:
-        raise
     except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
         raise BaselineError(
             f"{str(path)!r} is not a checkpoint of affectory: {type(error).__name__}"
         ) from None
+    if version != VERSION:
+        raise BaselineError(
+            f"the checkpoint {str(path)!r} has version {version}, and this program reads {VERSION}: "
+            "repeat the command that trained it"
+        )
+    if packed["model"] not in registry.MODELS:
+        raise BaselineError(
+            f"the checkpoint {str(path)!r} is of the model {packed['model']!r}, which this program doesn't "
+            f"have: it has {', '.join(registry.MODELS)}"
+        )
+    try:
+        return _unpacked(packed, path.parent)
+    except TypeError as error:  # settings of an earlier form of the model
+        raise BaselineError(
+            f"the checkpoint {str(path)!r} has other settings than the model {packed['model']!r} has now "
+            f"({error}): repeat the command that trained it"
+        ) from None
 
 
-def fingerprint(data: str, model: str, settings: Settings | TextSettings, seed: int) -> str:
+def fingerprint(data: str, model: str, settings: ModelSettings, seed: int) -> str:
     """Return a digest of all that a network depends on. `data` is the digest of what it is trained on."""
     told = f"{VERSION} {torch.__version__} {data} {model} {settings!r} {seed}"
     return hashlib.sha256(told.encode()).hexdigest()

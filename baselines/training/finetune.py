@@ -25,14 +25,13 @@ from affectory.encoders.image.backbones import RANDOM, Backbone, state_digest
 from baselines.data.batch import Batch
 from baselines.data.images import image_refs
 from baselines.data.release import Part, Release
-from baselines.models.duong2017.parts import Classifier
-from baselines.settings import FinetuneSettings
-from baselines.training.finetune_steps import Best, Posts, Steps, Unfrozen
+from baselines.models.base import Model, Stage
+from baselines.training.finetune_steps import Best, FinetuneSettings, Posts, Steps, Unfrozen
 
 __all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
 
 #: The format of the file that a killed run goes on from.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class Finetuned:
     """A backbone and a head that were trained together, as they were in their best epoch."""
 
     backbone: Backbone
-    head: Classifier
+    head: Model
     epoch: int  # 0: before any training
-    accuracy: float  # on validation
+    score: float  # the task's headline metric on validation
     likelihood: float  # mean log-likelihood on validation, nats
     problem: str | None = None  # why training was given up
 
@@ -55,17 +54,22 @@ def posts_of(release: Release, part: Part, batch: Batch) -> Posts:
 
 def fit_unfrozen(
     backbone: Backbone,
-    head: Classifier,
+    head: Model,
     train: Posts,
     validation: Posts,
     settings: FinetuneSettings,
+    stage: Stage,
     seed: int,
     *,
+    answers: str = "y",
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     tell: Callable[[int], None] = lambda epoch: None,
 ) -> Finetuned:
     """Train a copy of `backbone` under a copy of `head` until validation no longer improves.
+
+    `stage`: how the head is trained on frozen features: the relative rates of its parameters, its texts of
+    other classes. `answers`: the head's output that is judged on validation.
 
     The same seed gives the same network on one device. With `checkpoint`, a file, a run that was killed goes
     on after its last whole epoch, to the same end. `tell` is called after each epoch.
@@ -76,10 +80,10 @@ def fit_unfrozen(
     # `extract` leaves a network so; of another format the rounding differs, and the end with it.
     network = copy.deepcopy(backbone.module).to(memory_format=torch.channels_last)
     norms_learn = backbone.digest == RANDOM
-    model = Unfrozen(network, copy.deepcopy(head), backbone.dim, norms_learn=norms_learn)
-    mark = _mark(model, train, validation, settings, seed, backbone)
+    model = Unfrozen(network, copy.deepcopy(head), answers, backbone.dim, norms_learn=norms_learn)
+    mark = _mark(model, train, validation, settings, stage, seed, backbone)
     imageless = any(image is None for image in train.images)
-    steps = Steps(model, backbone, settings, seed, torch.device(device), imageless=imageless)
+    steps = Steps(model, backbone, settings, stage, seed, torch.device(device), imageless=imageless)
     if checkpoint is not None:
         _resume(steps, checkpoint, mark)
     while not steps.over:
@@ -92,7 +96,7 @@ def fit_unfrozen(
     steps.end()
     best = steps.best
     return Finetuned(
-        _with(backbone, model), model.head, best.epoch, best.accuracy, best.likelihood, steps.problem
+        _with(backbone, model), model.head, best.epoch, best.score, best.likelihood, steps.problem
     )
 
 
@@ -108,15 +112,18 @@ def _mark(
     train: Posts,
     validation: Posts,
     settings: FinetuneSettings,
+    stage: Stage,
     seed: int,
     backbone: Backbone,
 ) -> str:
     """Return a digest of all that a training depends on."""
-    told = f"{VERSION} {torch.__version__} {settings!r} {seed} {backbone.preprocessing} {state_digest(model)}"
+    how = f"{settings!r} {stage.optimiser!r} {stage.other_texts}"
+    told = f"{VERSION} {torch.__version__} {how} {seed} {backbone.preprocessing} {state_digest(model)}"
     sha256 = hashlib.sha256(told.encode())
     for posts in (train, validation):
-        for field in posts.batch[1:]:
-            sha256.update(field.cpu().contiguous().numpy().tobytes())
+        read = {name: tensor for name, tensor in posts.batch.inputs.items() if name != "image"}
+        for tensor in (*read.values(), *posts.batch[1:]):
+            sha256.update(tensor.cpu().contiguous().numpy().tobytes())
         sha256.update("\n".join(image.sha256 if image else "-" for image in posts.images).encode())
     return sha256.hexdigest()
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,27 @@ from affectory.core.errors import BaselineError
 from affectory.core.progress import say
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.pixels import ImageRef, pixel_batches
-from baselines.data.batch import IMAGE, TEXT, Batch
-from baselines.models.duong2017.parts import Classifier
-from baselines.settings import FinetuneSettings
-from baselines.training.loop import negatives
+from baselines.data.batch import IMAGE, Batch, trimmed
+from baselines.data.samplers import OtherTexts
+from baselines.models.base import Model, Stage, total
+from baselines.models.settings import ModelSettings, setting
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneSettings(ModelSettings):
+    """How an image network is trained together with the model that reads it, its head.
+
+    Duong et al. 2017, section 4.2, name fine-tuning as an option and state nothing more of it.
+    """
+
+    optimiser: Literal["sgd", "adamw"] = setting("sgd", "the optimiser")
+    lr: float = setting(0.01, "learning rate of the head", above=0)
+    backbone_lr: float = setting(0.001, "learning rate of the image network", least=0)
+    momentum: float = setting(0.9, "momentum of SGD", least=0, most=0.99)
+    weight_decay: float = setting(1e-4, "weight decay", least=0)
+    batch: int = setting(32, "posts per step, on all devices together", least=1)
+    epochs: int = setting(20, "the most epochs", least=1)
+    patience: int = setting(3, "epochs without a better validation likelihood before training stops", least=1)
 
 
 class Posts(NamedTuple):
@@ -37,9 +54,12 @@ class Unfrozen(nn.Module):
     slice of a step; and a file whose norms were folded into the convolutions would be another network.
     """
 
-    def __init__(self, backbone: nn.Module, head: Classifier, dim: int, *, norms_learn: bool = False) -> None:
+    def __init__(
+        self, backbone: nn.Module, head: Model, answers: str, dim: int, *, norms_learn: bool = False
+    ) -> None:
         super().__init__()
         self.backbone, self.head, self.dim = backbone, head, dim
+        self.answers = answers  # the head's output that reads both modalities
         self.norms_learn = norms_learn
 
     def train(self, mode: bool = True) -> Unfrozen:
@@ -52,15 +72,24 @@ class Unfrozen(nn.Module):
 
     def featured(self, batch: Batch) -> Batch:
         """Return the batch with features, float[B, dim], for pixels; zeros where there is no image."""
-        seen = batch.present[:, IMAGE]
-        features = batch.image.new_zeros(len(seen), self.dim)
+        seen, pixels = batch.present[:, IMAGE], batch.inputs["image"]
+        features = pixels.new_zeros(len(seen), self.dim)
         if seen.any():
-            features[seen] = self.backbone(batch.image[seen]).to(features.dtype)
-        return batch._replace(image=features)
+            features[seen] = self.backbone(pixels[seen]).to(features.dtype)
+        return batch._replace(inputs=batch.inputs | {"image": features})
 
-    def forward(self, batch: Batch, negatives: Tensor) -> Tensor:
-        """Return the loss: gradients are averaged over processes only in calls of the whole module."""
-        return self.head.loss(self.featured(batch), negatives)
+    def logits(self, batch: Batch) -> Tensor:
+        """Return float[B, C]."""
+        found: Tensor = self.head(self.featured(batch))[self.answers]
+        return found
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss: gradients are averaged over processes only in calls of the whole module.
+
+        It is divided by the largest weight of its terms, so that one learning rate fits all models.
+        """
+        terms = self.head.terms(self.featured(batch))
+        return total(terms) / max(one.weight for one in terms.values())
 
 
 @dataclass
@@ -68,7 +97,7 @@ class Best:
     """The best epoch so far."""
 
     epoch: int = 0
-    accuracy: float = math.nan
+    score: float = math.nan
     likelihood: float = -math.inf
     state: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
@@ -81,20 +110,23 @@ class Steps:
         model: Unfrozen,
         backbone: Backbone,
         settings: FinetuneSettings,
+        stage: Stage,
         seed: int,
         device: torch.device,
         *,
         imageless: bool,
     ) -> None:
+        # `stage`: how the head is trained on frozen features.
         # `imageless`: some posts have no image, and a process may then have none in a step.
         self.model, self.backbone, self.settings, self.seed = model, backbone, settings, seed
+        self.other_texts = stage.other_texts
         self.epoch = self.waited = 0
         self.best = Best()
         self.problem: str | None = None
         self._slices = 1  # a step is computed in so many parts
         self._accelerator = _accelerator(device, imageless)
         self.device: torch.device = self._accelerator.device
-        self._loss, self.optimiser = self._accelerator.prepare(model, _optimiser(model, settings))
+        self._loss, self.optimiser = self._accelerator.prepare(model, _optimiser(model, settings, stage))
 
     @property
     def over(self) -> bool:
@@ -111,7 +143,9 @@ class Steps:
         """Train for an epoch. Draws depend on seed and epoch alone: a resumed run draws the same."""
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         drawer = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
-        order = torch.randperm(len(train.batch.label), generator=drawer)
+        labelled = train.batch.labelled.nonzero().flatten()
+        order = labelled[torch.randperm(len(labelled), generator=drawer)]
+        others = self._others(train.batch)
         # A step that would leave a process without a post is left out.
         steps = [rows for rows in _cut(order, self.settings.batch) if len(rows) >= world]
         mine = [rows[rank::world] for rows in steps]
@@ -121,22 +155,32 @@ class Steps:
         pixels = pixel_batches(train.images, self.backbone, [rows.tolist() for rows in mine])
         for whole, rows, some in zip(steps, mine, pixels, strict=True):
             # The processes' gradients are averaged: each weighs as much as it has posts.
-            loss = self._step(_rows(train.batch, rows, some), drawer, len(rows) * world / len(whole))
+            posts = _rows(train.batch, rows, some)
+            if others is not None:
+                drawn = others.draw(drawer)  # [P, g]
+                words = train.batch.inputs["words"][drawn.flatten()].unflatten(0, drawn.shape)
+                own = others.pattern[rows]
+                posts.inputs["other_texts"] = trimmed(words)
+                posts.inputs["pattern"] = own.where(others.count[own] > 0, -1)
+            loss = self._step(posts, len(rows) * world / len(whole))
             if not math.isfinite(loss):
                 self.problem = (
-                    f"its loss became NaN or infinite in epoch {self.epoch}: try a smaller learning rate"
+                    f"the loss became NaN or infinite in epoch {self.epoch}: try a smaller learning rate"
                 )
                 break
 
-    def _step(self, batch: Batch, drawer: torch.Generator, weight: float) -> float:
+    def _others(self, posts: Batch) -> OtherTexts | None:
+        return OtherTexts(posts, self.model.head.task, self.other_texts) if self.other_texts else None
+
+    def _step(self, batch: Batch, weight: float) -> float:
         """Take one step and return the loss; once it does not fit the device's memory, in slices."""
         while True:
             try:
-                loss = self._slice_by_slice(batch, drawer, weight)
+                loss = self._slice_by_slice(batch, weight)
                 self.optimiser.step()
                 return float(self._accelerator.reduce(loss, "mean"))
             except torch.OutOfMemoryError as error:
-                size = math.ceil(len(batch.label) / self._slices)
+                size = math.ceil(batch.size / self._slices)
                 if size == 1:
                     raise BaselineError(
                         f"{self.device} has not enough memory to train on one post: use --device cpu"
@@ -144,54 +188,55 @@ class Steps:
                 self._slices *= 2
                 say(f"{self.device} is out of memory: going on with {math.ceil(size / 2)} posts at once")
 
-    def _slice_by_slice(self, batch: Batch, drawer: torch.Generator, weight: float) -> Tensor:
-        """Compute the step's gradients; a post's texts of other classes come from its slice."""
+    def _slice_by_slice(self, batch: Batch, weight: float) -> Tensor:
+        """Compute the step's gradients."""
         self.optimiser.zero_grad()
-        n = len(batch.label)
+        n = batch.size
         size = math.ceil(n / self._slices)
-        total = torch.zeros((), device=self.device)
+        total_ = torch.zeros((), device=self.device)
         for at in range(0, n, size):
-            part = _to(Batch(*(field[at : at + size] for field in batch)), self.device)
-            with_text = part.present[:, TEXT]
-            drawn = negatives(part.label[None], with_text[None], self.model.head.negatives_per_post, [drawer])
+            part = _sliced(batch, at, at + size).to(self.device)
             last = at + size >= n  # gradients travel between processes once a step
             with nullcontext() if last else self._accelerator.no_sync(self._loss):
-                loss = self._loss(part, drawn[0]) * (len(part.label) / n)
+                loss = self._loss(part) * (part.size / n)
                 self._accelerator.backward(loss * weight)
-            total += loss.detach()
-        return total
+            total_ += loss.detach()
+        return total_
 
     @torch.no_grad()
     def judge(self, validation: Posts) -> None:
         """Score the network on validation, and keep it if it is the best so far."""
-        accuracy, likelihood = self._score(validation)
+        score, likelihood = self._score(validation)
         if not math.isfinite(likelihood):
             self.problem = (
-                f"its validation loss became NaN or infinite in epoch {self.epoch}: "
+                f"the validation loss became NaN or infinite in epoch {self.epoch}: "
                 "try a smaller learning rate"
             )
         elif likelihood > self.best.likelihood:
             state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-            self.best, self.waited = Best(self.epoch, accuracy, likelihood, state), 0
+            self.best, self.waited = Best(self.epoch, score, likelihood, state), 0
         else:
             self.waited += 1
 
     def _score(self, validation: Posts) -> tuple[float, float]:
-        """Return accuracy and mean log-likelihood over all processes."""
+        """Return the task's headline metric and the mean log-likelihood over all processes."""
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
-        rows = torch.arange(len(validation.batch.label))[rank::world]
+        task, posts = self.model.head.task, validation.batch
+        rows = torch.arange(posts.size)[rank::world]
         batches = _cut(rows, math.ceil(self.settings.batch / self._slices))
         pixels = pixel_batches(validation.images, self.backbone, [some.tolist() for some in batches])
         self.model.eval()
-        sums = torch.zeros(2)
+        # Every process fills in its own rows of zeros, and the sum is all of them.
+        logits = torch.zeros(posts.size, len(task.names), device=self.device)
         for some, images in zip(batches, pixels, strict=True):
-            batch = _to(_rows(validation.batch, some, images), self.device)
+            batch = _rows(posts, some, images).to(self.device)
             with self._accelerator.autocast():
-                logs = self.model.head(self.model.featured(batch)).float().log_softmax(-1)
-            right = (logs.argmax(-1) == batch.label).float().sum()
-            sums += torch.stack([right, logs.gather(1, batch.label.unsqueeze(1)).sum()]).cpu()
-        whole = self._accelerator.reduce(sums.to(self.device), "sum") / len(validation.batch.label)
-        return float(whole[0]), float(whole[1])
+                logits[some.to(self.device)] = self.model.logits(batch).float()
+        whole = self._accelerator.reduce(logits, "sum").cpu().double()
+        likelihood = -float(task.losses(whole, posts.target).mean())
+        if not math.isfinite(likelihood):
+            return math.nan, likelihood
+        return task.score(task.probabilities(whole), posts.target), likelihood
 
     def end(self) -> None:
         """Make the network that of its best epoch, on the CPU."""
@@ -206,11 +251,15 @@ def _cut(rows: Tensor, size: int) -> list[Tensor]:
 
 
 def _rows(batch: Batch, rows: Tensor, pixels: Tensor) -> Batch:
-    return Batch(pixels, batch.tokens[rows], batch.present[rows], batch.label[rows])
+    found = batch.take(rows)
+    return found._replace(inputs=found.inputs | {"image": pixels})
 
 
-def _to(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(field.to(device) for field in batch))
+def _sliced(batch: Batch, start: int, end: int) -> Batch:
+    """Return some posts of a step; the texts of other classes belong to all of them."""
+    shared = {name: tensor for name, tensor in batch.inputs.items() if name == "other_texts"}
+    own = {name: tensor[start:end] for name, tensor in batch.inputs.items() if name not in shared}
+    return batch._replace(inputs={}).slice(start, end)._replace(inputs=own | shared)
 
 
 def in_main_process(device: torch.device) -> bool:
@@ -242,19 +291,18 @@ def _accelerator(device: torch.device, imageless: bool) -> Any:
     )
 
 
-def _optimiser(model: Unfrozen, settings: FinetuneSettings) -> torch.optim.Optimizer:
-    backbone, head = list(model.backbone.parameters()), dict(model.head.named_parameters())
-    words = [value for name, value in head.items() if "lookup" in name]
-    others = [value for name, value in head.items() if "lookup" not in name]
-    if settings.optimiser == "adamw":  # which feels no size of a loss or a gradient
-        groups: list[dict[str, Any]] = [{"params": backbone, "lr": settings.backbone_lr}]
-        groups += [{"params": words + others}]
-        return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)
-    pace = model.head.pace
-    groups = [
-        {"params": backbone, "lr": settings.backbone_lr * pace},
-        {"params": others, "lr": settings.lr * pace},
-    ]
-    if words:  # the image-based model has none
-        groups += [{"params": words, "lr": settings.lr * pace * settings.word_rate}]
-    return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay)
+def _optimiser(model: Unfrozen, settings: FinetuneSettings, stage: Stage) -> torch.optim.Optimizer:
+    """Return the optimiser. The head's groups keep their rates relative to each other, but for AdamW, whose
+    steps are of one size, however small the gradient."""
+    backbone: dict[str, Any] = {"params": list(model.backbone.parameters()), "lr": settings.backbone_lr}
+    if settings.optimiser == "adamw":
+        head: dict[str, Any] = {"params": list(model.head.parameters())}
+        return torch.optim.AdamW([backbone, head], lr=settings.lr, weight_decay=settings.weight_decay)
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in model.head.named_parameters():
+        own = next((group.lr for group in stage.optimiser.groups if group.part in name), stage.optimiser.lr)
+        groups.setdefault(settings.lr * own / stage.optimiser.lr, []).append(parameter)
+    heads = [{"params": parameters, "lr": lr} for lr, parameters in groups.items()]
+    return torch.optim.SGD(
+        [backbone, *heads], lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )

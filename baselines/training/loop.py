@@ -1,171 +1,255 @@
-"""Training of the neural models: SGD on features that are computed once, early stopping on validation.
+"""Training by stages of gradient descent, on inputs that are computed once.
 
-A split is one `Batch` that lives on the device; a step takes rows of it by their numbers. Seeds that are
-given together are trained together (`stack.py`): on a GPU all of them, on a CPU one a process (`jobs.py`).
+    fitted = fit(registry.spec("joint"), data, JointSettings(), seeds=[0], device=torch.device("cpu"))
+
+A split is one `Batch` on the device; a step takes rows of it. Seeds that are given together are trained
+together as one stacked network, where the spec allows it: on a GPU all of them, on a CPU one a process.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
 
-from baselines import models
-from baselines.data.batch import PADDING, TEXT, Batch
-from baselines.settings import Settings
-from baselines.training.sgd import Sgd
-from baselines.training.stack import Stack
-
-#: What the mean log-likelihood of validation must gain, in nats, for an epoch to count as a better one.
-BETTER = 0.005
+from baselines.data.batch import Batch, trimmed
+from baselines.data.inputs import Data
+from baselines.data.samplers import OtherTexts
+from baselines.models.base import Fitted, LastEpoch, Model, Spec, Stage, Terms, Validation, total
+from baselines.training.optimisers import optimiser_of
 
 #: Rows of which logits are computed at once.
 CHUNK = 4096
 
 
-class Data(NamedTuple):
-    """What a model is trained on. `vectors`: float[V, d], the words' first ones."""
-
-    train: Batch
-    validation: Batch
-    vectors: Tensor
-    classes: int
-
-    def to(self, device: torch.device) -> Data:
-        """Return the same on a device."""
-        train, validation = (Batch(*(t.to(device) for t in part)) for part in (self.train, self.validation))
-        return Data(train, validation, self.vectors.to(device), self.classes)
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A trained network: the parameters of its best epoch, and how it did there on validation."""
-
-    seed: int
-    state: dict[str, Tensor] = field(repr=False)
-    epoch: int
-    accuracy: float
-    likelihood: float  # mean log-likelihood, nats
-    problem: str | None = None  # why it was given up; the state is then empty
-
-
 def fit(
-    name: str,
+    spec: Spec,
     data: Data,
-    settings: Settings,
+    settings: Any,
     seeds: Sequence[int],
     device: torch.device,
     tell: Callable[[int], None] = lambda epoch: None,
 ) -> list[Fitted]:
-    """Train a model for each seed. The same seed gives the same network on one device, alone or with others
-    up to rounding and dropout's draws. A seed whose loss becomes NaN or infinite stops; the others continue.
+    """Train a model for each seed. A seed whose loss becomes NaN or infinite stops; the others continue.
+
+    The same seed gives the same network on one device, but for rounding where seeds are stacked.
     """
-    stack = Stack([new(name, data, settings, seed).to(device) for seed in seeds])
+    if spec.fit is not None:
+        return spec.fit(data, settings, seeds)
+    if not spec.stacks and len(seeds) > 1:
+        return [one for seed in seeds for one in fit(spec, data, settings, [seed], device, tell)]
+    assert spec.stages is not None
+    stack = Stack([new(spec, data, settings, seed).to(device) for seed in seeds])
     data = data.to(device)
-    values, rate = stack.parameters(), settings.lr * stack.first.pace
-    # The words' gradients are sparse, which knows neither momentum nor decay.
-    words = Sgd([value for name, value in values.items() if "lookup" in name], lr=rate * settings.word_rate)
-    others = Sgd(
-        [value for name, value in values.items() if "lookup" not in name],
-        lr=rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-    )
-    drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
-    torch.manual_seed(seeds[0])
-    best: list[Fitted | None] = [None] * len(seeds)
-    waited, problems = [0] * len(seeds), [""] * len(seeds)
-    for epoch in range(1, settings.epochs + 1):
-        stack.train(True)
-        orders = torch.stack([torch.randperm(len(data.train.label), generator=g) for g in drawers])
-        for start in range(0, orders.shape[1], settings.batch):
-            rows = orders[:, start : start + settings.batch].to(device)
-            posts = take(data.train, rows)
-            drawn = negatives(posts.label, posts.present[..., TEXT], stack.first.negatives_per_post, drawers)
-            loss = stack.losses(posts, drawn)
-            loss.sum().backward()
-            words.step()
-            others.step()
-        stack.train(False)
-        accuracies, likelihoods = _score(stack, data.validation)
-        for i, seed in enumerate(seeds):
-            if problems[i] or waited[i] >= settings.patience:
-                continue
-            known = best[i]
-            if not math.isfinite(likelihoods[i]):
-                problems[i] = f"its loss became NaN or infinite in epoch {epoch}: try a smaller learning rate"
-            elif known is None or likelihoods[i] > known.likelihood + BETTER:
-                best[i] = Fitted(seed, stack.state(i), epoch, accuracies[i], likelihoods[i])
-                waited[i] = 0
-            else:
-                waited[i] += 1
-        tell(epoch)
-        if all(p or w >= settings.patience for p, w in zip(problems, waited, strict=True)):
-            break
-    return [_ended(b, seed, p) for b, seed, p in zip(best, seeds, problems, strict=True)]
+    run = Run(spec, data, stack, seeds)
+    for stage in spec.stages(settings):
+        run.stage(stage, tell)
+    return run.fitted()
 
 
-def _ended(best: Fitted | None, seed: int, problem: str) -> Fitted:
-    if best is None:
-        return Fitted(seed, {}, 0, math.nan, -math.inf, problem)
-    return best if not problem else Fitted(seed, {}, best.epoch, best.accuracy, best.likelihood, problem)
-
-
-def new(name: str, data: Data, settings: Settings, seed: int) -> models.Classifier:
-    """Return a model before any training, with the scale and the centre of the training posts."""
+def new(spec: Spec, data: Data, settings: Any, seed: int) -> Model:
+    """Return a model before any training, with its scales and centres measured on the training posts."""
+    assert spec.build is not None
     torch.manual_seed(seed)
-    model = models.make(name, data.train.image.shape[1], data.vectors, data.classes, settings)
+    model = spec.build(data.task, data.encoders, settings)
     model.measure(data.train)
     return model
 
 
-def take(batch: Batch, rows: Tensor) -> Batch:
-    """Return some posts of a batch: int64[…] numbers give fields of shape […, …].
+class Run:
+    """The training of one model with some seeds, stage by stage."""
 
-    No more padding is kept than they need.
+    def __init__(self, spec: Spec, data: Data, stack: Stack, seeds: Sequence[int]) -> None:
+        self.data, self.stack, self.seeds = data, stack, seeds
+        self.head = spec.heads["both"]
+        self.drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.problems = [""] * len(seeds)
+        self.kept: list[Fitted | None] = [None] * len(seeds)
+        self.note = ""
+        torch.manual_seed(seeds[0])
+
+    def stage(self, stage: Stage, tell: Callable[[int], None]) -> None:
+        """Train a stage, from what the one before kept."""
+        for i, one in enumerate(self.kept):
+            if one is not None:
+                self.stack.load(i, one.state)
+        self.kept = [None] * len(self.seeds)
+        waited = [0] * len(self.seeds)
+        optimiser = optimiser_of(stage.optimiser, self.stack.parameters(), self.stack.embeddings())
+        others = self._other_texts(stage)
+        step = 0
+        for epoch in range(1, stage.epochs + 1):
+            self.stack.train(True)
+            for posts in self._steps(stage, others):
+                self.stack.losses(posts, stage.terms).sum().backward()
+                optimiser.step(stage.schedule.scale(epoch - 1, step))
+                step += 1
+            self.stack.train(False)
+            self._judge(stage.stopping, epoch, last=epoch == stage.epochs, waited=waited)
+            tell(epoch)
+            if all(self._over(stage.stopping, i, waited) for i in range(len(self.seeds))):
+                break
+
+    def _other_texts(self, stage: Stage) -> OtherTexts | None:
+        if not stage.other_texts:
+            return None
+        others = OtherTexts(self.data.train, self.data.task, stage.other_texts)
+        if missing := others.missing(self.data.train):
+            self.note = (
+                f"{missing} training posts have no text of another class: they train without that loss"
+            )
+        return others
+
+    def _steps(self, stage: Stage, others: OtherTexts | None) -> Iterator[Batch]:
+        """Yield each step's posts of every seed, tensors of shape [S, B, …]."""
+        train = self.data.train
+        epochs = [stage.sampler.epoch(train, drawer) for drawer in self.drawers]
+        for of_seeds in zip(*epochs, strict=True):
+            rows = torch.stack(of_seeds).to(train.labelled.device)
+            posts = train.take(rows)
+            if others is not None:
+                drawn = torch.stack([others.draw(drawer) for drawer in self.drawers])  # [S, P, g]
+                words = train.inputs["words"].index_select(0, drawn.flatten()).unflatten(0, drawn.shape)
+                own = others.pattern[rows]
+                posts.inputs["other_texts"] = trimmed(words)
+                posts.inputs["pattern"] = own.where(others.count[own] > 0, -1)
+            yield posts
+
+    def _over(self, stopping: Validation | LastEpoch, i: int, waited: Sequence[int]) -> bool:
+        return bool(self.problems[i]) or (isinstance(stopping, Validation) and waited[i] >= stopping.patience)
+
+    def _judge(self, stopping: Validation | LastEpoch, epoch: int, *, last: bool, waited: list[int]) -> None:
+        """Score the networks on validation, and keep those that are to be kept."""
+        if isinstance(stopping, LastEpoch) and not last:
+            return
+        task, posts = self.data.task, self.data.validation
+        for i, logits in enumerate(self.logits(posts)):
+            if self._over(stopping, i, waited):
+                continue
+            likelihood = -float(task.losses(logits, posts.target).mean())
+            best = self.kept[i]
+            if not math.isfinite(likelihood):
+                self.problems[i] = (
+                    f"the loss became NaN or infinite in epoch {epoch}: try a smaller learning rate"
+                )
+            elif (
+                isinstance(stopping, LastEpoch)
+                or best is None
+                or likelihood > best.likelihood + stopping.gain
+            ):
+                waited[i] = 0
+                score = task.score(task.probabilities(logits).cpu(), posts.target.cpu())
+                state = self.stack.state(i)
+                self.kept[i] = Fitted(self.seeds[i], state, epoch, score, likelihood, note=self.note)
+            else:
+                waited[i] += 1
+
+    def logits(self, posts: Batch) -> Tensor:
+        """Return float64[S, n, C] logits of a whole split, by the head that reads both modalities."""
+        parts = [
+            self.stack.logits(posts.slice(start, start + CHUNK), self.head)
+            for start in range(0, max(1, posts.size), CHUNK)
+        ]
+        return torch.cat(parts, 1).double()
+
+    def fitted(self) -> list[Fitted]:
+        """Return what was kept; of a seed that was given up why."""
+        found = []
+        for seed, kept, problem in zip(self.seeds, self.kept, self.problems, strict=True):
+            best = kept or Fitted(seed, {}, 0, math.nan, -math.inf)
+            if problem:
+                best = Fitted(seed, {}, best.epoch, best.score, best.likelihood, problem)
+            found.append(best)
+        return found
+
+
+class _Objective(nn.Module):
+    """The loss as a module's call, for `functional_call`."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, terms: Callable[[Any, Batch], Terms]) -> Tensor:
+        return total(terms(self.model, batch))
+
+
+class Stack:
+    """S networks of one shape, a seed each, as one. Their parameters and batches have a first dimension S.
+
+    With one network nothing is stacked, and gradients of embeddings can be sparse, which a CPU is best at.
     """
-    found = Batch(*(part.index_select(0, rows.flatten()).unflatten(0, rows.shape) for part in batch))
-    return found._replace(tokens=trimmed(found.tokens))
 
+    def __init__(self, models: Sequence[Model]) -> None:
+        self.size = len(models)
+        self.first = models[0]
+        self._objective = _Objective(self.first)
+        self._stacked: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = {}
+        if self.size > 1:
+            self._stacked, self._buffers = stack_module_state([_Objective(model) for model in models])
+            self._objective = copy.deepcopy(self._objective).to("meta")
 
-def trimmed(tokens: Tensor) -> Tensor:
-    """Cut off the padding that all texts share: one long title would make every step as slow as itself."""
-    longest = int((tokens != PADDING).any(tuple(range(tokens.ndim - 1))).sum())
-    return tokens[..., : max(1, longest)]
+    def parameters(self) -> dict[str, Tensor]:
+        """Return what is trained, by name."""
+        found = self._stacked or dict(self._objective.named_parameters())
+        return {name.removeprefix("model."): value for name, value in found.items()}
 
+    def embeddings(self) -> dict[str, nn.Embedding]:
+        """Return the lookups whose gradients may be sparse, by the name of their parameter."""
+        if self.size > 1:
+            return {}
+        found = self.first.named_modules()
+        return {f"{name}.weight": one for name, one in found if isinstance(one, nn.Embedding)}
 
-def negatives(label: Tensor, with_text: Tensor, number: int, drawers: Sequence[torch.Generator]) -> Tensor:
-    """Draw, for each post of a step, posts of it whose texts are of other classes.
+    def losses(self, batch: Batch, terms: Callable[[Any, Batch], Terms]) -> Tensor:
+        """Return each network's loss on its own batch, float[S]."""
+        if self.size == 1:
+            return torch.atleast_1d(self._objective(batch.map(lambda tensor: tensor[0]), terms))
 
-    `label`: int64[S, B]. `with_text`: bool[S, B]. Returns places in the step, int64[S, B, number]; -1 where
-    there is none to draw.
-    """
-    if not number:
-        return label.new_zeros((*label.shape, 0))
-    other = (label.unsqueeze(-1) != label.unsqueeze(-2)) & with_text.unsqueeze(-2)
-    upto = other.cumsum(-1)
-    most = upto[..., -1:]
-    share = torch.stack([torch.rand((label.shape[1], number), generator=g) for g in drawers])
-    nth = (share.to(label.device) * most).long() + 1
-    return torch.searchsorted(upto, nth).where(most > 0, -1)
+        def one(values: dict[str, Tensor], buffers: dict[str, Tensor], posts: Batch) -> Tensor:
+            found: Tensor = functional_call(self._objective, (values, buffers), (posts, terms))
+            return found
 
+        return torch.vmap(one, randomness="different")(self._stacked, self._buffers, batch)
 
-def _score(stack: Stack, batch: Batch) -> tuple[list[float], list[float]]:
-    """Return each network's accuracy and mean log-likelihood."""
-    logs = torch.log_softmax(logits(stack, batch), -1)
-    right = (logs.argmax(-1) == batch.label).double().mean(-1)
-    likelihood = logs[:, torch.arange(len(batch.label)), batch.label].double().mean(-1)
-    return right.tolist(), likelihood.tolist()
+    @torch.no_grad()
+    def logits(self, batch: Batch, head: str) -> Tensor:
+        """Return each network's logits for the same batch, float[S, B, C]. Call it in evaluation mode."""
+        model = self._objective.model
+        if self.size == 1:
+            return model(batch)[head].unsqueeze(0)
 
+        def one(values: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+            inside = {name.removeprefix("model."): value for name, value in (values | buffers).items()}
+            found: Tensor = functional_call(model, inside, (batch,))[head]
+            return found
 
-def logits(stack: Stack, batch: Batch) -> Tensor:
-    """Return float[S, n, C] logits of a whole split."""
-    parts = [
-        stack.logits(Batch(*(part[start : start + CHUNK] for part in batch)))
-        for start in range(0, max(1, len(batch.label)), CHUNK)
-    ]
-    return torch.cat(parts, 1)
+        return torch.vmap(one)(self._stacked, self._buffers)
+
+    def train(self, on: bool) -> None:
+        """Switch dropout on or off."""
+        self._objective.train(on)
+
+    def state(self, number: int) -> dict[str, Tensor]:
+        """Return a copy of one network's parameters and buffers, on the CPU."""
+        if self.size == 1:
+            found = self.first.state_dict()
+        else:
+            every = self._stacked | self._buffers
+            found = {name.removeprefix("model."): value[number] for name, value in every.items()}
+        return {name: value.detach().cpu().clone() for name, value in found.items()}
+
+    @torch.no_grad()
+    def load(self, number: int, state: dict[str, Tensor]) -> None:
+        """Give one network these parameters and buffers."""
+        if self.size == 1:
+            self.first.load_state_dict(state)
+            return
+        for name, value in (self._stacked | self._buffers).items():
+            value[number].copy_(state[name.removeprefix("model.")])

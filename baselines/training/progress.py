@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from affectory.core.progress import Display, Pace, Task, bars, say, span
-from baselines.experiment import needed
-from baselines.settings import TITLES
+from baselines.models import registry
 from baselines.training.checkpoint import Checkpoint
 
 
@@ -17,8 +16,8 @@ class Progress(Display):
     Call `tuned` after a candidate of the search, `finetuned` after an epoch, `fitted` after a network.
     """
 
-    def __init__(self, models: Sequence[str], seeds: int, folds: int) -> None:
-        self._tasks = {model: Task(TITLES[model], seeds * folds) for model in needed(models)}
+    def __init__(self, models: Sequence[str], networks: int) -> None:
+        self._tasks = {model: Task(registry.entry(model).title, networks) for model in models}
         self._tried: dict[str, int] = {}  # candidates of the search
         self._pace = Pace()
         self._on_terminal = sys.stderr.isatty()
@@ -44,7 +43,7 @@ class Progress(Display):
             state = f"given up: {one.problem}"
         else:
             how = "from its checkpoint" if stood else f"{one.seconds:.1f} s"
-            state = f"epoch {one.epoch}, validation {one.accuracy:.1%}, {how}"
+            state = f"epoch {one.epoch}, validation {one.score:.1%}, {how}"
         task = self._tasks[one.model]
         task.advance()
         task.note = f"{where}seed {one.seed}: {state}"

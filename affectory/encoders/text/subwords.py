@@ -4,8 +4,8 @@ Words that occur `minCount` times, the end of the text `</s>`, word n-grams and 
 (0.9.2) has them: Joulin et al. 2016, Bag of Tricks for Efficient Text Classification; Bojanowski et al. 2016,
 Enriching Word Vectors with Subword Information. N-grams are hashed to one of `bucket` numbers.
 
-    subwords = Subwords.fit(texts, TextSettings(wordNgrams=2, minn=3, maxn=5))
-    subwords.encode("so happy today!")  # [17, 214, …]
+    subwords = Subwords.fit(texts, Ngrams(wordNgrams=2, minn=3, maxn=5))
+    subwords.ids("so happy today!")  # [17, 214, …]
 
 The C++ holds a row for every bucket. Here only the buckets that the training texts hit have one. The C++'s
 other rows stay as drawn, uniform around zero: an n-gram never seen adds noise of mean zero to the sum, and
@@ -16,16 +16,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.encoders.text.words import padded
-from baselines.data.batch import PADDING
-from baselines.settings import TextSettings
+from affectory.encoders.text.words import PADDING, padded
 
 #: The id of every n-gram that no training text holds. Rows that are learnt count from 2.
 UNSEEN = PADDING + 1
@@ -35,6 +34,21 @@ EOS = "</s>"
 
 _APART = re.compile(r"([.!?,'/()])")
 _OFFSET, _PRIME, _NGRAM_PRIME = 2166136261, 16777619, 116049371
+
+
+@dataclass(frozen=True, slots=True)
+class Ngrams:
+    """What has a row, under fastText's names and with its defaults for supervised training.
+
+    `minCount`: a rarer word has none. `wordNgrams`: longest word n-gram. `minn`, `maxn`: shortest and longest
+    character n-gram; none where `maxn` is 0. `bucket`: numbers that n-grams are hashed to.
+    """
+
+    minCount: int = 1
+    wordNgrams: int = 1
+    minn: int = 0
+    maxn: int = 0
+    bucket: int = 2_000_000
 
 
 def words(text: str) -> list[str]:
@@ -83,7 +97,7 @@ def word_ngrams(hashes: Sequence[int], longest: int, bucket: int) -> Iterator[in
             yield value % bucket
 
 
-def pieces(tokens: Sequence[str], known: Container[str | int], settings: TextSettings) -> Iterator[str | int]:
+def pieces(tokens: Sequence[str], known: Container[str | int], settings: Ngrams) -> Iterator[str | int]:
     """Yield what a text is the mean of: known words, and the bucket of each n-gram, of unknown words too."""
     for token in tokens:
         if token in known:
@@ -103,11 +117,13 @@ class Subwords:
     buckets that their n-grams hit; the other words that have a pretrained vector.
     """
 
-    settings: TextSettings
+    settings: Ngrams
     learnt: tuple[str | int, ...]
+    width: int = 0  # of the rows, where the dictionary belongs to a trained model
+    modality: Literal["text"] = "text"
 
     @classmethod
-    def fit(cls, texts: Iterable[str], settings: TextSettings, pretrained: Iterable[str] = ()) -> Subwords:
+    def fit(cls, texts: Iterable[str], settings: Ngrams, pretrained: Iterable[str] = ()) -> Subwords:
         """Read the dictionary off the training texts.
 
         `pretrained`: words with a pretrained vector; they have a row however rare they are.
@@ -121,6 +137,15 @@ class Subwords:
         buckets = dict.fromkeys(piece for piece in found if isinstance(piece, int))
         return cls(settings, (*frequent, *buckets, *sorted(more - known)))
 
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"settings": asdict(self.settings), "learnt": list(self.learnt), "width": self.width}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Subwords:
+        """Return the dictionary of a checkpoint."""
+        return cls(Ngrams(**state["settings"]), tuple(state["learnt"]), state["width"])
+
     @cached_property
     def _ids(self) -> dict[str | int, int]:
         return {piece: i for i, piece in enumerate(self.learnt, UNSEEN + 1)}
@@ -133,10 +158,10 @@ class Subwords:
         """Rows of the input matrix, padding and `UNSEEN` included."""
         return UNSEEN + 1 + len(self.learnt)
 
-    def encode(self, text: str) -> list[int]:
+    def ids(self, text: str) -> list[int]:
         """Return the ids of a text, repeated ones too. A word that isn't known has none of its own."""
         return [self._ids.get(piece, UNSEEN) for piece in pieces(words(text), self._ids, self.settings)]
 
-    def encode_all(self, texts: Iterable[str]) -> NDArray[np.int64]:
+    def encode(self, texts: Iterable[str]) -> NDArray[np.int64]:
         """Return the ids of texts, int64[n, longest], padded with 0."""
-        return padded([self.encode(text) for text in texts])
+        return padded([self.ids(text) for text in texts])

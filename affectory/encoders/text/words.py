@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,12 +84,32 @@ def read_vectors(path: Path, wanted: set[str]) -> Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words of a release, by id, and their first vectors."""
+    """The words of a release, by id, and their first vectors.
+
+    `vectors` names them: "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d". `out_of_vocabulary` is the
+    share of the training tokens without a pretrained vector; None where there are no pretrained vectors.
+    """
 
     words: tuple[str, ...]
     start: NDArray[np.float32]  # [2 + words, d]: the rows to begin with; padding is zero
-    vectors: str  # "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d"
-    out_of_vocabulary: float | None  # share of the training tokens without a vector; None: there are none
+    vectors: str
+    out_of_vocabulary: float | None
+    modality: Literal["text"] = "text"
+
+    @property
+    def width(self) -> int:
+        """The vectors' width d."""
+        return int(self.start.shape[1])
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: the vectors stand among the network's parameters."""
+        return {"words": list(self.words), "width": self.width, "vectors": self.vectors}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Vocabulary:
+        """Return the vocabulary of a checkpoint, its first vectors all zero."""
+        start = np.zeros((len(state["words"]) + 2, state["width"]), np.float32)
+        return cls(tuple(state["words"]), start, state["vectors"], None)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return the ids of each text, int64[n, longest], padded with 0."""

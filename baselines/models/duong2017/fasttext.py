@@ -1,61 +1,74 @@
-"""Train the text-based model as fastText's C++ (0.9.2) does on one thread, several seeds at a time.
+"""fastText's training as its C++ (0.9.2) does it on one thread, several seeds at a time.
 
-    subwords = Subwords.fit(texts, TextSettings(lr=1.0, epoch=50, wordNgrams=2))
-    models = fit_text(subwords, texts, labels, classes=4, seeds=range(5))
+    rows, output = fit(subwords, texts, target, SingleLabel(names), TextSettings(), seeds=[0])[0]
 
-One text is one step, and each step needs the one before: there is nothing to gather into batches. So the
-seeds are stacked: all read the texts in the same order, as the C++'s do, and one step moves all of them.
-The steps are tiny: NumPy's calls cost half of what PyTorch's do, and a GPU would wait most of the time.
+One text is one step, and each step needs the one before: there is nothing to gather into mini-batches. So
+the seeds are stacked: all read the texts in the same order, as the C++'s do, and one step updates all of
+them. The steps are tiny: NumPy's calls cost half of what PyTorch's do, and a GPU would mostly wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from affectory.core.errors import BaselineError
 from affectory.encoders.text.subwords import UNSEEN, Subwords, words
 from affectory.encoders.text.words import Vectors
-from baselines.models.duong2017.text import TextBased
-from baselines.results.schema import Stopped
-from baselines.settings import TextSettings
+from baselines.data.task import Task
 
 Floats = NDArray[np.float32]
 
 
-def fit_text(
+class Schedule(Protocol):
+    """The settings that `fit` reads."""
+
+    @property
+    def lr(self) -> float: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def lrUpdateRate(self) -> int: ...
+
+
+def fit(
     subwords: Subwords,
     texts: Sequence[str],
-    labels: Sequence[int],
-    classes: int,
+    target: NDArray[Any],
+    task: Task,
+    settings: Schedule,
     seeds: Sequence[int],
-    *,
     vectors: Vectors | None = None,
-    tell: Callable[[int], None] = lambda epoch: None,
-) -> list[TextBased | Stopped]:
-    """Train a model for each seed; `Stopped` for one whose loss became NaN or infinite.
+) -> list[tuple[Floats, Floats] | str]:
+    """Return for each seed the rows A, float[R, d], and the output B, float[C, d], or why it was given up.
 
-    The texts are read in `reading_order`. What a seed changes is the rows to begin with (`first_rows`).
-    `tell` is called after each epoch with its number, from 1.
+    `target`: int64[n], or float[n, C] of several labels, which are trained one against all (`-loss ova`).
+    The texts are read in `reading_order`. What a seed changes is the first rows (`first_rows`).
     """
-    settings = subwords.settings
-    lines = [Line.of(subwords, texts[i], int(labels[i])) for i in reading_order(len(texts))]
-    rows = np.empty((len(subwords), len(seeds), settings.dim), np.float32)
+    order = reading_order(len(texts))
+    lines = [Line.of(subwords, texts[i], _hot(target[i], len(task.names))) for i in order]
+    rows = np.empty((len(subwords), len(seeds), subwords.width), np.float32)
     for i, seed in enumerate(seeds):
         rows[:, i] = first_rows(subwords, seed, vectors)
-    output = np.zeros((len(seeds), classes, settings.dim), np.float32)
-    lost = read(lines, rows, output, settings, tell)
+    output = np.zeros((len(seeds), len(task.names), subwords.width), np.float32)
+    lost = train(lines, rows, output, settings, softmax if task.kind == "single" else sigmoid)
     return [
-        Stopped(seed, f"its loss became NaN or infinite in epoch {lost[i]}: try an lr below {settings.lr:g}")
+        f"the loss became NaN or infinite in epoch {lost[i]}: try an lr below {settings.lr:g}"
         if i in lost
-        else TextBased(torch.from_numpy(rows[:, i].copy()), torch.from_numpy(output[i].copy()))
-        for i, seed in enumerate(seeds)
+        else (rows[:, i].copy(), output[i].copy())
+        for i in range(len(seeds))
     ]
+
+
+def _hot(target: Any, classes: int) -> Floats:
+    """Return a post's target as float[C], 1 for its class or each of its labels."""
+    if np.ndim(target):
+        return np.asarray(target, np.float32)
+    return np.eye(classes, dtype=np.float32)[target]
 
 
 def reading_order(number: int) -> NDArray[np.int64]:
@@ -67,12 +80,12 @@ def reading_order(number: int) -> NDArray[np.int64]:
 
 
 def first_rows(subwords: Subwords, seed: int, vectors: Vectors | None = None) -> Floats:
-    """Draw the input matrix, float[R, d]: uniform within ±1/d, or a word's vector; padding and unseen zero.
+    """Draw the first rows, float[R, d]: uniform within ±1/d, or a word's vector; padding and unseen zero.
 
     So does the C++ with ten threads or more. With fewer it draws a tenth of the matrix for each, from the
-    top, and leaves the rest at zero. Raises `BaselineError` for vectors of another width than `dim`.
+    top, and leaves the rest at zero. Raises `BaselineError` for vectors of another width than the rows.
     """
-    dim = subwords.settings.dim
+    dim = subwords.width
     if vectors and vectors.width != dim:
         raise BaselineError(
             f"{vectors.name!r} holds vectors of width {vectors.width}, and dim is {dim}: "
@@ -93,19 +106,19 @@ class Line(NamedTuple):
 
     ids: NDArray[np.int64]  # [n], each once
     shares: Floats  # [n, 1], how often each occurs / number of ids with repeats; their sum is 1
-    label: int
-    tokens: int  # words, `</s>` and the label: the C++ measures progress in them
+    target: Floats  # [C]
+    tokens: int  # words, `</s>` and the labels: the C++ measures progress in them
 
     @classmethod
-    def of(cls, subwords: Subwords, text: str, label: int) -> Line:
+    def of(cls, subwords: Subwords, text: str, target: Floats) -> Line:
         """Encode a text."""
-        ids = subwords.encode(text)
+        ids = subwords.ids(text)
         once, counts = np.unique(np.array(ids, np.int64), return_counts=True)
         shares = (counts / max(1, len(ids))).astype(np.float32)
-        return cls(once, shares[:, None], label, len(words(text)) + 1)
+        return cls(once, shares[:, None], target, len(words(text)) + int(target.sum()))
 
 
-def schedule(tokens: Sequence[int], settings: TextSettings) -> Iterator[tuple[int, float]]:
+def schedule(tokens: Sequence[int], settings: Schedule) -> Iterator[tuple[int, float]]:
     """Yield the line to read and the learning rate of each step, as the C++'s `trainThread` does.
 
     The rate goes from `lr` to 0 with the share of the tokens that were read; it changes, and the end is
@@ -122,25 +135,40 @@ def schedule(tokens: Sequence[int], settings: TextSettings) -> Iterator[tuple[in
             read, gathered = read + gathered, 0
 
 
-def read(
+def softmax(score: Floats) -> Floats:
+    """Return P of one class, float[S, C]; `score` is overwritten."""
+    score -= score.max(1, keepdims=True)
+    np.exp(score, out=score)
+    score /= score.sum(1, keepdims=True)
+    return score
+
+
+def sigmoid(score: Floats) -> Floats:
+    """Return P of each label, float[S, C]; `score` is overwritten."""
+    np.negative(score, out=score)
+    np.exp(score, out=score)
+    score += 1
+    np.reciprocal(score, out=score)
+    return score
+
+
+def train(
     lines: Sequence[Line],
     rows: Floats,
     output: Floats,
-    settings: TextSettings,
-    tell: Callable[[int], None] = lambda epoch: None,
+    settings: Schedule,
+    activation: Callable[[Floats], Floats],
 ) -> dict[int, int]:
     """Train `rows`, float[R, S, d], and `output`, float[S, C, d], in place.
 
-    Returns the seeds, by position, whose numbers are none any more, and in which epoch they went.
+    Returns the seeds, by position, whose loss became NaN or infinite, with the epoch.
     """
     lost: dict[int, int] = {}
     with np.errstate(over="ignore", invalid="ignore"):
         for number, (at, lr) in enumerate(schedule([line.tokens for line in lines], settings), 1):
-            step(lines[at], lr, rows, output)
+            step(lines[at], lr, rows, output, activation)
             if number % len(lines) == 0:
-                epoch = min(number // len(lines), settings.epoch)
-                lost = _lost(output, epoch) | lost
-                tell(epoch)
+                lost = _lost(output, min(number // len(lines), settings.epoch)) | lost
                 if len(lost) == len(output):
                     return lost
     return _lost(output, settings.epoch) | lost
@@ -150,18 +178,19 @@ def _lost(output: Floats, epoch: int) -> dict[int, int]:
     return dict.fromkeys(np.flatnonzero(~np.isfinite(output).all((1, 2))).tolist(), epoch)
 
 
-def step(line: Line, lr: float, rows: Floats, output: Floats) -> None:
-    """Take one step of gradient descent on -log P(label | text), for every seed, in place.
+def step(
+    line: Line, lr: float, rows: Floats, output: Floats, activation: Callable[[Floats], Floats] = softmax
+) -> None:
+    """Take one step of gradient descent on the negative log-likelihood, for every seed, in place.
 
-    h = Σ share · A[id]; α = lr (1[label] - softmax(B h)); then A[id] += share · Bᵀα and B += α hᵀ.
+    h = Σ share · A[id]; α = lr (target - P(B h)); then A[id] += share · Bᵀα and B += α hᵀ.
     """
     mine = rows[line.ids]  # [n, S, d]
     flat = mine.reshape(len(mine), -1)
     hidden = (line.shares.T @ flat).reshape(len(output), -1)  # [S, d]
-    score = np.matmul(output, hidden[:, :, None])[:, :, 0]  # [S, C]
-    alpha = np.exp(score - score.max(1, keepdims=True))
-    alpha *= -lr / alpha.sum(1, keepdims=True)
-    alpha[:, line.label] += lr
+    alpha = activation(np.matmul(output, hidden[:, :, None])[:, :, 0])  # [S, C]
+    alpha -= line.target
+    alpha *= -lr
     flat += line.shares * np.matmul(alpha[:, None], output).reshape(1, -1)
     output += alpha[:, :, None] * hidden[:, None]
     rows[line.ids] = mine

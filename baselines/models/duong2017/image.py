@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor, nn
 
 from baselines.data.batch import IMAGE, Batch
-from baselines.models.duong2017.parts import Classifier, Standardise
+from baselines.data.task import Task
+from baselines.models.base import Model, Spec
+from baselines.models.duong2017.layers import Standardise
+from baselines.models.duong2017.settings import GRID, ImageSettings, stages
 
 
-class ImageBased(Classifier):
-    """A linear softmax classifier on frozen features γ(i).
+class ImageBased(Model):
+    """A linear classifier on frozen features γ(i).
 
-    Duong et al. 2017, section 3.1: P(y|i) = softmax(W γ(i) + b), γ Inception-v3 without its last layer,
-    2048-d. float[B, D] -> float[B, C]. Without an image the bias is left, the classes' prior.
+    Duong et al. 2017, sections 4.2 and 5.3: P(y|i) = softmax(W γ(i) + b). γ is a network without its last
+    layer, 2048-d; Inception-v3 is inferred from that width (the paper cites GoogLeNet). float[B, D] ->
+    float[B, C]. Without an image only the bias remains, the classes' prior.
     """
 
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__()
-        self.scale = Standardise(features)
-        self.last = nn.Linear(features, classes)
+    def __init__(self, task: Task, features: int, settings: ImageSettings) -> None:
+        super().__init__(task)
+        self.scale = Standardise(features, settings.standardise)
+        self.last = nn.Linear(features, len(task.names))
 
-    def forward(self, batch: Batch) -> Tensor:
+    def measure(self, posts: Batch) -> None:
+        """Take the features' scale from the training posts."""
+        self.scale.measure(posts)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the logits."""
         seen = batch.present[:, IMAGE].unsqueeze(-1)
-        return self.last(self.scale(batch.image) * seen)
+        return {"y": self.last(self.scale(batch.inputs["image"]) * seen)}
+
+
+def build(task: Task, encoders: Mapping[str, Any], settings: ImageSettings) -> ImageBased:
+    """Return a new model."""
+    return ImageBased(task, encoders["image"].width, settings)
+
+
+SPEC = Spec(
+    name="image",
+    title=lambda settings: "Image-based",
+    reads=("image",),
+    inputs=("image",),
+    settings=ImageSettings,
+    build=build,
+    stages=stages,
+    grid=GRID,
+    cost=1,
+)

@@ -1,12 +1,13 @@
-"""The papers' figures, as data: one file a paper, and what a row of ours does otherwise.
+"""The papers' figures, presets and table layouts, as data: one file a paper.
 
-    paper = figures("reddit-emotion")               # Duong et al. 2017, Reddit; None where no paper has it
-    paper.figure("joint", "both").accuracy          # 0.8629
-    differences(paper, backbone="mobilenet_v2", weights="d1f2…", vectors=None, dataset=…, counts=…)
+    [paper] = figures("reddit-emotion")                     # Duong et al. 2017, Reddit
+    paper.figure("joint", "both").metrics["accuracy"]       # 0.8629
+    paper.preset["joint"]["lr"]                             # 0.01
+    differences(paper, row, dataset)
         # ("images: mobilenet_v2 where the paper has inception_v3", …)
 
-All scores are fractions, as in `results.schema`. A figure that contradicts another of its own row says
-so in `inconsistent`; it is shown with that, and never corrected.
+All scores are fractions. A figure that contradicts another one of its row says so in `inconsistent`: it is
+shown with that, and never corrected.
 """
 
 from __future__ import annotations
@@ -14,30 +15,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 import msgspec
 
-from baselines.results.schema import Mode
+from affectory.core.errors import BaselineError
+from baselines.results.schema import Condition, Dataset, Row
 
 _FILES = ("duong2017.toml", "pagefortin2019.toml", "semimemes2023.toml")
 
+#: The preset of our own defaults.
+OURS = "affectory"
+
+USUAL = Condition()
+
+Value = str | int | float | bool
+Settings = dict[str, dict[str, Value]]  # model -> key -> value
+
 
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One line of a paper's table. `condition` is what training had less or more of than usual."""
+    """One line of a paper's table. `source` tells several publications of one work apart ("slides").
+
+    `inconsistent` says why the metrics in `doubtful` can't be right.
+    """
 
     model: str  # our name of it: "joint"
-    mode: Mode
+    mode: Literal["both", "image", "text"]
     row: str  # the paper's name of it: "Joint fusion"
+    metrics: dict[str, float]
     table: str | None = None  # "Table 4", where it is known
-    condition: str | None = None  # "30% labelled"
-    accuracy: float | None = None
-    f1_macro: float | None = None
-    f1_micro: float | None = None
-    f1: float | None = None  # of the positive class
-    f1_weighted: float | None = None
-    auc: float | None = None
+    condition: Condition = Condition()
+    source: str = "paper"
     p: float | None = None  # of the paper's t-test against its next best row
     inconsistent: str | None = None
+    doubtful: tuple[str, ...] = ()
+
+
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a paper: which metrics of which modes it has as columns."""
+
+    name: str  # "Table 4"
+    title: str  # "accuracy and F1"
+    modes: tuple[str, ...]
+    metrics: tuple[str, ...]
 
 
 class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,27 +68,29 @@ class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     split: str
     figures: tuple[Printed, ...]
     releases: dict[str, tuple[str, ...]]
-    section: str | None = None
     vectors_file: str | None = None
-    negatives: int | None = None
+    without_vectors: tuple[str, ...] = ()
+    preset: Settings = {}
     counts: dict[str, int] = {}
     posts: int | None = None
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     key: str
     authors: str
     year: int
     title: str
     published: str
     datasets: tuple[_Dataset, ...]
+    tables: tuple[Layout, ...] = ()
+    preset: Settings = {}
 
 
-class Paper(msgspec.Struct, frozen=True):
+class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """What one paper reports on one dataset, and what it used.
 
-    `vectors_file` is how the published file of its word vectors begins; `negatives` is its common space's g;
-    `counts` are its posts by class.
+    `preset`: the settings that the paper states, by model, those of this dataset included. `vectors_file`:
+    how the published file of its word vectors begins; `without_vectors`: its models without any.
     """
 
     key: str  # "duong2017"
@@ -80,90 +102,144 @@ class Paper(msgspec.Struct, frozen=True):
     weights: str
     vectors: str
     vectors_file: str | None
-    negatives: int | None
+    without_vectors: tuple[str, ...]
     split: str
     posts: int
     counts: dict[str, int]
     figures: tuple[Printed, ...]
+    tables: tuple[Layout, ...]
+    preset: Settings
+    otherwise: tuple[str, ...]  # what the release does otherwise by its recipe
 
-    def figure(self, model: str, mode: Mode, condition: str | None = None) -> Printed | None:
+    def figure(
+        self,
+        model: str,
+        mode: str,
+        condition: Condition = USUAL,
+        source: str = "paper",
+    ) -> Printed | None:
         """Return the paper's line for a model in a mode, or None.
 
-        A model with one input is the same with both modalities at hand: "both" finds its one line.
+        A model with one input is the same with both modalities: "both" finds its one line.
         """
         lines = {
-            line.mode: line for line in self.figures if (line.model, line.condition) == (model, condition)
+            line.mode: line
+            for line in self.figures
+            if (line.model, line.condition, line.source) == (model, condition, source)
         }
         if mode == "both" and len(lines) == 1:
             return next(iter(lines.values()))
-        return lines.get(mode)
+        return lines.get(mode)  # type: ignore[call-overload]
 
 
 @cache
-def _papers() -> dict[str, tuple[Paper, tuple[str, ...]]]:
-    """Return, by release, the paper and what the release does otherwise by its recipe."""
-    found: dict[str, tuple[Paper, tuple[str, ...]]] = {}
-    for name in _FILES:
-        file = msgspec.toml.decode(resources.files(__package__).joinpath(name).read_bytes(), type=_File)
-        for one in file.datasets:
-            paper = Paper(
-                key=file.key,
-                citation=f"{file.authors} {file.year}",
-                title=file.title,
-                published=file.published,
-                dataset=one.name,
-                backbone=one.backbone,
-                weights=one.weights,
-                vectors=one.vectors,
-                vectors_file=one.vectors_file,
-                negatives=one.negatives,
-                split=one.split,
-                posts=one.posts or sum(one.counts.values()),
-                counts=one.counts,
-                figures=one.figures,
-            )
-            found |= {release: (paper, otherwise) for release, otherwise in one.releases.items()}
-    return found
+def _files() -> tuple[_File, ...]:
+    folder = resources.files(__package__)
+    return tuple(msgspec.toml.decode(folder.joinpath(name).read_bytes(), type=_File) for name in _FILES)
 
 
-def figures(dataset: str) -> Paper | None:
-    """Return what a paper reports on the dataset that this release (`reddit-emotion`) rebuilds, or None."""
-    known = _papers().get(dataset)
-    return known[0] if known else None
+@cache
+def figures(release: str) -> tuple[Paper, ...]:
+    """Return what papers report on the dataset that this release (`reddit-emotion`) rebuilds."""
+    return tuple(
+        _paper(file, one, release) for file in _files() for one in file.datasets if release in one.releases
+    )
 
 
-def differences(
-    paper: Paper,
-    *,
-    backbone: str | None,
-    weights: str | None,
-    vectors: str | None,
-    dataset: str,
-    counts: Mapping[str, Mapping[str, int]],
-    folds: int | None = None,
-    finetuned: bool = False,
-) -> tuple[str, ...]:
-    """Return what a row of ours does otherwise than the paper, as plain sentences; none for a reproduction.
+def _paper(file: _File, one: _Dataset, release: str) -> Paper:
+    models = {*file.preset, *one.preset}
+    return Paper(
+        key=file.key,
+        citation=f"{file.authors} {file.year}",
+        title=file.title,
+        published=file.published,
+        dataset=one.name,
+        backbone=one.backbone,
+        weights=one.weights,
+        vectors=one.vectors,
+        vectors_file=one.vectors_file,
+        without_vectors=one.without_vectors,
+        split=one.split,
+        posts=one.posts or sum(one.counts.values()),
+        counts=one.counts,
+        figures=one.figures,
+        tables=file.tables,
+        preset={model: file.preset.get(model, {}) | one.preset.get(model, {}) for model in models},
+        otherwise=one.releases[release],
+    )
 
-    `backbone`, `weights` and `vectors` are those of a `results.Row`: None where the model doesn't read that
-    modality, "random" where it does without a file. `counts` and `folds` are those of `results.Dataset`.
-    `finetuned`: the network for images was trained too.
-    """
+
+def dataset_settings(release: str) -> Settings:
+    """Return the settings that papers state for this dataset alone, by model: g of common space fusion."""
+    return {
+        model: dict(values)
+        for file in _files()
+        for one in file.datasets
+        if release in one.releases
+        for model, values in one.preset.items()
+    }
+
+
+def preset(name: str, release: str) -> Settings:
+    """Return a preset's settings by model. Raises `BaselineError` where there is none for this release."""
+    if name == OURS:
+        return dataset_settings(release)
+    known = [OURS, *(file.key for file in _files() if file.preset)]
+    if name not in known:
+        raise BaselineError(f"--preset {name!r} is none: take one of {', '.join(known)}")
+    found = next((paper for paper in figures(release) if paper.key == name), None)
+    if found is None:
+        releases = [name_ for f in _files() if f.key == name for one in f.datasets for name_ in one.releases]
+        raise BaselineError(
+            f"--preset {name}: the paper has no figures for {release!r}; it has for {', '.join(releases)}"
+        )
+    return found.preset
+
+
+def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
+    """Return what a row does otherwise than the paper, as plain sentences; none for a reproduction."""
     told = []
-    if backbone is not None and backbone != paper.backbone:
-        told.append(f"images: {backbone} where the paper has {paper.backbone}")
-    if weights == "random":
+    if row.backbone is not None and row.backbone != paper.backbone:
+        told.append(f"images: {row.backbone} where the paper has {paper.backbone}")
+    if row.weights == "random":
         told.append(f"images: random weights where the paper has {paper.weights}'s")
-    if finetuned:
+    if row.settings.get("finetune"):
         told.append("images: a network that was fine-tuned, of which the paper reports no figure")
-    ours = (vectors or "").lower()
-    if vectors is not None and not (paper.vectors_file and ours.startswith(paper.vectors_file.lower())):
-        told.append(f"words: {vectors} where the paper has {paper.vectors}")
-    told += _papers().get(dataset, (paper, ()))[1]
-    told += _counted(paper, counts)
-    if folds:
-        told.append(f"split: {folds}-fold cross-validation where the paper has one split: {paper.split}")
+    told += _vectors(paper, row)
+    told += paper.otherwise
+    told += _counted(paper, dataset.counts)
+    if dataset.folds:
+        told.append(
+            f"split: {dataset.folds}-fold cross-validation where the paper has one split: {paper.split}"
+        )
+    told += [
+        f"{key} = {_written(row.settings[key])} where the paper has {_written(value)}"
+        for key, value in paper.preset.get(row.model, {}).items()
+        if key in row.settings and row.settings[key] != value
+    ]
     return tuple(told)
+
+
+def _written(value: object) -> str:
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _vectors(paper: Paper, row: Row) -> list[str]:
+    if row.vectors is None:
+        return []
+    ours = row.vectors.lower()
+    if row.model in paper.without_vectors:
+        given = not ours.startswith("random")
+        return [f"words: {row.vectors} where the paper names no pretrained vectors"] if given else []
+    if paper.vectors_file and ours.startswith(paper.vectors_file.lower()):
+        return []
+    return [f"words: {row.vectors} where the paper has {paper.vectors}"]
 
 
 def _counted(paper: Paper, counts: Mapping[str, Mapping[str, int]]) -> list[str]:

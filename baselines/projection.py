@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
-from baselines import models
-from baselines.data import inputs
-from baselines.experiment import Fold, Setup
+from baselines.experiment import Fold, Setup, TestPosts
 from baselines.results.schema import Projection
 
 #: Posts drawn.
@@ -15,27 +15,28 @@ POSTS = 300
 
 
 def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
-    """Project γ̃ and ψ of up to 300 test posts with both, by the first joint and common space fusion."""
+    """Project image and text vectors of up to 300 test posts, by the first network of each such model.
+
+    Of several labels there is no picture: a point has one colour.
+    """
     test = fold.test
     both = np.flatnonzero((test.digests != "") & (test.texts != ""))
-    chosen = np.random.default_rng(0).permutation(both)[:POSTS]
-    if len(chosen) < 3:
+    drawn = np.random.default_rng(0).permutation(both)[:POSTS]
+    if len(drawn) < 3 or fold.release.task.kind != "single":
         return ()
-    part = test.take(np.sort(chosen))
+    part = test.take(np.sort(drawn))
+    posts = TestPosts(fold.release, setup, part)
     found = []
-    for model in ("joint", "common"):
+    for model in setup.models:
         one = next((c for c in fold.networks.get(model, ()) if not c.problem), None)
-        if one is None or model not in setup.models:
+        if one is None or not one.spec.shared_space:
             continue
-        network = one.network()
-        assert isinstance(network, models.JointFusion)
-        images = setup.images_of(one, fold.words.release)
-        batch = inputs.batch(part, images, one.tokens(part.texts.tolist()).numpy())
+        network: Any = one.network()
         with torch.no_grad():
-            image, text = network.vectors(batch)
+            image, text = network.vectors(posts(one))
         points = _pca(torch.cat([image, text]).double().numpy())
         of_images, of_texts = (tuple((float(x), float(y)) for x, y in half) for half in np.split(points, 2))
-        found.append(Projection(model, "PCA", of_images, of_texts, tuple(part.labels.tolist())))
+        found.append(Projection(model, "PCA", of_images, of_texts, tuple(part.target.tolist())))
     return tuple(found)
 
 

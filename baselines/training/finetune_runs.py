@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
+from torch import Tensor
 
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, save_backbone
@@ -19,15 +20,16 @@ from affectory.encoders.image.features import extract
 from affectory.encoders.image.hub_backbones import Pooled
 from baselines.data import inputs
 from baselines.data.images import image_refs
-from baselines.data.inputs import Images, Inputs
+from baselines.data.inputs import Data, Images
 from baselines.data.release import Release
-from baselines.models import Classifier
-from baselines.settings import FinetuneSettings, Settings, TextSettings
-from baselines.training import fitting
-from baselines.training import loop as train
+from baselines.models import registry
+from baselines.models.base import Model, Spec
+from baselines.models.settings import ModelSettings
+from baselines.training import loop, trainer
 from baselines.training.checkpoint import Checkpoint, Source, fingerprint
 from baselines.training.finetune import Finetuned, Posts, fit_unfrozen, posts_of
-from baselines.training.fitting import Ask, Tell
+from baselines.training.finetune_steps import FinetuneSettings
+from baselines.training.trainer import Ask, Tell
 
 
 @dataclass(frozen=True)
@@ -44,26 +46,28 @@ class Finetuning:
     is_main: bool = True
     tell: Callable[[str, int, int], None] = lambda model, seed, epoch: None
 
-    def train_all(self, ask: Ask, tell: Tell) -> dict[str, list[Checkpoint]]:
-        """Return the checkpoints of each model, by seed, as `fitting.train_all` does for frozen features.
+    def train_all(self, ask: Ask, release: Release, tell: Tell) -> dict[str, list[Checkpoint]]:
+        """Return the checkpoints of each model, by seed, as `trainer.train_all` does for frozen features.
 
-        The text-based model, which reads no image, is trained as there, and by the main process alone.
+        A model that reads no image is trained as there, and by the main process alone.
         """
-        texts = {model: one for model, one in ask.settings.items() if isinstance(one, TextSettings)}
-        found = fitting.train_all(replace(ask, settings=texts), tell) if texts and self.is_main else {}
-        made, parts = ask.inputs, ask.inputs.release.parts
-        posts = {s: posts_of(made.release, parts[s], made.batches[s]) for s in ("train", "validation")}
-        data = f"{made.digest()} {self.backbone.key} {self.settings!r}"
+        frozen = {m: one for m, one in ask.settings.items() if "image" not in registry.spec(m).inputs}
+        found = trainer.train_all(replace(ask, settings=frozen), tell) if frozen and self.is_main else {}
+        batches = {"train": ask.data.train, "validation": ask.data.validation}
+        posts = {split: posts_of(release, release.parts[split], one) for split, one in batches.items()}
         for model, settings in ask.settings.items():
-            if isinstance(settings, Settings):
-                found[model] = []
-                for seed in ask.seeds:
-                    mark = fingerprint(data, model, settings, seed)
-                    one = self._standing(ask.path(model, seed), mark)
-                    stood = one is not None
-                    one = one or self._trained(ask, posts, model, settings, seed, mark)
-                    found[model].append(one)
-                    tell(one, stood)
+            if model in frozen:
+                continue
+            inputs_ = registry.spec(model).inputs
+            data = f"{ask.data.digest(inputs_)} {self.backbone.key} {self.settings!r}"
+            found[model] = []
+            for seed in ask.seeds:
+                mark = fingerprint(data, model, settings, seed)
+                one = self._standing(ask.path(model, seed), mark)
+                known = one is not None
+                one = one or self._trained(ask, release, posts, model, settings, seed, mark)
+                found[model].append(one)
+                tell(one, known)
         return found
 
     def images(self, one: Checkpoint, release: Release) -> Images:
@@ -74,7 +78,7 @@ class Finetuning:
 
     def _standing(self, path: Path, mark: str) -> Checkpoint | None:
         """Return the checkpoint of this very training, if its network is there too."""
-        one = fitting.standing(path)
+        one = trainer.standing(path)
         if one is None or one.fingerprint != mark:
             return None
         try:
@@ -83,52 +87,67 @@ class Finetuning:
             return None  # lost, or half a file: trained anew
 
     def _trained(
-        self, ask: Ask, posts: dict[str, Posts], model: str, settings: Settings, seed: int, mark: str
+        self,
+        ask: Ask,
+        release: Release,
+        posts: dict[str, Posts],
+        model: str,
+        settings: ModelSettings,
+        seed: int,
+        mark: str,
     ) -> Checkpoint:
         began = perf_counter()
-        made, path = ask.inputs, ask.path(model, seed)
+        spec, path = registry.spec(model), ask.path(model, seed)
         unfinished = path.with_name(f"{path.stem}-unfinished.pt")
+        assert spec.stages is not None
+        data = ask.data.of(spec.inputs)
+        own = {
+            split: one._replace(batch=one.batch._replace(inputs=_read_by(spec, one)))
+            for split, one in posts.items()
+        }
         tuned = fit_unfrozen(
             self.backbone,
-            _head(made, model, settings, seed),
-            posts["train"],
-            posts["validation"],
+            _head(spec, data, settings, seed),
+            own["train"],
+            own["validation"],
             self.settings,
+            spec.stages(settings)[-1],
             seed,
+            answers=spec.heads["both"],
             device=self.device,
             checkpoint=unfinished,
             tell=lambda epoch: self.tell(model, seed, epoch),
         )
-        problem = tuned.problem or self._overflow(tuned, ask)
+        problem = tuned.problem or self._overflow(tuned, release)
         source = ask.source if problem else self._source(tuned, path, ask.source)
         one = Checkpoint(
             model=model,
-            classes=made.release.classes,
+            task=release.task,
             settings=settings,
             seed=seed,
             state={} if problem else tuned.head.state_dict(),
+            encoders={name: encoder.state() for name, encoder in data.encoders.items()},
             fingerprint=mark,
             epoch=tuned.epoch,
-            accuracy=tuned.accuracy,
+            score=tuned.score,
             likelihood=tuned.likelihood,
             seconds=perf_counter() - began,
             problem=problem,
-            words=() if model == "image" else tuple(made.words.words),
             source=source,
-            generated=made.release.generated,
+            generated=release.generated,
         )
         if self.is_main:
             if source is not None and not problem:
                 save_backbone(tuned.backbone, Path(str(source.weights)))
-            one.write(path)  # last: where it stands, its network does
+            one.write(path)  # last: if it exists, its network does
             unfinished.unlink(missing_ok=True)
         return one
 
-    def _overflow(self, tuned: Finetuned, ask: Ask) -> str | None:
+    def _overflow(self, tuned: Finetuned, release: Release) -> str | None:
         """Return why a network is given up if test images have NaN or infinite features in half precision."""
         if not self.is_main:
             return None
-        refs = image_refs(ask.inputs.release, ask.inputs.release.parts["test"])
+        refs = image_refs(release, release.parts["test"])
         try:
             extract(refs, tuned.backbone, self.features, self.device)
         except BaselineError as error:
@@ -143,16 +162,19 @@ class Finetuning:
 
 
 def _backbone(one: Checkpoint) -> Backbone:
-    source = one.image_source()
-    assert source is not None
+    [source] = one.sources()
     return source.load()
 
 
-def _head(made: Inputs, model: str, settings: Settings, seed: int) -> Classifier:
+def _read_by(spec: Spec, posts: Posts) -> dict[str, Tensor]:
+    return {name: posts.batch.inputs[name] for name in spec.inputs}
+
+
+def _head(spec: Spec, data: Data, settings: ModelSettings, seed: int) -> Model:
     """Return a model before any training, with the scale of the frozen features."""
-    vectors, classes = torch.from_numpy(made.words.start), len(made.release.classes)
-    data = train.Data(made.batches["train"], made.batches["validation"], vectors, classes)
-    head = train.new(model, data, settings, seed)
+    head = loop.new(spec, data, settings, seed)
     # A feature that is dead while the network is frozen may come to life: it must not be magnified for ever.
-    head.scale.scale.clamp_(max=10 * float(head.scale.scale.median()))
+    for name, scale in head.named_buffers():
+        if name.endswith("scale.scale"):
+            scale.clamp_(max=10 * float(scale.median()))
     return head

@@ -1,0 +1,106 @@
+"""Which training posts each step reads, and which texts of other classes it is given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from affectory.core.errors import BaselineError
+from baselines.data.batch import IMAGE, TEXT, Batch
+from baselines.data.task import Task
+
+
+class Sampler(Protocol):
+    """Draws the steps of an epoch."""
+
+    def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
+        """Return the rows of each step, int64[B], on the CPU. Their number must not depend on the draw."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffled:
+    """Each labelled post once, in a random order, `batch` a step."""
+
+    batch: int
+
+    def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
+        """Return the rows of each step."""
+        return list(_shuffled(posts.labelled, drawer).split(self.batch))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAndUnlabelled:
+    """`labelled` labelled posts and `batch - labelled` unlabelled ones a step, until either runs out."""
+
+    batch: int
+    labelled: int
+
+    def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
+        """Return the rows of each step, the labelled ones first."""
+        known = _shuffled(posts.labelled, drawer).split(self.labelled)
+        others = _shuffled(~posts.labelled, drawer).split(self.batch - self.labelled)
+        return [torch.cat(both) for both in zip(known, others, strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class MixedModalities:
+    """Each labelled post once, every step with the same share of pairs, image-only and text-only posts."""
+
+    batch: int
+
+    def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
+        """Return the rows of each step."""
+        image, text = posts.present[:, IMAGE], posts.present[:, TEXT]
+        kinds = [
+            _shuffled(posts.labelled & kind, drawer) for kind in (image & text, image & ~text, text & ~image)
+        ]
+        steps = math.ceil(sum(map(len, kinds)) / self.batch)
+        cut = [torch.tensor_split(rows, steps) for rows in kinds] if steps else []
+        return [torch.cat(parts) for parts in zip(*cut, strict=True)]
+
+
+def _shuffled(held: Tensor, drawer: torch.Generator) -> Tensor:
+    rows = held.nonzero().flatten().cpu()
+    return rows[torch.randperm(len(rows), generator=drawer)]
+
+
+class OtherTexts:
+    """Texts of other classes, drawn anew each step from all labelled training posts that have a text.
+
+    Of several labels a text of "another class" shares no label with the post. All posts of a step with the
+    same labels share their draw, so that a step of 64 posts and 4 classes encodes 4 · g more texts instead of
+    64 · g; each post's g texts are still drawn at random from all posts of other classes.
+
+    Raises `BaselineError` where no post has a text of another class.
+    """
+
+    def __init__(self, posts: Batch, task: Task, number: int) -> None:
+        patterns, self.pattern = task.patterns(posts.target)
+        fits = task.disjoint(patterns, posts.target) & posts.present[:, TEXT] & posts.labelled
+        self.count = fits.sum(1)  # [P]
+        self.number = number
+        self._rows = torch.argsort(fits.int(), dim=1, descending=True, stable=True)[
+            :, : int(self.count.max())
+        ]
+        read = torch.unique(self.pattern[posts.labelled & posts.present.all(1)])
+        if len(read) and not (self.count[read] > 0).any():
+            raise BaselineError(
+                "no training post has a text of another class, which common space fusion draws from: "
+                "leave that model out"
+            )
+
+    def draw(self, drawer: torch.Generator) -> Tensor:
+        """Return training rows, int64[P, number]; those of a pattern without a fitting text mean nothing."""
+        share = torch.rand((len(self.count), self.number), generator=drawer).to(self.count.device)
+        place = (share * self.count.unsqueeze(-1)).long()
+        return self._rows.gather(1, place.clamp(max=max(0, self._rows.shape[1] - 1)))
+
+    def missing(self, posts: Batch) -> int:
+        """Return how many labelled posts with image and text no other text fits."""
+        read = posts.labelled & posts.present.all(1)
+        return int((self.count[self.pattern[read]] == 0).sum())

@@ -1,0 +1,223 @@
+"""What a model says of itself, in its own file: its spec, its network, its loss terms, its training.
+
+    class Linear(Model):
+        def __init__(self, task: Task, width: int) -> None:
+            super().__init__(task)
+            self.last = nn.Linear(width, len(task.names))
+
+        def forward(self, batch: Batch) -> dict[str, Tensor]:
+            return {"y": self.last(batch.inputs["image"].float())}
+
+    SPEC = Spec(name="linear", title=…, reads=("image",), inputs=("image",), settings=LinearSettings, …)
+
+The rest of the program asks the spec; no other file compares a model's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from baselines.data.batch import Batch, Mode
+from baselines.data.samplers import Sampler
+from baselines.data.task import Kind, Rule, Task
+from baselines.models.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from baselines.data.inputs import Data, Encoder
+
+Modality = Literal["image", "text"]
+
+
+class Term(NamedTuple):
+    """One term of a loss: `weight` · `sum` / `posts`, over the posts that have it; nothing where none has."""
+
+    sum: Tensor  # scalar, over those posts
+    posts: Tensor  # scalar, their number
+    weight: float = 1.0
+
+
+Terms = dict[str, Term]
+
+
+def total(terms: Terms) -> Tensor:
+    """Return the loss, a scalar: each term is normalised by the posts that have it."""
+    return torch.stack([one.weight * one.sum / one.posts.clamp(min=1) for one in terms.values()]).sum()
+
+
+class Model(nn.Module):
+    """A network that reads a batch. Its `forward` must not read what `batch.present` says is missing."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+    def measure(self, posts: Batch) -> None:
+        """Take what the network needs from the training posts (scales, centres) before any training."""
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return logits by head, float[B, C] each."""
+        raise NotImplementedError
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the terms of the loss; by default the likelihood of every head, with weight 1."""
+        return {head: self.likelihood(logits, batch) for head, logits in self(batch).items()}
+
+    def likelihood(self, logits: Tensor, batch: Batch, held: Tensor | None = None, weight: float = 1) -> Term:
+        """Return the negative log-likelihood of the labelled posts that are `held`, bool[B] (default: all)."""
+        counted = batch.labelled if held is None else batch.labelled & held
+        return Term((self.task.losses(logits, batch.target) * counted).sum(), counted.sum(), weight)
+
+    def add_words(self, vectors: Tensor) -> None:
+        """Append the vectors of words that training never saw, float[n, d], to the rows of the lookup."""
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                module.weight = nn.Parameter(torch.cat([module.weight, vectors.to(module.weight.dtype)]))
+                module.num_embeddings = len(module.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The parameters whose name contains `part`, with a learning rate and a weight decay of their own.
+
+    `lr` 0 freezes them.
+    """
+
+    part: str
+    lr: float
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """SGD, Adam or AdamW as PyTorch defines them. A parameter belongs to the first group that matches."""
+
+    kind: Literal["sgd", "adam", "adamw"]
+    lr: float
+    momentum: float = 0.0  # of SGD
+    weight_decay: float = 0.0
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepDecay:
+    """Multiplies every learning rate by `factor` after each `every` epochs, or steps."""
+
+    factor: float = 1.0
+    every: int = 1
+    unit: Literal["epoch", "step"] = "epoch"
+
+    def scale(self, epoch: int, step: int) -> float:
+        """Return what the rates are multiplied by in an epoch and a step, both counted from 0."""
+        return self.factor ** ((epoch if self.unit == "epoch" else step) // self.every)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Ends after `patience` epochs without a better validation likelihood; the best epoch is kept.
+
+    `gain`: what the mean log-likelihood must gain, in nats, for an epoch to count as better.
+    """
+
+    patience: int
+    gain: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastEpoch:
+    """Trains all epochs and keeps the last."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of training: at most `epochs` epochs that minimise `terms`.
+
+    `other_texts`: the number of texts of other classes that each post's loss is given, in the inputs
+    "other_texts", int64[P, g, L], and "pattern", int64[B], the row of the post's own (`data.samplers`).
+    """
+
+    epochs: int
+    sampler: Sampler
+    optimiser: Optimiser
+    stopping: Validation | LastEpoch
+    schedule: StepDecay = StepDecay()
+    terms: Callable[[Any, Batch], Terms] = Model.terms
+    other_texts: int = 0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network: the parameters of its kept epoch, and how it did there on validation."""
+
+    seed: int
+    state: dict[str, Tensor] = field(repr=False)
+    epoch: int
+    score: float  # the task's headline metric on validation
+    likelihood: float  # mean log-likelihood on validation, nats
+    problem: str | None = None  # why training was given up; the state is then empty
+    note: str = ""  # what a reader of the row has to know
+    encoders: Mapping[str, Any] | None = field(default=None, repr=False)  # states; None: those of the data
+
+
+class Fit(Protocol):
+    """A way of training that isn't stages of gradient descent over mini-batches."""
+
+    def __call__(self, data: Data, settings: Any, seeds: Sequence[int]) -> list[Fitted]:
+        """Return the networks, seed by seed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A row made of two others: their predictions combined by a rule, without training."""
+
+    first: str
+    second: str
+    rule: Rule
+
+
+#: Which head answers in each mode, for a model with one head.
+ONE_HEAD: Mapping[Mode, str] = {"both": "y", "image": "y", "text": "y"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A model. Exactly one of `stages`, `fit` and `made_of` says how it comes about.
+
+    `cost`: its time of training beside other models', so that no core waits in the end.
+    `stacks`: whether seeds can be trained together as one stacked network, which is faster on a GPU.
+    `seeds_together`: whether one process trains all seeds faster than one process a seed.
+    `shared_space`: whether `vectors(batch)` returns image and text in one space, which the page draws.
+    `ranks_by`: what tells candidates of `--tune` apart on validation.
+    """
+
+    name: str
+    title: Callable[[Any], str]
+    reads: tuple[Modality, ...]
+    inputs: tuple[str, ...]
+    tasks: tuple[Kind, ...] = ("single", "several")
+    settings: type[ModelSettings] | None = None
+    build: Callable[[Task, Mapping[str, Encoder], Any], Model] | None = None
+    stages: Callable[[Any], tuple[Stage, ...]] | None = None
+    fit: Fit | None = None
+    made_of: Combination | None = None
+    heads: Mapping[Mode, str] = field(default_factory=lambda: ONE_HEAD)
+    grid: Mapping[str, tuple[Any, ...]] | Callable[[Any], list[dict[str, Any]]] = field(default_factory=dict)
+    cost: float = 1.0
+    stacks: bool = True
+    seeds_together: bool = False
+    shared_space: bool = False
+    ranks_by: Literal["likelihood", "score"] = "likelihood"
+
+    def __post_init__(self) -> None:
+        ways = sum(way is not None for way in (self.stages, self.fit, self.made_of))
+        assert ways == 1, f"{self.name}: give one of stages, fit and made_of"
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes in which the model is scored: one that reads one modality has the same answer in two."""
+        return ("both", *self.reads)
