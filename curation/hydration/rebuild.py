@@ -88,7 +88,8 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
         draft = _matched(rows, lost, ids, described)
         _check(draft, store)
         damaged = lost_digests(draft.lost)
-        label = Label(described.version, _input(described, identified(read, damaged)))
+        # The splits are those of the ids, so their format is too.
+        label = Label(described.version, _input(described, identified(read, damaged)), described.format)
         publish(draft, recipe, source.folder, engine, label, place)
         there = out / described.version
         if versions.unnamed(there):

@@ -19,9 +19,16 @@ from curation.manifest.ledger import Ledger
 #: The version of the manifest's keys. Version 1 has no `format`.
 MANIFEST_VERSION = 2
 
-#: The version of the files that a build writes: raised with every change that gives other files for the same
-#: recipe and store.
-FORMAT = 1
+#: The versions of the files that a build writes, each with what changed, for the build's output and the card.
+#: Add one with every change that gives other files for the same recipe and store.
+FORMATS: Mapping[int, str] = {
+    1: "at the cut of a ranked split, posts of equal rank were chosen by their ids, the lower first",
+    2: "at the cut of a ranked split, posts of equal rank are chosen at random by the recipe's seed, no "
+    "longer by the lower id (rules top-score and unanimous; other splits are the same)",
+}
+
+#: The version that this program writes.
+FORMAT = max(FORMATS)
 
 #: The key of posts without a label in the counts by class, such as those of an unlabelled test set.
 UNLABELLED = "no label"
@@ -59,7 +66,7 @@ class Manifest:
     `counts` is split -> label -> rows (`UNLABELLED` if some have none), `expected` the paper's counts by
     label; `twins` is split -> posts with a duplicate in training; `labelled` names the columns that say
     which training posts count as labelled; `generated` counts the rows of generated posts. A version is
-    identified by the digests of its recipe and its input, and by `format`.
+    identified by the digests of its recipe and its input, and by `format`, a key of `FORMATS`.
     """
 
     name: str
@@ -156,6 +163,11 @@ def read(path: Path) -> Manifest:
             f"({MANIFEST_VERSION}): upgrade affectory"
         )
     return replace(found, manifest_version=MANIFEST_VERSION)
+
+
+def changes(old: int, new: int) -> dict[int, str]:
+    """Return what changed after format `old`, up to format `new`: the `FORMATS` between."""
+    return {number: change for number, change in FORMATS.items() if old < number <= new}
 
 
 def fault(error: ValidationError) -> str:

@@ -20,7 +20,7 @@ from collectors.local.source import Local
 from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
-from curation.splits import RULES, Split, SplitOptions
+from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
 from curation.splits.rule import Rule
 
@@ -82,7 +82,7 @@ class Recipe(Table):
     images: Images = Images()
     filters: tuple[FilterOptions, ...] = ()
     duplicates: Duplicates = Duplicates()
-    split: SplitOptions = Split()
+    split: SplitOptions = TopScore()
     publish: Publish = Publish()
     expected: dict[str, int] = Field(default_factory=dict)
     expected_image_only: dict[str, int] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affectory.core import files
-from curation.manifest.manifest import Manifest, read
+from curation.manifest.manifest import Manifest, changes, read
 from curation.release import versions
 from curation.release.held import outdated
 
@@ -25,7 +25,7 @@ def write(folder: Path, words: Path) -> Path:
     if words.exists() and words.parent.resolve() != folder.resolve():
         files.write(folder / "card.md", words.read_text(encoding="utf-8"))
     there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
-    text = _front_matter(folder, there) + _body(folder, there[0])
+    text = _front_matter(folder, there) + _body(folder, there)
     path = folder / "README.md"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write(path, text)
@@ -69,8 +69,8 @@ def _images(manifest: Manifest) -> str:
     return str(manifest.recipe["images"]["which"])
 
 
-def _body(folder: Path, manifest: Manifest) -> str:
-    words = folder / "card.md"
+def _body(folder: Path, there: Sequence[Manifest]) -> str:
+    manifest, words = there[0], folder / "card.md"
     full = any(_there(folder, manifest, ids=False, split=split) for split in manifest.counts)
     parts = [
         f"# {manifest.title}",
@@ -88,6 +88,7 @@ def _body(folder: Path, manifest: Manifest) -> str:
         "version holds it, the input's digest and the sha256 of every file. What became of each row:",
         f"```\n{manifest.ledger}\n```",
         _leakage(manifest),
+        _formats(there),
         "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
         "with its reason." * full,
         "## Licence and attribution",
@@ -106,6 +107,19 @@ def _outdated(folder: Path) -> str:
         f"**{which} posts that their source has deleted since.** Use a newer version, and pass on no older "
         "one. `python -m curation.purge NAME --remove-earlier` removes them."
     ).replace("NAME", folder.name)
+
+
+def _formats(there: Sequence[Manifest]) -> str:
+    """Return which versions have an earlier format than the newest, and what changed since."""
+    newest, oldest = there[0], min(there, key=lambda manifest: manifest.format)
+    lines = [
+        f"- format {number}: {change}" for number, change in changes(oldest.format, newest.format).items()
+    ]
+    if not lines:
+        return ""
+    earlier = ", ".join(f"{one.version} (format {one.format})" for one in there if one.format < newest.format)
+    head = f"Version {newest.version} has format {newest.format} of the files. Earlier formats: {earlier}."
+    return "\n".join([f"{head} What changed:", "", *lines])
 
 
 def _use(manifest: Manifest) -> str:

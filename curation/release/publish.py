@@ -29,10 +29,11 @@ from curation.splits import labelled, split
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The version of a release, and the digest of its input."""
+    """The version of a release, the digest of its input, and the format of its rows and splits."""
 
     version: str
     input_digest: str
+    format: int = manifest.FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         recipe=recipe.plain(),
         recipe_digest=recipe.digest(),
         input_digest=label.input_digest,
-        format=manifest.FORMAT,
+        format=label.format,
         counts=_counts(rows, assigned.splits, recipe.classes),
         ledger=ledger(unit, len(rows) + len(draft.lost), draft.lost, order, len(rows)),
         duplicates=duplicates.counts(draft.groups),

@@ -7,6 +7,7 @@ datasets/<name>/README.md, <version>/     what a build writes
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +98,9 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
 
     A complete version of this recipe, input and format is kept. One with missing files is built again under
     its number, but only by the tools that made it, because others may give other bytes. Otherwise, without
-    `asked`, a changed recipe or format raises the middle number, a changed store the last one. Raises
-    `ReleaseError` if the version `asked` was built from other input, or by other tools: the files of a
-    version never change.
+    `asked`, a changed recipe or format raises the middle number, a changed store the last one; the note says
+    what changed in the format. Raises `ReleaseError` if the version `asked` was built from other input, or by
+    other tools: the files of a version never change.
     """
     if version := standing(folder, asked, recipe_digest, input_digest):
         return Choice(version, stands=True)
@@ -114,7 +115,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
             raise ReleaseError(_refusal(folder.name, asked, "the store's contents differ", _next(asked)))
         broken = {asked: broken[asked]}
     elif asked is not None:
-        return Choice(asked)
+        return Choice(asked, note=_news(asked, there))
     notes = []
     for version, described in broken.items():
         why = f"{version} is incomplete: {defect(folder / version, described)}"
@@ -132,7 +133,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
     # recipe and format, without the input
     changed = _identity(described)[::2] != _wanted(recipe_digest, input_digest)[::2]
     number = _next(newest, middle=changed and not broken)
-    return Choice(number, note=f"{notes[0]}, so this is {number}" if notes else "")
+    return Choice(number, note=f"{notes[0]}, so this is {number}" if notes else _news(number, there))
 
 
 def defect(folder: Path, described: Manifest) -> str:
@@ -162,6 +163,18 @@ def _wanted(recipe_digest: str, input_digest: str) -> tuple[str, str, int]:
 def _next(version: str, *, middle: bool = False) -> str:
     major, minor, patch = parse(version)
     return f"{major}.{minor + 1}.0" if middle else f"{major}.{minor}.{patch + 1}"
+
+
+def _news(number: str, there: Mapping[str, Manifest]) -> str:
+    """Return what changed in the format since the newest version, in one line; "" if nothing did."""
+    if not there:
+        return ""
+    newest, described = next(iter(there.items()))
+    changes = manifest.changes(described.format, manifest.FORMAT)
+    if not changes:
+        return ""
+    formats = f"{number} has format {manifest.FORMAT}, {newest} has format {described.format}"
+    return f"{formats}: {'; '.join(changes.values())}"
 
 
 def _changed(described: Manifest) -> str:

@@ -1,6 +1,6 @@
 """The split of every post, such that no duplicate group has posts on both sides of a split.
 
-    top_score   the best-scored posts of each class are test, the next validation (Duong et al. 2017)
+    top_score   the best-scored posts are test, the next validation, within each class (Duong et al. 2017)
     unanimous   of the posts whose annotators all agree, the most-voted (Pagé Fortin & Chaib-draa 2019)
     random      at random by a seed, within each class
     given       the published split, as a column names it
@@ -8,7 +8,8 @@
 
 The first four take a value per row, a row being an image of a post or a post without images, and return a
 `Result`: an int8 per row, 0 train, 1 validation, 2 test, and notes for the report. The split of a post
-depends on its id, label, rank and duplicates, never on the order of the rows.
+depends on its id, label, rank and duplicates and on the seed, never on the order of the rows. Posts of equal
+rank are ordered at random by the seed (`curation.splits.ranked`).
 
 To add a rule, write a file with its function, its options if it has any, and its `RULE`, and add a line to
 `RULES`.
@@ -16,14 +17,16 @@ To add a rule, write a file with its function, its options if it has any, and it
 **Leakage.** `leakage="paper"` counts posts, as the papers do; the images of a post stay together.
 `leakage="group"` (the default) moves whole *units*: posts that share a duplicate group, directly or through
 other posts. A unit has the rank and the class of its best-ranked post (for `random`: of its first post by id,
-as large units would otherwise be drawn more often). All its posts count towards that class, so a share is of
-the posts in the class's units; where no group mixes labels, that is of the class's posts. Units are taken in
-rank order for test, then for validation. A unit that is too large for the places left is passed over; if it
-doesn't fit into validation either, it is in training. Hence:
+as large units would otherwise be drawn more often; for the same reason ties between units are decided by the
+hash of that post's id). All its posts count towards that class, so a share is of the posts in the class's
+units; where no group mixes labels, that is of the class's posts. Units are taken in rank order for test, then
+for validation. A unit that is too large for the places left is passed over; if it doesn't fit into validation
+either, it is in training. Hence:
 
 - a quota is never exceeded, and falls short by less than the smallest unit of the class (in training)
   that did not fit: as long as a post without duplicates is in training, test and validation are full;
-- a class depends on its own units alone: posts added to another class change nothing in it.
+- a class depends on its own units alone: posts added to another class change nothing in it (unless
+  `within="all"`, which fills one quota with the units of all classes).
 
 Errors:
 
@@ -43,7 +46,7 @@ from affectory.core.tables import one_of, refuse
 from curation.splits import at_random, by_agreement, by_score, published
 from curation.splits.at_random import random
 from curation.splits.by_agreement import unanimous
-from curation.splits.by_score import top_score
+from curation.splits.by_score import TopScore, top_score
 from curation.splits.errors import SmallClass, SplitError, Straddling, UnknownSplit
 from curation.splits.leaks import Twins, twins
 from curation.splits.published import given
@@ -86,6 +89,7 @@ __all__ = [
     "SplitError",
     "SplitOptions",
     "Straddling",
+    "TopScore",
     "Twins",
     "UnknownSplit",
     "given",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from curation.splits.ranked import TENTH, first_of_units, tickets, within_classes
+from curation.splits.ranked import TENTH, first_of_units, held_out, tickets
 from curation.splits.rule import Rule, Split
 from curation.splits.units import Leakage, Result, Strings, posts, share
 
@@ -27,7 +27,7 @@ def random(
     table = posts(post_ids, labels, (), groups, leakage)
     first = first_of_units(table, np.arange(len(table)))
     first = first[np.argsort(tickets([table.ids[post] for post in first], seed), kind="stable")]
-    return within_classes(table, first, share(test), share(validation))
+    return held_out(table, first, share(test), share(validation))
 
 
 def _assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Result:

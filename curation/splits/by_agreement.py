@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from curation.splits.ranked import best_first, first_of_units, tickets
+from curation.splits.ranked import best_first, first_by_id, tickets
 from curation.splits.rule import Rule, Split, floats
 from curation.splits.units import (
     TEST,
     VALIDATION,
     Ints,
     Leakage,
-    Posts,
     Result,
     Strings,
     fill,
@@ -43,10 +42,10 @@ def unanimous(
     """Hold out posts that all annotators agree on, as Pagé Fortin & Chaib-draa 2019 do.
 
     Of the posts with `agreeing == total` votes, those with the most votes are held out, up to a fifth of
-    **all** posts, regardless of class; ties go to the lower id. They are halved at random; an odd one goes to
-    validation. A unit with a post that is not unanimous is in training. So is one with a row that is not
-    among `pairs` (bool[n]; default: all are): in the paper, image-only posts are only trained on, and the
-    fifth is of the pairs.
+    **all** posts, regardless of class; posts with equally many are chosen at random by `seed`. They are
+    halved at random; an odd one goes to validation. A unit with a post that is not unanimous is in training.
+    So is one with a row that is not among `pairs` (bool[n]; default: all are): in the paper, image-only posts
+    are only trained on, and the fifth is of the pairs.
     """
     voted = np.nan_to_num(np.asarray(total, np.float64))
     paired = np.ones(len(voted), np.bool_) if pairs is None else np.asarray(pairs, np.bool_)
@@ -56,13 +55,14 @@ def unanimous(
     sizes = np.bincount(table.unit)
     split_one = np.zeros(len(sizes), np.bool_)
     split_one[table.unit[table.keys[1] == 0]] = True  # -whole: 0 where not unanimous
-    order = first_of_units(table, best_first(table))
+    order = best_first(table, seed)
     order = order[~split_one[table.unit[order]]]
     wanted = quota(share(held_out), n_posts)
     held = order[fill(sizes[table.unit[order]], wanted)]
     n_held = int(sizes[table.unit[held]].sum())
 
-    first = held[np.argsort(tickets([table.ids[post] for post in _by_id(table, held)], seed), kind="stable")]
+    ids = [table.ids[post] for post in first_by_id(table, held)]
+    first = held[np.argsort(tickets(ids, seed), kind="stable")]
     is_test = fill(sizes[table.unit[first]], n_held // 2)
     of_unit = np.zeros(len(sizes), np.int8)
     of_unit[table.unit[first]] = np.where(is_test, TEST, VALIDATION)
@@ -87,13 +87,6 @@ def _assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Result
 
 
 RULE = Rule(_assign, columns=("agreeing", "votes_total", "n_words"))
-
-
-def _by_id(table: Posts, held: Ints) -> Ints:
-    """Return the first post by id of the units of these posts."""
-    first = np.empty(table.unit.max(initial=-1) + 1, np.int64)
-    first[table.unit[::-1]] = np.arange(len(table))[::-1]
-    return first[table.unit[held]]
 
 
 def _shortage(n_posts: int, open_sizes: Ints, wanted: int, result: NDArray[np.int8]) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ class Split(Table):
     """The `[split]` of a recipe, as all rules take it.
 
     With `leakage = "group"` the posts of a duplicate group stay together in one split; with `"paper"` the
-    rule counts posts as the paper does. `given` maps the names of published splits to ours. A recipe's digest
-    covers these keys for every rule; a rule with further keys adds them in a subclass.
+    rule counts posts as the paper does. `seed` is that of all random choices, which include the order of
+    posts of equal rank. `given` maps the names of published splits to ours. A recipe's digest covers these
+    keys for every rule; a rule with further keys adds them in a subclass.
     """
 
     rule: str = "top-score"

@@ -38,7 +38,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Posts:
-    """The posts behind the rows, in ascending order of their ids: a lower number wins a tie."""
+    """The posts behind the rows, in ascending order of their ids."""
 
     of_row: Ints  # the post of each row
     ids: Sequence[str]

@@ -5,14 +5,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pytest
 
 from affectory.core.engine.local import Processes
 from affectory.core.errors import AffectoryError
 from collectors.store import Store, snapshot
 from collectors.store.record import Outcome
+from curation.deleted.removal import Places, purge
+from curation.hydrate import main as hydrate
+from curation.ids import main as write_ids
 from curation.manifest.ledger import Step
-from curation.manifest.manifest import tools
+from curation.manifest.manifest import read, tools
 from curation.recipe.recipe import load
 from curation.rows.read import Shard, digest, plan
 from curation.rows.shards import process
@@ -254,30 +258,73 @@ def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_
     assert built(tmp_path, store).stood
 
 
+def of_an_earlier_program(folder, **keys):
+    """Rewrite a release's manifest as an earlier program wrote it."""
+    path = folder / "manifest.json"
+    raw = json.loads(path.read_text())
+    del raw["format"]
+    path.write_text(json.dumps(raw | keys))
+
+
 @pytest.mark.slow
-def test_a_changed_format_makes_a_new_version_of_the_same_store_and_recipe(tmp_path, monkeypatch):
+@pytest.mark.parametrize("keys", [{"format": 1}, {"manifest_version": 1}])
+def test_a_release_of_an_earlier_format_stays_and_the_next_version_says_what_changed(tmp_path, keys):
     store = make_store(tmp_path / "store", POSTS)
     first = built(tmp_path, store)
-    assert json.loads((first.folder / "manifest.json").read_text())["format"] == 1
-    monkeypatch.setattr("curation.manifest.manifest.FORMAT", 2)
+    assert (first.manifest.format, first.notes) == (2, [])
+    of_an_earlier_program(first.folder, **keys)
+    before = contents(first.folder)
     with pytest.raises(
         AffectoryError, match=r"test 1\.0\.0 .* the format \(2\) differs .* --version 1\.1\.0"
     ):
         built(tmp_path, store, version="1.0.0")
     second = built(tmp_path, store)
     assert (second.stood, second.manifest.version, second.manifest.format) == (False, "1.1.0", 2)
-    assert built(tmp_path, store).stood
+    change = (
+        "at the cut of a ranked split, posts of equal rank are chosen at random by the recipe's seed, no "
+        "longer by the lower id (rules top-score and unanimous; other splits are the same)"
+    )
+    assert second.notes == [f"1.1.0 has format 2, 1.0.0 has format 1: {change}"]
+    assert f"note    {second.notes[0]}" in str(second).splitlines()
+    card = (first.folder.parent / "README.md").read_text()
+    assert (
+        "\n\nVersion 1.1.0 has format 2 of the files. Earlier formats: 1.0.0 (format 1). What changed:\n\n"
+        f"- format 2: {change}\n\n"
+    ) in card
+    assert contents(first.folder) == before
+    old = datasets.load_dataset(str(first.folder.parent), "1.0.0", cache_dir=str(tmp_path / "cache"))
+    assert {name: len(rows) for name, rows in old.items()} == {"train": 48, "validation": 6, "test": 6}
+    again = built(tmp_path, store)
+    assert (again.stood, again.manifest.version, again.notes) == (True, "1.1.0", [])
 
 
 @pytest.mark.slow
-def test_a_manifest_of_an_earlier_program_is_read_and_its_release_stands(tmp_path):
+def test_a_version_that_is_asked_for_by_number_says_what_changed_too(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
-    path = built(tmp_path, store).folder / "manifest.json"
-    raw = json.loads(path.read_text())
-    del raw["format"]
-    path.write_text(json.dumps(raw | {"manifest_version": 1}))
-    done = built(tmp_path, store)
-    assert (done.stood, done.manifest.version, done.manifest.format) == (True, "1.0.0", 1)
+    of_an_earlier_program(built(tmp_path, store).folder, format=1)
+    done = built(tmp_path, store, version="2.0.0")
+    assert [note.partition(":")[0] for note in done.notes] == ["2.0.0 has format 2, 1.0.0 has format 1"]
+
+
+def test_a_release_of_one_format_has_no_word_on_formats_in_its_card(tmp_path):
+    store = make_store(tmp_path / "store", POSTS, pictures=False)
+    folder = built(tmp_path, store, TEXT_ONLY).folder
+    assert "format 2" not in (folder.parent / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_release_rebuilt_from_ids_or_purged_keeps_the_format_of_its_splits(tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    folder = built(tmp_path, store, '[[filters]]\nuse = "removed"\n').folder
+    of_an_earlier_program(folder, format=1)
+    assert write_ids([str(folder.parent), "--out", str(tmp_path / "received")]) == 0
+    arguments = ["--store", str(store), "--store-only", "--out", str(tmp_path / "full")]
+    assert hydrate([str(tmp_path / "received"), *arguments]) == 0
+    assert read(tmp_path / "full" / "1.0.0" / "manifest.json").format == 1
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[7], removed="deleted")])
+    purge(Places(folder.parent), store=store)
+    assert read(folder.parent / "1.0.1" / "manifest.json").format == 1
 
 
 def test_a_damaged_manifest_is_one_line(tmp_path):

@@ -38,6 +38,16 @@ def test_a_digest_says_whether_a_recipe_says_the_same(tmp_path):
     assert load(write_recipe(tmp_path, "[split]\ntest = 0.2\n")).digest() != plain
 
 
+def test_a_recipe_has_the_digest_that_it_had_before_a_split_had_within(tmp_path):
+    digest = "4e4828ae646b3f15c682b48e7ddd2b9ee0a6f50e702925817e699897f728507a"
+    assert load(write_recipe(tmp_path)).digest() == digest
+    assert load(write_recipe(tmp_path, '[split]\nrule = "top-score"\n')).digest() == digest
+    assert load(write_recipe(tmp_path, '[split]\nwithin = "class"\n')).digest() == digest
+    recipe = load(write_recipe(tmp_path, '[split]\nwithin = "all"\n'))
+    assert recipe.digest() != digest
+    assert (recipe.split.within, recipe.plain()["split"]["within"]) == ("all", "all")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -49,6 +59,12 @@ def test_a_digest_says_whether_a_recipe_says_the_same(tmp_path):
         (
             '[split]\nrule = "best"\n',
             "split.rule = 'best': Input should be 'top-score', 'unanimous', 'random' or 'given'",
+        ),
+        ('[split]\nwithin = "each"\n', "split.within = 'each': Input should be 'class' or 'all'"),
+        (
+            '[split]\nrule = "random"\nwithin = "all"\n',
+            "split.within = 'all': there is no such key; there are rule, test, validation, leakage, seed, "
+            "given",
         ),
         ("[split]\ntest = 0.5\nvalidation = 0.5\n", "test + validation is 1: leave some for training"),
         (

@@ -1,6 +1,7 @@
 """What holds of the split rules for whatever posts there are."""
 
 from collections import Counter, defaultdict
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -31,6 +32,9 @@ RULES = {
     "top_score": lambda ids, labels, score, groups, how: top_score(
         ids, labels, (score,), groups, leakage=how
     ),
+    "top_score of all": lambda ids, labels, score, groups, how: top_score(
+        ids, labels, (score,), groups, within="all", seed=3, leakage=how
+    ),
     "random": lambda ids, labels, score, groups, how: splits.random(ids, labels, groups, leakage=how),
     "unanimous": lambda ids, labels, score, groups, how: unanimous(
         ids, labels, [s or 0 for s in score], [abs(s or 0) for s in score], groups, leakage=how
@@ -47,6 +51,11 @@ def by_post(ids, result):
         found[post].add(split)
     assert all(len(one) == 1 for one in found.values())
     return {post: one.pop() for post, one in found.items()}
+
+
+def ticket(post, seed):
+    """Return the ticket that breaks ties."""
+    return blake2b(f"{seed}\0{post}".encode(), digest_size=8, person=b"ties").digest()
 
 
 def units(ids, groups):
@@ -124,7 +133,7 @@ def test_quotas_are_never_exceeded_and_missed_by_less_than_the_smallest_unit_tha
     label, best = dict(zip(ids, labels, strict=True)), dict(zip(ids, score, strict=True))
     of_class = defaultdict(list)
     for unit in units(ids, groups):
-        first = min(unit, key=lambda post: (99 if best[post] is None else -best[post], post))
+        first = min(unit, key=lambda post: (99 if best[post] is None else -best[post], ticket(post, 0)))
         of_class[label[first]].append((len(unit), split[first]))
     for sizes in of_class.values():
         n = sum(size for size, _ in sizes)
@@ -132,6 +141,23 @@ def test_quotas_are_never_exceeded_and_missed_by_less_than_the_smallest_unit_tha
         for number, quota in ((2, n // 10), (1, n // 5 - n // 10)):
             missed = quota - sum(size for size, where in sizes if where == number)
             assert 0 <= missed < smallest
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=50)
+@over(crowds(), st.sampled_from(["class", "all"]), st.integers(0, 5))
+def test_a_better_score_always_wins_and_the_lower_ticket_among_equals(crowd, within, seed):
+    ids, labels, score, _ = crowd
+    result = top_score(ids, labels, (score,), within=within, seed=seed)
+    found = defaultdict(set)
+    for post, label, one, where in zip(ids, labels, score, result.splits.tolist(), strict=True):
+        found[label if within == "class" else ""].add(
+            (99 if one is None else -one, ticket(post, seed), -where)
+        )
+    for pool in found.values():
+        held = [-where for _, _, where in sorted(pool)]
+        n = len(pool)
+        assert held == [2] * (n // 10) + [1] * (n // 5 - n // 10) + [0] * (n - n // 5)
 
 
 @pytest.mark.slow
