@@ -132,6 +132,12 @@ class LastEpoch:
     """Trains all epochs and keeps the last."""
 
 
+def own_terms(model: Any, batch: Batch) -> Terms:
+    """Return the terms that the model itself defines."""
+    found: Terms = model.terms(batch)
+    return found
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of training: at most `epochs` epochs that minimise `terms`.
@@ -145,7 +151,7 @@ class Stage:
     optimiser: Optimiser
     stopping: Validation | LastEpoch
     schedule: StepDecay = StepDecay()
-    terms: Callable[[Any, Batch], Terms] = Model.terms
+    terms: Callable[[Any, Batch], Terms] = own_terms
     other_texts: int = 0
 
 
