@@ -1,6 +1,6 @@
-"""The models of Duong et al. 2017, section 3, post by post in NumPy and float64, from the paper's formulas.
+"""The models of Duong et al. 2017 post by post, in NumPy and float64, from the paper's formulas.
 
-`values` holds a network's numbers by name, `settings` its choices; a post is an image float[D], the ids of
+`values` holds a network's numbers by name, `settings` its choices; a post is an image, float[D], the ids of
 its words, and whether image and text are there.
 """
 
@@ -9,41 +9,69 @@ import math
 import numpy as np
 import torch
 
+from affectory.encoders.text.words import Vocabulary
 from baselines.data.batch import Batch
-from baselines.models import make
+from baselines.data.inputs import Images
+from baselines.data.task import SeveralLabels, SingleLabel
+from baselines.models import registry
 
 FEATURES, WIDTH, WORDS, CLASSES = 5, 4, 9, 3
+SINGLE = SingleLabel(("joy", "fear", "anger"))
+SEVERAL = SeveralLabels(("joy", "fear", "anger"))
+
+#: The models of the paper that are trained by gradient descent.
+NEURAL = ("image", "early", "joint", "common")
 
 
-def posts(n=6, seed=0, present=None):
-    """n posts with texts of 1 to 4 words; both modalities are there unless `present` tells otherwise."""
+def posts(n=6, seed=0, present=None, several=False, unlabelled=()):
+    """n posts with texts of 1 to 4 words; both modalities are there unless `present` says otherwise.
+
+    The posts of the rows `unlabelled` have a target all the same: nothing may read it.
+    """
     rng = np.random.default_rng(seed)
     tokens = np.zeros((n, 4), np.int64)
     for row in range(n):
         length = 1 + row % 4
         tokens[row, :length] = rng.integers(1, WORDS, length)
     there = np.ones((n, 2), bool) if present is None else np.array(present, bool)
-    return Batch(
-        torch.from_numpy(rng.normal(3, 2, (n, FEATURES))),
-        torch.from_numpy(tokens),
-        torch.from_numpy(there),
-        torch.from_numpy(rng.integers(0, CLASSES, n)),
-    )
+    inputs = {"image": torch.from_numpy(rng.normal(3, 2, (n, FEATURES))), "words": torch.from_numpy(tokens)}
+    if several:
+        target = torch.from_numpy(rng.integers(0, 2, (n, CLASSES)).astype(np.float32))
+    else:
+        target = torch.from_numpy(rng.integers(0, CLASSES, n))
+    labelled = torch.ones(n, dtype=torch.bool)
+    labelled[list(unlabelled)] = False
+    return Batch(inputs, torch.from_numpy(there), target, labelled)
 
 
-def negatives(n, g, seed=0):
-    """g other posts for each of n, int64[n, g]; the first has none."""
-    drawn = (np.arange(n)[:, None] + np.random.default_rng(seed).integers(1, n, (n, g))) % n
-    drawn[0] = -1
-    return torch.from_numpy(drawn)
+def with_other_texts(batch, g, seed=0):
+    """The same posts with g random texts for each of as many patterns as there are posts.
+
+    Post i is given those of pattern i, but the first has none.
+    """
+    rng = np.random.default_rng(seed + 100)
+    others = rng.integers(1, WORDS, (batch.size, g, 4))
+    others[:, :, 2:] = 0
+    own = torch.arange(batch.size)
+    own[0] = -1
+    more = {"other_texts": torch.from_numpy(others), "pattern": own}
+    return batch._replace(inputs=batch.inputs | more)
 
 
-def network(name, settings, seed=0):
-    """A network in float64 with every number drawn, those of its scale too; dropout is off."""
+def encoders(seed=0, width=WIDTH):
+    """What a network is built from: features of width 5, and a vocabulary of 9 rows, drawn in float64."""
     torch.manual_seed(seed)
-    words = torch.randn(WORDS, WIDTH, dtype=torch.float64)
+    words = torch.randn(WORDS, width, dtype=torch.float64)
     words[0] = 0
-    model = make(name, FEATURES, words, CLASSES, settings).double().eval()
+    return {
+        "image": Images(FEATURES),
+        "words": Vocabulary(tuple("abcdefg"), words.numpy(), f"random, {width}-d", None),
+    }
+
+
+def network(name, settings, seed=0, task=SINGLE):
+    """A network in float64 with every number drawn, those of its scale too; dropout is off."""
+    model = registry.spec(name).build(task, encoders(seed), settings).double().eval()
     model.scale.mean.copy_(torch.randn(FEATURES))
     model.scale.scale.copy_(torch.rand(FEATURES) + 0.5)
     if name != "image":
@@ -63,7 +91,7 @@ def pooled(vectors, how, width):
 
 
 def text(values, tokens, settings):
-    """ψ(s) of section 3.2, counted from its centre."""
+    """ψ(s) of equations 7 to 9, minus the centre."""
     rows = [values["text.lookup.weight"][token] for token in tokens if token]
     shift = values["text.centre"] if rows else 0
     return pooled(rows, settings.pooling, values["text.lookup.weight"].shape[1]) - shift
@@ -87,7 +115,8 @@ def low_rank(values, x):
 def logits(name, values, batch, settings):
     """The logits of each post."""
     out = []
-    for features, tokens, (seen, told), _ in zip(*(part.numpy() for part in batch), strict=True):
+    pixels, words = (batch.inputs[key].numpy() for key in ("image", "words"))
+    for features, tokens, (seen, told) in zip(pixels, words, batch.present.numpy(), strict=True):
         gamma, psi = image(values, features), None
         if name == "image":
             out.append(values["last.bias"] + (values["last.weight"] @ gamma if seen else 0))
@@ -98,7 +127,7 @@ def logits(name, values, batch, settings):
         else:
             pair = [projected(values, features), psi]
             if settings.missing == "zero":
-                zero = -values["text.centre"]  # as the paper counts, without a centre
+                zero = -values["text.centre"]  # as in the paper, which subtracts no centre
                 there = [one if is_there else zero for one, is_there in zip(pair, (seen, told), strict=True)]
             else:
                 there = [vector for vector, is_there in zip(pair, (seen, told), strict=True) if is_there]
@@ -107,13 +136,25 @@ def logits(name, values, batch, settings):
     return np.array(out)
 
 
-def probabilities(scores):
+def softmax(scores):
     """softmax, row by row."""
     return np.array([[math.exp(s) for s in row] for row in scores]) / np.exp(scores).sum(-1, keepdims=True)
 
 
-def nll(scores, labels):
-    return [-math.log(p[label]) for p, label in zip(probabilities(scores), labels, strict=True)]
+def sigmoid(scores):
+    """1 / (1 + e^−z), label by label."""
+    return np.array([[1 / (1 + math.exp(-z)) for z in row] for row in scores])
+
+
+def nll(scores, target):
+    """The negative log-likelihood of each post: of its class, or the mean over its labels."""
+    target = np.asarray(target)
+    if target.ndim == 1:
+        return [-math.log(p[label]) for p, label in zip(softmax(scores), target, strict=True)]
+    return [
+        -np.mean([math.log(p if y else 1 - p) for p, y in zip(row, labels, strict=True)])
+        for row, labels in zip(sigmoid(scores), target, strict=True)
+    ]
 
 
 def apart(gamma, psi, others):
@@ -122,14 +163,23 @@ def apart(gamma, psi, others):
     return sum(-math.log(near / (near + math.exp(-math.dist(gamma, other)))) for other in others)
 
 
-def common_loss(values, batch, drawn, settings):
-    """Equation 14, the mean over the posts: λ · NLL, and equation 13 for posts with both and others."""
-    likelihoods = nll(logits("common", values, batch, settings), batch.label.tolist())
-    total = 0.0
+def common_loss(values, batch, settings):
+    """Equation 14, each term a mean over the labelled posts that have it.
+
+    λ · NLL of every post, and equation 13 of those with image, text and texts of other classes.
+    """
+    likelihoods = nll(logits("common", values, batch, settings), batch.target)
+    held, distances = [], []
     for row, likelihood in enumerate(likelihoods):
-        total += settings.weight * likelihood
-        if batch.present[row].all() and (drawn[row] >= 0).all():
-            others = [text(values, batch.tokens[other].numpy(), settings) for other in drawn[row]]
-            gamma = projected(values, batch.image[row].numpy())
-            total += apart(gamma, text(values, batch.tokens[row].numpy(), settings), others)
-    return total / len(likelihoods)
+        if not batch.labelled[row]:
+            continue
+        held.append(likelihood)
+        own = int(batch.inputs["pattern"][row])
+        if batch.present[row].all() and own >= 0:
+            others = [
+                text(values, other, settings) for other in batch.inputs["other_texts"][own].numpy().tolist()
+            ]
+            gamma = projected(values, batch.inputs["image"][row].numpy())
+            psi = text(values, batch.inputs["words"][row].numpy(), settings)
+            distances.append(apart(gamma, psi, others))
+    return settings.weight * sum(held) / max(1, len(held)) + sum(distances) / max(1, len(distances))

@@ -7,20 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baselines.data.batch import Batch
-from baselines.models import LateFusion, TextBased
-from baselines.models.duong2017.parts import Standardise, TextEncoder, dropout, highest_place, pool
-from baselines.settings import NEURAL, Settings
+from baselines.models import registry
+from baselines.models.duong2017.layers import Standardise, TextEncoder, pool
+from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings
+from baselines.models.kernels import argmax, dropout_mask
+from baselines.results import papers
 from tests.baselines import reference
 
-SETTINGS = Settings(hidden=3)
+SETTINGS = {
+    "image": ImageSettings(),
+    "early": FusionSettings(hidden=3),
+    "joint": JointSettings(hidden=3),
+    "common": CommonSettings(hidden=3),
+}
 #: Each way to miss something, twice: text of a post with neither is of one word, then of two.
 GAPS = [[1, 1], [1, 0], [0, 1], [0, 0], [1, 1], [0, 1], [1, 0], [0, 0]]
-
-
-def late():
-    torch.manual_seed(1)
-    words = TextBased(torch.randn(reference.WORDS, 4).double(), torch.randn(3, 4).double())
-    return LateFusion(reference.network("image", SETTINGS), words)
 
 
 @pytest.mark.parametrize(
@@ -38,91 +39,102 @@ def late():
     ],
 )
 def test_logits_are_those_of_the_papers_formulas(name, choices):
-    settings = replace(SETTINGS, **choices)
+    settings = replace(SETTINGS[name], **choices)
     model, batch = reference.network(name, settings), reference.posts(8, present=GAPS)
     expected = reference.logits(name, reference.numbers(model), batch, settings)
-    np.testing.assert_allclose(model(batch).detach().numpy(), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(model(batch)["y"].detach().numpy(), expected, rtol=0, atol=1e-12)
 
 
-def test_late_fusion_multiplies_the_two_classifiers():
-    """The most likely class is that of the largest product of section 3.3.1, P(y|i) · P(y|s)."""
-    model, batch = late(), reference.posts(40)
-    with torch.no_grad():
-        image = reference.probabilities(model.image(batch).numpy())
-        text = reference.probabilities(model.text(batch).numpy())
-        found = torch.softmax(model(batch), -1).numpy()
-    product = image * text
-    assert found.argmax(-1).tolist() == product.argmax(-1).tolist()
-    np.testing.assert_allclose(found, product / product.sum(-1, keepdims=True), rtol=0, atol=1e-12)
-    # Neither classifier alone would do.
-    assert (image.argmax(-1) != product.argmax(-1)).any()
-    assert (text.argmax(-1) != product.argmax(-1)).any()
+@pytest.mark.parametrize("name", reference.NEURAL)
+def test_the_strict_preset_has_the_papers_formulas_without_scale_and_centre(name):
+    """Measured on posts, a network of the preset `duong2017` still reads γ and ψ as they come."""
+    strict = replace(SETTINGS[name], **papers.preset("duong2017", "reddit-emotion")[name])
+    batch = reference.posts(8, present=GAPS)
+    model = registry.spec(name).build(reference.SINGLE, reference.encoders(), strict).double().eval()
+    model.measure(batch)
+    values = reference.numbers(model)
+    assert (values["scale.mean"] == 0).all() and (values["scale.scale"] == 1).all()
+    assert name == "image" or (values["text.centre"] == 0).all()
+    expected = reference.logits(name, values, batch, strict)
+    np.testing.assert_allclose(model(batch)["y"].detach().numpy(), expected, rtol=0, atol=1e-12)
 
 
-def test_late_fusion_leaves_the_factor_of_what_is_missing_out():
-    model = late()
-    batch = reference.posts(3, present=[[1, 0], [0, 1], [0, 0]])
-    with torch.no_grad():
-        found = torch.softmax(model(batch), -1).numpy()
-        image = torch.softmax(model.image(batch), -1).numpy()
-        text = torch.softmax(model.text(batch), -1).numpy()
-    np.testing.assert_allclose(found, [image[0], text[1], [1 / 3] * 3], rtol=0, atol=1e-12)
-
-
-def model_of(name):
-    return late() if name == "late" else reference.network(name, SETTINGS)
+def test_our_own_preset_measures_scale_and_centre():
+    batch = reference.posts(8, present=GAPS)
+    spec = registry.spec("joint")
+    model = spec.build(reference.SINGLE, reference.encoders(), SETTINGS["joint"]).double()
+    model.measure(batch)
+    features = batch.inputs["image"][batch.present[:, 0]]
+    torch.testing.assert_close(model.scale.mean, features.mean(0))
+    words = torch.from_numpy(reference.encoders()["words"].start)
+    texts = [words[ids[ids > 0]].amax(0) for ids in batch.inputs["words"][batch.present[:, 1]]]
+    torch.testing.assert_close(model.text.centre, torch.stack(texts).mean(0))
 
 
 @pytest.mark.slow
 @given(
-    name=st.sampled_from((*NEURAL, "late")),
+    name=st.sampled_from(reference.NEURAL),
     gone=st.sampled_from(((True, False), (False, True), (False, False))),
     image=st.lists(st.floats(-1e4, 1e4), min_size=reference.FEATURES, max_size=reference.FEATURES),
     tokens=st.lists(st.integers(0, reference.WORDS - 1), min_size=4, max_size=4),
     missing=st.sampled_from(("mask", "zero")),
 )
-def test_what_a_masked_modality_holds_cannot_change_the_logits(name, gone, image, tokens, missing):
-    settings = replace(SETTINGS, missing=missing)
-    model = late() if name == "late" else reference.network(name, settings)
+def test_the_input_of_a_missing_modality_cannot_change_the_logits(name, gone, image, tokens, missing):
+    settings = SETTINGS[name]
+    if name in ("joint", "common"):
+        settings = replace(settings, missing=missing)
+    model = reference.network(name, settings)
     batch = reference.posts(2, present=[gone, (True, True)])
     seen, told = gone
-    other = Batch(*(part.clone() for part in batch))
+    other = batch.map(torch.clone)
     if not seen:
-        other.image[0] = torch.tensor(image, dtype=torch.float64)
+        other.inputs["image"][0] = torch.tensor(image, dtype=torch.float64)
     if not told:
-        other.tokens[0] = torch.tensor(tokens)
+        other.inputs["words"][0] = torch.tensor(tokens)
     with torch.no_grad():
-        assert torch.equal(model(other), model(batch))
+        assert torch.equal(model(other)["y"], model(batch)["y"])
 
 
-@pytest.mark.parametrize("name", [*NEURAL, "late"])
+@pytest.mark.parametrize("name", reference.NEURAL)
 def test_padding_and_the_other_posts_of_a_batch_change_nothing(name):
-    model, batch = model_of(name), reference.posts(8, present=GAPS)
-    longer = batch._replace(tokens=torch.nn.functional.pad(batch.tokens, (0, 3)))
+    model, batch = reference.network(name, SETTINGS[name]), reference.posts(8, present=GAPS)
+    padded = torch.nn.functional.pad(batch.inputs["words"], (0, 3))
+    longer = batch._replace(inputs=batch.inputs | {"words": padded})
     with torch.no_grad():
-        whole = model(batch)
-        torch.testing.assert_close(model(longer), whole, rtol=0, atol=1e-12)
+        whole = model(batch)["y"]
+        torch.testing.assert_close(model(longer)["y"], whole, rtol=0, atol=1e-12)
         for row in range(8):
-            alone = Batch(*(part[row : row + 1] for part in batch))
-            torch.testing.assert_close(model(alone)[0], whole[row], rtol=0, atol=1e-12)
+            alone = model(batch.slice(row, row + 1))["y"]
+            torch.testing.assert_close(alone[0], whole[row], rtol=0, atol=1e-12)
 
 
 def test_words_are_pooled_without_the_padding():
     words = torch.tensor([[0.0, 0.0], [-3.0, 2.0], [-1.0, -4.0]])
     tokens = torch.tensor([[1, 2, 0], [2, 0, 0], [0, 0, 0]])
-    highest = TextEncoder(words, "max").eval()(tokens)
+    highest = TextEncoder(words, "max", 0.25).eval()(tokens)
     assert highest.tolist() == [[-1.0, 2.0], [-1.0, -4.0], [0.0, 0.0]]
-    mean = TextEncoder(words, "mean").eval()(tokens)
+    mean = TextEncoder(words, "mean", 0.25).eval()(tokens)
     assert mean.tolist() == [[-2.0, -1.0], [-1.0, -4.0], [0.0, 0.0]]
 
 
-def test_texts_are_counted_from_the_centre_of_the_training_texts():
+def of_texts(tokens):
+    """Posts with these ids of words and no image."""
+    there = torch.tensor([[False, bool(any(row))] for row in tokens])
+    n = len(tokens)
+    target, labelled = torch.zeros(n, dtype=torch.int64), torch.ones(n, dtype=torch.bool)
+    return Batch({"words": torch.tensor(tokens)}, there, target, labelled)
+
+
+def test_the_mean_of_the_training_texts_is_subtracted():
     words = torch.tensor([[0.0, 0.0], [-3.0, 2.0], [-1.0, -4.0]])
-    encoder = TextEncoder(words, "max")
-    encoder.measure(torch.tensor([[1, 2], [2, 0]]))
+    encoder = TextEncoder(words, "max", 0.25)
+    encoder.measure(of_texts([[1, 2], [2, 0], [0, 0]]))
     assert encoder.training
     assert encoder.centre.tolist() == [-1.0, -1.0]
     assert encoder.eval()(torch.tensor([[1, 2], [2, 2], [0, 0]])).tolist() == [[0, 3], [0, -3], [0, 0]]
+    plain = TextEncoder(words, "max", 0.25, centre=False)
+    plain.measure(of_texts([[1, 2], [2, 0]]))
+    assert plain.centre.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.slow
@@ -135,19 +147,19 @@ def test_the_place_of_the_maximum_is_that_of_the_library(length, dtype, seed):
     real[1, length // 2 + 1 :] = False
     keep = (torch.rand(2, length, 5) > 0.3).byte()
     left = (vectors * keep).masked_fill(~real, -torch.inf).amax(-2)
-    place = highest_place(vectors.clone(), keep, real)
+    place = argmax(vectors.clone(), keep, real)
     assert torch.equal((vectors * keep).gather(-2, place).squeeze(-2), left)
 
 
 def test_only_the_highest_word_of_a_component_is_trained():
-    encoder = TextEncoder(torch.tensor([[0.0, 0.0], [-3.0, 2.0], [-1.0, -4.0]])).eval()
+    encoder = TextEncoder(torch.tensor([[0.0, 0.0], [-3.0, 2.0], [-1.0, -4.0]]), "max", 0.25).eval()
     encoder(torch.tensor([[1, 2, 2, 0]])).sum().backward()
     assert encoder.lookup.weight.grad.tolist() == [[0, 0], [0, 1], [1, 0]]
 
 
-def test_what_dropout_takes_is_neither_the_maximum_nor_trained():
+def test_a_component_that_dropout_sets_to_0_is_neither_the_maximum_nor_trained():
     torch.manual_seed(0)
-    encoder = TextEncoder(torch.tensor([[0.0] * 400, [1.0] * 400, [-1.0] * 400]), dropout=0.5)
+    encoder = TextEncoder(torch.tensor([[0.0] * 400, [1.0] * 400, [-1.0] * 400]), "max", dropout=0.5)
     found = encoder(torch.tensor([[1, 2]]))
     assert sorted(found.unique().tolist()) == [0, 2]  # 1 kept and doubled; else a 0, above -1
     found.sum().backward()
@@ -164,31 +176,51 @@ def test_pooling_nothing_gives_zeros_and_no_gradient(how):
 
 
 def test_the_row_of_the_padding_is_never_trained():
-    encoder = TextEncoder(torch.ones(3, 2), "mean")
+    encoder = TextEncoder(torch.ones(3, 2), "mean", 0.25)
     encoder(torch.tensor([[1, 0, 0]])).sum().backward()
     assert encoder.lookup.weight.grad.tolist() == [[0, 0], [pytest.approx(1, abs=0.4)] * 2, [0, 0]]
 
 
-def test_features_are_brought_to_mean_0_one_variance_and_a_mean_square_norm_of_16():
+def of_features(features, present=None):
+    """Posts with these features and no text."""
+    n = len(features)
+    seen = torch.ones(n, dtype=torch.bool) if present is None else torch.tensor(present)
+    there = torch.stack([seen, torch.zeros(n, dtype=torch.bool)], -1)
+    target, labelled = torch.zeros(n, dtype=torch.int64), torch.ones(n, dtype=torch.bool)
+    return Batch({"image": features}, there, target, labelled)
+
+
+def test_features_get_mean_0_equal_variances_and_a_mean_square_norm_of_16():
     features = torch.from_numpy(np.random.default_rng(0).normal((5, -300), (0.1, 40), (500, 2)))
     scale = Standardise(2).double()
-    scale.measure(features)
+    scale.measure(of_features(features))
     out = scale(features).numpy()
     np.testing.assert_allclose(out.mean(0), [0, 0], atol=1e-4)
     np.testing.assert_allclose(out.std(0), [8**0.5] * 2, rtol=1e-4)
     assert (out**2).sum(1).mean() == pytest.approx(16, rel=1e-4)
 
 
+def test_the_scale_is_measured_on_the_images_that_are_there():
+    scale = Standardise(1)
+    scale.measure(of_features(torch.tensor([[1.0], [3.0], [700.0]]), [True, True, False]))
+    assert scale.mean.tolist() == [2.0]
+    scale.measure(of_features(torch.tensor([[9.0]]), [False]))
+    assert scale.mean.tolist() == [2.0]
+    raw = Standardise(1, on=False)
+    raw.measure(of_features(torch.tensor([[1.0], [3.0]])))
+    assert raw(torch.tensor([[7.0]])).tolist() == [[7.0]]
+
+
 def test_a_feature_that_never_changes_stays_finite():
     scale = Standardise(1)
-    scale.measure(torch.full((3, 1), 7.0))
+    scale.measure(of_features(torch.full((3, 1), 7.0)))
     assert scale(torch.full((1, 1), 7.0)).item() == 0
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5])
 def test_dropout_keeps_its_share_and_the_expectation(p):
     torch.manual_seed(0)
-    keep, scale = dropout(torch.zeros(400, 1001), p)  # 1001 is no multiple of 8
+    keep, scale = dropout_mask(torch.zeros(400, 1001), p)  # 1001 is no multiple of 8
     out = keep * scale
     assert (out != 0).double().mean().item() == pytest.approx(1 - p, abs=0.004)
     assert out.double().mean().item() == pytest.approx(1, abs=0.006)
@@ -196,10 +228,20 @@ def test_dropout_keeps_its_share_and_the_expectation(p):
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean"])
-def test_dropout_draws_anew_and_rests_in_evaluation(pooling):
+def test_dropout_draws_anew_and_is_off_in_evaluation(pooling):
     torch.manual_seed(0)
-    encoder, tokens = TextEncoder(torch.randn(3, 64), pooling), torch.tensor([[1, 2]])
+    encoder, tokens = TextEncoder(torch.randn(3, 64), pooling, 0.25), torch.tensor([[1, 2]])
     assert not torch.equal(encoder(tokens), encoder(tokens))
     assert torch.equal(encoder.eval()(tokens), encoder(tokens))
-    keep, scale = dropout(torch.zeros(64), 0)
+    keep, scale = dropout_mask(torch.zeros(64), 0)
     assert (keep.tolist(), scale) == ([1] * 64, 1.0)
+
+
+def test_words_that_training_never_saw_are_appended_to_the_lookup():
+    model = reference.network("joint", SETTINGS["joint"])
+    batch = reference.posts(4)
+    before = model(batch)["y"]
+    model.add_words(torch.full((2, reference.WIDTH), 100.0))
+    assert torch.equal(model(batch)["y"], before)
+    batch.inputs["words"][0, 0] = reference.WORDS + 1
+    assert not torch.equal(model(batch)["y"][0], before[0])
