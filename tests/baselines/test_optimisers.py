@@ -1,12 +1,14 @@
 import pytest
 import torch
+from torch import nn
 
-from baselines.training.sgd import Sgd
+from baselines.models.base import Group, Optimiser
+from baselines.training.optimisers import Sgd, optimiser_of
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_steps_are_those_of_the_library(momentum, decay):
+def test_steps_of_sgd_are_those_of_the_library(momentum, decay):
     torch.manual_seed(0)
     first = [torch.randn(3, 4), torch.randn(4), torch.randn(2)]
     ours, theirs = ([value.clone().requires_grad_() for value in first] for _ in range(2))
@@ -31,3 +33,105 @@ def test_a_sparse_gradient_moves_the_numbers_it_names_without_decay():
         table.gather(0, torch.tensor([[1, 2], [1, 1]]), sparse_grad=True).sum().backward()
         optimiser.step()
     assert table.tolist() == [[0, 0], [-2, -1], [0, -1]]
+
+
+NAMES = ("first.weight", "first.bias", "words.weight")
+
+
+def start():
+    torch.manual_seed(0)
+    return {name: torch.randn(3, 2).requires_grad_() for name in NAMES}
+
+
+def loss(values):
+    return sum(((i + 1) * value.sin() ** 2).sum() for i, value in enumerate(values.values()))
+
+
+LIBRARY = {
+    "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_groups_have_rates_and_decays_of_their_own_and_scale_together(kind):
+    """As the library does it with parameter groups and a schedule; SGD's momentum is that of the rest."""
+    wanted = Optimiser(
+        kind,
+        lr=0.1,
+        momentum=0.9,
+        weight_decay=0.01,
+        groups=(Group("words", 0.3, 0.05), Group("bias", 0.2)),
+    )
+    ours, theirs = start(), start()
+    steps = optimiser_of(wanted, ours, {})
+    of_words, of_bias = ({"momentum": 0.0} if kind == "sgd" else {} for _ in range(2))
+    library = LIBRARY[kind](
+        [
+            {"params": [theirs["first.weight"]], "lr": 0.1, "weight_decay": 0.01},
+            {"params": [theirs["words.weight"]], "lr": 0.3, "weight_decay": 0.05} | of_words,
+            {"params": [theirs["first.bias"]], "lr": 0.2, "weight_decay": 0.0} | of_bias,
+        ]
+    )
+    rates = [group["lr"] for group in library.param_groups]
+    for scale in (1.0, 1.0, 0.5, 0.25):
+        loss(ours).backward()
+        steps.step(scale)
+        assert all(value.grad is None for value in ours.values())
+        for group, rate in zip(library.param_groups, rates, strict=True):
+            group["lr"] = rate * scale
+        loss(theirs).backward()
+        library.step()
+        library.zero_grad()
+    for name in NAMES:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_a_group_with_rate_0_is_frozen_even_by_decay_and_can_be_trained_later(kind):
+    values, first = start(), start()
+    frozen = Optimiser(kind, lr=0.1, momentum=0.9, weight_decay=0.5, groups=(Group("words", 0.0, 0.5),))
+    steps = optimiser_of(frozen, values, {})
+    for _ in range(2):
+        loss(values).backward()
+        steps.step()
+    assert torch.equal(values["words.weight"], first["words.weight"])
+    assert not torch.equal(values["first.weight"], first["first.weight"])
+    optimiser = optimiser_of(Optimiser(kind, lr=0.1), values, {})
+    loss(values).backward()
+    optimiser.step()
+    assert not torch.equal(values["words.weight"], first["words.weight"])
+
+
+def test_a_parameter_belongs_to_the_first_group_that_matches():
+    values, first = start(), start()
+    wanted = Optimiser("sgd", lr=1.0, groups=(Group("first.b", 0.0), Group("first", 0.5)))
+    steps = optimiser_of(wanted, values, {})
+    sum(value.sum() for value in values.values() if value.requires_grad).backward()
+    steps.step()
+    moved = {name: (first[name] - values[name]).mean().item() for name in NAMES}
+    assert moved == {
+        "first.weight": pytest.approx(0.5),
+        "first.bias": 0,
+        "words.weight": pytest.approx(1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sparse"),
+    [
+        (Optimiser("sgd", 0.1, groups=(Group("words", 0.2),)), True),
+        (Optimiser("sgd", 0.1, momentum=0.9, weight_decay=0.1, groups=(Group("words", 0.2),)), True),
+        (Optimiser("sgd", 0.1), True),
+        (Optimiser("sgd", 0.1, momentum=0.9), False),
+        (Optimiser("sgd", 0.1, weight_decay=0.1), False),
+        (Optimiser("sgd", 0.1, groups=(Group("words", 0.2, 0.1),)), False),
+        (Optimiser("adam", 0.1), False),
+        (Optimiser("adamw", 0.1), False),
+    ],
+)
+def test_gradients_of_embeddings_are_sparse_only_where_sgd_has_neither_momentum_nor_decay(wanted, sparse):
+    lookup = nn.Embedding(3, 2)
+    optimiser_of(wanted, start() | {"words.weight": lookup.weight}, {"words.weight": lookup})
+    assert lookup.sparse == sparse

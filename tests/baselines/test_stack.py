@@ -1,37 +1,49 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from baselines.models import make
-from baselines.settings import NEURAL, Settings
-from baselines.training.stack import Stack
+from baselines.data.batch import Batch
+from baselines.models import registry
+from baselines.models.base import own_terms, total
+from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings
+from baselines.training.loop import Stack
 from tests.baselines import reference
 
-SETTINGS = Settings(hidden=3, negatives=2, dropout=0.0)
+SETTINGS = {
+    "image": ImageSettings(),
+    "early": FusionSettings(hidden=3, dropout=0.0),
+    "joint": JointSettings(hidden=3, dropout=0.0),
+    "common": CommonSettings(hidden=3, negatives=2, dropout=0.0),
+}
+NAMES = reference.NEURAL
 
 
 def networks(name, number):
-    return [reference.network(name, SETTINGS, seed) for seed in range(number)]
+    return [reference.network(name, SETTINGS[name], seed) for seed in range(number)]
 
 
-def stacked(batches):
+def batches(number, n=5, g=2, **more):
+    return [reference.with_other_texts(reference.posts(n, seed, **more), g, seed) for seed in range(number)]
+
+
+def stacked(every):
     """Return the batches of several networks as one, with a first dimension of networks."""
-    return type(batches[0])(*(torch.stack(parts) for parts in zip(*batches, strict=True)))
+    inputs = {name: torch.stack([one.inputs[name] for one in every]) for name in every[0].inputs}
+    return Batch(inputs, *(torch.stack(parts) for parts in zip(*(one[1:] for one in every), strict=True)))
 
 
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", NAMES)
 def test_stacked_networks_lose_and_learn_as_each_alone(name):
-    models = networks(name, 3)
-    g = models[0].negatives_per_post
-    batches = [reference.posts(5, seed) for seed in range(3)]
-    drawn = [reference.negatives(5, max(1, g), seed)[:, :g] for seed in range(3)]
     expected, gradients = [], []
-    for model, batch, negatives in zip(models, batches, drawn, strict=True):
-        loss = model.loss(batch, negatives)
+    given = batches(3, unlabelled=(1,))
+    for model, batch in zip(networks(name, 3), given, strict=True):
+        loss = total(model.terms(batch))
         expected.append(loss.item())
         gradients.append(torch.autograd.grad(loss, list(model.parameters())))
     stack = Stack(networks(name, 3))
     stack.train(True)
-    found = stack.losses(stacked(batches), torch.stack(drawn))
+    found = stack.losses(stacked(given), own_terms)
     assert found.tolist() == pytest.approx(expected, rel=1e-12)
     together = torch.autograd.grad(found.sum(), list(stack.parameters().values()))
     for number, gradient in enumerate(together):
@@ -40,22 +52,23 @@ def test_stacked_networks_lose_and_learn_as_each_alone(name):
 
 
 @pytest.mark.parametrize("size", [1, 3])
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_of_a_stack_are_those_of_its_networks(name, size):
     batch = reference.posts(present=[[1, 1], [1, 0], [0, 1]] * 2)
-    expected = torch.stack([model(batch) for model in networks(name, size)]).detach()
+    expected = torch.stack([model(batch)["y"] for model in networks(name, size)]).detach()
     stack = Stack(networks(name, size))
     stack.train(False)
-    torch.testing.assert_close(stack.logits(batch), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(stack.logits(batch, "y"), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_networks_state_is_a_copy_under_the_models_own_names(size):
+def test_a_network_s_state_is_a_copy_under_the_model_s_own_names(size):
     models = networks("common", size)
     stack = Stack(networks("common", size))
     state = stack.state(size - 1)
     assert set(state) == set(models[-1].state_dict())
-    fresh = make("common", reference.FEATURES, torch.zeros(reference.WORDS, 4), 3, SETTINGS).double()
+    build = registry.spec("common").build
+    fresh = build(reference.SINGLE, reference.encoders(5), SETTINGS["common"]).double()
     fresh.load_state_dict(state)
     batch = reference.posts()
     torch.testing.assert_close(fresh.eval()(batch), models[-1](batch), rtol=0, atol=1e-12)
@@ -65,19 +78,34 @@ def test_a_networks_state_is_a_copy_under_the_models_own_names(size):
     assert torch.equal(state["classify.1.weight"], models[-1].state_dict()["classify.1.weight"])
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_network_of_a_stack_can_be_given_another_s_numbers(size):
+    stack = Stack(networks("joint", size))
+    other = reference.network("joint", SETTINGS["joint"], seed=7)
+    stack.load(size - 1, other.state_dict())
+    batch = reference.posts()
+    stack.train(False)
+    torch.testing.assert_close(stack.logits(batch, "y")[-1], other(batch)["y"], rtol=0, atol=1e-12)
+    if size > 1:
+        first = networks("joint", 1)[0]
+        torch.testing.assert_close(stack.logits(batch, "y")[0], first(batch)["y"], rtol=0, atol=1e-12)
+
+
 def test_each_network_of_a_stack_has_dropout_of_its_own():
-    settings = Settings(hidden=3, dropout=0.5)
+    settings = replace(SETTINGS["joint"], dropout=0.5)
     stack = Stack([reference.network("joint", settings, 0) for _ in range(2)])
     stack.train(True)
     batch = reference.posts(40)
-    losses = stack.losses(stacked([batch, batch]), batch.tokens.new_zeros(2, 40, 0))
+    losses = stack.losses(stacked([batch, batch]), own_terms)
     assert losses[0].item() != losses[1].item()
 
 
-def test_one_network_alone_has_sparse_gradients_of_its_words_and_a_stack_dense_ones():
-    drawn = reference.negatives(5, 2)
-    for size in (1, 2):
-        stack = Stack(networks("common", size))
-        stack.losses(stacked([reference.posts(5)] * size), torch.stack([drawn] * size)).sum().backward()
-        [words] = [value for name, value in stack.parameters().items() if "lookup" in name]
-        assert words.grad.is_sparse == (size == 1)
+def test_only_a_network_alone_has_lookups_whose_gradients_may_be_sparse():
+    alone, two = Stack(networks("common", 1)), Stack(networks("common", 2))
+    [(name, lookup)] = alone.embeddings().items()
+    assert name == "text.lookup.weight"
+    assert name in alone.parameters()
+    assert two.embeddings() == {}
+    lookup.sparse = True
+    alone.losses(stacked(batches(1)), own_terms).sum().backward()
+    assert alone.parameters()[name].grad.is_sparse
