@@ -84,9 +84,8 @@ class OtherTexts:
         fits = task.disjoint(patterns, posts.target) & posts.present[:, TEXT] & posts.labelled
         self.count = fits.sum(1)  # [P]
         self.number = number
-        self._rows = torch.argsort(fits.int(), dim=1, descending=True, stable=True)[
-            :, : int(self.count.max())
-        ]
+        widest = max(1, int(self.count.max()))  # a column to draw from even where nothing fits
+        self._rows = torch.argsort(fits.int(), dim=1, descending=True, stable=True)[:, :widest]
         read = torch.unique(self.pattern[posts.labelled & posts.present.all(1)])
         if len(read) and not (self.count[read] > 0).any():
             raise BaselineError(
@@ -98,7 +97,7 @@ class OtherTexts:
         """Return training rows, int64[P, number]; those of a pattern without a fitting text mean nothing."""
         share = torch.rand((len(self.count), self.number), generator=drawer).to(self.count.device)
         place = (share * self.count.unsqueeze(-1)).long()
-        return self._rows.gather(1, place.clamp(max=max(0, self._rows.shape[1] - 1)))
+        return self._rows.gather(1, place)
 
     def missing(self, posts: Batch) -> int:
         """Return how many labelled posts with image and text no other text fits."""
