@@ -126,6 +126,7 @@ def test_the_models_learn_what_can_be_learnt(name, several):
     assert -0.7 < one.likelihood < 0
 
 
+@pytest.mark.slow
 def test_the_score_of_an_epoch_is_the_task_s_headline_metric_on_validation():
     for several in (False, True):
         given = data(several=several)
@@ -225,6 +226,7 @@ def test_a_split_longer_than_a_chunk_is_scored_whole(monkeypatch):
         assert one.score == other.score
 
 
+@pytest.mark.slow
 def test_unlabelled_posts_change_nothing_of_a_model_that_reads_labelled_ones():
     given = data(unlabelled=12)
     without = replace(given, train=given.train.slice(0, 48), texts=given.texts | {"train": [""] * 48})
@@ -293,6 +295,7 @@ def stage(epochs=2, **more):
     return Stage(epochs=epochs, **(known | more))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_second_stage_starts_from_what_the_first_kept(seeds):
     """A second stage that moves nothing returns the first one's network."""
