@@ -83,7 +83,7 @@ def given(changes: Iterable[str]) -> dict[str, dict[str, Value]]:
 
     Raises `BaselineError` for an unknown model or key, or a value that isn't one.
     """
-    from baselines.models.settings import changed
+    from baselines.models.settings import known_key, parsed
 
     found: dict[str, dict[str, Value]] = {}
     for change in changes:
@@ -93,10 +93,14 @@ def given(changes: Iterable[str]) -> dict[str, dict[str, Value]]:
         kinds = {model: kind for model in models if (kind := settings_of(model)) is not None}
         if not kinds:
             raise BaselineError(f"--set {change}: {name} has no settings: it is made of two other rows")
-        able = {model: kind for model, kind in kinds.items() if key in {one.name for one in fields(kind)}}
-        for model, kind in (able or dict([next(iter(kinds.items()))])).items():
-            value = getattr(changed(kind(), key, text, model=model), key)
-            found.setdefault(model, {})[key] = value
+        known_key(key, kinds.values(), model=name)
+        for model, kind in kinds.items():
+            if key in {one.name for one in fields(kind)}:
+                found.setdefault(model, {})[key] = parsed(kind, key, text, model=model)
+    for model, values in found.items():  # together: minn and maxn contradict each other's defaults
+        own = settings_of(model)
+        assert own is not None
+        own(**values)
     return found
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -90,19 +90,32 @@ def changed(settings: ModelSettings, key: str, value: str | Value, *, model: str
 
     Raises `BaselineError` for an unknown key or a value of another type. `model` is named in the message.
     """
-    known = [one.name for one in fields(settings)]
-    where = f"{model}.{key}" if model else key
+    known_key(key, [type(settings)], model=model)
+    found = parsed(type(settings), key, value, model=model) if isinstance(value, str) else value
+    return replace(settings, **{key: found})
+
+
+def parsed(kind: type[ModelSettings], key: str, text: str, *, model: str = "") -> Value:
+    """Read a string as the type of a setting, whatever its range. Raises `BaselineError` for another type."""
+    hint = get_type_hints(kind)[key]
+    found: Any = _read(text, hint)
+    if found is _WRONG:
+        options = _options(hint)
+        wanted = " or ".join(map(str, options)) if options else _named(hint)
+        where = f"{model}.{key}" if model else key
+        raise BaselineError(f"--set {where}={text}: {text!r} is not {wanted}")
+    value: Value = found
+    return value
+
+
+def known_key(key: str, kinds: Iterable[type[ModelSettings]], *, model: str = "") -> None:
+    """Raise `BaselineError` for a key that none of these settings has."""
+    known = list(dict.fromkeys(one.name for kind in kinds for one in fields(kind)))
     if key not in known:
         near = difflib.get_close_matches(key, known, 1)
         meant = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(known)}"
+        where = f"{model}.{key}" if model else key
         raise BaselineError(f"--set {where}: {model or 'the model'} has no setting {key!r}; {meant}")
-    kind = get_type_hints(type(settings))[key]
-    found = _read(value, kind) if isinstance(value, str) else value
-    if found is _WRONG:
-        options = _options(kind)
-        wanted = " or ".join(map(str, options)) if options else _named(kind)
-        raise BaselineError(f"--set {where}={value}: {value!r} is not {wanted}")
-    return replace(settings, **{key: found})
 
 
 _WRONG = object()
