@@ -51,9 +51,7 @@ def checkpoint(model, features=5, source=None, seed=0, task=TASK):
         state["scale.mean"], state["scale.scale"] = torch.rand(features), torch.rand(features) + 0.5
     states = {name: encoder.state() for name, encoder in encoders.items()}
     own = source if "image" in spec.reads else None
-    return Checkpoint(
-        model, task, settings, seed, state, states, "f" * 64, 7, 0.5, -1.25, 2.0, None, "", own
-    )
+    return Checkpoint(model, task, settings, seed, state, states, "f" * 64, 7, 0.5, -1.25, 2.0, None, "", own)
 
 
 def posts(texts=TEXTS, features=5):

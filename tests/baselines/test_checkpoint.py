@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from baselines.settings import MODELS, Settings, TextSettings
 
 from affectory.core.errors import BaselineError
-from baselines.settings import MODELS, Settings, TextSettings
 from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read
 from tests.baselines import networks
 

@@ -133,8 +133,8 @@ def test_the_target_of_an_unlabelled_post_has_no_weight(name, several):
         model = reference.network(name, SETTINGS[name], task=task(several))
         batch = reference.posts(present=GAPS, several=several, unlabelled=(4,))
         batch = reference.with_other_texts(batch, 2)
-        batch.target[4] = (1 - batch.target[4] if several else (batch.target[4] + 1) % 3) if change else (
-            batch.target[4]
+        batch.target[4] = (
+            (1 - batch.target[4] if several else (batch.target[4] + 1) % 3) if change else (batch.target[4])
         )
         loss = total(model.terms(batch))
         return loss, torch.autograd.grad(loss, list(model.parameters()))

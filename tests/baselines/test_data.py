@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from baselines.settings import MODELS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ from baselines import pipeline
 from baselines.data import inputs
 from baselines.data.release import SPLITS, Part, Release, checked, folds, load
 from baselines.results.schema import LeftOut
-from baselines.settings import MODELS
 from tests.baselines import small
 
 CLASSES = ("joy", "fear", "anger")

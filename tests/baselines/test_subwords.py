@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 from affectory.encoders.text.subwords import (
     EOS,
     UNSEEN,
+    Ngrams,
     Subwords,
-    TextSettings,
     character_ngrams,
     hashed,
     word_ngrams,
     words,
 )
+from baselines.models.duong2017.text import TextSettings
 from tests.baselines import oracle
 
 TEXTS = ("so happy today!", "So angry, so ANGRY", "naïve café 😀")
@@ -44,8 +45,8 @@ def test_texts_are_prepared_as_in_fasttexts_tutorial():
     assert words("") == [EOS]
 
 
-def test_a_text_stands_for_its_words_its_end_and_its_ngrams():
-    subwords = Subwords.fit(["b a a", "a"], TextSettings(wordNgrams=2, minn=2, maxn=2, bucket=1000))
+def test_the_ids_of_a_text_are_its_words_its_end_and_its_ngrams():
+    subwords = Subwords.fit(["b a a", "a"], Ngrams(wordNgrams=2, minn=2, maxn=2, bucket=1000))
     of_a, of_b = character_ngrams("a", 2, 2, 1000), character_ngrams("b", 2, 2, 1000)
     pairs = tuple(word_ngrams([hashed(w.encode()) for w in ("b", "a", "a", EOS)], 2, 1000))
     assert subwords.learnt == ("a", EOS, "b", *dict.fromkeys((*of_b, *of_a, *pairs)))
@@ -53,29 +54,29 @@ def test_a_text_stands_for_its_words_its_end_and_its_ngrams():
     a, b, end = 2, 4, 3
     where = {piece: i for i, piece in enumerate(subwords.learnt, 2)}
     grams = [[where[g] for g in part] for part in (of_b, of_a, pairs)]
-    assert subwords.encode("b a a") == [b, *grams[0], a, *grams[1], a, *grams[1], end, *grams[2]]
+    assert subwords.ids("b a a") == [b, *grams[0], a, *grams[1], a, *grams[1], end, *grams[2]]
 
 
 def test_an_unknown_word_has_no_row_and_an_unseen_ngram_counts_as_zeros():
-    alone = Subwords.fit(["good day"], TextSettings())
-    assert alone.encode("bad day") == [alone.place("day"), alone.place(EOS)]
-    pairs = Subwords.fit(["good day"], TextSettings(wordNgrams=2))
-    assert pairs.encode("bad day") == [
+    alone = Subwords.fit(["good day"], Ngrams())
+    assert alone.ids("bad day") == [alone.place("day"), alone.place(EOS)]
+    pairs = Subwords.fit(["good day"], Ngrams(wordNgrams=2))
+    assert pairs.ids("bad day") == [
         *(pairs.place("day"), pairs.place(EOS)),
         *(UNSEEN, pairs._ids[next(word_ngrams([hashed(b"day"), hashed(EOS.encode())], 2, 2_000_000))]),
     ]
 
 
 def test_rare_words_have_no_row_unless_they_have_a_vector():
-    subwords = Subwords.fit(["a a b", "a c"], TextSettings(minCount=2), pretrained=["c", "d"])
+    subwords = Subwords.fit(["a a b", "a c"], Ngrams(minCount=2), pretrained=["c", "d"])
     assert subwords.learnt == ("a", EOS, "c", "d")
     assert [subwords.place(word) for word in ("a", "b", "c", "d")] == [2, None, 4, 5]
     assert len(subwords) == 6
 
 
 def test_texts_are_padded_with_zeros():
-    subwords = Subwords.fit(["a b"], TextSettings())
-    assert subwords.encode_all(["a b", "", "b"]).tolist() == [[2, 3, 4], [4, 0, 0], [3, 4, 0]]
+    subwords = Subwords.fit(["a b"], Ngrams())
+    assert subwords.encode(["a b", "", "b"]).tolist() == [[2, 3, 4], [4, 0, 0], [3, 4, 0]]
 
 
 LIKE_PEER = TextSettings(minn=1, maxn=4, wordNgrams=3, bucket=5000, dim=4)
@@ -109,22 +110,22 @@ def test_a_text_is_split_as_the_oracle_splits_what_is_prepared(peer, text):
 @settings(deadline=None, max_examples=100)
 @given(text=UNICODE)
 def test_any_text_has_ids_within_the_rows(text):
-    subwords = Subwords.fit(TEXTS, TextSettings(wordNgrams=2, minn=1, maxn=3, bucket=500))
-    ids = subwords.encode(text)
+    subwords = Subwords.fit(TEXTS, Ngrams(wordNgrams=2, minn=1, maxn=3, bucket=500))
+    ids = subwords.ids(text)
     assert ids
     assert min(ids) >= UNSEEN
     assert max(ids) < len(subwords)
 
 
 def test_a_training_text_has_a_row_for_everything():
-    subwords = Subwords.fit(TEXTS, TextSettings(wordNgrams=3, minn=2, maxn=4, bucket=500))
-    assert UNSEEN not in np.concatenate([subwords.encode(text) for text in TEXTS])
+    subwords = Subwords.fit(TEXTS, Ngrams(wordNgrams=3, minn=2, maxn=4, bucket=500))
+    assert UNSEEN not in np.concatenate([subwords.ids(text) for text in TEXTS])
 
 
 def test_the_oracles_vector_of_a_text_is_the_mean_of_its_rows_for_our_ids(peer):
-    subwords = Subwords.fit(TEXTS, LIKE_PEER)
+    subwords = Subwords.fit(TEXTS, LIKE_PEER.ngrams)
     places = oracle.places(peer, subwords)
     for text in TEXTS:
-        rows = [peer.get_input_vector(places[i - 2]) for i in subwords.encode(text)]
+        rows = [peer.get_input_vector(places[i - 2]) for i in subwords.ids(text)]
         vector = peer.get_sentence_vector(" ".join(words(text)[:-1]))
         assert np.allclose(np.mean(rows, 0), vector, rtol=0, atol=1e-6)

@@ -325,10 +325,8 @@ def test_scores_of_a_class_are_precision_recall_f1_and_support():
 def test_a_metric_of_several_seeds_and_weights_is_that_of_repeated_posts(task, several):
     """Weights of 0, 1, 2 are posts left out, taken once and twice."""
     size = len(task.names)
-    logits, target = drawn(30, size, 3, several)
-    every = torch.stack(
-        [task.probabilities(torch.from_numpy(drawn(30, size, seed)[0])) for seed in (4, 5)]
-    )
+    _, target = drawn(30, size, 3, several)
+    every = torch.stack([task.probabilities(torch.from_numpy(drawn(30, size, seed)[0])) for seed in (4, 5)])
     true = torch.from_numpy(target)
     weights = np.random.default_rng(0).integers(0, 3, (2, 30)).astype(float)
     for name in task.titles:

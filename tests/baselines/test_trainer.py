@@ -3,11 +3,11 @@ import signal
 
 import pytest
 import torch
+from baselines.settings import Settings
+from baselines.training.jobs import Job, run
 
 from affectory.core.errors import BaselineError
 from baselines.run import main
-from baselines.settings import Settings
-from baselines.training.jobs import Job, run
 from tests.programs import at_work
 
 #: A run of a job that takes ten minutes to be read.

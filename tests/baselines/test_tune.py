@@ -5,14 +5,14 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from baselines.settings import Settings, TextSettings
+from baselines.training.fitting import Ask, late, train_all
 
 from affectory.core.errors import BaselineError
 from baselines.data import inputs
 from baselines.data.inputs import Images
 from baselines.data.release import SPLITS, Part, Release
-from baselines.settings import Settings, TextSettings
 from baselines.training import tune
-from baselines.training.fitting import Ask, late, train_all
 from baselines.training.tune import Candidate, Found, grid, search
 from tests.baselines import networks
 
