@@ -178,14 +178,15 @@ def read(path: Path) -> Checkpoint:
             f"the checkpoint {str(path)!r} has version {version}, and this program reads {VERSION}: "
             "repeat the command that trained it"
         )
-    if packed["model"] not in registry.MODELS:
-        raise BaselineError(
-            f"the checkpoint {str(path)!r} is of the model {packed['model']!r}, which this program doesn't "
-            f"have: it has {', '.join(registry.MODELS)}"
-        )
+    for model in (packed["model"], *(part["model"] for part in packed["parts"])):
+        if model not in registry.MODELS:
+            raise BaselineError(
+                f"the checkpoint {str(path)!r} is of the model {model!r}, which this program doesn't "
+                f"have: it has {', '.join(registry.MODELS)}"
+            )
     try:
         return _unpacked(packed, path.parent)
-    except TypeError as error:  # settings of an earlier form of the model
+    except (TypeError, BaselineError) as error:  # settings of an earlier form of the model
         raise BaselineError(
             f"the checkpoint {str(path)!r} has other settings than the model {packed['model']!r} has now "
             f"({error}): repeat the command that trained it"
