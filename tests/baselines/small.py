@@ -42,9 +42,14 @@ def sandbox(datasets, posts=200):
     return card(folder)
 
 
-def release(folder, splits, classes=("joy", "fear"), version="1.0.0"):
-    """Write a release of these rows: split -> rows of at least `post_id` and `label`."""
+def release(folder, splits, classes=("joy", "fear"), version="1.0.0", several=()):
+    """Write a release of these rows: split -> rows of at least `post_id`.
+
+    `label` is the number of a row's class; with `several`, the names of a release of several labels,
+    `labels` are a row's numbers. Without its own a row is unlabelled.
+    """
     (folder / version).mkdir(parents=True)
+    schema = columns.schema(classes, several)
     for split, rows in splits.items():
         whole = [
             ROW
@@ -52,11 +57,40 @@ def release(folder, splits, classes=("joy", "fear"), version="1.0.0"):
             | row
             for row in rows
         ]
-        table = pa.Table.from_pylist(whole, schema=columns.schema(classes))
+        table = pa.Table.from_pylist(whole, schema=schema)
         pq.write_table(table, out := io.BytesIO())
         digest = hashlib.sha256(out.getvalue()).hexdigest()[:12]
         (folder / version / f"{split}-00000-of-00001-{digest}.parquet").write_bytes(out.getvalue())
     return card(folder)
+
+
+#: A word and a colour for each class or label of `learnable`.
+CUES = {"joy": ("sunny", (230, 200, 40)), "fear": ("dark", (20, 20, 40)), "anger": ("red", (220, 20, 20))}
+
+
+def learnable(folder, several=False, sizes=(36, 15, 15), unlabelled=6):
+    """Write a release in which a word and the image's colour tell the class, or each of several labels.
+
+    Every sixth post has no image, every seventh no text. The last `unlabelled` training posts have no label.
+    """
+    names, number = tuple(CUES), 0
+    splits = {}
+    for split, size in zip(("train", "validation", "test"), sizes, strict=True):
+        splits[split] = []
+        for row in range(size):
+            held = [row % 3, *([(row + 1) % 3] if several and row % 2 else [])]
+            words, colours = zip(*(CUES[names[one]] for one in held), strict=True)
+            colour = tuple(sum(parts) // len(parts) + row % 5 for parts in zip(*colours, strict=True))
+            post = {"post_id": f"reddit:{split}{row}", "image_sha256": f"{number:064x}"}
+            if row % 6 != 4:
+                post["image"] = png(*colour)
+            if row % 7 != 3:
+                post["text"] = f"a {' and '.join(words)} day number {row}"
+            if split != "train" or row < size - unlabelled:
+                post |= {"labels": held} if several else {"label": held[0]}
+            splits[split].append(post)
+            number += 1
+    return release(folder, splits, names, several=names if several else ())
 
 
 def png(*colour):
