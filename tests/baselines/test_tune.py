@@ -23,9 +23,7 @@ BASE = {
 
 def texts(*pairs):
     """fastText's candidates: rates with epochs."""
-    return replace(
-        text_model.SPEC, grid=lambda settings: [{"lr": lr, "epoch": epoch} for lr, epoch in pairs]
-    )
+    return replace(text_model.SPEC, grid=lambda settings: [{"lr": lr, "epoch": epoch} for lr, epoch in pairs])
 
 
 @pytest.fixture
