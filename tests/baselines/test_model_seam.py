@@ -105,7 +105,8 @@ def test_the_model_is_a_row_with_scores_in_every_mode(made):
         "warm": True,
     }
     assert (toy.backbone, toy.weights, toy.vectors) == ("resnet18", "random", "random, 4-d")
-    assert (mean.title, mean.settings, toy.stopped, mean.stopped) == ("Mean of two", {}, (), ())
+    assert (mean.title, toy.stopped, mean.stopped) == ("Mean of two", (), ())
+    assert (mean.settings["image.epochs"], mean.settings["text.epoch"]) == (2, 2)
     [pair] = experiment.pairs([made.fold], made.setup)
     assert (pair.first, pair.second, pair.metric) == (0, 1, made.release.task.headline)
 
