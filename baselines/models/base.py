@@ -80,6 +80,11 @@ class Model(nn.Module):
                 module.num_embeddings = len(module.weight)
 
 
+def own_terms(model: Model, batch: Batch) -> Terms:
+    """Return the terms of the model's own loss."""
+    return model.terms(batch)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The parameters whose name contains `part`, with a learning rate and a weight decay of their own.
@@ -145,7 +150,7 @@ class Stage:
     optimiser: Optimiser
     stopping: Validation | LastEpoch
     schedule: StepDecay = StepDecay()
-    terms: Callable[[Any, Batch], Terms] = Model.terms
+    terms: Callable[[Any, Batch], Terms] = own_terms
     other_texts: int = 0
 
 
