@@ -4,9 +4,9 @@
     uv run python -m benchmarks.settings --models text
 
 A setting's score is the mean log-likelihood of the validation posts, over corpora and seeds, as a difference
-from the best row; for fastText, which is overconfident, the accuracy. Learning rate and word rate are searched
-together, then the mini-batch, then the patience, each from the best of the step before. Common space fusion has
-a third of the learning rate in the table, since its loss has the weight λ = 3. The
+from the best row; for fastText, which is overconfident, the accuracy. Learning rate and word rate are
+searched together, then the mini-batch, then the patience, each from the best of the step before. Common space
+fusion has a third of the learning rate in the table, since its loss has the weight λ = 3. The
 table is in docs/settings.md.
 """
 
