@@ -269,8 +269,8 @@ def on_numbers(results: Results) -> Iterator[str]:
             "our 95% interval over seeds and test posts, which is wider than ±."
         )
     yield f"{results.trivial.title}: a prediction that reads no post."
-    tuned = [title(results, row) for row in results.rows if row.tuned]
-    which = "all models" if len(tuned) == len(results.rows) else ", ".join(tuned)
+    tuned = [row for row in results.rows if row.tuned]
+    which = "all models" if len(tuned) == len(results.rows) else _names(results, tuned)
     presets = ", ".join(dict.fromkeys(row.preset for row in results.rows))
     yield f"Hyper-parameters tuned on validation: {which or f'none (preset {presets})'}."
     if results.out_of_vocabulary is not None:
@@ -282,14 +282,14 @@ def _has_interval(row: Row) -> bool:
 
 
 def _marked(results: Results) -> Iterator[str]:
-    """Yield what each mark says. A row without a mark follows its paper to the letter."""
+    """Yield what each mark says, and which rows have none."""
     for family in families(results):
         rows = [row for row in results.rows if row.family == family]
         if (paper := reporting(results, family)) is None:
             yield f"No paper reports on {results.dataset.name} with these models: {_names(results, rows)}."
         elif same := [row for row in rows if not row.differs]:
             yield (
-                f"Rows without a mark reproduce {paper.citation}, {paper.dataset}, to the letter: "
+                f"Rows without a mark follow {paper.citation}, {paper.dataset}, in all that is stated there: "
                 f"{_names(results, same)}."
             )
     if differs := differing(results):
@@ -298,7 +298,7 @@ def _marked(results: Results) -> Iterator[str]:
 
 
 def _names(results: Results, rows: Iterable[Row]) -> str:
-    return ", ".join(title(results, row) for row in rows)
+    return "; ".join(title(results, row) for row in rows)
 
 
 def on_papers(results: Results) -> Iterator[str]:

@@ -137,7 +137,7 @@ def _fitted(columns: list[_Column], width: int) -> tuple[list[_Column], list[str
     others = dict.fromkeys(one.head for one in columns if one.kind == "ours" and one.metric != first)
     left_out = []
     for kind, name, of_all in _STEPS:
-        if _NAMES + sum(1 + one.width for one in columns) <= width:
+        if _NAMES + sum(2 + one.width for one in columns) <= width:
             break
         fewer = [
             one if one.kind != kind or (one.metric == first and not of_all) else replace(one, cells=one.plain)
@@ -154,9 +154,8 @@ def on_pairs(results: Results) -> str:
     """Return how the comparison of neighbouring rows is to be read."""
     metric = in_sentence(results.metrics[c.headline(results)].removesuffix(" %"))
     return (
-        f"B − A: the {metric} of B minus that of A, with both inputs, and its 95% interval by a paired "
-        "bootstrap over seeds and test posts. "
-        f"Holm's p is corrected for the {len(results.pairs)} pair{'s' * (len(results.pairs) != 1)} compared."
+        f"B − A: {metric} of B minus that of A, with both inputs, and its 95% interval by a paired bootstrap "
+        "over seeds and test posts. Holm's p is corrected for the number of pairs."
     )
 
 
