@@ -211,9 +211,10 @@ def title(results: Results, row: Row, *, marked: bool = False) -> str:
     return f"{told} {marks}" if marks else told
 
 
-def short(row: Row) -> str:
-    """Return a row's name where there is little room: "joint", "cmml, 30% labelled"."""
-    return ", ".join(part for part in (row.model, row.condition.text) if part)
+def short(results: Results, row: Row) -> str:
+    """Return a row's name where there is little room; with its condition only beside others of the model."""
+    alone = sum(one.model == row.model for one in results.rows) == 1
+    return row.model if alone or not row.condition.text else f"{row.model}, {row.condition.text}"
 
 
 def differing(results: Results) -> list[str]:

@@ -68,7 +68,7 @@ def _by_label(results: Results, score: str, word: str) -> Html:
         support = next((one.support for one in known if one), 0)
         cells = [_cell(value, best) for value in values]
         rows.append([join([h("i", cls=f"dot {colour(place)}"), name]), f"{support:,}", *cells])
-    return table([word.capitalize(), "Posts", *(c.short(row) for row, _ in scored)], rows)
+    return table([word.capitalize(), "Posts", *(c.short(results, row) for row, _ in scored)], rows)
 
 
 def _cell(value: float | None, best: float | None) -> Html | str:
@@ -96,8 +96,8 @@ def spaces(results: Results) -> Html | None:
         return None
     legend = [h("span", h("i", cls=f"dot {colour(i)}"), name) for i, name in enumerate(names)]
     note = (
-        "Discs are image vectors, rings are text vectors of the same test posts. The more the two overlap, "
-        "the better one modality can replace the other."
+        "Discs are image vectors, rings are text vectors of the same test posts. Where discs and rings of a "
+        "class overlap, the model maps its images and texts to similar vectors."
     )
     return h(
         "section",

@@ -41,7 +41,14 @@ def section(
         + ("An answer is right if it has all labels of the post and no other. " if several else "")
         + "The posts shown are chosen at random, by a hash of their ids."
     )
-    return h("section", h("h2", "Where the models disagree"), h("p", note), *blocks, id="disagree")
+    return h(
+        "section",
+        h("h2", "Where the models disagree"),
+        h("p", note),
+        *blocks,
+        id="disagree",
+        cls="several" if several else None,
+    )
 
 
 def _card(one: Disagreement, post: Shown, results: Results, pictures: bool) -> Html:
@@ -53,7 +60,7 @@ def _card(one: Disagreement, post: Shown, results: Results, pictures: bool) -> H
         share = f" {answer.seeds}/{answer.of}" if answer.seeds < answer.of else ""
         said = h("td", _named(answer.labels, names), h("small", share))
         cls, word, sign = ("good", "right", "✓") if right else ("lost", "wrong", "✗")
-        name = h("th", c.short(results.rows[number]), scope="row")
+        name = h("th", c.short(results, results.rows[number]), scope="row")
         rows.append(h("tr", name, said, h("td", sign, cls=cls, aria_label=word)))
     word = "True labels: " if results.dataset.task == "several" else "True class: "
     return h(
@@ -75,7 +82,7 @@ def _card(one: Disagreement, post: Shown, results: Results, pictures: bool) -> H
 def _named(labels: Sequence[str], names: Sequence[str]) -> Html:
     """Return labels, each with the dot of its colour."""
     dots = (f"dot {colour(names.index(one))}" if one in names else "dot" for one in labels)
-    every = [join([h("i", cls=cls), one]) for cls, one in zip(dots, labels, strict=True)]
+    every = [h("span", h("i", cls=cls), one) for cls, one in zip(dots, labels, strict=True)]
     return join(every, ", ") if every else join(["none"])
 
 

@@ -181,8 +181,10 @@ def _legend(
         told = f"the {source}" if len(sources) > 1 or source != "paper" else "the paper"
         legend.append(h("span", h("i", cls=f"dot tick {cls}" if alone else "dot tick"), told))
     legend.append(h("span", h("i", cls="dot tick chance"), results.trivial.title))
-    metric = in_sentence(results.metrics[shown.columns[charted[0]].metric].removesuffix(" %"))
-    axis = f"{metric} from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10"
+    column = shown.columns[charted[0]]
+    metric = in_sentence(results.metrics[column.metric].removesuffix(" %"))
+    start, end = (f"{100 * one:.0f}%" if column.percent else f"{one:.1f}" for one in ends)
+    axis = f"{metric} from {start} to {end}, a line every {'10' if column.percent else '.1'}"
     return [*legend, h("span", axis)]
 
 
