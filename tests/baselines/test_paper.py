@@ -342,7 +342,7 @@ def test_a_papers_unpaired_posts_may_be_in_a_release_or_not():
 
 def test_what_a_recipe_does_otherwise_marks_the_rows_that_it_concerns():
     jpeg = "images: in their original format where the paper converts them to JPEG"
-    first = "images: the first of a post with several; the paper says nothing of such posts"
+    first = "images: of a post with several images only the first"
     near = "split: near-duplicates are in the same split; the paper doesn't look for them"
     assert differences(PAPER, ROW, DATASET) == (jpeg, first, near)
     text = changed(
