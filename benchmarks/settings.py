@@ -135,7 +135,7 @@ def text(corpora: Sequence[Drawn], seeds: int) -> None:
 
 
 def main(
-    models: tuple[str, ...] = (*NEURAL, "text"), seeds: int = 2, corpora: int = 8, posts: int = 2000
+    models: tuple[str, ...] = (*NEURAL, "text"), seeds: int = 1, corpora: int = 8, posts: int = 2000
 ) -> None:
     """Choose the defaults.
 

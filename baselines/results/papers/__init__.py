@@ -237,7 +237,7 @@ def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
         told.append(f"images: {row.backbone} where the paper has {backbone}")
     if row.weights == "random":
         told.append(f"images: random weights where the paper has {paper.weights}'s")
-    if row.settings.get("finetune"):
+    if any(value for key, value in row.settings.items() if key.rpartition(".")[2] == "finetune"):
         told.append("images: a fine-tuned network where the paper's is frozen")
     told += _vectors(paper, row)
     told += [one for one in paper.otherwise if _concerns(one, row)]
