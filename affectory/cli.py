@@ -11,6 +11,7 @@ affectory ids FOLDER                  python -m curation.ids
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
 affectory trace POST_ID               every place that still holds data of a post
+affectory models [NAME]               the models, or the settings of one
 affectory run NAME                    python -m baselines.run
 affectory predict CHECKPOINT          python -m baselines.predict
 affectory sandbox                     python -m collectors.sandbox
@@ -38,7 +39,8 @@ MODULES = {
         "Remove posts that their source has deleted from a dataset.",
     ),
     "trace": ("affectory.trace", "Show every place that still holds data of a post."),
-    "run": ("baselines.run", "Train the fusion baselines on a release; compare with the paper's scores."),
+    "models": ("affectory.models", "List the models that can be trained, or the settings of one."),
+    "run": ("baselines.run", "Train baselines on a release; compare with the papers' scores."),
     "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
     "sandbox": (
         "collectors.sandbox.__main__",

@@ -176,13 +176,21 @@ def _row(model: str, folds: Sequence[Fold], setup: Setup) -> Row:
 
 
 def _settings(model: str, folds: Sequence[Fold], finetuning: Finetuning | None) -> dict[str, Value]:
-    """Return a model's settings; those that differ between folds are listed, fold by fold."""
+    """Return a model's settings; those that differ between folds are listed, fold by fold.
+
+    The settings of a combined row are those of its two parts: "image.lr", "text.epoch".
+    """
+    spec = registry.spec(model)
+    if spec.made_of is not None:
+        parts = (spec.made_of.first, spec.made_of.second)
+        each = {part: _settings(part, folds, finetuning) for part in parts}
+        return {f"{part}.{key}": value for part, values in each.items() for key, value in values.items()}
     every = [as_values(fold.settings.get(model)) for fold in folds]
     found: dict[str, Value] = {}
     for name, value in every[0].items():
         values = [one[name] for one in every]
         found[name] = value if values.count(value) == len(values) else ", ".join(map(str, values))
-    if finetuning and "image" in registry.spec(model).reads:  # these replace the settings of frozen features
+    if finetuning and "image" in spec.reads:  # these replace the settings of frozen features
         found |= {"finetune": True} | as_values(finetuning.settings)
     return found
 

@@ -16,24 +16,24 @@ class Options:
     """Train baselines on a release; write their scores beside the papers'."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
-    """The dataset: a folder of datasets/ with a release from `python -m curation.build`."""
+    """The dataset: a folder of datasets/ with a release."""
 
     models: Annotated[tuple[str, ...], arg(metavar="MODEL", help_behavior_hint="(default: its paper's)")] = ()
     """Models or families, as `affectory models` lists them."""
 
     preset: Annotated[str, arg(metavar="NAME")] = "affectory"
-    """Settings: our defaults, or a paper's to the letter (duong2017)."""
+    """Our defaults, or a paper's settings to the letter (duong2017)."""
 
     set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
     """Change settings; `affectory models MODEL` lists them."""
 
-    tune: Annotated[bool, FlagCreatePairsOff] = False
-    """Search the settings that papers leave open; candidates are compared on validation."""
+    tune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Search the settings that papers leave open, judged on validation."""
 
     seeds: Annotated[int, arg(metavar="N")] = 5
     """Networks per model."""
 
-    folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: its splits)")] = None
+    folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """k-fold cross-validation (3 or more) instead of the release's splits."""
 
     task: Annotated[Literal["single", "several"] | None, arg(help_behavior_hint="(default: by release)")] = (
@@ -42,7 +42,7 @@ class Options:
     """Read one label a post, or several."""
 
     backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
-    """The image network: one of torchvision's, a hub id, or a folder."""
+    """Image network: torchvision's, a hub id, a folder."""
 
     weights: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="(default: published)")] = None
     """Its weights: a .safetensors or .pth file, or "random"."""
@@ -50,7 +50,7 @@ class Options:
     side: Annotated[int | None, arg(metavar="PIXELS", help_behavior_hint="(default: the network's)")] = None
     """Height and width of its input."""
 
-    finetune: Annotated[bool, FlagCreatePairsOff] = False
+    finetune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Train the image network too (extra `finetune`; a GPU is recommended)."""
 
     vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: random)")] = None

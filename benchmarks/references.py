@@ -73,12 +73,12 @@ def accuracies(dealt: Iterator[tuple[Part, Part]], images: inputs.Images) -> Seq
     """Return the accuracy of image, text and product over all test posts, in percent."""
     right: list[NDArray[np.bool_]] = []
     for train, test in dealt:
-        image = image_regression().fit(images.of(train).numpy(), train.labels)
-        text = text_regression().fit(train.texts.tolist(), train.labels)
-        by_image: Logs = image.predict_log_proba(images.of(test).numpy())
+        image = image_regression().fit(images.of(train), train.target)
+        text = text_regression().fit(train.texts.tolist(), train.target)
+        by_image: Logs = image.predict_log_proba(images.of(test))
         by_text: Logs = text.predict_log_proba(test.texts.tolist())
         logs = np.stack([by_image, by_text, by_image + by_text])
-        right.append(logs.argmax(-1) == test.labels)
+        right.append(logs.argmax(-1) == test.target)
     found: list[float] = (100 * np.concatenate(right, 1).mean(1)).tolist()
     return found
 

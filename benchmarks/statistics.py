@@ -1,7 +1,7 @@
 """False-positive rates of the comparison of two rows, and misses of one row's interval, by simulation.
 
-    uv run python -m benchmarks.statistics            (about four minutes)
-    uv run python -m benchmarks.statistics --quick    (seconds; margins of ±4 points)
+    uv run python -m benchmarks.statistics            (about 17 minutes)
+    uv run python -m benchmarks.statistics --quick    (ten seconds; ±4 points)
 
 Two rows with equal expected scores are simulated again and again, and compared at 5%. A rule that holds its
 level finds a difference in 5% of the runs. `posts only` averages a post's outcomes over the seeds and
@@ -12,7 +12,7 @@ where Holm's correction decides. `row` is the share of runs in which the 95% int
 An answer is right where μ + seed + post + row·post + noise > 0; all terms are normal. The variances are 1 for
 a post (the same for both rows), .3 for a row on a post, .5 for a row's seed on a post. A seed's effect shifts
 all posts; its standard deviation .1 moves an accuracy of 80% by 2 points, .3 by 6. "Common" seed effects of
-the two rows correlate with .8. With groups 30% of the groups have 2 to about 15 posts, and nine tenths of the
+the two rows correlate with .8. With groups 30% of the groups have 2 to about 20 posts, and nine tenths of the
 variance of a post and of a row on a post are the group's. Macro F1 has four classes of 45, 30, 15 and 10%.
 """
 
@@ -122,7 +122,8 @@ def right(rng: np.random.Generator, scene: Scene, runs: int, seeds: int, groups:
     total = 1 + scene.row + 0.5 + np.square(scene.seed)
     shift = (ndtri(scene.accuracy) * np.sqrt(total))[:, None, None]
     latent = shift + seed + of_posts(1, runs, 1, 1) + of_posts(scene.row, runs, 2, 1)
-    return (latent + rng.normal(0, np.sqrt(0.5), (runs, 2, seeds, posts)) > 0).astype(np.float64)
+    noise = rng.normal(0, np.sqrt(0.5), (runs, 2, seeds, posts))
+    return np.asarray(latent + noise > 0, dtype=np.float64)
 
 
 def answers(
@@ -205,7 +206,8 @@ def main(options: Options, scenes: Sequence[Scene] = SCENES) -> int:
             f"False-positive rates in percent, {seeds} seeds",
             ["scene", "posts", "posts only", "new", "new, 1%", "row"],
             rows,
-            f"{options.runs:,} runs, {options.resamples:,} resamples each; 95% margin of a rate of 5%: ±{margin:.1f}.",
+            f"{options.runs:,} runs, {options.resamples:,} resamples each. "
+            f"A rate of 5% is measured to ±{margin:.1f} (95%).",
         )
     print(f"{time.perf_counter() - began:.0f} s")
     return 0

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ from affectory.core.command import finish
 from affectory.encoders.text.subwords import Subwords, words
 from baselines.data.batch import Batch
 from baselines.data.release import Part, load
-from baselines.models.duong2017.fasttext import fit_text, reading_order
-from baselines.models.duong2017.text import TextBased
-from baselines.settings import TextSettings
+from baselines.data.task import Task
+from baselines.models.duong2017 import fasttext as own
+from baselines.models.duong2017.text import TextBased, TextSettings
 from benchmarks._measure import machine, show
 
 SETTINGS = {
-    "words": TextSettings(),
-    "word bigrams": TextSettings(wordNgrams=2),
+    "words": TextSettings(minn=0, maxn=0),
+    "word bigrams": TextSettings(wordNgrams=2, minn=0, maxn=0),
     "bigrams, characters 3-5": TextSettings(wordNgrams=2, minn=3, maxn=5),
 }
 
@@ -67,21 +67,21 @@ class Options:
     dim: int = 100
 
 
-def ours(train: Part, test: Part, settings: TextSettings, classes: int, seeds: Sequence[int]) -> Guesses:
-    """Return what our models take the test posts for."""
-    subwords = Subwords.fit(train.texts, settings)
-    models = fit_text(subwords, train.texts, train.labels, classes, seeds)
-    tokens = torch.from_numpy(subwords.encode_all(test.texts))
-    label = torch.from_numpy(test.labels)
-    batch = Batch(torch.zeros(len(test), 1), tokens, torch.ones(len(test), 2, dtype=torch.bool), label)
-    guesses = [model(batch).argmax(-1).numpy() for model in models if isinstance(model, TextBased)]
-    return np.stack(guesses)
+def ours(train: Part, test: Part, settings: TextSettings, task: Task, seeds: Sequence[int]) -> Guesses:
+    """Return what our models predict for the test posts."""
+    subwords = replace(Subwords.fit(train.texts, settings.ngrams), width=settings.dim or 100)
+    trained = own.fit(subwords, train.texts.tolist(), train.target, task, settings, seeds)
+    tokens = torch.from_numpy(subwords.encode(test.texts.tolist()))
+    present = torch.ones(len(test), 2, dtype=torch.bool)
+    batch = Batch({"ngrams": tokens}, present, torch.from_numpy(test.target), present[:, 0])
+    models = [TextBased(task, *map(torch.from_numpy, one)) for one in trained if not isinstance(one, str)]
+    return np.stack([model(batch)["y"].argmax(-1).numpy() for model in models])
 
 
 def theirs(train: Part, test: Part, settings: TextSettings, seeds: Sequence[int]) -> Guesses:
-    """Return what the C++'s models take the test posts for."""
-    read = train.take(reading_order(len(train)))
-    models = [train_cpp(read.texts, read.labels, settings, seed=seed) for seed in seeds]
+    """Return what the C++'s models predict for the test posts."""
+    read = train.take(own.reading_order(len(train)))
+    models = [train_cpp(read.texts, read.target, settings, seed=seed) for seed in seeds]
     # Its Python `predict` raises under NumPy 2; the call under it doesn't, and answers [(.97, "/label/3")].
     found = [[model.f.predict(_line(text), 1, 0.0, "strict") for text in test.texts] for model in models]
     return np.array([[int(best[0][1].removeprefix(LABEL)) for best in of_seed] for of_seed in found])
@@ -92,7 +92,7 @@ def train_cpp(texts: Sequence[str], labels: Sequence[int], settings: TextSetting
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
         file.writelines(f"{LABEL}{label} {_line(text)}" for text, label in zip(texts, labels, strict=True))
         file.flush()
-        given = {name: getattr(settings, name) for name in settings.__slots__} | {"thread": 1} | others
+        given = asdict(settings) | {"thread": 1} | others
         return fasttext.train_supervised(file.name, label=LABEL, verbose=0, **given)
 
 
@@ -110,11 +110,11 @@ def main(options: Options) -> int:
     for title, kind in SETTINGS.items():
         settings = replace(kind, lr=options.lr, epoch=options.epoch, dim=options.dim)
         times = [time.perf_counter()]
-        mine = ours(train, test, settings, len(release.classes), seeds)
+        mine = ours(train, test, settings, release.task, seeds)
         times.append(time.perf_counter())
         peer = theirs(train, test, settings, seeds)
         times.append(time.perf_counter())
-        right = [100 * float((guesses == test.labels).mean()) for guesses in (mine, peer)]
+        right = [100 * float((guesses == test.target).mean()) for guesses in (mine, peer)]
         alike = 100 * float((mine[:, None] == peer[None]).mean())
         rows.append([title, *right, right[0] - right[1], alike, *np.diff(times).tolist()])
     print(machine())

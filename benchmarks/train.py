@@ -23,35 +23,36 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from baselines import models
+from affectory.encoders.text.subwords import Subwords
+from baselines import experiment
 from baselines.data import inputs
 from baselines.data.batch import PADDING, Batch
+from baselines.data.inputs import Data, Images
 from baselines.data.release import SPLITS, Part, Release
-from baselines.experiment import chosen
-from baselines.models.duong2017 import losses
-from baselines.models.duong2017.parts import pool
-from baselines.settings import MODELS, NEURAL, Settings, TextSettings
-from baselines.settings import TEXT as TEXT_SETTINGS
-from baselines.training import fitting
-from baselines.training.fitting import Ask
+from baselines.data.task import SingleLabel
+from baselines.models import registry
+from baselines.models.base import total
+from baselines.models.kernels import max_of_words_plain
+from baselines.training import trainer
+from baselines.training.trainer import Ask
 from benchmarks._measure import machine
 
 POSTS = 2600  # of training; an eighth as many are for validation, and for test
-CLASSES = ("joy", "fear", "anger", "disgust")
+TASK = SingleLabel(("joy", "fear", "anger", "disgust"))
 CPU = torch.device("cpu")
 
 
-def made_up(posts: int, width: int) -> inputs.Inputs:
+def made_up(posts: int, width: int) -> Data:
     """Return posts whose features and words tell a little of their class."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(0, 0.06, (len(CLASSES), width))
+    centres = rng.normal(0, 0.06, (len(TASK.names), width))
     parts, features = {}, {}
     for number, split in enumerate(SPLITS):
         n = posts if split == "train" else posts // 8
-        labels = rng.integers(0, len(CLASSES), n)
+        labels = rng.integers(0, len(TASK.names), n)
         features[split] = (rng.normal(0, 1, (n, width)) + centres[labels]).astype(np.float16)
         lengths = rng.integers(3, 20, n)
         texts = [
@@ -59,119 +60,143 @@ def made_up(posts: int, width: int) -> inputs.Inputs:
             for label, k in zip(labels, lengths, strict=True)
         ]
         ids = np.array([f"{split}{i}" for i in range(n)])
-        where = np.column_stack([np.full(n, number), np.arange(n)])
         parts[split] = Part(
-            ids, np.zeros(n, np.int16), np.array(texts, object), labels, ids.astype(object), ids, where
+            post_ids=ids,
+            image_index=np.zeros(n, np.int16),
+            texts=np.array(texts, object),
+            target=labels,
+            labelled=np.ones(n, np.bool_),
+            digests=ids.astype(object),
+            groups=ids,
+            where=np.column_stack([np.full(n, number), np.arange(n)]),
         )
-    release = Release("made-up", "0.0.0", CLASSES, parts, rows=None)
-    return inputs.prepare(release, inputs.Images(width, features), None, 200)
+    release = Release("made-up", "0.0.0", TASK, parts, rows=None)
+    return inputs.prepare(release, ("image", "words"), Images(width, features))
 
 
-def ours(made: inputs.Inputs, seeds: int) -> tuple[float, dict[str, list[int]]]:
+def ours(data: Data, seeds: int) -> tuple[float, dict[str, list[int]]]:
     """Train all six models; return the seconds, and the epochs that each network took."""
-    settings = chosen(MODELS, Settings(), TEXT_SETTINGS, made)
+    models = registry.selected(["duong2017"])
+    settings: dict[str, Any] = experiment.chosen(models, {}, {})
     with tempfile.TemporaryDirectory() as folder:
-        ask = Ask(made, settings, tuple(range(seeds)), Path(folder), None, CPU)
+        ask = Ask(data, settings, tuple(range(seeds)), Path(folder), None, CPU)
         began = time.perf_counter()
-        found = fitting.train_all(ask)
-        found["late"] = fitting.late(ask, found["image"], found["text"])
+        found = trainer.train_all(ask)
+        found["late"] = trainer.combined(ask, "late", found)
         seconds = time.perf_counter() - began
-    last = Settings().patience, Settings().epochs
-    epochs = {name: [min(one.epoch + last[0], last[1]) for one in found[name]] for name in NEURAL}
-    epochs["text"] = [TEXT_SETTINGS.epoch] * seeds
-    for model in MODELS:
+    epochs = {}
+    for model in models:
+        epochs[model] = [one.epoch for one in found[model]]
+        if registry.spec(model).stages:  # trained on past the best epoch
+            last = settings[model].epochs
+            epochs[model] = [min(one.epoch + settings[model].patience, last) for one in found[model]]
         own = sum(one.seconds for one in found[model])
-        print(f"{model:<8}{own:>8.1f} s of one core   epochs {', '.join(map(str, epochs.get(model, [])))}")
-    return seconds, epochs
+        print(f"{model:<8}{own:>8.1f} s of one core   epochs {', '.join(map(str, epochs[model]))}")
+    return seconds, {model: each for model, each in epochs.items() if model != "late"}
 
 
 class PlainText(nn.Module):
-    """The text's encoder in the library's own parts: dense gradients of all words, a float a decision."""
+    """The text's encoder in the library's own parts: dense gradients of all words."""
 
-    def __init__(self, vectors: torch.Tensor, settings: Settings) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        self.lookup = nn.Embedding.from_pretrained(vectors.clone(), freeze=False, padding_idx=PADDING)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.lookup = nn.Embedding.from_pretrained(
+            encoder.lookup.weight.detach().clone(), freeze=False, padding_idx=PADDING
+        )
+        self.dropout = encoder.dropout
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
         """Return float[B, d] for int64[B, L]."""
-        real = (tokens != PADDING).unsqueeze(-1)
-        return pool(self.dropout(self.lookup(tokens)), real, -2, "max")
-
-
-def plain_loss(model: Any, batch: Batch, train: Batch, negatives: int) -> torch.Tensor:
-    """The model's loss; the common space's texts of other classes are any of the training posts', encoded."""
-    if not negatives:
-        loss: torch.Tensor = model.loss(batch, batch.label.new_zeros(len(batch.label), 0))
-        return loss
-    others = (train.label != batch.label.unsqueeze(-1)).double()
-    drawn = model.text(train.tokens[torch.multinomial(others, negatives)].flatten(0, 1))
-    image, text = model.vectors(batch)
-    likelihood = nn.functional.cross_entropy(model.fuse(image, text, batch.present), batch.label)
-    apart = losses.common_space(image, text, drawn.unflatten(0, (-1, negatives)))
-    return model.weight * likelihood + apart.mean()
+        return max_of_words_plain(self.lookup, tokens, self.dropout if self.training else 0.0)
 
 
 class PlainTextBased(nn.Module):
     """fastText's model in the library's own parts."""
 
-    def __init__(self, rows: int, settings: TextSettings) -> None:
+    def __init__(self, rows: int, dim: int) -> None:
         super().__init__()
-        self.rows = nn.EmbeddingBag(rows, settings.dim, mode="mean", padding_idx=PADDING)
-        self.output = nn.Linear(settings.dim, len(CLASSES), bias=False)
+        self.rows = nn.EmbeddingBag(rows, dim, mode="mean", padding_idx=PADDING)
+        self.output = nn.Linear(dim, len(TASK.names), bias=False)
 
-    def forward(self, batch: Batch) -> torch.Tensor:
+    def forward(self, tokens: Tensor) -> Tensor:
         """Return logits, float[B, C]."""
-        logits: torch.Tensor = self.output(self.rows(batch.tokens))
+        logits: Tensor = self.output(self.rows(tokens))
         return logits
 
 
-def loop(
-    model: Any, name: str, batches: dict[str, Batch], lr: float, epochs: int, word_rate: float = 1.0
-) -> None:
+def others(batch: Batch, train: Batch, number: int) -> dict[str, Tensor]:
+    """Draw texts of other classes for each post."""
+    fits = (train.target != batch.target.unsqueeze(-1)).double()
+    words = train.inputs["words"][torch.multinomial(fits, number)]
+    return {"other_texts": words, "pattern": torch.arange(batch.size)}
+
+
+def loop(model: Any, train: Batch, validation: Batch, settings: Any, epochs: int, stage: Any) -> None:
     """Train a model with a loop over a `DataLoader`, on all cores."""
-    words = [value for key, value in model.named_parameters() if "lookup" in key]
-    others = [value for key, value in model.named_parameters() if "lookup" not in key]
-    groups = [{"params": others, "lr": lr}, {"params": words, "lr": lr * word_rate}]
-    optimiser = torch.optim.SGD(groups if words else others, lr=lr)
-    size = Settings().batch
-    loader = DataLoader(TensorDataset(*batches["train"]), size, shuffle=True)
+    names = list(train.inputs)
+    optimiser = torch.optim.SGD(
+        [
+            {
+                "params": [value],
+                "lr": next((g.lr for g in stage.optimiser.groups if g.part in key), stage.optimiser.lr),
+            }
+            for key, value in model.named_parameters()
+        ],
+        lr=stage.optimiser.lr,
+    )
+    loader = DataLoader(TensorDataset(*train.inputs.values(), *train[1:]), settings.batch, shuffle=True)
+    judged = DataLoader(TensorDataset(*validation.inputs.values(), *validation[1:]), settings.batch)
     for _ in range(epochs):
         model.train()
         for fields in loader:
-            batch = Batch(*fields)
-            if name == "text":
-                loss = nn.functional.cross_entropy(model(batch), batch.label)
-            else:
-                loss = plain_loss(model, batch, batches["train"], model.negatives_per_post)
+            batch = Batch(dict(zip(names, fields, strict=False)), *fields[len(names) :])
+            if stage.other_texts:
+                batch.inputs.update(others(batch, train, stage.other_texts))
+            loss = total(model.terms(batch))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
         model.eval()
         with torch.no_grad():
-            for fields in DataLoader(TensorDataset(*batches["validation"]), size):
-                model(Batch(*fields))
+            for fields in judged:
+                model(Batch(dict(zip(names, fields, strict=False)), *fields[len(names) :]))
 
 
-def plain(made: inputs.Inputs, epochs: dict[str, list[int]]) -> float:
+def loop_text(data: Data, settings: Any, epochs: int) -> None:
+    """Train fastText's model with a loop over a `DataLoader`."""
+    subwords = Subwords.fit(data.texts["train"], settings.ngrams)
+    tokens = {split: torch.from_numpy(subwords.encode(texts)) for split, texts in data.texts.items()}
+    model = PlainTextBased(len(subwords), settings.dim or 100)
+    optimiser = torch.optim.SGD(model.parameters(), lr=settings.lr)
+    loader = DataLoader(TensorDataset(tokens["train"], data.train.target), 64, shuffle=True)
+    for _ in range(epochs):
+        for ids, target in loader:
+            loss = nn.functional.cross_entropy(model(ids), target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        with torch.no_grad():
+            model(tokens["validation"])
+
+
+def plain(data: Data, epochs: dict[str, list[int]]) -> float:
     """Train the same, one model and seed after the other; return the seconds."""
-    vectors, settings, began = torch.from_numpy(made.words.start), Settings(), time.perf_counter()
+    began = time.perf_counter()
     for name, of_seeds in epochs.items():
+        spec = registry.spec(name)
+        assert spec.settings is not None
+        settings: Any = spec.settings()
         for seed, number in enumerate(of_seeds):
             torch.manual_seed(seed)
-            batches = made.batches
-            if name == "text":
-                subwords = made.subwords(TEXT_SETTINGS)
-                texts = {split: made.release.parts[split].texts.tolist() for split in SPLITS}
-                tokens = {split: torch.from_numpy(subwords.encode_all(texts[split])) for split in SPLITS}
-                batches = {split: batches[split]._replace(tokens=tokens[split]) for split in SPLITS}
-                loop(PlainTextBased(len(subwords), TEXT_SETTINGS), name, batches, TEXT_SETTINGS.lr, number)
+            if spec.stages is None or spec.build is None:
+                loop_text(data, settings, number)
                 continue
-            model: Any = models.make(name, batches["train"].image.shape[1], vectors, len(CLASSES), settings)
-            model.measure(batches["train"])
-            if name != "image":
-                model.text = PlainText(vectors, settings)
-            loop(model, name, batches, settings.lr * model.pace, number, settings.word_rate)
+            own = data.of(spec.inputs)
+            model: Any = spec.build(TASK, own.encoders, settings)
+            model.measure(own.train)
+            if hasattr(model, "text"):
+                model.text = PlainText(model.text)
+            loop(model, own.train, own.validation, settings, number, spec.stages(settings)[0])
         print(f"{name:<8}{time.perf_counter() - began:>8.1f} s so far, the plain way", flush=True)
     return time.perf_counter() - began
 
@@ -186,13 +211,13 @@ def main(seeds: int = 5, turns: int = 3, posts: int = POSTS, width: int = 2048) 
         width: The width of the features.
     """
     print(machine(), f"torch {torch.__version__}, {os.cpu_count()} cores")
-    made = made_up(posts, width)
+    data = made_up(posts, width)
     ratios = []
     for _ in range(max(1, turns)):
-        mine, epochs = ours(made, seeds)
+        mine, epochs = ours(data, seeds)
         print(f"six models, {seeds} seeds: {mine:.1f} s", flush=True)
         if turns:
-            theirs = plain(made, epochs)
+            theirs = plain(data, epochs)
             ratios.append(theirs / mine)
             print(f"the plain way: {theirs:.1f} s, {ratios[-1]:.1f} times", flush=True)
     if ratios:

@@ -62,10 +62,6 @@ ALLOWED = {
 }
 OURS = {"affectory", "collectors", "curation", "baselines"}
 
-#: Not checked for circles nor for the number of its files: `baselines` isn't divided into folders yet.
-UNDIVIDED = {"baselines"}
-DIVIDED = sorted(OURS - UNDIVIDED)
-
 #: The longest file, in lines, that needs no reason.
 LONGEST = 400
 
@@ -161,7 +157,7 @@ def test_sql_is_written_in_the_crawl_store_alone():
 
 
 def test_no_files_import_each_other_in_a_circle():
-    modules = [module for module in FILES if within(module, DIVIDED)]
+    modules = [module for module in FILES if within(module, OURS)]
     edges = {module: {name for name in imports(module) if name in FILES} - {module} for module in modules}
     assert circles(edges) == []
 
@@ -169,7 +165,7 @@ def test_no_files_import_each_other_in_a_circle():
 def test_no_folders_import_each_other_in_a_circle():
     edges = {}
     for module in FILES:
-        if within(module, DIVIDED):
+        if within(module, OURS):
             others = {folder_of(name) for name in imports(module) if name in FILES} - {folder_of(module)}
             edges.setdefault(folder_of(module), set()).update(others)
     assert circles(edges) == []
@@ -184,7 +180,7 @@ def test_a_long_file_begins_with_a_comment_that_says_why():
     assert bad == []
 
 
-@pytest.mark.parametrize("package", DIVIDED)
+@pytest.mark.parametrize("package", sorted(OURS))
 def test_a_packages_root_holds_a_dozen_files_at_most(package):
     assert len([path for path in (ROOT / package).iterdir() if path.is_file()]) <= 12
 

@@ -24,6 +24,7 @@ BUILT_IN = [
     "reddit-emotion",
     "reddit-emotion-strict",
     "reddit-emotion-text",
+    "sandbox-memes",
     "vso",
 ]
 

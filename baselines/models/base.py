@@ -68,7 +68,7 @@ class Model(nn.Module):
         return {head: self.likelihood(logits, batch) for head, logits in self(batch).items()}
 
     def likelihood(self, logits: Tensor, batch: Batch, held: Tensor | None = None, weight: float = 1) -> Term:
-        """Return the negative log-likelihood of the labelled posts that are `held`, bool[B] (or all)."""
+        """Return the negative log-likelihood of the labelled posts, or of those `held` among them, bool[B]."""
         counted = batch.labelled if held is None else batch.labelled & held
         return Term((self.task.losses(logits, batch.target) * counted).sum(), counted.sum(), weight)
 
@@ -78,6 +78,11 @@ class Model(nn.Module):
             if isinstance(module, nn.Embedding):
                 module.weight = nn.Parameter(torch.cat([module.weight, vectors.to(module.weight.dtype)]))
                 module.num_embeddings = len(module.weight)
+
+
+def own_terms(model: Model, batch: Batch) -> Terms:
+    """Return the terms of the model's own loss."""
+    return model.terms(batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +135,6 @@ class Validation:
 @dataclass(frozen=True, slots=True)
 class LastEpoch:
     """Trains all epochs and keeps the last."""
-
-
-def own_terms(model: Any, batch: Batch) -> Terms:
-    """Return the terms that the model itself defines."""
-    found: Terms = model.terms(batch)
-    return found
 
 
 @dataclass(frozen=True)

@@ -1,238 +1,362 @@
-"""A run beside its paper: the values of Tables 4 and 5, how they are written, and what is to be said of them.
+"""The tables of a run beside the papers' figures: their values, how these are written, and their notes.
 
-`tables` prints these to a terminal and to table.md, `page` draws them; neither counts anything itself. The
-tables are numbered as in Duong et al. 2017: 4 has the scores of each model on all that it reads, 5 its
-accuracy with one modality at test.
+    for table in tables(results):
+        table.heading                       # "Table 4: accuracy and F1"
+        table.lines[0].title                # "Image-based ¹·²"
+        table.lines[0].cells[0].ours.mean   # 0.712
+
+`tables.py` prints them to a terminal and to table.md, `page` draws them; neither computes a figure. There is
+a table per family of models and layout: the paper's layout where it has one, otherwise "Scores" and "One
+modality at test".
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from baselines.results.papers import Paper, Printed
-from baselines.results.schema import Dataset, Figure, Mode, Results, Row, Scores
+from baselines.models.registry import FAMILIES
+from baselines.results.formatting import Theirs, in_sentence, number, printed, superscript, superscripts
+from baselines.results.papers import OURS, Layout, Paper, Printed, figures, layouts
+from baselines.results.schema import Dataset, Figure, LabelScore, Results, Row, Scores
 
-#: The columns of Table 4 and of Table 5.
-METRICS = ("accuracy", "f1_macro", "f1_micro")
-SINGLE: tuple[Mode, ...] = ("image", "text")
+SINGLE = ("image", "text")
 
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MODES = {"image": "Image only", "text": "Text only"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A metric in a mode, with the sources of a paper that have figures of it."""
+
+    mode: str
+    metric: str
+    title: str
+    percent: bool  # shown in %, differences in points
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of ours, the paper's, and why the paper's can't be right, where it can't."""
+    """Our figure, and those of a paper by source."""
 
     ours: Figure | None
-    paper: float | None = None
-    inconsistent: str | None = None
+    theirs: Mapping[str, Theirs]
 
-    @property
-    def difference(self) -> float | None:
-        """Ours - paper."""
-        return None if self.ours is None or self.paper is None else self.ours.mean - self.paper
+    def difference(self, source: str) -> float | None:
+        """Return ours - theirs; None where one of them is missing."""
+        theirs = self.theirs.get(source)
+        return None if self.ours is None or theirs is None else self.ours.mean - float(theirs.value)
+
+    def beyond(self, source: str) -> bool | None:
+        """Return whether ours is above (True) or below (False) a paper's figure; None if that is open.
+
+        It is open unless the figure, with all that its printed digits can stand for, lies outside our
+        interval over seeds and test posts, and for a doubtful figure.
+        """
+        theirs = self.theirs.get(source)
+        if theirs is None or theirs.doubtful or self.ours is None or self.ours.sampled is None:
+            return None
+        half = 0.5 * 10.0 ** int(theirs.value.as_tuple().exponent)
+        if float(theirs.value) + half < self.ours.sampled.low:
+            return True
+        return False if float(theirs.value) - half > self.ours.sampled.high else None
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model in a table. `marks` are the numbers, from 1, of what differs from the paper's row."""
+    """A row of a table, one cell a column. `row` is None for the trivial prediction."""
 
-    row: Row
-    marks: tuple[int, ...]
-    cells: dict[str, Cell]
-
-    @property
-    def title(self) -> str:
-        """The model's name with its marks: "Joint fusion (max) ¹·³"."""
-        marks = "·".join(superscript(mark) for mark in self.marks)
-        return f"{self.row.title} {marks}" if marks else self.row.title
+    row: Row | None
+    title: str
+    cells: tuple[Cell, ...]
+    printed: tuple[Printed, ...] = ()  # the paper's lines that it stands beside
 
 
-def whole(row: Row) -> tuple[Mode, Scores] | None:
-    """Return a model's scores on all that it reads, with the mode; None where no seed came through."""
-    for mode in ("both", *SINGLE):
-        if mode in row.modes:
-            return mode, row.modes[mode]
-    return None
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of one family in one layout, and the trivial prediction as the last line."""
+
+    heading: str
+    paper: Paper | None
+    modes: tuple[str, ...]
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
 
 
-def table4(results: Results, paper: Paper | None) -> list[Line]:
-    """Return accuracy, macro and micro F1 of each model."""
+def headline(results: Results) -> str:
+    """Return the metric by which rows are compared: the first of the task."""
+    return next(iter(results.metrics))
+
+
+def tables(results: Results) -> list[Table]:
+    """Return the tables of a run, those of each family together."""
+    found = []
+    for family in families(results):
+        rows = [row for row in results.rows if row.family == family]
+        paper = reporting(results, family)
+        for layout in _layouts(results, family, paper):
+            if held := _rows(rows, layout):
+                found.append(_table(results, family, paper, layout, held))
+    return found
+
+
+def families(results: Results) -> list[str]:
+    """Return the families of the rows, in their order."""
+    return list(dict.fromkeys(row.family for row in results.rows))
+
+
+def reporting(results: Results, family: str) -> Paper | None:
+    """Return the paper of a family if it reports on this dataset, and on this task."""
+    key = FAMILIES.get(family, family)
+    return next(
+        (x for x in figures(results.dataset.name) if x.key == key and x.task == results.dataset.task), None
+    )
+
+
+def _layouts(results: Results, family: str, paper: Paper | None) -> list[Layout]:
+    known = paper.tables if paper else layouts(FAMILIES.get(family, family))
+    found = [layout for layout in known if set(layout.metrics) <= set(results.metrics)]
+    if not any("both" in layout.modes for layout in found):
+        found.insert(0, Layout(name="", title="scores", modes=("both",), metrics=tuple(results.metrics)))
+    if not any(mode in layout.modes for layout in found for mode in SINGLE):
+        metrics = (headline(results),)
+        found.append(Layout(name="", title="one modality at test", modes=SINGLE, metrics=metrics))
+    return found
+
+
+def _rows(rows: Iterable[Row], layout: Layout) -> list[Row]:
+    """Return the rows of a layout: a table of single modalities needs a row that reads both."""
+    if "both" in layout.modes:
+        return list(rows)
+    found = [row for row in rows if any(mode in row.modes for mode in layout.modes)]
+    return found if any(all(mode in row.modes for mode in layout.modes) for row in found) else []
+
+
+def _table(results: Results, family: str, paper: Paper | None, layout: Layout, rows: Iterable[Row]) -> Table:
+    places = [(mode, metric) for mode in layout.modes for metric in layout.metrics]
+    sources = list(dict.fromkeys(one.source for one in paper.figures)) if paper else []
     lines = []
-    for row in results.rows:
-        scored = whole(row)
-        printed = paper.figure(row.model, "both") if paper else None
-        cells = {key: _cell(scored[1] if scored else None, printed, key) for key in METRICS}
-        lines.append(Line(row, _marks(results, row), cells))
-    return lines
-
-
-def table5(results: Results, paper: Paper | None) -> list[Line]:
-    """Return each model's accuracy with one modality at test; nothing where there is only one."""
-    lines = []
-    for row in results.rows:
-        cells: dict[str, Cell] = {
-            mode: _cell(row.modes.get(mode), paper.figure(row.model, mode) if paper else None, "accuracy")
-            for mode in SINGLE
+    for row in rows:
+        printed = {
+            (mode, source): line
+            for mode in layout.modes
+            for source in sources
+            if paper and (line := paper.figure(row.model, mode, row.condition, source))
         }
-        if any(mode in row.modes for mode in SINGLE):
-            lines.append(Line(row, _marks(results, row), cells))
-    return lines if any(all(mode in line.row.modes for mode in SINGLE) for line in lines) else []
+        cells = tuple(
+            Cell(
+                _figure(row.modes.get(mode), metric),
+                {
+                    source: Theirs(line.metrics[metric], metric in line.doubtful)
+                    for (of, source), line in printed.items()
+                    if of == mode and metric in line.metrics
+                },
+            )
+            for mode, metric in places
+        )
+        told = {id(line): line for line in printed.values() if set(line.metrics) & set(layout.metrics)}
+        lines.append(Line(row, title(results, row, marked=True), cells, tuple(told.values())))
+    columns = tuple(
+        Column(
+            mode,
+            metric,
+            _column(results, layout, mode, metric),
+            results.metrics[metric].endswith("%"),
+            tuple(source for source in sources if any(source in line.cells[i].theirs for line in lines)),
+        )
+        for i, (mode, metric) in enumerate(places)
+    )
+    chance = tuple(Cell(_chance(results, metric), {}) for _, metric in places)
+    lines.append(Line(None, results.trivial.title, chance))
+    return Table(_heading(results, family, paper, layout), paper, layout.modes, columns, tuple(lines))
 
 
-def _cell(scores: Scores | None, printed: Printed | None, key: str) -> Cell:
-    ours: Figure | None = getattr(scores, key) if scores else None
-    if printed is None:
-        return Cell(ours)
-    return Cell(ours, getattr(printed, key), printed.inconsistent if key != "f1_macro" else None)
+def _figure(scores: Scores | None, metric: str) -> Figure | None:
+    return scores.metrics.get(metric) if scores else None
 
 
-def beyond(cell: Cell) -> bool | None:
-    """Return whether ours is above the paper's figure or below it; None where that can't be told."""
-    if cell.ours is None or cell.paper is None or cell.inconsistent or len(cell.ours.values) < 2:
-        return None
-    if round(cell.ours.low, 4) <= cell.paper <= round(cell.ours.high, 4):
-        return None
-    return cell.ours.mean > cell.paper
+def _chance(results: Results, metric: str) -> Figure | None:
+    value = results.trivial.metrics.get(metric)
+    return None if value is None else Figure(value, (value,))
+
+
+def _column(results: Results, layout: Layout, mode: str, metric: str) -> str:
+    name = results.metrics[metric]
+    if mode == "both":
+        return name if len(layout.modes) == 1 else f"Both, {name}"
+    return _MODES[mode] if len(layout.metrics) == 1 else f"{_MODES[mode]}, {name}"
+
+
+def _heading(results: Results, family: str, paper: Paper | None, layout: Layout) -> str:
+    """Return "Table 4: accuracy and F1"; a table has its number only where its paper reports."""
+    told = layout.title
+    if len(layout.metrics) == 1:
+        told += f", {in_sentence(results.metrics[layout.metrics[0]])}"
+    several = len(families(results)) > 1
+    if paper and layout.name:
+        return f"{layout.name}{f' of {paper.citation}' if several else ''}: {told}"
+    whose = f" ({paper.citation if paper else family})" if several else ""
+    return told[0].upper() + told[1:] + whose
+
+
+def title(results: Results, row: Row, *, marked: bool = False) -> str:
+    """Return a row's title with its condition and a preset of a paper; if `marked`, with its marks too.
+
+    "Joint fusion (max), preset duong2017 ¹⁻³·⁵"
+    """
+    preset = "" if row.preset == OURS else f"preset {row.preset}"
+    told = ", ".join(part for part in (row.title, row.condition.text, preset) if part)
+    marks = superscripts(marks_of(results, row)) if marked else ""
+    return f"{told} {marks}" if marks else told
+
+
+def short(results: Results, row: Row) -> str:
+    """Return a row's name where there is little room; with its condition only beside others of the model."""
+    alone = sum(one.model == row.model for one in results.rows) == 1
+    return row.model if alone or not row.condition.text else f"{row.model}, {row.condition.text}"
 
 
 def differing(results: Results) -> list[str]:
-    """Return everything that a row does otherwise than the paper's, once each, in the order of the marks."""
+    """Return everything that a row does otherwise than its paper, once each, in the order of the marks."""
     return list(dict.fromkeys(told for row in results.rows for told in row.differs))
 
 
-def _marks(results: Results, row: Row) -> tuple[int, ...]:
+def marks_of(results: Results, row: Row) -> tuple[int, ...]:
+    """Return the numbers, from 1, of what a row does otherwise than its paper."""
     known = differing(results)
     return tuple(sorted({known.index(told) + 1 for told in row.differs}))
 
 
-def tested(dataset: Dataset) -> dict[str, int]:
-    """Return the test posts by class; with folds those are the posts of all splits, each once."""
-    if not dataset.folds:
-        return dataset.counts.get("test", {})
-    sums: Counter[str] = Counter()
-    for counts in dataset.counts.values():
-        sums.update(counts)
-    return dict(sums)
+def by_label(row: Row) -> dict[str, LabelScore]:
+    """Return a row's scores by label with all its inputs; nothing where no seed came through."""
+    return row.modes["both"].by_label if "both" in row.modes else {}
 
 
-def majority(results: Results) -> tuple[str, float] | None:
-    """Return the class with most training posts, and its share of the test posts."""
-    test = tested(results.dataset)
-    train = test if results.dataset.folds else results.dataset.counts.get("train", {})
-    if not train or not sum(test.values()):
-        return None
-    name = max(train, key=train.__getitem__)
-    return name, test.get(name, 0) / sum(test.values())
-
-
-def notes(results: Results, paper: Paper | None) -> list[str]:
-    """Return what has to be said under the tables, a sentence or two each."""
-    return [
-        *on_numbers(results, paper),
-        *_on_paper(results, paper),
-        *stopped(results),
-        *left_out(results),
-    ]
-
-
-def stopped(results: Results) -> list[str]:
-    """Return the seeds that were given up."""
-    told = [(one.seed, row.title, one.reason) for row in results.rows for one in row.stopped]
-    return [f"Stopped: seed {seed} of {title}: {reason}" for seed, title, reason in told]
-
-
-def left_out(results: Results) -> list[str]:
-    """Return the models that this release can't train."""
-    return [f"Left out: {one.model}: {one.reason}" for one in results.left_out]
-
-
-def on_numbers(results: Results, paper: Paper | None) -> Iterator[str]:
-    """Yield how the figures are to be read."""
-    told = "± is the 95% interval of the mean over seeds (Student's t)."
-    yield f"{told} Differences are ours − paper, in points." if paper else told
-    if largest := majority(results):
-        yield f"Always {largest[0]!r}, the largest class of training: {percent(largest[1])}% accuracy."
-    tuned = [row.title for row in results.rows if row.tuned]
-    which = "all models" if len(tuned) == len(results.rows) else ", ".join(tuned)
-    yield f"Hyper-parameters tuned on validation: {which or 'none; these are the defaults'}."
-    if results.out_of_vocabulary is not None:
-        yield f"Words of training without a vector: {percent(results.out_of_vocabulary)}%."
-
-
-def _on_paper(results: Results, paper: Paper | None) -> Iterator[str]:
-    if paper is None:
-        yield f"No paper with these models reports on {results.dataset.name}."
-        return
-    source = f"{paper.citation}, {paper.dataset}"
-    if differs := differing(results):
-        yield f"Marked rows are no reproduction of {source}:"
-        yield from (f"{superscript(number)} {text}" for number, text in enumerate(differs, 1))
-    else:
-        yield f"Data, backbone and vectors are those of {source}."
-    yield from contradictions(results, paper)
-
-
-def contradictions(results: Results, paper: Paper) -> Iterator[str]:
-    """Yield what is to be said of the paper's figures with a star."""
-    for line in table4(results, paper):
-        if why := line.cells["accuracy"].inconsistent:
-            yield f"* The paper contradicts itself in the row {line.row.title!r}: {why}."
-
-
-def superscript(mark: int) -> str:
-    """Return a mark as it is written: ¹."""
-    return str(mark).translate(_SUPERSCRIPTS)
+def tests(dataset: Dataset) -> int:
+    """Return the number of test posts; with folds those of all splits, each once."""
+    return sum(dataset.posts.values()) if dataset.folds else dataset.posts.get("test", 0)
 
 
 def seeds(row: Row) -> int:
     """Return how many seeds stand behind a row's figures."""
-    scored = whole(row)
-    return len(scored[1].accuracy.values) if scored else 0
+    figure = next((one for scores in row.modes.values() for one in scores.metrics.values()), None)
+    return len(figure.values) if figure else 0
 
 
-def percent(value: float) -> str:
-    """Return a fraction as a percentage: 86.3."""
-    return f"{100 * value:.1f}"
+def notes(results: Results) -> list[str]:
+    """Return what has to be said under the tables, a sentence or two each."""
+    return [
+        *on_numbers(results),
+        *_marked(results),
+        *on_papers(results),
+        *on_rows(results),
+        *given_up(results),
+    ]
 
 
-def accuracy(figure: Figure | None) -> str:
-    """Return a percentage with its interval: 86.3 ± 1.2; without one for a single seed."""
-    return "–" if figure is None else _spread(figure, percent)
+def on_numbers(results: Results) -> Iterator[str]:
+    """Yield how the figures are to be read."""
+    scored = [row for row in results.rows if row.modes]
+    few = [row for row in scored if not _has_interval(row)]
+    if len(few) < len(scored):
+        yield "± is half the 95% interval of the mean over seeds, on the same test posts (Student's t)."
+    if few:
+        which = "All rows" if len(few) == len(scored) else _names(results, few)
+        yield f"{which}: fewer than three seeds, so a mean without an interval."
+    if any(column.sources for table in tables(results) for column in table.columns):
+        yield (
+            "A difference is ours − the paper's. It is emphasised only if the paper's figure lies outside "
+            "our 95% interval over seeds and test posts, which is wider than ±."
+        )
+    yield f"{results.trivial.title}: a prediction that reads no post."
+    tuned = [row for row in results.rows if row.tuned]
+    which = "all models" if len(tuned) == len(results.rows) else _names(results, tuned)
+    presets = ", ".join(dict.fromkeys(row.preset for row in results.rows))
+    yield f"Hyper-parameters tuned on validation: {which or f'none (preset {presets})'}."
+    if results.out_of_vocabulary is not None:
+        yield f"Training tokens without a pretrained vector: {100 * results.out_of_vocabulary:.1f}%."
 
 
-def f1(figure: Figure | None) -> str:
-    """Return an F1 with its interval: .842 ± .012."""
-    return "–" if figure is None else _spread(figure, fraction)
+def _has_interval(row: Row) -> bool:
+    return any(one.interval for scores in row.modes.values() for one in scores.metrics.values())
 
 
-def _spread(figure: Figure, write: Callable[[float], str]) -> str:
-    if len(figure.values) < 2:
-        return write(figure.mean)
-    return f"{write(figure.mean)} ± {write((figure.high - figure.low) / 2)}"
+def _marked(results: Results) -> Iterator[str]:
+    """Yield what each mark says, and which rows have none."""
+    for family in families(results):
+        rows = [row for row in results.rows if row.family == family]
+        if (paper := reporting(results, family)) is None:
+            yield f"No paper reports on {results.dataset.name} with these models: {_names(results, rows)}."
+        elif same := [row for row in rows if not row.differs]:
+            yield (
+                f"Rows without a mark follow {paper.citation}, {paper.dataset}, in all that is stated there: "
+                f"{_names(results, same)}."
+            )
+    if differs := differing(results):
+        yield "Marked rows are no reproduction of their paper:"
+        yield from (f"{superscript(number)} {text}" for number, text in enumerate(differs, 1))
 
 
-def fraction(value: float) -> str:
-    """Return a fraction as it is written of F1: .842."""
-    return f"{value:.3f}".removeprefix("0")
+def _names(results: Results, rows: Iterable[Row]) -> str:
+    return "; ".join(title(results, row) for row in rows)
 
 
-def points(value: float | None) -> str:
-    """Return a difference of percentages: +0.6, −1.2, ±0.0."""
-    if value is None:
-        return "–"
-    written = f"{100 * value:+.1f}".replace("-", "−")
-    return "±0.0" if written[1:] == "0.0" else written
+def on_papers(results: Results) -> Iterator[str]:
+    """Yield what is to be said of the papers' figures: contradictions, sources, remarks."""
+    shown = tables(results)
+    told: dict[str, None] = {}
+    for table in shown:
+        for line in table.lines:
+            for one in line.printed:
+                told |= dict.fromkeys(_on_figure(one))
+    yield from told
+    for paper in {table.paper.key: table.paper for table in shown if table.paper}.values():
+        sources = {
+            name for table in shown if table.paper == paper for c in table.columns for name in c.sources
+        }
+        yield from (f"{name}: {cited}." for name, cited in paper.sources.items() if name in sources)
+        yield from (f"{paper.citation}, {paper.dataset}: {remark}" for remark in paper.remarks)
+    yield from _recalls(results)
 
 
-def printed(cell: Cell, key: str) -> str:
-    """Return the paper's number with the digits that it prints, a star where it contradicts itself."""
-    if cell.paper is None:
-        return "–"
-    star = "*" if cell.inconsistent else ""
-    if key in METRICS[1:]:
-        digits = f"{cell.paper:.4f}".removeprefix("0").rstrip("0")
-        return digits.ljust(3, "0") + star
-    return f"{100 * cell.paper:.2f}{star}"
+def _on_figure(line: Printed) -> Iterator[str]:
+    condition = f", {line.condition.text}" if line.condition.text else ""
+    if line.inconsistent:
+        yield (
+            f"* {line.table or line.source}, {line.row}{condition}: {line.inconsistent}; with one label per "
+            "post the two are the same number."
+        )
+    if line.remark:
+        yield f"{line.table or line.source}, {line.row}{condition}: {line.remark}."
+
+
+def _recalls(results: Results) -> Iterator[str]:
+    """Yield the papers' figures of single classes beside ours."""
+    for row in results.rows:
+        paper = reporting(results, row.family)
+        for mode, scores in row.modes.items():
+            line = paper.figure(row.model, mode, row.condition) if paper else None
+            for name, value in line.recall.items() if line else ():
+                if name in scores.by_label:
+                    ours = number(scores.by_label[name].recall, percent=False)
+                    theirs = printed(Theirs(value, doubtful=False), percent=False)
+                    yield f"{title(results, row)}, {mode}: recall of {name} {ours}; the paper has {theirs}."
+
+
+def on_rows(results: Results) -> Iterator[str]:
+    """Yield the notes of rows, once each with the rows that have it."""
+    said: dict[str, list[Row]] = {}
+    for row in results.rows:
+        for note in row.notes:
+            said.setdefault(note, []).append(row)
+    yield from (f"{_names(results, rows)}: {note}" for note, rows in said.items())
+
+
+def given_up(results: Results) -> list[str]:
+    """Return the seeds that were stopped, and the models that this release can't train."""
+    stopped = [(one.seed, title(results, row), one.reason) for row in results.rows for one in row.stopped]
+    return [
+        *(f"Stopped: seed {seed} of {name}: {reason}" for seed, name, reason in stopped),
+        *(f"Left out: {one.model}: {one.reason}" for one in results.left_out),
+    ]

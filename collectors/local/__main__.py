@@ -87,6 +87,7 @@ async def collect(options: Options, source: Local, command: str) -> Summary:
         image_stage=FolderImages(options.name, options.path, options.workers),
         shown_as=None,
         rejected_shown=REJECTED_SHOWN,
+        generated=source.generated,
     )
     return await crawl(plan, Client(), make_source(tables))
 

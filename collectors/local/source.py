@@ -28,13 +28,13 @@ KINDS = (*DELIMITERS, *JSON_LINES, PARQUET)
 
 
 class Local(Table):
-    """The columns of a post's fields. All values are names of columns but the first five and `image`.
+    """The columns of a post's fields: all values name columns, but the first five, `image` and `generated`.
 
     `labels` are columns of 0 or 1, one per label, for posts that may have several. `unlabelled` names tables
     without the label columns, such as an unlabelled test set. `image` is a path below the folder with columns
     in braces; `{table}` is the name of the row's table without its suffix. With `quoted = false` quotation
     marks have no special meaning. Without `split`, a post's split is the name of its table if there are
-    several.
+    several. `generated` marks the posts as generated: they are a sandbox's.
     """
 
     tables: tuple[str, ...] = Field(min_length=1)
@@ -50,6 +50,7 @@ class Local(Table):
     unlabelled: tuple[str, ...] = ()
     image: str | None = None
     split: str | None = None
+    generated: bool = False
 
     @field_validator("tables", "join")
     @classmethod

@@ -1,6 +1,10 @@
 """Run the sandbox: python -m collectors.sandbox --port 8300 --posts 600 --faults 429=0.05 drip=0.01
 
 It prints one line, `sandbox ready at http://127.0.0.1:8300`, and serves until it is interrupted.
+
+    python -m collectors.sandbox memes FOLDER
+
+writes generated memes with several labels to a folder instead (`collectors.sandbox.meme_folder`).
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import tyro
 
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from collectors.sandbox import meme_folder
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,6 +36,8 @@ def run(
     exit_with_stdin: bool = False,
 ) -> int:
     """Imitate Reddit, imgur, Arctic Shift and Flickr on 127.0.0.1, with generated posts.
+
+    With `memes FOLDER`, write generated memes with several labels to a folder instead (`memes --help`).
 
     Args:
         port: The port to listen on; 0 takes a free one.
@@ -78,7 +85,10 @@ def run(
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.sandbox") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: tyro.cli(run, prog=prog, args=arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["memes"]:
+        return meme_folder.main(given[1:], prog=f"{prog} memes")
+    return finish(lambda: tyro.cli(run, prog=prog, args=given))
 
 
 def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -151,6 +151,9 @@ class Recipe(Table):
         """Return the recipe as JSON values, defaults included; optional tables only where they are used."""
         said: dict[str, Any] = self.model_dump(mode="json")
         said["source"] = {key: value for key, value in said["source"].items() if value is not None}
+        local = said["source"].get("local", {})
+        if not local.get("generated"):
+            local.pop("generated", None)  # a key of a later version: the digests of older releases lack it
         return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:

@@ -1,17 +1,17 @@
-import math
+"""From the probabilities of each seed to a row's scores, and from rows to their comparison."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.models import EarlyFusion
-from baselines.results.evaluate import Answers, answers, compare, figure, modes, probabilities, scores
-from baselines.settings import Settings
-from tests.baselines import reference
+from baselines.data.task import SeveralLabels, SingleLabel
+from baselines.results import evaluate, statistics
+from baselines.results.schema import LabelScore
 
-CLASSES = ("joy", "fear", "anger")
+TASK = SingleLabel(("joy", "fear", "anger"))
+MEMES = SeveralLabels(("shaming", "violence"))
 
 
 def sure(guesses):
@@ -19,126 +19,161 @@ def sure(guesses):
     return torch.nn.functional.one_hot(torch.tensor(guesses), 3) * 0.7 + 0.1
 
 
+def posts(n):
+    """Every post is its own group."""
+    return np.arange(n)
+
+
+def scores(by_seed, target, task=TASK):
+    return evaluate.scores(by_seed, target, posts(len(target)), task)
+
+
 @pytest.mark.slow
 def test_scores_are_those_by_hand():
     """joy: 2 of 3 found, 2 of 3 said rightly. fear: 1 of 2, 1 of 3. anger: 0 of 1, never said."""
-    label = torch.tensor([0, 0, 0, 1, 1, 2])
-    found = scores([sure([0, 0, 1, 1, 0, 1])], label, CLASSES)
+    found = scores([sure([0, 0, 1, 1, 0, 1])], torch.tensor([0, 0, 0, 1, 1, 2]))
     joy, fear = 2 / 3, 2 * (1 / 3) * (1 / 2) / (1 / 3 + 1 / 2)
-    assert found.accuracy.mean == pytest.approx(0.5)
-    assert found.f1_micro.mean == pytest.approx(0.5)
-    assert found.f1_macro.mean == pytest.approx((joy + fear + 0) / 3)
-    assert found.f1_weighted.mean == pytest.approx((3 * joy + 2 * fear + 0) / 6)
-    by_class = {
-        name: (one.precision, one.recall, one.f1, one.support) for name, one in found.per_class.items()
+    assert {name: one.mean for name, one in found.metrics.items()} == {
+        "accuracy": pytest.approx(0.5),
+        "f1_micro": pytest.approx(0.5),
+        "f1_macro": pytest.approx((joy + fear + 0) / 3),
+        "f1_weighted": pytest.approx((3 * joy + 2 * fear + 0) / 6),
     }
-    assert by_class == {
+    by_label = {
+        name: (one.precision, one.recall, one.f1, one.support) for name, one in found.by_label.items()
+    }
+    assert by_label == {
         "joy": (pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(joy), 3),
         "fear": (pytest.approx(1 / 3), pytest.approx(1 / 2), pytest.approx(fear), 2),
         "anger": (0, 0, 0, 1),
     }
-    assert found.confusion == ((2, 1, 0), (1, 1, 0), (0, 1, 0))
+    assert found.confusion == {
+        "joy": {"joy": 2, "fear": 1, "anger": 0},
+        "fear": {"joy": 1, "fear": 1, "anger": 0},
+        "anger": {"joy": 0, "fear": 1, "anger": 0},
+    }
 
 
 def test_seeds_are_scored_apart_and_averaged():
-    label = torch.tensor([0, 1, 2, 0])
-    found = scores([sure([0, 1, 2, 0]), sure([0, 1, 0, 1])], label, CLASSES)
-    assert found.accuracy.values == (1.0, 0.5)
-    assert found.accuracy.mean == 0.75
-    assert found.confusion == ((1.5, 0.5, 0), (0, 1, 0), (0.5, 0, 0.5))
-    assert found.per_class["anger"].recall == 0.5
+    found = scores([sure([0, 1, 2, 0]), sure([0, 1, 0, 1])], torch.tensor([0, 1, 2, 0]))
+    assert found.metrics["accuracy"].values == (1.0, 0.5)
+    assert found.metrics["accuracy"].mean == 0.75
+    assert found.confusion == {
+        "joy": {"joy": 1.5, "fear": 0.5, "anger": 0},
+        "fear": {"joy": 0, "fear": 1, "anger": 0},
+        "anger": {"joy": 0.5, "fear": 0, "anger": 0.5},
+    }
+    assert found.by_label["anger"].recall == 0.5
 
 
 @pytest.mark.slow
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
-def test_micro_f1_is_the_accuracy(pairs):
-    said, label = zip(*pairs, strict=True)
-    found = scores([sure(list(said))], torch.tensor(label), CLASSES)
-    assert found.f1_micro.values == pytest.approx(found.accuracy.values)
-    assert sum(map(sum, found.confusion)) == len(pairs)
+def test_micro_f1_is_the_accuracy_with_one_label_a_post(pairs):
+    said, target = zip(*pairs, strict=True)
+    found = scores([sure(list(said))], torch.tensor(target))
+    assert found.metrics["f1_micro"].values == pytest.approx(found.metrics["accuracy"].values)
+    assert sum(sum(row.values()) for row in found.confusion.values()) == len(pairs)
 
 
-def test_the_interval_of_a_mean_is_students():
-    """Five seeds: mean .8, standard deviation .0158; t of 4 degrees of freedom at 97.5% is 2.776."""
-    found = figure([0.78, 0.79, 0.80, 0.81, 0.82])
-    half = 2.776445 * math.sqrt(0.00025) / math.sqrt(5)
-    assert (found.mean, found.low, found.high) == pytest.approx((0.8, 0.8 - half, 0.8 + half), abs=1e-7)
-    two = figure([0.5, 0.7])  # 12.706 at one degree: far wider
-    assert two.high - two.mean == pytest.approx(12.706205 * math.sqrt(0.02) / math.sqrt(2), abs=1e-6)
+def test_several_labels_are_counted_by_outcome():
+    """shaming: one found, one missed, one wrong, one rightly not said; violence: found and not said twice."""
+    target = torch.tensor([[1.0, 1], [1, 0], [0, 1], [0, 0]])
+    said = torch.tensor([[0.9, 0.8], [0.2, 0.1], [0.7, 0.9], [0.1, 0.3]])
+    found = scores([said], target, MEMES)
+    assert found.confusion == {
+        "shaming": {"true positive": 1, "false positive": 1, "false negative": 1, "true negative": 1},
+        "violence": {"true positive": 2, "false positive": 0, "false negative": 0, "true negative": 2},
+    }
+    assert found.by_label == {
+        "shaming": LabelScore(0.5, 0.5, 0.5, 2, 0.75),
+        "violence": LabelScore(1, 1, 1, 2, 1),
+    }
+    assert found.metrics["f1_weighted"].mean == pytest.approx(0.75)  # (2 · .5 + 2 · 1) / 4
+    assert found.metrics["auc"].mean == pytest.approx(0.875)
 
 
-def test_one_seed_has_no_interval():
-    assert figure([0.25]) == figure([0.25]).__class__(0.25, 0.25, 0.25, (0.25,))
+def test_the_interval_over_seeds_is_students_and_that_with_the_posts_is_wider():
+    """Accuracies .6, .7, .8 of ten posts: half = 4.3027 · .1 / √3."""
+    target = torch.zeros(10, dtype=torch.int64)
+    by_seed = [sure([0] * right + [1] * (10 - right)) for right in (6, 7, 8)]
+    figure = scores(by_seed, target).metrics["accuracy"]
+    half = 4.302653 * 0.1 / 3**0.5
+    assert (figure.interval.low, figure.interval.high) == pytest.approx((0.7 - half, 0.7 + half), abs=1e-6)
+    assert figure.sampled.low < figure.interval.low and figure.interval.high < figure.sampled.high
 
 
-def test_answers_are_the_share_of_seeds_that_are_right():
-    found = answers("joint", [sure([0, 1, 2]), sure([0, 2, 1])], torch.tensor([0, 1, 1]))
-    assert found.right.tolist() == [1.0, 0.5, 0.5]
+def test_posts_of_a_group_are_resampled_as_a_whole():
+    """Ten posts of which half are right: in two groups of five the interval is wider than in ten."""
+    target = torch.zeros(10, dtype=torch.int64)
+    by_seed = [sure([0] * 5 + [1] * 5)] * 3
+    alone = evaluate.scores(by_seed, target, posts(10), TASK).metrics["accuracy"].sampled
+    grouped = evaluate.scores(by_seed, target, posts(10) // 5, TASK).metrics["accuracy"].sampled
+    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
 
 
-def rights(*counts):
-    """Answers over posts: so many right, then so many wrong, in turns."""
-    return np.concatenate([np.full(n, 1.0 - i % 2) for i, n in enumerate(counts)])
+def test_two_seeds_have_no_interval():
+    figure = scores([sure([0, 1]), sure([0, 0])], torch.tensor([0, 1])).metrics["accuracy"]
+    assert (figure.mean, figure.values, figure.interval, figure.sampled) == (0.75, (1.0, 0.5), None, None)
 
 
-def test_the_difference_is_the_second_row_less_the_first():
-    better = compare(Answers("early", rights(50, 50)), Answers("joint", rights(70, 30)), "both")
-    assert (better.first, better.second, better.mode) == ("early", "joint", "both")
-    assert better.difference == pytest.approx(0.2)
-    assert 0 < better.low < 0.2 < better.high
+def rows(*rights, seeds=3):
+    """Rows of so many seeds that are right on so many of 100 posts, the first ones."""
+    return [[sure([0] * right + [1] * (100 - right))] * seeds for right in rights]
+
+
+def test_a_pair_is_the_second_row_minus_the_first():
+    target = torch.zeros(100, dtype=torch.int64)
+    weak, strong = rows(50, 80)
+    [better] = evaluate.compared([(0, 2, weak, strong)], target, posts(100), TASK)
+    assert (better.first, better.second, better.mode, better.metric) == (0, 2, "both", "accuracy")
+    assert better.difference == pytest.approx(0.3)
+    assert 0 < better.interval.low < 0.3 < better.interval.high
     assert better.p < 0.001
-    worse = compare(Answers("joint", rights(70, 30)), Answers("early", rights(50, 50)), "both")
-    assert (worse.difference, worse.low, worse.high) == pytest.approx(
-        (-better.difference, -better.high, -better.low)
+    [worse] = evaluate.compared([(2, 0, strong, weak)], target, posts(100), TASK)
+    assert worse.difference == pytest.approx(-0.3)
+    assert (worse.interval.low, worse.interval.high) == pytest.approx(
+        (-better.interval.high, -better.interval.low)
     )
-    assert worse.p == better.p
 
 
-def test_the_bootstrap_is_paired_and_its_interval_that_of_the_mean_difference():
-    """20 of 100 posts won, none lost: the standard error of the mean is sqrt(.2 · .8 / 100) = .04."""
-    pair = compare(Answers("a", rights(50, 50)), Answers("b", rights(70, 30)), "both")
-    assert (pair.low, pair.high) == pytest.approx((0.2 - 1.96 * 0.04, 0.2 + 1.96 * 0.04), abs=0.01)
+def test_p_is_corrected_for_the_number_of_pairs():
+    target = torch.zeros(100, dtype=torch.int64)
+    a, b, c = rows(50, 55, 80)
+    pairs = evaluate.compared([(0, 1, a, b), (1, 2, b, c)], target, posts(100), TASK)
+    assert [pair.p_holm for pair in pairs] == statistics.holm([pair.p for pair in pairs])
+    assert pairs[1].p_holm == pytest.approx(2 * pairs[1].p)
 
 
-def test_rows_that_are_as_good_have_no_small_p():
-    first, second = rights(50, 50), rights(0, 50, 50)  # right on the other half
-    pair = compare(Answers("a", first), Answers("b", second), "both")
-    assert pair.difference == 0
-    assert pair.low < 0 < pair.high
-    assert pair.p > 0.9
-    same = compare(Answers("a", first), Answers("b", first), "both")
-    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+def test_a_pair_of_different_or_of_too_few_seeds_has_a_difference_alone():
+    target = torch.zeros(100, dtype=torch.int64)
+    weak, strong = rows(50, 80)
+    two = evaluate.compared(
+        [(0, 1, weak[:2], strong[:2]), (0, 1, weak, strong[:2])], target, posts(100), TASK
+    )
+    for pair in two:
+        assert pair.difference == pytest.approx(0.3)
+        assert (pair.interval, pair.p, pair.p_holm) == (None, None, None)
 
 
-def test_p_is_two_sided():
-    """7 posts won and 3 lost of 10 that differ: about 2 · P(mean ≤ 0), .25 by the normal's tail."""
-    first, second = np.zeros(60), np.zeros(60)
-    second[:7], first[7:10] = 1, 1
-    pair = compare(Answers("a", first), Answers("b", second), "both")
-    error = math.sqrt((10 / 60 - (4 / 60) ** 2) / 60)
-    tail = math.erfc(4 / 60 / error / math.sqrt(2))
-    assert tail < pair.p < tail + 0.12  # resamples with no difference at all count for both sides
+def test_the_trivial_prediction_is_chosen_on_training_and_scored_on_test():
+    one = evaluate.trivial(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 0, 0, 1]), TASK)
+    assert one.title == "Always 'fear'"
+    assert one.metrics["accuracy"] == 0.25
+    assert one.metrics["f1_micro"] == 0.25
+    none = evaluate.trivial(torch.ones(3, 2), torch.tensor([[1.0, 0], [0, 1]]), MEMES)
+    assert none.title == "Never any label"
+    assert none.metrics == {
+        "f1_weighted": pytest.approx(1 / 3),  # of each label the negatives' F1 is 2/3, the positives' 0
+        "auc": 0.5,
+        "f1_macro": 0.0,
+    }
 
 
-def test_a_mode_hides_the_other_modality():
-    torch.manual_seed(0)
-    vectors = torch.randn(reference.WORDS, 4)
-    model = EarlyFusion(reference.FEATURES, vectors, 3, Settings(hidden=3)).double()
-    batch = reference.posts(7, present=[[1, 1]] * 5 + [[1, 0], [0, 1]])
-    for mode, kept in (("image", 0), ("text", 1)):
-        blind = batch.present.clone()
-        blind[:, 1 - kept] = False
-        expected = torch.softmax(model.eval()(batch._replace(present=blind)), -1).float()
-        assert torch.equal(probabilities(model, batch, mode), expected)
-    assert torch.equal(probabilities(model, batch, "both"), torch.softmax(model(batch), -1).float())
-    in_parts = probabilities(model.train(), batch, "both", rows=3)  # dropout rests
-    torch.testing.assert_close(in_parts, probabilities(model, batch, "both"))
-    assert batch.present[:5].all()
-
-
-def test_models_of_one_modality_are_not_scored_by_the_other():
-    assert [modes(model) for model in ("image", "text", "late")] == [
-        ("both", "image"),
-        ("both", "text"),
-        ("both", "image", "text"),
-    ]
+def test_never_any_label_on_mamis_test_set_is_the_anchor():
+    """MAMI's test has 146, 350, 348 and 153 positives of 1,000: the official weighted F1 is .4138810."""
+    task = SeveralLabels(("shaming", "stereotype", "objectification", "violence"))
+    target = torch.zeros(1000, 4)
+    for column, positives in enumerate((146, 350, 348, 153)):
+        target[:positives, column] = 1
+    assert evaluate.trivial(target, target, task).metrics["f1_weighted"] == pytest.approx(0.4138810, abs=5e-8)

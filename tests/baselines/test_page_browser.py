@@ -31,11 +31,17 @@ def page(tmp_path_factory):
     return write(run_fixture.make(tmp_path_factory.mktemp("run")), posts)
 
 
+@pytest.fixture(scope="module")
+def memes(tmp_path_factory):
+    return write(run_fixture.make_memes(tmp_path_factory.mktemp("memes")), posts)
+
+
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])
-def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab, page, width, scheme):
-    tab.open(page, width, scheme)
+@pytest.mark.parametrize("run", ["page", "memes"])
+def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab, request, run, width, scheme):
+    tab.open(request.getfixturevalue(run), width, scheme)
     assert tab.value("document.scrollingElement.scrollWidth") <= width
     assert tab.value(SPILLING) == []
     assert tab.value("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
@@ -44,7 +50,7 @@ def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab,
 
 @needs_chromium
 def test_in_a_narrow_window_every_number_says_what_it_is(tab, page):
-    label = "getComputedStyle(document.querySelector('#table4 td.n'), '::before').content"
+    label = "getComputedStyle(document.querySelector('#table-1 td.n'), '::before').content"
     tab.open(page, 400)
     assert tab.value(label) == '"Accuracy %"'
     tab.open(page, 1400)
@@ -55,9 +61,9 @@ def test_in_a_narrow_window_every_number_says_what_it_is(tab, page):
 def test_a_mean_stands_where_its_figure_is(tab, page):
     tab.open(page)
     places = tab.value(
-        "[...document.querySelectorAll('#table4 .mean')].map((e) => Number(e.getAttribute('x1')))"
+        "[...document.querySelectorAll('#table-1 .mean')].map((e) => Number(e.getAttribute('x1')))"
     )
-    expected = [280, 420, 563.5, 577.75, 658.5, 679.5]  # of 1000, from 60 to 100%
+    expected = [588.6, 668.6, 750.6, 758.7, 804.9, 816.9]  # of 1000, from 30 to 100%
     assert places == pytest.approx(expected, abs=0.1)
 
 

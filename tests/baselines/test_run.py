@@ -248,7 +248,7 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
     assert line == (
         f"error: 'redit' is not built in '{home / 'datasets'}' (built: reddit-emotion); "
         "python -m curation.build NAME builds flickr-emotion, flickr-emotion-multitask, mami, met-meme, "
-        "reddit-emotion, reddit-emotion-strict, reddit-emotion-text, vso"
+        "reddit-emotion, reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso"
     )
 
 

@@ -1,112 +1,235 @@
 """The tables of a run, as they are printed and as they stand in table.md."""
 
 import io
+from decimal import Decimal
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
+from affectory.core.errors import BaselineError
 from baselines.results import comparison
-from baselines.results.papers import figures
-from baselines.results.schema import Dataset, Figure
+from baselines.results.comparison import Cell
+from baselines.results.formatting import Theirs, printed, probability, signed, superscripts, written
+from baselines.results.schema import Condition, Figure, Interval, Trivial, read
 from baselines.results.tables import markdown, show, write
 from tests.baselines import run_fixture
 
-FLICKR = Dataset("flickr-emotion", "1.0.0", run_fixture.CLASSES, run_fixture.COUNTS)
-MEMES = Dataset("met-meme", "1.0.0", run_fixture.CLASSES, run_fixture.COUNTS, folds=5)
+
+def dataset(name, **changes):
+    return msgspec.structs.replace(run_fixture.results().dataset, name=name, **changes)
 
 
-def printed(results, width):
+def shown(results, width):
     out = io.StringIO()
     show(results, Console(file=out, width=width))
     return out.getvalue()
+
+
+def headings(text):
+    return [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
 
 
 def test_table_4_has_ours_the_papers_and_the_difference_row_by_row():
     lines = markdown(run_fixture.results()).splitlines()
     start = lines.index("## Table 4: accuracy and F1")
     assert lines[start + 2] == (
-        "| Model | Accuracy % | paper | diff. | F1 macro | paper | F1 micro | paper |"
+        "| Model | Accuracy % | paper | diff. | F1 macro | paper | diff. | F1 micro | paper | diff. |"
     )
     assert lines[start + 4] == (
-        "| Image-based ¹·² | 71.2 ± 1.2 | 77.48 | −6.3 | .692 ± .012 | .77 | .712 ± .012 | .78 |"
+        "| Image-based ¹·² | 71.2 ± 1.2 | 77.48\\* | −6.3 | .692 ± .012 | .77 | **−.078** "
+        "| .712 ± .012 | .78\\* | −.068 |"
     )
     assert lines[start + 9] == (
-        "| Common space fusion (max) ¹·²·³ | 87.2 ± 1.2 | 86.92 | +0.3 "
-        "| .852 ± .012 | .85 | .872 ± .012 | .87 |"
+        "| Common space fusion (max) ¹⁻⁴ | 87.2 ± 1.2 | 86.92 | +0.3 "
+        "| .852 ± .012 | .85 | +.002 | .872 ± .012 | .87 | +.002 |"
     )
+    assert lines[start + 10] == "| Always 'joy' | 34.5 | – | – | .128 | – | – | .345 | – | – |"
 
 
 def test_table_5_has_one_modality_at_test():
     text = markdown(run_fixture.results())
-    assert "| Image-based ¹·² | 71.2 ± 1.2 | 77.48 | −6.3 | – | – | – |\n" in text
-    assert "| Late fusion ¹·²·³ | 71.2 ± 1.2 | – | – | 76.8 ± 1.2 | – | – |\n" in text
-    assert "| Joint fusion (max) ¹·²·³ | 36.1 ± 1.2 | 35.83 | +0.3 | 69.0 ± 1.2 | 69.47 | −0.4 |\n" in text
+    assert "## Table 5: one modality at test, accuracy %\n" in text
+    assert "| Model | Image only | paper | diff. | Text only | paper | diff. |\n" in text
+    assert "| Image-based ¹·² | 71.2 ± 1.2 | 77.48\\* | −6.3 | – | – | – |\n" in text
+    assert "| Late fusion ¹⁻³ | 71.2 ± 1.2 | – | – | 76.8 ± 1.2 | – | – |\n" in text
+    assert "| Joint fusion (max) ¹⁻³ | 36.1 ± 1.2 | 35.83 | +0.3 | 69.0 ± 1.2 | 69.47 | −0.4 |\n" in text
+    assert "| Always 'joy' | 34.5 | – | – | 34.5 | – | – |\n" in text
 
 
-def test_pairs_differences_stopped_seeds_and_left_out_models_are_told():
+def test_pairs_marks_stopped_seeds_and_left_out_models_are_told():
     text = markdown(run_fixture.results())
     for line in (
-        "| Common space fusion (max) − Joint fusion (max) | +0.8 | −0.9 to +2.6 | .348 |",
-        "- Marked rows are no reproduction of Duong, Lebret, Aberer 2017, Reddit:",
+        "| B − A | Difference | 95% interval | p | Holm's p |",
+        "| Joint fusion (max) − Early fusion | +3.2 | +0.3 to +6.2 | .030 | .061 |",
+        "| Common space fusion (max) − Joint fusion (max) | +0.8 | −0.9 to +2.6 | .348 | .348 |",
+        "- Marked rows are no reproduction of their paper:",
         "- ¹ images: mobilenet\\_v2 where the paper has inception\\_v3",
-        "- Always 'joy', the largest class of training: 34.5% accuracy.",
+        "- ⁴ settings: lr = 0.2 where the paper has 0.01",
+        "- Always 'joy': a prediction that reads no post.",
         "- Stopped: seed 3 of Common space fusion (max): the loss became NaN or infinite in epoch 4",
         "- Left out: vilt: it reads pixels, and the release has none",
-        "| Image-based | mobilenet\\_v2 3f1c9a2b | – | 5 | yes | 4.2 |",
+        "| Image-based | mobilenet\\_v2 3f1c9a2b | – | affectory | 5 | yes | 4.2 |",
     ):
         assert f"{line}\n" in text
+    assert "B − A: accuracy of B minus that of A, with both inputs" in text
 
 
-def test_a_row_without_differences_is_not_marked():
-    rows = (run_fixture.row("text", "Text-based", text=0.78, differs=()),)
+def test_a_pair_is_the_second_row_minus_the_first():
+    results = run_fixture.results()
+    pair = results.pairs[0]
+    first, second = (results.rows[place].modes["both"].metrics["accuracy"] for place in (3, 4))
+    assert pair.difference == pytest.approx(second.mean - first.mean)
+    assert "Joint fusion (max) − Early fusion | +3.2" in markdown(results)
+
+
+def test_a_row_without_differences_has_no_mark():
+    rows = (run_fixture.row("text", "Text-based", 0.78, text=0.78, differs=()),)
     text = markdown(run_fixture.results(rows=rows, pairs=(), left_out=()))
-    assert "| Text-based | 78.0 ± 1.2 | 78.40 | −0.4 |" in text
-    assert "- Data, backbone and vectors are those of Duong, Lebret, Aberer 2017, Reddit.\n" in text
-    assert "Table 5" not in text and "no reproduction" not in text
-
-
-def test_the_cell_in_which_the_paper_contradicts_itself_has_a_star():
-    text = markdown(run_fixture.results(dataset=FLICKR))
-    assert "| 71.2 ± 1.2 | 56.87\\* | +14.3 | .692 ± .012 | .67 | .712 ± .012 | .73\\* |" in text
+    assert "| Text-based | 78.0 ± 1.2 | 78.4 | −0.4 |" in text
     assert (
-        "- \\* The paper contradicts itself in the row 'Image-based': accuracy 56.87 beside micro-F1 .73"
-        in text
+        "- Rows without a mark follow Duong, Lebret, Aberer 2017, Reddit, in all that is stated there: "
+        "Text-based.\n" in text
+    )
+    assert headings(text) == ["Table 4: accuracy and F1", "Notes", "Runs"]
+    assert "no reproduction" not in text
+
+
+def test_cells_that_contradict_each_other_have_a_star_and_no_emphasis():
+    text = markdown(run_fixture.results(dataset=dataset("flickr-emotion")))
+    assert (
+        "| 71.2 ± 1.2 | 56.87\\* | +14.3 | .692 ± .012 | .67 | +.022 | .712 ± .012 | .73\\* | −.018 |" in text
+    )
+    assert (
+        "- \\* Table 4, Image-based: accuracy 56.87 rounds to .57, and micro-F1 is .73; with one label per "
+        "post the two are the same number.\n" in text
     )
 
 
-def test_a_dataset_of_no_paper_has_no_columns_for_one():
-    text = markdown(run_fixture.results(dataset=MEMES))
+def test_where_the_paper_doesnt_report_its_table_has_no_number_and_no_figures():
+    text = markdown(run_fixture.results(dataset=dataset("met-meme", folds=5)))
+    assert headings(text)[:2] == ["Accuracy and F1", "One modality at test, accuracy %"]
     assert "| Model | Accuracy % | F1 macro | F1 micro |\n" in text
-    assert "- No paper with these models reports on met-meme.\n" in text
+    assert "- No paper reports on met-meme with these models: Image-based;" in text
     assert "3,267 test posts, 5 seeds, 5 folds\n" in text
 
 
-def test_a_single_seed_has_no_interval_and_a_row_of_none_has_no_figure():
-    one = Figure(0.75, 0.75, 0.75, (0.75,))
-    assert (comparison.accuracy(one), comparison.f1(one)) == ("75.0", ".750")
+def test_figures_on_another_task_are_not_compared():
+    run = run_fixture.memes()
+    single = run_fixture.results(
+        dataset=msgspec.structs.replace(run.dataset, task="single", labels=("a", "b")), rows=run.rows[:3]
+    )
+    assert [table.paper for table in comparison.tables(single)] == [None, None]
+
+
+def test_two_sources_are_two_columns_and_a_family_without_a_paper_has_its_own_table():
+    lines = markdown(run_fixture.memes()).splitlines()
+    assert headings("\n".join(lines)) == [
+        "Weighted F1 and AUC (Pham Thai Hoang Tung et al. 2023)",
+        "One modality at test, F1 weighted (Pham Thai Hoang Tung et al. 2023)",
+        "Scores (today)",
+        "Neighbours compared",
+        "Notes",
+        "Runs",
+    ]
+    for line in (
+        "| Model | F1 weighted | slides | diff. | paper | diff. | AUC | slides | diff. |",
+        "| RAW-N-COOK, 30% labelled, preset slides | .741 ± .012 | .7433 | −.002 | .7413 | ±.000 "
+        "| .841 ± .012 | .8310 | +.010 |",
+        "| RAW-N-COOK, 5% labelled, preset slides | .676 ± .012 | .6792 | −.003 | .6782 | −.002 "
+        "| .776 ± .012 | .7989 | −.023 |",
+        "| Never any label | .414 | – | – | – | – | .500 | – | – |",
+        "| TF-IDF | .655 ± .012 | .755 ± .012 | .555 ± .012 |",
+        "- paper: arXiv 2304.00020.",
+        "- No paper reports on mami with these models: TF-IDF.",
+    ):
+        assert line in lines
+
+
+def test_a_figure_that_equals_the_trivial_prediction_is_told():
+    five = Condition(labelled=0.05)
+    row = run_fixture.meme_row("ext_pie_net", "Ext-PIE-Net", 0.43, condition=five)
+    text = markdown(run_fixture.memes(rows=(row,), pairs=()))
+    assert "- slides, Ext-PIE-Net, 5% labelled: the score of predicting no label for any post.\n" in text
+
+
+def test_recalls_that_a_paper_tells_stand_beside_ours():
+    names = ("fear", "anger")
+    row = run_fixture.row(
+        "multitask", "Multitask", 0.9, image=0.7, text=0.8, family="pagefortin2019", differs=()
+    )
+    run = run_fixture.results(rows=(row,), pairs=(), dataset=dataset("flickr-emotion-multitask"))
+    text = markdown(run)
+    ours = [f"{row.modes['both'].by_label[name].recall:.3f}".removeprefix("0") for name in names]
+    assert f"- Multitask, both: recall of fear {ours[0]}; the paper has .87.\n" in text
+    assert f"- Multitask, both: recall of anger {ours[1]}; the paper has .81.\n" in text
+    assert headings(text)[:2] == ["Tables 2 and 4: accuracy and F1", "Tables 2 and 4: one modality at test"]
+    assert "| Model | Image only, Accuracy % | paper | diff. | Image only, F1 macro | paper | diff. " in text
+
+
+def test_notes_of_rows_are_told_once_with_the_rows_that_have_them():
+    rows = tuple(
+        msgspec.structs.replace(row, notes=("the last epoch is kept",))
+        for row in run_fixture.memes().rows[1:]
+    )
+    text = markdown(run_fixture.memes(rows=rows, pairs=()))
+    assert (
+        "- RAW-N-COOK, 30% labelled, preset slides; RAW-N-COOK, 5% labelled, preset slides; TF-IDF: "
+        "the last epoch is kept\n" in text
+    )
+
+
+def test_fewer_than_three_seeds_have_no_interval_and_the_notes_say_so():
+    rows = (
+        run_fixture.row("text", "Text-based", 0.78, text=0.78, seeds=2),
+        run_fixture.row("early", "Early fusion", 0.8, image=0.5, text=0.6),
+    )
+    text = markdown(run_fixture.results(rows=rows, pairs=(), left_out=()))
+    assert "| Text-based ¹·² | 78.0 | 78.4 | −0.4 | .760 | .77 | −.010 |" in text
+    assert "- Text-based: fewer than three seeds, so a mean without an interval.\n" in text
+    text = markdown(run_fixture.results(rows=rows[:1], pairs=(), left_out=()))
+    assert "- All rows: fewer than three seeds, so a mean without an interval.\n" in text
+    assert "- ± is" not in text
+
+
+def test_a_row_of_which_no_seed_came_through_has_no_figure():
     rows = (run_fixture.row("joint", "Joint fusion (max)", differs=()),)
     text = markdown(run_fixture.results(rows=rows, pairs=(), left_out=()))
-    assert "| Joint fusion (max) | – | 86.29 | – | – | .84 | – | .86 |" in text
+    assert "| Joint fusion (max) | – | 86.29 | – | – | .84 | – | – | .86 | – |" in text
 
 
 def test_a_name_of_markup_stays_text():
-    rows = (run_fixture.row("text", "a|b <b>*", text=0.78),)
-    text = markdown(run_fixture.results(rows=rows))
+    rows = (run_fixture.row("text", "a|b <b>*", 0.78, text=0.78),)
+    text = markdown(run_fixture.results(rows=rows, pairs=()))
     assert "| a\\|b \\<b>\\*" in text
 
 
-@pytest.mark.parametrize("width", [80, 100, 160])
-def test_the_terminals_tables_fit_it(width):
-    text = printed(run_fixture.results(), width)
+@pytest.mark.parametrize("width", [80, 100, 130])
+@pytest.mark.parametrize("run", [run_fixture.results, run_fixture.memes])
+def test_the_terminals_tables_fit_it_and_say_what_they_leave_out(run, width):
+    results = run()
+    text = shown(results, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for cell in ("87.2 ± 1.2", "86.92", "35.83", "−6.3", ".852", "+0.3 to +6.2"):
-        assert cell in text
+    if run is run_fixture.results:
+        for cell in ("87.2 ± 1.2", "86.92", "35.83", "−6.3", ".852", "+0.3 to +6.2", "Always 'joy'"):
+            assert cell in text
+    heads = {head for table in comparison.tables(results) for head in (c.title for c in table.columns)}
+    for head in heads:
+        assert head in text
 
 
-def test_a_wide_terminal_has_the_intervals_of_f1_too():
-    assert ".852 ± .012" not in printed(run_fixture.results(), 80)
-    assert ".852 ± .012" in printed(run_fixture.results(), 120)
+def test_a_narrow_terminal_leaves_out_differences_then_intervals_of_the_other_metrics_and_says_so():
+    narrow, middle, wide = (shown(run_fixture.results(), width) for width in (80, 92, 130))
+    assert ".852 ± .012" not in narrow
+    assert "Not shown in 80 columns: differences of F1 macro, F1 micro; ± of F1 macro, F1 micro." in " ".join(
+        narrow.split()
+    )
+    assert ".852 ± .012" in middle and "−.078" not in middle
+    assert "Not shown in 92 columns: differences of F1 macro, F1 micro. table.md has everything.\n" in middle
+    assert "−.078" in wide and "Not shown" not in wide
 
 
 def test_table_md_is_written_beside_the_results(tmp_path):
@@ -117,19 +240,73 @@ def test_table_md_is_written_beside_the_results(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["predictions.parquet", "results.json", "table.md"]
 
 
-def test_differences_beyond_the_interval_are_told_from_those_within():
-    lines = {
-        line.row.model: line for line in comparison.table4(run_fixture.results(), figures("reddit-emotion"))
-    }
-    told = {model: comparison.beyond(line.cells["accuracy"]) for model, line in lines.items()}
-    assert told == {"image": False, "text": False, "late": None, "early": None, "joint": None, "common": None}
+@pytest.mark.parametrize("run", [run_fixture.results, run_fixture.memes])
+def test_results_are_read_as_they_were_written(run, tmp_path):
+    run().write(tmp_path)
+    assert read(tmp_path) == run()
+
+
+def test_results_of_schema_1_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('{"schema": 1, "dataset": {"name": "reddit-emotion", "classes": ["joy"]}, "rows": []}')
+    with pytest.raises(BaselineError) as refused:
+        read(tmp_path)
+    assert str(refused.value) == (
+        f"{str(path)!r} has schema 1, and this program reads 2: repeat the command that wrote it"
+    )
+
+
+def test_a_papers_figure_is_beyond_only_outside_the_interval_over_seeds_and_posts():
+    def cell(low, high, paper, doubtful=False):
+        figure = Figure(0.8, (0.79, 0.8, 0.81), Interval(0.795, 0.805), Interval(low, high))
+        return Cell(figure, {"paper": Theirs(Decimal(paper), doubtful)})
+
+    assert cell(0.78, 0.82, "0.79").beyond("paper") is None  # outside ±, inside `sampled`
+    assert cell(0.78, 0.82, "0.7748").beyond("paper") is True
+    assert cell(0.78, 0.82, "0.8201").beyond("paper") is False
+    assert cell(0.774, 0.82, "0.77").beyond("paper") is None  # .77 can be .7749
+    assert cell(0.776, 0.82, "0.77").beyond("paper") is True
+    assert cell(0.78, 0.82, "0.5687", doubtful=True).beyond("paper") is None
+    assert cell(0.78, 0.82, "0.5687").beyond("slides") is None
+    assert Cell(Figure(0.8, (0.8,)), {"paper": Theirs(Decimal("0.1"), False)}).beyond("paper") is None
+
+
+def test_the_trivial_row_stands_in_every_table_as_the_last():
+    for run in (run_fixture.results(), run_fixture.memes()):
+        tables = comparison.tables(run)
+        assert all(table.lines[-1].title == run.trivial.title for table in tables)
+        assert all(table.lines[-1].row is None for table in tables)
+    without = run_fixture.results(trivial=Trivial("Always 'joy'", {"accuracy": 0.25}))
+    assert "| Always 'joy' | 25.0 | – | – | – | – | – | – | – | – |\n" in markdown(without)
 
 
 def test_numbers_are_written_as_the_field_writes_them():
-    values = (0.0, -0.0001, 0.0123, -0.2)
-    assert [comparison.points(value) for value in values] == ["±0.0", "±0.0", "+1.2", "−20.0"]
-    written = [
-        comparison.printed(comparison.Cell(None, value), "f1_macro") for value in (0.9, 0.934, 0.5808, None)
+    values = (0.0, -0.0001, 0.0123, -0.2, None)
+    assert [signed(value, percent=True) for value in values] == ["±0.0", "±0.0", "+1.2", "−20.0", "–"]
+    assert [signed(value, percent=False) for value in values] == ["±.000", "±.000", "+.012", "−.200", "–"]
+    decimals = ("0.90", "0.934", "0.5808")
+    assert [printed(Theirs(Decimal(x), False), percent=False) for x in decimals] == [".90", ".934", ".5808"]
+    assert [printed(Theirs(Decimal(x), True), percent=True) for x in ("0.784", "0.7990")] == [
+        "78.4*",
+        "79.90*",
     ]
-    assert written == [".90", ".934", ".5808", "–"]
-    assert comparison.superscript(12) == "¹²"
+    assert [probability(p) for p in (0.0163, 0.0004, 1.0, None)] == [".016", "<.001", "1.000", "–"]
+    assert written(run_fixture.figure(0.863), percent=True) == "86.3 ± 1.2"
+    assert written(run_fixture.figure(0.842, seeds=2), percent=False) == ".842"
+    assert written(None, percent=True) == "–"
+
+
+@settings(max_examples=30)
+@given(st.sets(st.integers(1, 20)))
+def test_marks_name_each_number_once(marks):
+    digits = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+    found = set()
+    for part in filter(None, superscripts(sorted(marks)).translate(digits).split("·")):
+        first, _, last = part.partition("⁻")
+        found |= set(range(int(first), int(last or first) + 1))
+    assert found == marks
+
+
+def test_three_marks_in_sequence_are_a_range():
+    assert superscripts([1, 2]) == "¹·²"
+    assert superscripts([1, 2, 3, 5, 11, 12, 13]) == "¹⁻³·⁵·¹¹⁻¹³"

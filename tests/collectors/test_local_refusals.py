@@ -109,7 +109,8 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         (
             ("title =", "titel ="),
             "RECIPE: source.local: titel = 'text': there is no such key; there are tables, join, encoding, "
-            "delimiter, quoted, id, title, body, label, labels, unlabelled, image, split",
+            "delimiter, quoted, id, title, body, label, labels, unlabelled, image, split, "
+            "generated",
         ),
         (
             ("{name}.jpg", "name.jpg"),
@@ -169,7 +170,8 @@ def test_what_is_not_there_is_told_in_a_line(place, capsys):
     assert lines == [
         f"error: there is no recipe '{place}/datasets/other/recipe.toml', nor a built-in one of that name; "
         "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, mine, reddit-emotion, "
-        "reddit-emotion-strict, reddit-emotion-text, vso: write one, or name its folder with --datasets",
+        "reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso: write one, or name its folder with "
+        "--datasets",
         "error: 'My set' is not a dataset's name: use lower-case letters, digits and '-'",
         f"error: --path '{place}/no' is not a folder",
     ]

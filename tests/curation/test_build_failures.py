@@ -79,8 +79,8 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, st
         "",
         "error: there is no recipe 'datasets/nothing/recipe.toml', nor a built-in one of that name; "
         "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, reddit-emotion, "
-        "reddit-emotion-strict, reddit-emotion-text, test, vso: write one, or name its folder with "
-        "--datasets\n",
+        "reddit-emotion-strict, reddit-emotion-text, sandbox-memes, test, vso: write one, or name its folder "
+        "with --datasets\n",
     )
     code, _, err = run(capsys, "test")
     assert (code, err.count("\n")) == (2, 1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.data.batch import IMAGE, PADDING, TEXT, Batch
-from baselines.models.kernels import max_of_words
+from baselines.models.kernels import max_of_words, max_of_words_plain
 
 Pooling = Literal["max", "mean"]
 
@@ -90,10 +90,11 @@ class TextEncoder(nn.Module):
         return (self._pooled(tokens) - self.centre).masked_fill(~has_words, 0)
 
     def _pooled(self, tokens: Tensor) -> Tensor:
-        dropout = self.dropout if self.training else 0.0
         if self.pooling == "max":
-            return max_of_words(self.lookup, tokens, dropout)
-        words = nn.functional.dropout(self.lookup(tokens), dropout)
+            if self.training:
+                return max_of_words(self.lookup, tokens, self.dropout)
+            return max_of_words_plain(self.lookup, tokens, 0.0)
+        words = nn.functional.dropout(self.lookup(tokens), self.dropout, self.training)
         return pool(words, (tokens != PADDING).unsqueeze(-1), -2, "mean")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -13,13 +14,10 @@ from affectory.core.html.parts import IMAGES_NOTE, table, terms
 from baselines.results import comparison, tables
 from baselines.results.page import answers, classes, gallery, scores
 from baselines.results.page.posts import Posts
-from baselines.results.papers import figures
 from baselines.results.schema import Results, read
 
-#: The links of the navigation.
+#: The links of the navigation after those of the tables.
 _PLACES = {
-    "table4": "Table 4",
-    "table5": "Table 5",
     "pairs": "Neighbours",
     "classes": "Classes",
     "spaces": "Vectors",
@@ -37,26 +35,31 @@ def render(folder: Path, posts: Posts) -> str:
     """Return the page of a run."""
     results = read(folder)
     name, version = results.dataset.name, results.dataset.version
-    paper = figures(name)
-    kinds = answers.kinds(answers.read(folder, results))
+    kinds = answers.kinds(answers.read(folder, results), results.rows)
     shown = posts([one.key for found in kinds.values() for one in found[: answers.MOST]])
-    tests = sum(comparison.tested(results.dataset).values())
     return shell.page(
         [
-            scores.header(results, paper),
-            scores.table4(results, paper),
-            scores.table5(results, paper),
+            scores.header(results),
+            *scores.sections(results),
             scores.pairs(results),
             classes.section(results),
             classes.spaces(results),
-            gallery.section(kinds, shown, results.dataset.classes, tests),
+            gallery.section(kinds, shown, results),
             _runs(results),
         ],
         title=f"{name} {version}: baselines",
         home=name,
-        places=_PLACES,
+        places=_places(results),
         style=resources.files(__package__).joinpath("results.css").read_text(encoding="utf-8"),
     )
+
+
+def _places(results: Results) -> dict[str, str]:
+    """Return the links of the navigation: each table by its number or title, then the other sections."""
+    headings = [one.heading for one in comparison.tables(results)]
+    places = {f"table-{place}": re.split(r":|,| \(", one)[0] for place, one in enumerate(headings, 1)}
+    word = "Labels" if results.dataset.task == "several" else "Classes"
+    return places | _PLACES | {"classes": word}
 
 
 def _runs(results: Results) -> Html:
@@ -69,10 +72,13 @@ def _runs(results: Results) -> Html:
         ("Made with", made),
     )
     settings = [
-        (row.title, ", ".join(f"{key} = {json.dumps(value)}" for key, value in row.settings.items()))
+        (
+            comparison.title(results, row),
+            ", ".join(f"{key} = {json.dumps(value)}" for key, value in row.settings.items()),
+        )
         for row in results.rows
     ]
-    given_up = [*comparison.stopped(results), *comparison.left_out(results)]
+    given_up = comparison.given_up(results)
     return h(
         "section",
         h("h2", "Runs"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from affectory.core.html.markup import Html, clip, h
+from affectory.core.html.markup import Html, clip, h, join
 from affectory.core.html.parts import colour, picture, post_link, post_text
 from affectory.core.html.thumbnails import thumbnail
+from baselines.results import comparison as c
 from baselines.results.page.answers import MOST, Disagreement
 from baselines.results.page.posts import Key, Shown
+from baselines.results.schema import Results
 
 #: The most characters of a post's text on its card.
 _LONGEST = 220
@@ -19,10 +21,9 @@ _NOTHING = Shown("", None)
 def section(
     kinds: Mapping[str, Sequence[Disagreement]],
     posts: Mapping[Key, Shown],
-    classes: Sequence[str],
-    tests: int,
+    results: Results,
 ) -> Html | None:
-    """Return the disagreements by kind, out of `tests` test posts; None if there are none."""
+    """Return the disagreements by kind; None if there are none."""
     if not kinds:
         return None
     pictures = any(post.image for post in posts.values())
@@ -30,30 +31,43 @@ def section(
     for kind, found in kinds.items():
         shown = min(MOST, len(found))
         summary = h("summary", kind, h("small", f"{shown} of {len(found):,}"))
-        cards = [_card(one, posts.get(one.key, _NOTHING), classes, pictures) for one in found[:MOST]]
+        cards = [_card(one, posts.get(one.key, _NOTHING), results, pictures) for one in found[:MOST]]
         blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
     total = sum(len(found) for found in kinds.values())
+    several = results.dataset.task == "several"
     note = (
-        f"The models disagree on {total:,} of {tests:,} test posts. Each answer is the one of most seeds, "
-        "with all inputs of the model. The posts shown are chosen at random, by a hash of their ids."
+        f"The models disagree on {total:,} of {c.tests(results.dataset):,} test posts. Each answer is "
+        "the one of most seeds, with all inputs of the model. "
+        + ("An answer is right if it has all labels of the post and no other. " if several else "")
+        + "The posts shown are chosen at random, by a hash of their ids."
     )
-    return h("section", h("h2", "Where the models disagree"), h("p", note), *blocks, id="disagree")
+    return h(
+        "section",
+        h("h2", "Where the models disagree"),
+        h("p", note),
+        *blocks,
+        id="disagree",
+        cls="several" if several else None,
+    )
 
 
-def _card(one: Disagreement, post: Shown, classes: Sequence[str], pictures: bool) -> Html:
+def _card(one: Disagreement, post: Shown, results: Results, pictures: bool) -> Html:
     """Return a post with the answers of the models; `pictures` leaves room for an image."""
+    names = results.dataset.labels
     rows = []
-    for model, answer in one.answers.items():
-        right = answer.label == one.truth
+    for number, answer in one.answers.items():
+        right = answer.labels == one.truth
         share = f" {answer.seeds}/{answer.of}" if answer.seeds < answer.of else ""
-        said = h("td", _dot(answer.label, classes), answer.label, h("small", share))
+        said = h("td", _named(answer.labels, names), h("small", share))
         cls, word, sign = ("good", "right", "✓") if right else ("lost", "wrong", "✗")
-        rows.append(h("tr", h("th", model, scope="row"), said, h("td", sign, cls=cls, aria_label=word)))
+        name = h("th", c.short(results, results.rows[number]), scope="row")
+        rows.append(h("tr", name, said, h("td", sign, cls=cls, aria_label=word)))
+    word = "True labels: " if results.dataset.task == "several" else "True class: "
     return h(
         "article",
         _picture(one.key[0], post) if pictures else None,
         post_text(clip(post.text, _LONGEST)),
-        h("p", "True class: ", _dot(one.truth, classes), h("b", one.truth), cls="truth"),
+        h("p", word, h("b", _named(one.truth, names)), cls="truth"),
         h("table", h("tbody", *rows), cls="answers"),
         h(
             "p",
@@ -65,8 +79,11 @@ def _card(one: Disagreement, post: Shown, classes: Sequence[str], pictures: bool
     )
 
 
-def _dot(label: str, classes: Sequence[str]) -> Html:
-    return h("i", cls=f"dot {colour(classes.index(label))}" if label in classes else "dot")
+def _named(labels: Sequence[str], names: Sequence[str]) -> Html:
+    """Return labels, each with the dot of its colour."""
+    dots = (f"dot {colour(names.index(one))}" if one in names else "dot" for one in labels)
+    every = [h("span", h("i", cls=cls), one) for cls, one in zip(dots, labels, strict=True)]
+    return join(every, ", ") if every else join(["none"])
 
 
 def _picture(post_id: str, post: Shown) -> Html | None:

@@ -1,9 +1,9 @@
-"""The page's charts as inline SVG: dot plots in tables, confusion matrices, scatter plots of vectors."""
+"""The page's charts as inline SVG: dot plots in tables, confusion of classes or labels, scatter plots."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from affectory.core.html.charts import WIDTH, line, rect, short, svg, text
 from affectory.core.html.markup import Html, clip, h
@@ -28,31 +28,37 @@ def scale(values: Iterable[float]) -> tuple[float, float]:
     return max(math.floor(low * 10 - 0.2) / 10, 0.0), min(math.ceil(high * 10 + 0.2) / 10, 1.0)
 
 
-def dots(marks: Sequence[Mark], ends: tuple[float, float], label: str) -> Html:
-    """Draw one row of a dot plot: our means with their intervals, the paper's values as upright ticks.
+def dots(marks: Sequence[Mark], ends: tuple[float, float], label: str, chance: float | None = None) -> Html:
+    """Draw one row of a dot plot: our means with their intervals, the papers' values as upright ticks.
+
+    `chance`, the trivial prediction's value, is a line through all rows.
 
     The drawing stretches to its cell. Strokes keep their width (`vector-effect`), so a dot is a stroke of
     length zero with round ends.
     """
-    low, high = ends
+    start, end = ends
 
     def at(value: float) -> float:
-        return min(max(1000 * (value - low) / (high - low), 0), 1000)
+        return min(max(1000 * (value - start) / (end - start), 0), 1000)
 
     drawn = []
-    for tenth in range(round(low * 10), round(high * 10) + 1):
+    for tenth in range(round(start * 10), round(end * 10) + 1):
         drawn.append(line(at(tenth / 10), 0, at(tenth / 10), 24, "grid"))
+    if chance is not None:
+        drawn.append(line(at(chance), 0, at(chance), 24, "chance"))
     for value, cls in marks:
         if isinstance(value, float):
             drawn.append(line(at(value), 3, at(value), 21, f"paper {cls}"))
     for value, cls in marks:
         if isinstance(value, Figure):
-            drawn.append(line(at(value.low), 12, at(value.high), 12, f"spread {cls}"))
+            if value.interval:
+                low, high = at(value.interval.low), at(value.interval.high)
+                drawn.append(line(low, 12, high, 12, f"spread {cls}"))
             drawn.append(line(at(value.mean), 12, at(value.mean), 12, f"mean {cls}"))
     return svg(1000, 24, label, *drawn, cls="dots", preserveAspectRatio="none")
 
 
-def confusion(cells: Sequence[Sequence[float]], names: Sequence[str], label: str) -> Html:
+def confusion(cells: Mapping[str, Mapping[str, float]], names: Sequence[str], label: str) -> Html:
     """Draw a confusion matrix: rows are true classes, columns predicted ones, cells percentages of a row."""
     longest = min(max(map(len, names)), _NAME)
     left, top = 14 + 5.6 * longest, 16 + 4.2 * longest
@@ -63,9 +69,10 @@ def confusion(cells: Sequence[Sequence[float]], names: Sequence[str], label: str
         drawn.append(text(left - 6, top + middle + 3.5, clip(name, _NAME), "end"))
         turned = f"translate({short(left + middle - 2)} {short(top - 6)}) rotate(-40)"
         drawn.append(h("text", clip(name, _NAME), transform=turned))
-    for true, row in enumerate(cells):
-        whole = sum(row)
-        for predicted, posts in enumerate(row):
+    for true, name in enumerate(names):
+        row = cells[name]
+        whole = sum(row.values())
+        for predicted, posts in enumerate(row[guess] for guess in names):
             share = posts / whole if whole else 0.0
             x, y = left + step * predicted, top + step * true
             tip = f"{names[true]} predicted as {names[predicted]}: {posts:.1f} of {whole:.0f} posts"
@@ -76,6 +83,37 @@ def confusion(cells: Sequence[Sequence[float]], names: Sequence[str], label: str
                 parts.append(text(x + step / 2, y + step / 2 + 3.5, f"{100 * share:.0f}", "middle", side))
             drawn.append(h("g", *parts))
     return svg(WIDTH, top + step * len(names) + 4, label, *drawn)
+
+
+#: The outcomes of a label as in `Scores.confusion`, with their CSS classes and their short names.
+OUTCOMES = (
+    ("true positive", "hit", "found"),
+    ("false negative", "missed", "missed"),
+    ("false positive", "false", "wrongly predicted"),
+    ("true negative", "rest", "rightly not predicted"),
+)
+
+
+def outcomes(cells: Mapping[str, Mapping[str, float]], names: Sequence[str], label: str) -> Html:
+    """Draw a bar per label: the posts by outcome, true positives first."""
+    height, step = 16.0, 36.0
+    drawn = []
+    for place, name in enumerate(names):
+        y = step * place + 14
+        drawn.append(text(0, y - 4, clip(name, 40), "start"))
+        whole = sum(cells[name].values()) or 1.0
+        x = 0.0
+        for outcome, cls, _ in OUTCOMES:
+            posts = cells[name][outcome]
+            wide = WIDTH * posts / whole
+            parts = [h("title", f"{name}, {outcome}: {posts:.1f} of {whole:.0f} posts")]
+            parts.append(rect(x, y, max(wide - 1, 0), height, cls))
+            figure = f"{posts:.0f}"
+            if wide > 7 * len(figure) + 4:
+                parts.append(text(x + wide / 2, y + 12, figure, "middle", f"cell on-{cls}"))
+            drawn.append(h("g", *parts))
+            x += wide
+    return svg(WIDTH, step * len(names), label, *drawn)
 
 
 def scatter(one: Projection, names: Sequence[str], label: str) -> Html:

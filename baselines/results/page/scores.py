@@ -1,4 +1,4 @@
-"""The top of the page: what was run, Tables 4 and 5 beside the paper's, and paired comparisons."""
+"""The top of the page: what was run, the tables beside the papers', and paired comparisons."""
 
 from __future__ import annotations
 
@@ -8,162 +8,200 @@ from affectory.core.html.markup import Html, h, join
 from affectory.core.html.parts import table
 from baselines.results import comparison as c
 from baselines.results import tables
+from baselines.results.formatting import in_sentence, printed, signed, superscript, written
 from baselines.results.page.plots import Mark, dots, scale
 from baselines.results.papers import Paper
-from baselines.results.schema import Results
+from baselines.results.schema import Figure, Results
 
-#: A cell of a table: its label (shown where the table has no head), its text, and its CSS class.
-_Cell = tuple[str, str, str]
-
-_INPUTS = {"image": "Image only", "text": "Text only"}
+#: How a paper's figure is marked in a chart: one class a source.
+_SOURCES = ("theirs", "others")
 
 
-def header(results: Results, paper: Paper | None) -> Html:
-    """Return the title, the best model in one sentence, and what differs from the paper."""
+def header(results: Results) -> Html:
+    """Return the title, the best model in one sentence, and what differs from the papers."""
     dataset = results.dataset
     return h(
         "header",
         h("p", h("b", dataset.generated), cls="verdict bad") if dataset.generated else None,
         h("p", "Baselines", cls="eyebrow"),
         h("h1", dataset.name, " ", h("span", dataset.version, cls="version")),
-        h("p", _finding(results, paper), cls="summary"),
+        h("p", _finding(results), cls="summary"),
         h("p", f"{tables.caption(results)} · {results.device} · {results.date}", cls="quiet"),
-        _verdict(results, paper),
+        *_verdicts(results),
         id="top",
     )
 
 
-def _finding(results: Results, paper: Paper | None) -> str:
-    """Return a sentence on the most accurate model, with the paper's figure for it."""
-    scored = [line for line in c.table4(results, paper) if line.cells["accuracy"].ours]
-    if not scored:
-        return "No model finished."
-    best = max(scored, key=lambda line: line.cells["accuracy"].ours.mean)  # type: ignore[union-attr]
-    cell = best.cells["accuracy"]
-    note = f"{best.row.title} is the most accurate: {c.accuracy(cell.ours)}%"
-    if cell.paper is not None:
-        note += f"; the paper reports {c.printed(cell, 'accuracy')}"
-    return f"{note}."
+def _finding(results: Results) -> str:
+    """Return a sentence on the best model, with the papers' figures for it."""
+    best: tuple[float, str] | None = None
+    metric = c.headline(results)
+    for found in c.tables(results):
+        for i, column in enumerate(found.columns):
+            if (column.mode, column.metric) != ("both", metric):
+                continue
+            for line in found.lines:
+                ours = line.cells[i].ours
+                if line.row is None or ours is None or (best and ours.mean <= best[0]):
+                    continue
+                name = in_sentence(results.metrics[metric].removesuffix(" %"))
+                figure = written(ours, percent=column.percent) + "%" * column.percent
+                told = f"{c.title(results, line.row)} has the highest {name}: {figure}"
+                for source in line.cells[i].theirs:
+                    whose = "the paper has" if source == "paper" else f"the {source} have"
+                    told += f"; {whose} {printed(line.cells[i].theirs[source], percent=column.percent)}"
+                best = ours.mean, told
+    return f"{best[1]}." if best else "No model finished."
 
 
-def _verdict(results: Results, paper: Paper | None) -> Html:
-    """Return a box that says what differs from the paper, above all figures."""
-    if paper is None:
-        return h("p", f"No paper with these models reports on {results.dataset.name}.", cls="verdict")
-    source = join([paper.citation, ", ", h("i", paper.title), f" ({paper.published}), {paper.dataset}"])
+def _verdicts(results: Results) -> list[Html]:
+    """Return boxes that say what differs from the papers, above all figures."""
+    papers = {family: c.reporting(results, family) for family in c.families(results)}
+    known = list({paper.key: paper for paper in papers.values() if paper}.values())
+    boxes = []
+    if None in papers.values():
+        which = [row.title for row in results.rows if papers[row.family] is None]
+        told = f" with these models: {'; '.join(which)}." if known else " with these models."
+        boxes.append(h("p", f"No paper reports on {results.dataset.name}{told}", cls="verdict"))
+    sources = join((_cited(paper) for paper in known), "; ")
     differs = c.differing(results)
-    if not differs:
-        return h("p", "Same data, backbone and word vectors as ", source, ".", cls="verdict ok")
-    listed = [h("li", h("b", c.superscript(number)), " ", text) for number, text in enumerate(differs, 1)]
-    return h(
-        "div",
-        h("p", h("b", "Not a reproduction"), " of ", source, ". Footnotes mark the rows that differ:"),
-        h("ul", *listed),
-        cls="verdict bad",
-    )
+    if differs:
+        listed = [h("li", h("b", superscript(mark)), " ", text) for mark, text in enumerate(differs, 1)]
+        of = [" of ", sources] if known else []
+        first = h("p", h("b", "Not a reproduction"), *of, ". Marks tell which rows differ:")
+        boxes.append(h("div", first, h("ul", *listed), cls="verdict bad"))
+    elif known:
+        boxes.append(h("p", "Data, inputs and stated settings as in ", sources, ".", cls="verdict ok"))
+    return boxes
 
 
-def table4(results: Results, paper: Paper | None) -> Html:
-    """Return Table 4: each model with all its inputs."""
-    lines = c.table4(results, paper)
-    accuracies = [line.cells["accuracy"] for line in lines]
-    values = [bound for cell in accuracies if cell.ours for bound in (cell.ours.low, cell.ours.high)]
-    ends = scale([*values, *(cell.paper for cell in accuracies if cell.paper is not None)])
-    best = max((cell.ours.mean for cell in accuracies if cell.ours), default=None)
+def _cited(paper: Paper) -> Html:
+    return join([paper.citation, ", ", h("i", paper.title), f" ({paper.published}), {paper.dataset}"])
+
+
+def sections(results: Results) -> list[Html]:
+    """Return a section per table, the notes under the last."""
+    found = c.tables(results)
+    return [
+        _section(results, one, f"table-{place}", last=place == len(found))
+        for place, one in enumerate(found, 1)
+    ]
+
+
+def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Html:
+    """Return a table: a chart of its first metric a line, our figures, and the papers' with differences."""
+    first = shown.columns[0].metric
+    charted = [i for i, column in enumerate(shown.columns) if column.metric == first]
+    alone = shown.modes == ("both",)
+    chance = results.trivial.metrics.get(first)
+    drawn = [_marks(shown, line, charted) for line in shown.lines]
+    seen = [bound for marks in drawn for value, _ in marks for bound in _bounds(value)]
+    ends = scale(seen if chance is None else [*seen, chance])
+    best = [_best(shown, i) for i in range(len(shown.columns))]
     rows = []
-    for line in lines:
-        accuracy = line.cells["accuracy"]
-        marks: list[Mark] = [(value, "ours") for value in (accuracy.ours,) if value]
-        marks += [(value, "theirs") for value in (accuracy.paper,) if value is not None]
-        top = " strong" if accuracy.ours and accuracy.ours.mean == best else ""
-        cells: list[_Cell] = [("Accuracy %", c.accuracy(accuracy.ours), "n first" + top)]
-        cells += _beside(accuracy) if paper else []
-        for key, name in (("f1_macro", "F1 macro"), ("f1_micro", "F1 micro")):
-            cells.append((name, c.f1(line.cells[key].ours), "n first"))
-            cells += [("Paper", c.printed(line.cells[key], key), "n quiet")] if paper else []
-        rows.append(_row(line.title, dots(marks, ends, f"{line.row.title}: accuracy"), cells))
-    legend = [h("span", h("i", cls="dot ours"), "ours, with its 95% interval")]
-    legend += [h("span", h("i", cls="dot tick theirs"), "the paper")] if paper else []
-    legend += [h("span", f"axis from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10")]
+    for line, marks in zip(shown.lines, drawn, strict=True):
+        cells = []
+        for i, column in enumerate(shown.columns):
+            cell = line.cells[i]
+            top = line.row is not None and cell.ours is not None and cell.ours.mean == best[i]
+            ours = written(cell.ours, percent=column.percent)
+            cells.append(h("td", ours, cls="n first" + " strong" * top, data_label=column.title))
+            cells += [_theirs(cell, column, source) for source in column.sources]
+        chart = dots(marks, ends, f"{line.title}: {results.metrics[first]}", chance)
+        name = h("th", line.title, scope="row")
+        rows.append(h("tr", name, h("td", chart, cls="wide"), *cells, cls=None if line.row else "trivial"))
+    heads = ["Model", ""]
+    for column in shown.columns:
+        heads += [column.title, *(source.capitalize() for source in column.sources)]
     return h(
         "section",
-        h("h2", "Table 4: accuracy and F1"),
-        h("p", *legend, cls="legend"),
-        _stacked(rows, _heads(rows)),
-        _notes(results, paper),
-        id="table4",
+        h("h2", shown.heading),
+        None if alone else h("p", "The same networks, not retrained: at test, the other modality is masked."),
+        h("p", *_legend(results, shown, charted, ends, alone=alone), cls="legend"),
+        _stacked(rows, heads),
+        h("ul", *(h("li", note) for note in _notes(results)), cls="notes") if last else None,
+        id=place,
+        cls="scores",
     )
 
 
-def table5(results: Results, paper: Paper | None) -> Html | None:
-    """Return Table 5: each model with one modality at test time; None if no model has a row in it."""
-    lines = c.table5(results, paper)
-    if not lines:
-        return None
-    seen = [scores.accuracy for line in lines for scores in line.row.modes.values()]
-    theirs = [cell.paper for line in lines for cell in line.cells.values() if cell.paper is not None]
-    ends = scale([*theirs, *(bound for figure in seen for bound in (figure.low, figure.high))])
-    rows = []
-    for line in lines:
-        marks: list[Mark] = [(line.row.modes["both"].accuracy, "ours")] if "both" in line.row.modes else []
-        cells: list[_Cell] = []
-        for mode, name in _INPUTS.items():
-            cell = line.cells[mode]
-            marks += [(value, mode) for value in (cell.ours, cell.paper) if value is not None]
-            cells.append((name, c.accuracy(cell.ours), "n first"))
-            cells += _beside(cell) if paper else []
-        rows.append(_row(line.title, dots(marks, ends, f"{line.row.title}: one modality at test"), cells))
-    names = (("ours", "both"), *((mode, text.lower()) for mode, text in _INPUTS.items()))
-    legend = [h("span", h("i", cls=f"dot {cls}"), text) for cls, text in names]
-    legend += [h("span", h("i", cls="dot tick"), "the paper")] if paper else []
-    legend += [h("span", f"axis from {100 * ends[0]:.0f} to {100 * ends[1]:.0f}%, a line every 10")]
-    return h(
-        "section",
-        h("h2", "Table 5: one modality at test"),
-        h("p", "The models of Table 4, not retrained: at test time, the other modality is masked."),
-        h("p", *legend, cls="legend"),
-        _stacked(rows, _heads(rows)),
-        id="table5",
-    )
+def _theirs(cell: c.Cell, column: c.Column, source: str) -> Html:
+    """Return a paper's figure, and under it the difference."""
+    figure = printed(cell.theirs.get(source), percent=column.percent)
+    apart = cell.difference(source)
+    shade = {None: None, True: "good", False: "lost"}[cell.beyond(source)]
+    below = None if apart is None else h("small", signed(apart, percent=column.percent), cls=shade)
+    return h("td", figure, " " if below else None, below, cls="n quiet", data_label=source.capitalize())
+
+
+def _best(shown: c.Table, place: int) -> float | None:
+    """Return our largest figure of a column."""
+    ours = [line.cells[place].ours for line in shown.lines if line.row]
+    return max((one.mean for one in ours if one), default=None)
+
+
+def _marks(shown: c.Table, line: c.Line, charted: Sequence[int]) -> list[Mark]:
+    """Return what a line's chart shows of the first metric: each mode, and the papers' figures."""
+    if line.row is None:
+        return []
+    marks: list[Mark] = []
+    both = line.row.modes.get("both")
+    if "both" not in shown.modes and both:
+        marks.append((both.metrics[shown.columns[charted[0]].metric], "ours"))
+    for i in charted:
+        mode, cell = shown.columns[i].mode, line.cells[i]
+        marks += [(cell.ours, "ours" if mode == "both" else mode)] if cell.ours else []
+        for source, cls in zip(shown.columns[i].sources, _SOURCES, strict=False):
+            if source in cell.theirs:
+                marks.append((float(cell.theirs[source].value), cls if mode == "both" else mode))
+    return marks
+
+
+def _bounds(value: Figure | float) -> list[float]:
+    if isinstance(value, float):
+        return [value]
+    spread = [value.interval.low, value.interval.high] if value.interval else []
+    return [value.mean, *spread]
+
+
+def _legend(
+    results: Results,
+    shown: c.Table,
+    charted: Sequence[int],
+    ends: tuple[float, float],
+    *,
+    alone: bool,
+) -> list[Html]:
+    named = [("ours", "ours, with the 95% interval over seeds")]
+    if not alone:
+        named = [("ours", "both"), ("image", "image only"), ("text", "text only")]
+    legend = [h("span", h("i", cls=f"dot {cls}"), text) for cls, text in named]
+    sources = list(dict.fromkeys(source for i in charted for source in shown.columns[i].sources))
+    for source, cls in zip(sources, _SOURCES, strict=False):
+        told = f"the {source}" if len(sources) > 1 or source != "paper" else "the paper"
+        legend.append(h("span", h("i", cls=f"dot tick {cls}" if alone else "dot tick"), told))
+    legend.append(h("span", h("i", cls="dot tick chance"), results.trivial.title))
+    column = shown.columns[charted[0]]
+    metric = in_sentence(results.metrics[column.metric].removesuffix(" %"))
+    start, end = (f"{100 * one:.0f}%" if column.percent else f"{one:.1f}" for one in ends)
+    axis = f"{metric} from {start} to {end}, a line every {'10' if column.percent else '.1'}"
+    return [*legend, h("span", axis)]
+
+
+def _stacked(rows: Sequence[Html], heads: Sequence[str]) -> Html:
+    """Return a table whose rows become blocks in a narrow window, with a label in each cell."""
+    cells = [h("th", name, scope="col", cls="n" if place > 1 else None) for place, name in enumerate(heads)]
+    return h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures stacked")
+
+
+def _notes(results: Results) -> list[str]:
+    return [*c.on_numbers(results), *c.on_papers(results), *c.on_rows(results)]
 
 
 def pairs(results: Results) -> Html | None:
     """Return the comparison of neighbouring rows; None if there are no pairs."""
     if not results.pairs:
         return None
-    note = (
-        "Paired bootstrap over the test posts: accuracy of the first model minus that of the second, in "
-        "points. If the interval contains zero, the difference may be due to chance."
-    )
+    note = f"{tables.on_pairs(results)} If the interval contains zero, the difference may be due to chance."
     shown = table(*tables.compared(results))
     return h("section", h("h2", "Neighbours compared"), h("p", note), shown, id="pairs")
-
-
-def _beside(cell: c.Cell) -> list[_Cell]:
-    shade = {None: "", True: " good", False: " lost"}[c.beyond(cell)]
-    return [
-        ("Paper", c.printed(cell, "accuracy"), "n quiet"),
-        ("Difference", c.points(cell.difference), "n" + shade),
-    ]
-
-
-def _row(title: str, chart: Html, cells: Sequence[_Cell]) -> tuple[Html, Sequence[_Cell]]:
-    written = [h("td", text, cls=cls, data_label=label) for label, text, cls in cells]
-    return h("tr", h("th", title, scope="row"), h("td", chart, cls="wide"), *written), cells
-
-
-def _heads(rows: Sequence[tuple[Html, Sequence[_Cell]]]) -> list[str]:
-    return ["Model", "", *(label for label, *_ in rows[0][1])] if rows else []
-
-
-def _stacked(rows: Sequence[tuple[Html, Sequence[_Cell]]], heads: Sequence[str]) -> Html:
-    """Return a table whose rows become blocks in a narrow window, with a label in each cell."""
-    cells = [h("th", name, scope="col", cls="n" if place > 1 else None) for place, name in enumerate(heads)]
-    body = h("tbody", *(row for row, _ in rows))
-    return h("table", h("thead", h("tr", *cells)), body, cls="figures stacked")
-
-
-def _notes(results: Results, paper: Paper | None) -> Html:
-    notes = [*c.on_numbers(results, paper), *(c.contradictions(results, paper) if paper else ())]
-    notes += ["A difference is coloured if the paper's figure is outside our interval."] if paper else []
-    return h("ul", *(h("li", note) for note in notes), cls="notes")

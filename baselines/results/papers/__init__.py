@@ -1,18 +1,20 @@
 """The papers' figures, presets and table layouts, as data: one file a paper.
 
     [paper] = figures("reddit-emotion")                     # Duong et al. 2017, Reddit
-    paper.figure("joint", "both").metrics["accuracy"]       # 0.8629
+    paper.figure("joint", "both").metrics["accuracy"]       # Decimal("0.8629")
     paper.preset["joint"]["lr"]                             # 0.01
     differences(paper, row, dataset)
         # ("images: mobilenet_v2 where the paper has inception_v3", …)
 
-All scores are fractions. A figure that contradicts another one of its row says so in `inconsistent`: it is
-shown with that, and never corrected.
+All scores are fractions, decimals with the digits that the paper prints. A figure that contradicts another
+one of its row says so in `inconsistent`: it is shown with that, and never corrected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections import Counter
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -36,23 +38,26 @@ Settings = dict[str, dict[str, Value]]  # model -> key -> value
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One line of a paper's table. `source` tells several publications of one work apart ("slides").
 
-    `inconsistent` says why the metrics in `doubtful` can't be right.
+    `inconsistent` says why the metrics in `doubtful` can't all be right. `remark` says what else a reader has
+    to know. `recall`: of single classes, where the paper tells it.
     """
 
     model: str  # our name of it: "joint"
     mode: Literal["both", "image", "text"]
     row: str  # the paper's name of it: "Joint fusion"
-    metrics: dict[str, float]
+    metrics: dict[str, Decimal]
     table: str | None = None  # "Table 4", where it is known
     condition: Condition = Condition()
     source: str = "paper"
     p: float | None = None  # of the paper's t-test against its next best row
     inconsistent: str | None = None
     doubtful: tuple[str, ...] = ()
+    remark: str | None = None
+    recall: dict[str, Decimal] = {}
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of a paper: which metrics of which modes it has as columns."""
+    """A table: which metrics of which modes it has as columns. `name` is "" where the paper's is unknown."""
 
     name: str  # "Table 4"
     title: str  # "accuracy and F1"
@@ -64,15 +69,21 @@ class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     name: str
     backbone: str
     weights: str
-    vectors: str
     split: str
     figures: tuple[Printed, ...]
     releases: dict[str, tuple[str, ...]]
+    task: Literal["single", "several"] = "single"
+    backbones: dict[str, str] = {}
+    vectors: str | None = None
     vectors_file: str | None = None
     without_vectors: tuple[str, ...] = ()
     preset: Settings = {}
+    tables: tuple[Layout, ...] = ()
+    labels: tuple[str, ...] = ()
     counts: dict[str, int] = {}
+    unpaired: dict[str, int] = {}
     posts: int | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,13 +95,15 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     datasets: tuple[_Dataset, ...]
     tables: tuple[Layout, ...] = ()
     preset: Settings = {}
+    sources: dict[str, str] = {}
 
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """What one paper reports on one dataset, and what it used.
 
-    `preset`: the settings that the paper states, by model, those of this dataset included. `vectors_file`:
-    how the published file of its word vectors begins; `without_vectors`: its models without any.
+    `preset`: the settings that the paper states, by model, those of this dataset included. `backbones`: the
+    image networks of models that don't have `backbone`. `vectors_file`: how the published file of its word
+    vectors begins; `without_vectors`: its models without any. `unpaired`: its image-only and text-only posts.
     """
 
     key: str  # "duong2017"
@@ -98,18 +111,24 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     published: str  # "arXiv 1708.02099"
     dataset: str  # "Reddit"
+    task: str  # "single"
     backbone: str
+    backbones: dict[str, str]
     weights: str
-    vectors: str
+    vectors: str | None
     vectors_file: str | None
     without_vectors: tuple[str, ...]
     split: str
     posts: int
+    labels: tuple[str, ...]
     counts: dict[str, int]
+    unpaired: dict[str, int]
     figures: tuple[Printed, ...]
+    sources: dict[str, str]  # by the name of a source what is to be cited; of several publications only
     tables: tuple[Layout, ...]
     preset: Settings
     otherwise: tuple[str, ...]  # what the release does otherwise by its recipe
+    remarks: tuple[str, ...]  # what is inferred of the paper, and its slips
 
     def figure(
         self,
@@ -120,22 +139,21 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Printed | None:
         """Return the paper's line for a model in a mode, or None.
 
-        A model with one input is the same with both modalities: "both" finds its one line.
+        A model with one input is the same with both modalities: "both" finds the line of its input.
         """
-        lines = {
-            line.mode: line
-            for line in self.figures
-            if (line.model, line.condition, line.source) == (model, condition, source)
-        }
-        if mode == "both" and len(lines) == 1:
-            return next(iter(lines.values()))
-        return lines.get(mode)  # type: ignore[call-overload]
+        modes = {line.mode for line in self.figures if line.model == model}
+        if mode == "both" and len(modes) == 1:
+            mode = next(iter(modes))
+        wanted = model, mode, condition, source
+        known = (x for x in self.figures if (x.model, x.mode, x.condition, x.source) == wanted)
+        return next(known, None)
 
 
 @cache
 def _files() -> tuple[_File, ...]:
     folder = resources.files(__package__)
-    return tuple(msgspec.toml.decode(folder.joinpath(name).read_bytes(), type=_File) for name in _FILES)
+    texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in _FILES]
+    return tuple(msgspec.convert(tomllib.loads(text, parse_float=Decimal), _File) for text in texts)
 
 
 @cache
@@ -146,6 +164,11 @@ def figures(release: str) -> tuple[Paper, ...]:
     )
 
 
+def layouts(key: str) -> tuple[Layout, ...]:
+    """Return the tables of a paper (`duong2017`), for a release on which it doesn't report."""
+    return next((file.tables for file in _files() if file.key == key), ())
+
+
 def _paper(file: _File, one: _Dataset, release: str) -> Paper:
     models = {*file.preset, *one.preset}
     return Paper(
@@ -154,18 +177,24 @@ def _paper(file: _File, one: _Dataset, release: str) -> Paper:
         title=file.title,
         published=file.published,
         dataset=one.name,
+        task=one.task,
         backbone=one.backbone,
+        backbones=one.backbones,
         weights=one.weights,
         vectors=one.vectors,
         vectors_file=one.vectors_file,
         without_vectors=one.without_vectors,
         split=one.split,
         posts=one.posts or sum(one.counts.values()),
+        labels=one.labels or tuple(one.counts),
         counts=one.counts,
+        unpaired=one.unpaired,
         figures=one.figures,
-        tables=file.tables,
+        sources=file.sources,
+        tables=one.tables or file.tables,
         preset={model: file.preset.get(model, {}) | one.preset.get(model, {}) for model in models},
         otherwise=one.releases[release],
+        remarks=one.remarks,
     )
 
 
@@ -197,44 +226,66 @@ def preset(name: str, release: str) -> Settings:
 
 
 def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
-    """Return what a row does otherwise than the paper, as plain sentences; none for a reproduction."""
-    told = []
-    if row.backbone is not None and row.backbone != paper.backbone:
-        told.append(f"images: {row.backbone} where the paper has {paper.backbone}")
+    """Return what a row does otherwise than the paper, each with what it concerns; none for a reproduction.
+
+    What concerns images or texts is left out for a row that doesn't read them. Of a row that is made of two
+    others, the settings are named by model: "image.lr".
+    """
+    told = _task(paper, dataset)
+    backbone = paper.backbones.get(row.model, paper.backbone)
+    if row.backbone is not None and row.backbone != backbone:
+        told.append(f"images: {row.backbone} where the paper has {backbone}")
     if row.weights == "random":
         told.append(f"images: random weights where the paper has {paper.weights}'s")
-    if row.settings.get("finetune"):
-        told.append("images: a network that was fine-tuned, of which the paper reports no figure")
+    if any(value for key, value in row.settings.items() if key.rpartition(".")[2] == "finetune"):
+        told.append("images: a fine-tuned network where the paper's is frozen")
     told += _vectors(paper, row)
-    told += paper.otherwise
-    told += _counted(paper, dataset.counts)
+    told += [one for one in paper.otherwise if _concerns(one, row)]
+    told += _counted(paper, dataset)
     if dataset.folds:
         told.append(
             f"split: {dataset.folds}-fold cross-validation where the paper has one split: {paper.split}"
         )
-    told += [
-        f"{key} = {_written(row.settings[key])} where the paper has {_written(value)}"
-        for key, value in paper.preset.get(row.model, {}).items()
-        if key in row.settings and row.settings[key] != value
-    ]
-    return tuple(told)
+    return (*told, *_settings(paper, row))
+
+
+def _settings(paper: Paper, row: Row) -> list[str]:
+    """Return the settings that aren't those that the paper states."""
+    told = []
+    for name, value in row.settings.items():
+        model, _, key = name.rpartition(".")
+        stated = paper.preset.get(model or row.model, {}).get(key)
+        if stated is not None and value != stated:
+            told.append(f"settings: {name} = {_written(value)} where the paper has {_written(stated)}")
+    return told
 
 
 def _written(value: object) -> str:
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _concerns(difference: str, row: Row) -> bool:
+    """Return whether a row reads the images or texts that a difference is about; "data: …" concerns all."""
+    reads = {"images": "image", "texts": "text"}.get(difference.partition(":")[0])
+    return reads is None or not row.modes or reads in row.modes
+
+
+def _task(paper: Paper, dataset: Dataset) -> list[str]:
+    if dataset.task != paper.task:
+        kinds = {"single": "one label", "several": "several labels"}
+        return [f"task: {kinds[dataset.task]} per post where the paper has {kinds[paper.task]}"]
+    if paper.labels and set(dataset.labels) != set(paper.labels):
+        return [f"labels: {', '.join(dataset.labels)} where the paper has {', '.join(paper.labels)}"]
+    return []
 
 
 def _vectors(paper: Paper, row: Row) -> list[str]:
     if row.vectors is None:
         return []
     ours = row.vectors.lower()
-    if row.model in paper.without_vectors:
+    if row.model in paper.without_vectors or paper.vectors is None:
         given = not ours.startswith("random")
         return [f"words: {row.vectors} where the paper names no pretrained vectors"] if given else []
     if paper.vectors_file and ours.startswith(paper.vectors_file.lower()):
@@ -242,15 +293,15 @@ def _vectors(paper: Paper, row: Row) -> list[str]:
     return [f"words: {row.vectors} where the paper has {paper.vectors}"]
 
 
-def _counted(paper: Paper, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return how the posts differ in number."""
-    ours: dict[str, int] = {}
-    for split in counts.values():
-        for name, posts in split.items():
-            ours[name] = ours.get(name, 0) + posts
-    total = sum(ours.values())
-    if total != paper.posts:
-        return [f"data: {total:,} posts where the paper has {paper.posts:,}"]
-    if paper.counts and ours != paper.counts:
-        return [f"data: {total:,} posts as in the paper, but other numbers in the classes"]
+def _counted(paper: Paper, dataset: Dataset) -> list[str]:
+    """Return how the posts differ in number. The paper's unpaired posts may be among ours or not."""
+    total = sum(dataset.posts.values()) + dataset.unlabelled
+    unpaired = sum(paper.unpaired.values())
+    if total not in (paper.posts, paper.posts + unpaired):
+        also = f" and {unpaired:,} unpaired" if unpaired else ""
+        return [f"data: {total:,} posts where the paper has {paper.posts:,}{also}"]
+    ours = sum((Counter(split) for split in dataset.counts.values()), Counter[str]())
+    paired = Counter(paper.counts)
+    if paper.counts and ours not in (paired, paired + Counter(paper.unpaired)):
+        return [f"data: {total:,} posts as in the paper, but other numbers by label"]
     return []
