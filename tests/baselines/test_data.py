@@ -12,9 +12,9 @@ from baselines.data import inputs
 from baselines.data.release import SPLITS, Part, Release, checked, folds, load
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
+from baselines.pipeline import trainable
 from baselines.results.schema import LeftOut
 from tests.baselines import small, toy_model
-from tests.baselines.waiting import whole_command
 
 CLASSES = ("joy", "fear", "anger")
 
@@ -200,10 +200,7 @@ def test_a_name_that_is_not_built_lists_what_is(built):
         load("pairs", Path("no/where"))
 
 
-@whole_command
 def test_a_release_of_titles_leaves_out_what_reads_images_and_says_why(built, tmp_path):
-    from baselines.pipeline import trainable
-
     release = load("titles", built, cache=tmp_path)
     assert (release.has_images, release.has_texts) == (False, True)
     kept, left_out = trainable(release, registry.selected(["duong2017"]))
@@ -214,17 +211,11 @@ def test_a_release_of_titles_leaves_out_what_reads_images_and_says_why(built, tm
     )
 
 
-@whole_command
 def test_a_release_with_both_leaves_nothing_out(pairs):
-    from baselines.pipeline import trainable
-
     assert trainable(pairs, ("joint", "text")) == (("joint", "text"), ())
 
 
-@whole_command
 def test_a_model_that_cannot_be_trained_on_several_labels_is_left_out(several, monkeypatch):
-    from baselines.pipeline import trainable
-
     monkeypatch.setattr(toy_model, "SPEC", replace(toy_model.SPEC, reads=("text",), tasks=("single",)))
     monkeypatch.setitem(registry.MODELS, "toy", toy_model.ENTRY)
     release, _ = several

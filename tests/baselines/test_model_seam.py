@@ -27,7 +27,6 @@ from baselines.training import checkpoint, finetune_steps
 from baselines.training.checkpoint import Source
 from baselines.training.tune import Found, Search
 from tests.baselines import small, toy_model
-from tests.baselines.waiting import whole_command
 
 pytestmark = pytest.mark.slow
 
@@ -274,7 +273,6 @@ def capsys_module(request):
     return lambda: Said(*(text or "" for text in capture.read_global_capture()))
 
 
-@whole_command
 def test_the_command_writes_table_page_results_predictions_and_checkpoints(commanded):
     assert commanded.code == 0, commanded.err
     assert sorted(path.name for path in commanded.results.iterdir()) == [
@@ -289,7 +287,6 @@ def test_the_command_writes_table_page_results_predictions_and_checkpoints(comma
     )
 
 
-@whole_command
 def test_table_page_and_terminal_show_the_row_and_its_scores(commanded):
     results = read(commanded.results)
     assert [row.title for row in results.rows] == ["Toy (tanh)", "Mean of two"]
@@ -309,7 +306,6 @@ def test_table_page_and_terminal_show_the_row_and_its_scores(commanded):
     assert str(commanded.results / "results.html") in commanded.out
 
 
-@whole_command
 def test_the_command_tells_of_each_network_on_stderr(commanded):
     told = [line for line in commanded.err.splitlines() if ", validation " in line]
     assert sorted(line.split(":")[0] for line in told) == sorted(
@@ -317,7 +313,6 @@ def test_the_command_tells_of_each_network_on_stderr(commanded):
     )
 
 
-@whole_command
 def test_the_command_searches_its_settings(commanded, capsys):
     out = commanded.folder / "tuned"
     more = ["--models", "toy", "--tune", "--set", "toy.epochs=2", "--out", str(out)]
@@ -328,7 +323,6 @@ def test_the_command_searches_its_settings(commanded, capsys):
     assert "toy: 4 candidates tried on validation" in capsys.readouterr().err
 
 
-@whole_command
 def test_the_command_s_checkpoint_answers_for_a_post(commanded):
     post = post_of(commanded.folder / "datasets", "tiny", 0)
     predictor = Predictor.load(commanded.results / "checkpoints" / "toy-seed2.pt")
@@ -342,14 +336,12 @@ def test_the_command_s_checkpoint_answers_for_a_post(commanded):
     assert list(found.values()) == pytest.approx(expected, abs=2e-3)
 
 
-@whole_command
 def test_the_command_refuses_its_settings_in_one_line(commanded, capsys):
     more = ["--models", "toy", "--set", "toy.width=0"]
     assert run.main(arguments(commanded.folder, *more)) == 2
     assert capsys.readouterr().err == "error: width = 0: it must be 1 or more\n"
 
 
-@whole_command
 def test_the_command_gives_it_folds(commanded, capsys):
     more = ["--models", "toy", "--folds", "3", "--seeds", "1", "--set", "toy.epochs=1"]
     assert run.main(arguments(commanded.folder, *more)) == 0
@@ -359,7 +351,6 @@ def test_the_command_gives_it_folds(commanded, capsys):
     assert set(rows["fold"].to_pylist()) == {0, 1, 2}
 
 
-@whole_command
 @pytest.mark.parametrize("several", [False, True], ids=["single", "several"])
 def test_the_command_fine_tunes_it_too(several, tmp_path):
     if not finetune_steps.in_main_process(CPU):

@@ -13,7 +13,6 @@ from baselines.models.settings import Described, ModelSettings, as_values, chang
 from baselines.results import papers
 from baselines.run import main
 from baselines.training.finetune_steps import FinetuneSettings
-from tests.baselines.waiting import whole_command
 
 
 @pytest.mark.parametrize(
@@ -246,7 +245,6 @@ def test_what_is_given_wins_over_the_preset_and_the_preset_over_the_defaults():
     assert found["text"] == TextSettings()
 
 
-@whole_command
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -14,7 +14,6 @@ from baselines.training import trainer
 from baselines.training.checkpoint import Source, read
 from baselines.training.trainer import Ask, Job, combined, run, stored, train_all, work
 from tests.baselines import memory, networks, toy_model
-from tests.baselines.waiting import whole_command
 from tests.programs import at_work
 
 CPU = torch.device("cpu")
@@ -69,7 +68,6 @@ def test_processes_end_with_their_run_and_leave_nothing(tmp_path, by):
     assert not data.parent.exists()
 
 
-@whole_command
 def test_an_interrupted_command_is_one_line(capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
