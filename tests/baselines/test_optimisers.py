@@ -1,9 +1,15 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from baselines.models.base import Group, Optimiser
-from baselines.training.optimisers import Sgd, optimiser_of
+from baselines.training.optimisers import Adam, Sgd, optimiser_of
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -24,6 +30,43 @@ def test_steps_of_sgd_are_those_of_the_library(momentum, decay):
         assert all(value.grad is None for value in ours)
     for our, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(our, their, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("decoupled", [False, True], ids=["adam", "adamw"])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_steps_of_adam_are_those_of_the_library(decoupled, decay):
+    torch.manual_seed(0)
+    first = [torch.randn(3, 4), torch.randn(4), torch.randn(2)]
+    ours, theirs = ([value.clone().requires_grad_() for value in first] for _ in range(2))
+    mine = Adam(ours, lr=0.03, weight_decay=decay, decoupled=decoupled)
+    kind = torch.optim.AdamW if decoupled else torch.optim.Adam
+    library = kind(theirs, lr=0.03, weight_decay=decay)
+    for step in range(4):
+        for values in (ours, theirs):
+            used = values if step != 1 else values[:2]  # one without a gradient keeps what it has
+            sum((value.sin() ** 2).sum() for value in used).backward()
+        mine.step()
+        library.step()
+        library.zero_grad()
+        assert all(value.grad is None for value in ours)
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_training_imports_no_compiler():
+    """It takes each process seconds, and torch's own optimisers import it."""
+    program = (
+        "import sys, torch\nfrom baselines.models.base import Optimiser\n"
+        "from baselines.training.optimisers import optimiser_of\n"
+        "for kind in ('sgd', 'adam', 'adamw'):\n"
+        "    value = torch.zeros(3, requires_grad=True)\n"
+        "    steps = optimiser_of(Optimiser(kind, 0.1, 0.0), {'value': value}, {})\n"
+        "    value.sum().backward()\n    steps.step()\n    assert (value < 0).all()\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr
 
 
 def test_a_sparse_gradient_moves_the_numbers_it_names_without_decay():
