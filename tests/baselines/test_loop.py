@@ -238,6 +238,7 @@ def test_unlabelled_posts_change_nothing_of_a_model_that_reads_labelled_ones():
 # Common space fusion's texts of other classes.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 8])
 def test_common_space_fusion_has_its_auxiliary_loss_in_a_step_of_any_size(size, monkeypatch):
     """A mini-batch of one post has its g texts too: they come from all training posts."""
@@ -273,6 +274,7 @@ def test_a_mini_batch_of_one_post_trains_common_space_fusion_by_more_than_its_li
     assert not torch.equal(whole.state["project.weight"], alone.state["project.weight"])
 
 
+@pytest.mark.slow
 def test_a_row_notes_posts_that_have_no_text_of_another_class():
     """Of several labels: no text has a label that a post with all of them hasn't."""
     given = data(several=True)
@@ -335,6 +337,7 @@ def test_a_frozen_group_stays_in_its_stage_and_moves_in_the_next():
     assert not torch.equal(two.state["text.lookup.weight"], vectors(data()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_each_stage_minimises_terms_of_its_own(seeds):
     """A term that names the classifier alone leaves the projection where it was."""
@@ -357,6 +360,7 @@ def test_step_decay_multiplies_by_epoch_or_by_step():
     assert StepDecay().scale(1000, 1000) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
@@ -393,6 +397,7 @@ def test_the_last_epoch_is_kept_however_it_does_on_validation():
     assert kept.likelihood > last.likelihood
 
 
+@pytest.mark.slow
 def test_an_epoch_counts_as_better_only_with_the_gain_that_is_asked_for():
     """With a gain that nothing reaches the first epoch is kept, and patience counts from it."""
     told = []

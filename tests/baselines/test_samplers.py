@@ -34,6 +34,7 @@ def batch(target, present=None, labelled=None):
 labelled = st.lists(st.booleans(), min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @given(labelled, st.integers(1, 20), st.integers(0, 9))
 def test_every_labelled_post_is_read_once_an_epoch(known, size, seed):
     posts = batch([0] * len(known), labelled=known)
@@ -74,6 +75,7 @@ def test_an_epoch_ends_with_the_unlabelled_posts_where_they_are_the_fewer():
 kinds = st.lists(st.sampled_from(((True, True), (True, False), (False, True))), min_size=1, max_size=80)
 
 
+@pytest.mark.slow
 @given(kinds, st.integers(1, 16), st.integers(0, 9))
 def test_every_step_has_the_same_share_of_pairs_image_only_and_text_only_posts(present, size, seed):
     posts = batch([0] * len(present), present)
