@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from baselines.settings import MODELS
 
 from baselines import run
 from baselines.predict import Predictor
 from baselines.results.schema import read
-from baselines.settings import MODELS
 from tests.baselines import small
 
 pytestmark = pytest.mark.slow
