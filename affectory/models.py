@@ -67,9 +67,9 @@ def _settings(name: str) -> Iterator[str]:
         yield "It has no settings: set those of its two models."
         return
     from baselines.models.settings import described
-    from baselines.results import papers
+    from baselines.results import published
 
-    stated = papers.stated(name)
+    stated = published.stated(name)
     yield ""
     for one in described(kind):
         default = _written(one.default)

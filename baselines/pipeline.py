@@ -27,7 +27,7 @@ from baselines.models import registry
 from baselines.models.settings import ModelSettings, Value
 from baselines.options import Options
 from baselines.projection import projections
-from baselines.results import evaluate, page, papers, tables
+from baselines.results import evaluate, page, published, tables
 from baselines.results.schema import Dataset, LeftOut, Results, Row
 from baselines.training.checkpoint import Source
 from baselines.training.finetune_runs import Finetuning
@@ -54,7 +54,7 @@ def run(options: Options, command: str) -> int:
 def _run(options: Options, command: str, device: torch.device, *, is_main: bool) -> int:
     wanted = registry.selected(options.models or _of_papers(options.name))
     given = registry.given(options.set)
-    preset = papers.preset(options.preset, options.name)
+    preset = published.preset(options.preset, options.name)
     release = data.load(
         options.name, options.datasets, version=options.version, cache=options.cache, task=options.task
     )
@@ -82,7 +82,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
 
 def _of_papers(name: str) -> list[str]:
     """Return the families whose papers report on a release; the first family where there is none."""
-    keys = {paper.key for paper in papers.figures(name)}
+    keys = {paper.key for paper in published.figures(name)}
     return [family for family, key in registry.FAMILIES.items() if key in keys] or [
         next(iter(registry.FAMILIES))
     ]
@@ -106,7 +106,7 @@ def _setup(
     folder: Path,
     device: torch.device,
     progress: Progress,
-    preset: papers.Settings,
+    preset: published.Settings,
     given: dict[str, dict[str, Value]],
     *,
     is_main: bool,
@@ -223,10 +223,10 @@ def _results(
 def _beside(row: Row, dataset: Dataset) -> Row:
     """Return the row with what it does otherwise than its paper."""
     key = registry.FAMILIES.get(row.family)
-    known = next((paper for paper in papers.figures(dataset.name) if paper.key == key), None)
+    known = next((paper for paper in published.figures(dataset.name) if paper.key == key), None)
     if known is None:
         return row
-    return msgspec.structs.replace(row, differs=papers.differences(known, row, dataset))
+    return msgspec.structs.replace(row, differs=published.differences(known, row, dataset))
 
 
 def _name(device: torch.device) -> str:

@@ -21,7 +21,7 @@ import tyro
 
 from baselines import experiment
 from baselines.data.batch import MODES, Mode
-from baselines.results import papers
+from baselines.results import published
 from benchmarks._corpora import POSTS, TESTED_ON, Drawn, Floats, drawn, right, titled, train
 from benchmarks._measure import machine, show
 
@@ -75,8 +75,8 @@ def main(
     """
     made = [titled(titles, datasets)] if titles else [drawn(one, posts) for one in list(TESTED_ON)[:corpora]]
     rows = []
-    for preset in (papers.OURS, "duong2017"):
-        base = experiment.chosen(MODELS, papers.preset(preset, "reddit-emotion"), {})
+    for preset in (published.OURS, "duong2017"):
+        base = experiment.chosen(MODELS, published.preset(preset, "reddit-emotion"), {})
         for missing in ("mask", "zero"):
             settings = {model: replace(one, missing=missing) for model, one in base.items()}  # type: ignore[call-arg]
             found = answered(made, settings, range(seeds))

@@ -68,7 +68,7 @@ class Model(nn.Module):
         return {head: self.likelihood(logits, batch) for head, logits in self(batch).items()}
 
     def likelihood(self, logits: Tensor, batch: Batch, held: Tensor | None = None, weight: float = 1) -> Term:
-        """Return the negative log-likelihood of the labelled posts, or of those of them `held`, bool[B]."""
+        """Return the negative log-likelihood of the labelled posts, those `held` where given, bool[B]."""
         counted = batch.labelled if held is None else batch.labelled & held
         return Term((self.task.losses(logits, batch.target) * counted).sum(), counted.sum(), weight)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from baselines.models.registry import FAMILIES
 from baselines.results.formatting import Theirs, in_sentence, number, printed, superscript, superscripts
-from baselines.results.papers import OURS, Layout, Paper, Printed, figures, layouts
+from baselines.results.published import OURS, Layout, Paper, Printed, figures, layouts
 from baselines.results.schema import Dataset, Figure, LabelScore, Results, Row, Scores
 
 SINGLE = ("image", "text")

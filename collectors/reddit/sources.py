@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collectors.reddit.api import RedditApi
     from collectors.store import Store
 
-#: The paper took the 1,000 best-scored posts of each subreddit (Duong et al. 2017, section 4.1).
+#: The paper took the 1,000 best-scored posts of each subreddit (Duong et al. 2017, section 5.2).
 TOP = 1000
 
 

@@ -105,7 +105,8 @@ def _with_validation(
     found[open_] = drawn.splits
     note = (
         f"the published split has no validation set: {(found == VALIDATION).sum():,} of its "
-        f"{train.sum():,} training posts are taken for it, by lot within each class (seed {options.seed})"
+        f"{train.sum():,} training posts, drawn at random within each class, are taken for it "
+        f"(seed {options.seed})"
     )
     return Result(found, (note, *drawn.notes))
 

@@ -3,7 +3,7 @@ import io
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, Network, load_backbone, state_digest
 from affectory.encoders.image.features import ImageRef, extract
 from baselines.data.batch import Batch
-from baselines.models import ImageBased, make
-from baselines.settings import Settings
-from baselines.training.finetune import FinetuneSettings, Posts, fit_unfrozen
-from baselines.training.finetune_steps import Steps, Unfrozen
+from baselines.data.task import SingleLabel
+from baselines.models import registry
+from baselines.training.finetune import Posts, fit_unfrozen
+from baselines.training.finetune_steps import FinetuneSettings, Steps, Unfrozen
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = FinetuneSettings(lr=0.1, backbone_lr=0.1, batch=8, epochs=4, patience=4)
@@ -60,17 +60,40 @@ def posts(n, start=0, imageless=()):
         present[row, 0] = False
         images[row] = None
     tokens = torch.tensor([[1 + number % 3, 0] for number in numbers])
-    return Posts(Batch(torch.zeros(n, 0), tokens, present, label), images)
+    inputs = {"image": torch.zeros(n, 0), "words": tokens}
+    return Posts(Batch(inputs, present, label, torch.ones(n, dtype=torch.bool)), images)
+
+
+@dataclass(frozen=True)
+class Width:
+    """Stands for an encoder: all that a head asks of it."""
+
+    width: int
+    start: object = None
+
+
+def head(name, features=4, seed=0):
+    """A head of two classes; stripes are class 1."""
+    torch.manual_seed(seed)
+    small = {"hidden": 3} if name != "image" else {}
+    more = {"negatives": 2} if name == "common" else {}
+    settings = registry.spec(name).settings(**small, **more)
+    encoders = {"image": Width(features), "words": Width(6, torch.randn(5, 6).numpy())}
+    return registry.spec(name).build(SingleLabel(("across", "along")), encoders, settings)
 
 
 def image_head(seed=0):
-    torch.manual_seed(seed)
-    return ImageBased(4, 2)
+    return head("image", seed=seed)
 
 
 def joint_head(name="joint"):
-    torch.manual_seed(0)
-    return make(name, 4, torch.randn(5, 6), 2, Settings(hidden=3, negatives=2))
+    return head(name)
+
+
+def stage(name="image"):
+    """How a head is trained on frozen features."""
+    spec = registry.spec(name)
+    return spec.stages(spec.settings(**({"negatives": 2} if name == "common" else {})))[-1]
 
 
 def same(one, other):
@@ -80,8 +103,8 @@ def same(one, other):
 @pytest.mark.slow
 def test_an_unfrozen_backbone_learns_what_its_frozen_features_do_not_tell():
     settings = replace(SETTINGS, epochs=25, patience=25)
-    tuned = fit_unfrozen(tiny(), image_head(), posts(64), posts(32, 100), settings, seed=0)
-    assert tuned.accuracy > 0.9
+    tuned = fit_unfrozen(tiny(), image_head(), posts(64), posts(32, 100), settings, stage(), seed=0)
+    assert tuned.score > 0.9
     assert tuned.problem is None
     assert tuned.backbone.digest != tiny().digest
     assert tuned.backbone.key != tiny().key
@@ -97,7 +120,7 @@ def test_the_callers_networks_are_left_as_they_are():
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_and_another_seed_another():
     one, again, other = (
-        fit_unfrozen(tiny(), joint_head(), posts(24), posts(8, 100), SETTINGS, seed=seed)
+        fit_unfrozen(tiny(), joint_head(), posts(24), posts(8, 100), SETTINGS, stage("joint"), seed=seed)
         for seed in (1, 1, 2)
     )
     assert one.backbone.digest == again.backbone.digest != other.backbone.digest
@@ -107,12 +130,12 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another():
 @pytest.mark.slow
 def test_what_comes_back_is_the_best_epoch_and_reads_cached_features(tmp_path):
     validation = posts(20, 100)
-    tuned = fit_unfrozen(tiny(), image_head(), posts(64), validation, SETTINGS, seed=0)
+    tuned = fit_unfrozen(tiny(), image_head(), posts(64), validation, SETTINGS, stage(), seed=0)
     features = extract(validation.images, tuned.backbone, tmp_path)
-    batch = validation.batch._replace(image=torch.from_numpy(features.astype(np.float32)))
-    logits = tuned.head(batch)
-    assert (logits.argmax(1) == batch.label).float().mean().item() == pytest.approx(tuned.accuracy)
-    likelihood = -nn.functional.cross_entropy(logits, batch.label).item()
+    batch = validation.batch._replace(inputs={"image": torch.from_numpy(features.astype(np.float32))})
+    logits = tuned.head(batch)["y"]
+    assert (logits.argmax(1) == batch.target).float().mean().item() == pytest.approx(tuned.score)
+    likelihood = -nn.functional.cross_entropy(logits, batch.target).item()
     assert likelihood == pytest.approx(tuned.likelihood, abs=2e-3)
 
 
@@ -120,9 +143,9 @@ def test_what_comes_back_is_the_best_epoch_and_reads_cached_features(tmp_path):
 def test_training_stops_when_validation_no_longer_improves():
     told = []
     wrong = posts(20, 100)
-    wrong = wrong._replace(batch=wrong.batch._replace(label=1 - wrong.batch.label))
+    wrong = wrong._replace(batch=wrong.batch._replace(target=1 - wrong.batch.target))
     settings = replace(SETTINGS, epochs=40, patience=2)
-    tuned = fit_unfrozen(tiny(), image_head(), posts(64), wrong, settings, seed=0, tell=told.append)
+    tuned = fit_unfrozen(tiny(), image_head(), posts(64), wrong, settings, stage(), seed=0, tell=told.append)
     assert told == list(range(1, tuned.epoch + 3))
     assert len(told) < 40
 
@@ -130,27 +153,33 @@ def test_training_stops_when_validation_no_longer_improves():
 @pytest.mark.slow
 def test_posts_without_an_image_are_trained_on_their_text():
     tuned = fit_unfrozen(
-        tiny(), joint_head(), posts(24, imageless=range(0, 24, 3)), posts(8, 100, [1]), SETTINGS, seed=0
+        tiny(),
+        joint_head(),
+        posts(24, imageless=range(0, 24, 3)),
+        posts(8, 100, [1]),
+        SETTINGS,
+        stage("joint"),
+        seed=0,
     )
     assert tuned.problem is None
     only_text = posts(8, imageless=range(8))
-    fit_unfrozen(tiny(), joint_head(), only_text, posts(8, 100), SETTINGS, seed=0)
+    fit_unfrozen(tiny(), joint_head(), only_text, posts(8, 100), SETTINGS, stage("joint"), seed=0)
 
 
-@pytest.mark.parametrize(
-    ("optimiser", "rates"), [("sgd", [0.1 / 3, 0.1 / 3, 1.6 / 3]), ("adamw", [0.1, 0.1])]
-)
-def test_the_common_spaces_larger_loss_has_smaller_rates_and_words_have_larger_ones(optimiser, rates):
-    model = Unfrozen(tiny().module, joint_head("common"), 4)
+@pytest.mark.parametrize(("optimiser", "rates"), [("sgd", [0.1, 0.1, 1.6]), ("adamw", [0.1, 0.1])])
+def test_words_have_larger_rates_in_sgd(optimiser, rates):
+    model = Unfrozen(tiny().module, joint_head("common"), "y", 4)
     settings = replace(SETTINGS, optimiser=optimiser)
-    steps = Steps(model, tiny(), settings, 0, torch.device("cpu"), imageless=False)
+    steps = Steps(model, tiny(), settings, stage("common"), 0, torch.device("cpu"), imageless=False)
     assert [group["lr"] for group in steps.optimiser.param_groups] == pytest.approx(rates)
 
 
 def test_batch_norms_keep_their_statistics_and_train_the_rest():
     start = tiny()
     start.module[1].running_mean.fill_(0.25)
-    norm = fit_unfrozen(start, image_head(), posts(24), posts(8, 100), SETTINGS, seed=0).backbone.module[1]
+    norm = fit_unfrozen(
+        start, image_head(), posts(24), posts(8, 100), SETTINGS, stage(), seed=0
+    ).backbone.module[1]
     assert norm.running_mean.tolist() == [0.25] * 4
     assert norm.running_var.tolist() == [1.0] * 4
     assert norm.weight.tolist() != [1.0] * 4
@@ -158,22 +187,27 @@ def test_batch_norms_keep_their_statistics_and_train_the_rest():
 
 def test_the_batch_norms_of_a_random_network_learn_their_statistics():
     start = replace(tiny(), digest="random")
-    norm = fit_unfrozen(start, image_head(), posts(24), posts(8, 100), SETTINGS, seed=0).backbone.module[1]
+    norm = fit_unfrozen(
+        start, image_head(), posts(24), posts(8, 100), SETTINGS, stage(), seed=0
+    ).backbone.module[1]
     assert norm.running_var.tolist() != [1.0] * 4
 
 
 def test_missing_images_are_not_run_and_have_features_of_zero():
-    model = Unfrozen(tiny().module, joint_head(), 4)
-    batch = posts(3).batch._replace(image=torch.full((3, 3, 8, 8), torch.nan))
-    batch.image[1] = 0.25
+    model = Unfrozen(tiny().module, joint_head(), "y", 4)
+    batch = posts(3).batch
+    batch.inputs["image"] = torch.full((3, 3, 8, 8), torch.nan)
+    batch.inputs["image"][1] = 0.25
     batch.present[:, 0] = torch.tensor([False, True, False])
-    features = model.featured(batch).image
+    features = model.featured(batch).inputs["image"]
     assert torch.isfinite(features).all()
     assert (features[[0, 2]] == 0).all()
 
 
 def test_the_common_space_draws_its_negatives():
-    tuned = fit_unfrozen(tiny(), joint_head("common"), posts(24), posts(8, 100), SETTINGS, seed=0)
+    tuned = fit_unfrozen(
+        tiny(), joint_head("common"), posts(24), posts(8, 100), SETTINGS, stage("common"), seed=0
+    )
     assert tuned.problem is None
 
 
@@ -181,7 +215,7 @@ def test_the_common_space_draws_its_negatives():
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, optimiser):
     settings = replace(SETTINGS, optimiser=optimiser, lr=0.01, backbone_lr=0.01)
-    arguments = (tiny(), joint_head(), posts(24), posts(8, 100), settings, 3)
+    arguments = (tiny(), joint_head(), posts(24), posts(8, 100), settings, stage("joint"), 3)
     whole = fit_unfrozen(*arguments)
     told = []
 
@@ -207,8 +241,8 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path, optimiser):
 def test_the_checkpoint_of_another_training_is_written_anew(tmp_path):
     file, told = tmp_path / "image-0.pt", []
     arguments = (tiny(), image_head(), posts(16), posts(8, 100))
-    fit_unfrozen(*arguments, SETTINGS, 0, checkpoint=file)
-    fit_unfrozen(*arguments, replace(SETTINGS, lr=0.05), 0, checkpoint=file, tell=told.append)
+    fit_unfrozen(*arguments, SETTINGS, stage(), 0, checkpoint=file)
+    fit_unfrozen(*arguments, replace(SETTINGS, lr=0.05), stage(), 0, checkpoint=file, tell=told.append)
     assert told == [1, 2, 3, 4]
 
 
@@ -216,12 +250,12 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     file = tmp_path / "image-0.pt"
     file.write_text("not this")
     with pytest.raises(BaselineError, match=r"image-0\.pt is not a checkpoint of a fine-tuning: remove it$"):
-        fit_unfrozen(tiny(), image_head(), posts(8), posts(8, 100), SETTINGS, 0, checkpoint=file)
+        fit_unfrozen(tiny(), image_head(), posts(8), posts(8, 100), SETTINGS, stage(), 0, checkpoint=file)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_its_reason():
     settings = replace(SETTINGS, lr=1e30, backbone_lr=1e30)
-    tuned = fit_unfrozen(tiny(), image_head(), posts(64), posts(8, 100), settings, seed=0)
+    tuned = fit_unfrozen(tiny(), image_head(), posts(64), posts(8, 100), settings, stage(), seed=0)
     assert tuned.problem is not None
     assert tuned.problem.endswith("try a smaller learning rate")
     assert tuned.epoch == 0
@@ -251,7 +285,7 @@ def smooth():
 def test_a_step_that_does_not_fit_is_taken_in_slices_to_the_same_end(capsys):
     backbone = smooth()
     narrow = replace(backbone, network=replace(backbone.network, module=Overfull(backbone.module)))
-    arguments = (image_head(), posts(16), posts(3, 100), SETTINGS, 0)
+    arguments = (image_head(), posts(16), posts(3, 100), SETTINGS, stage(), 0)
     wide, sliced = fit_unfrozen(backbone, *arguments), fit_unfrozen(narrow, *arguments)
     assert sliced.likelihood == pytest.approx(wide.likelihood, abs=1e-5)
     assert capsys.readouterr().err.splitlines() == [
@@ -263,10 +297,10 @@ def test_a_step_that_does_not_fit_is_taken_in_slices_to_the_same_end(capsys):
 @pytest.mark.slow
 def test_inception_is_trained_without_its_auxiliary_classifier():
     backbone = load_backbone("inception_v3", "random", side=75)
-    model = Unfrozen(backbone.module, ImageBased(2048, 2), 2048).train()
-    batch = posts(4).batch._replace(image=torch.rand(4, 3, 75, 75))
-    loss = model(batch, torch.zeros(4, 0, 1, dtype=torch.int64))
-    loss.backward()
+    model = Unfrozen(backbone.module, head("image", 2048), "y", 2048).train()
+    batch = posts(4).batch
+    batch.inputs["image"] = torch.rand(4, 3, 75, 75)
+    model(batch).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
@@ -274,10 +308,10 @@ LAUNCHED = """
 import sys
 sys.path.insert(0, {root!r})
 import torch
-from tests.baselines.test_finetune import SETTINGS, image_head, posts, smooth
+from tests.baselines.test_finetune import SETTINGS, image_head, posts, smooth, stage
 from baselines.training.finetune import fit_unfrozen
 torch.set_num_threads(1)
-tuned = fit_unfrozen(smooth(), image_head(), posts(18), posts(7, 100), SETTINGS, 0)
+tuned = fit_unfrozen(smooth(), image_head(), posts(18), posts(7, 100), SETTINGS, stage(), 0)
 print(f"ended {{tuned.likelihood:.6f}}", flush=True)
 """
 
@@ -290,7 +324,7 @@ def test_two_processes_come_to_the_end_of_one(tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(file)]
     done = subprocess.run(launch, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
     ends = re.findall(r"ended (-?\d+\.\d{6})", done.stdout)
-    alone = fit_unfrozen(smooth(), image_head(), posts(18), posts(7, 100), SETTINGS, 0)
+    alone = fit_unfrozen(smooth(), image_head(), posts(18), posts(7, 100), SETTINGS, stage(), 0)
     assert len(ends) == 2, done.stderr[-2000:]
     assert [float(end) for end in ends] == pytest.approx([alone.likelihood] * 2, abs=1e-5)
 
@@ -299,5 +333,7 @@ def test_on_a_gpu_fine_tuning_learns():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     settings = replace(SETTINGS, epochs=25, patience=25)
-    tuned = fit_unfrozen(tiny(), image_head(), posts(64), posts(32, 100), settings, seed=0, device="cuda")
-    assert tuned.accuracy > 0.9
+    tuned = fit_unfrozen(
+        tiny(), image_head(), posts(64), posts(32, 100), settings, stage(), seed=0, device="cuda"
+    )
+    assert tuned.score > 0.9

@@ -38,7 +38,7 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
     marked(folder / "datasets")
     places = [f"--{name}={folder / name}" for name in ("datasets", "cache", "features", "out")]
-    quick = ["--models", "text", "--seeds", "1", "--text.epoch", "1", "--device", "cpu"]
+    quick = ["--models", "text", "--seeds", "1", "--set", "text.epoch=1", "--device", "cpu"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", out := io.StringIO())
         assert run.main(["reddit-emotion", *places, *quick]) == 0

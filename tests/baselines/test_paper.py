@@ -9,7 +9,7 @@ import pytest
 
 from affectory.core.errors import BaselineError
 from baselines.models.registry import MODELS, spec
-from baselines.results.papers import differences, figures, layouts, preset
+from baselines.results.published import differences, figures, layouts, preset
 from baselines.results.schema import Condition, Dataset, LabelScore, Row, Scores
 
 [PAPER] = figures("reddit-emotion")
@@ -353,7 +353,7 @@ def test_what_a_recipe_does_otherwise_marks_the_rows_that_it_concerns():
 
 @pytest.mark.slow
 def test_the_figures_need_no_torch():
-    modules = "baselines.results.papers, baselines.results.tables, baselines.results.page.document"
+    modules = "baselines.results.published, baselines.results.tables, baselines.results.page.document"
     program = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -6,14 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from baselines import run
+from baselines.models import registry
 from baselines.predict import Predictor
 from baselines.results.schema import read
-from baselines.settings import MODELS
 from tests.baselines import small
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+MODELS = tuple(registry.MODELS)
 SEEDS = 2
 
 
@@ -29,10 +30,14 @@ def home(tmp_path_factory):
     return folder
 
 
-def arguments(folder, *more):
+#: Settings that shorten the training.
+QUICK = ("duong2017.epochs=3", "text.epoch=3")
+
+
+def arguments(folder, *more, settings=()):
     places = [f"--{name}={folder / name}" for name in ("datasets", "cache", "features", "out")]
     network = ["--backbone", "resnet18", "--weights", "random", "--side", "33", "--device", "cpu"]
-    quick = ["--neural.epochs", "3", "--text.epoch", "3", "--seeds", str(SEEDS)]
+    quick = ["--set", *QUICK, *settings, "--seeds", str(SEEDS)]
     return ["reddit-emotion", *places, *network, *quick, *more]
 
 
@@ -84,23 +89,24 @@ def test_scores_are_those_of_the_predictions(home):
                     one for one in rows if (one["model"], one["mode"], one["seed"]) == (row.model, mode, seed)
                 ]
                 assert len(mine) == tests
-                by_seed.append(sum(one["predicted"] == one["label"] for one in mine) / tests)
-            assert list(scores.accuracy.values) == pytest.approx(by_seed, abs=1e-6)
-            assert sum(map(sum, scores.confusion)) == pytest.approx(tests)
+                by_seed.append(sum(one["predicted"] == one["labels"] for one in mine) / tests)
+            assert list(scores.metrics["accuracy"].values) == pytest.approx(by_seed, abs=1e-6)
+            counted = sum(sum(row.values()) for row in scores.confusion.values())
+            assert counted == pytest.approx(tests)
     assert len(rows) == tests * SEEDS * sum(len(row.modes) for row in results.rows)
 
 
 def test_predictions_are_the_most_likely_class_of_the_release_s_own_labels(home):
     folder = home / "out" / "reddit-emotion" / "1.0.0"
     [path] = (home / "datasets" / "reddit-emotion" / "1.0.0").glob("test-*.parquet")
-    classes = read(folder).dataset.classes
+    classes = read(folder).dataset.labels
     labels = {
         row["post_id"]: classes[row["label"]]
         for row in pq.read_table(path, columns=["post_id", "label"]).to_pylist()
     }
     for one in pq.read_table(folder / "predictions.parquet").to_pylist():
-        assert one["label"] == labels[one["post_id"]]
-        assert one["predicted"] == classes[one["probabilities"].index(max(one["probabilities"]))]
+        assert one["labels"] == [labels[one["post_id"]]]
+        assert one["predicted"] == [classes[one["probabilities"].index(max(one["probabilities"]))]]
         assert sum(one["probabilities"]) == pytest.approx(1, abs=1e-5)
         assert one["fold"] is None
 
@@ -210,21 +216,21 @@ def same_numbers(path, content, tmp_path):
 
 def test_networks_that_come_to_no_number_are_given_up_and_said_so(home, tmp_path, capsys):
     """The image-based model has one layer: it saturates, and its loss stays a number."""
-    more = ["--models", "image", "joint", "--neural.lr", "1e30", "--out", str(tmp_path)]
-    assert run.main(arguments(home, *more)) == 1
+    more = ["--models", "image", "joint", "--out", str(tmp_path)]
+    assert run.main(arguments(home, *more, settings=["image.lr=1e30", "joint.lr=1e30"])) == 1
     told = capsys.readouterr()
     for seed in range(SEEDS):
-        said = f"joint seed {seed}: given up: its loss became NaN or infinite in epoch 1: try a smaller"
+        said = f"joint seed {seed}: given up: the loss became NaN or infinite in epoch 1: try a smaller"
         assert said in told.err
     image, joint = read(tmp_path / "reddit-emotion" / "1.0.0").rows
     assert [one.seed for one in joint.stopped] == list(range(SEEDS))
     assert (joint.modes, image.stopped) == ({}, ())
-    assert "Stopped: seed 1 of Joint fusion (max): its loss became NaN or infinite" in told.out
+    assert "Stopped: seed 1 of Joint fusion (max): the loss became NaN or infinite" in told.out
 
 
 def test_a_run_whose_every_network_is_given_up_says_so_too(home, tmp_path, capsys):
-    more = ["--models", "early", "--neural.lr", "1e30", "--out", str(tmp_path)]
-    assert run.main(arguments(home, *more)) == 1
+    more = ["--models", "early", "--out", str(tmp_path)]
+    assert run.main(arguments(home, *more, settings=["early.lr=1e30"])) == 1
     assert "early seed 1: given up" in capsys.readouterr().err
     assert pq.read_table(tmp_path / "reddit-emotion" / "1.0.0" / "predictions.parquet").num_rows == 0
 
@@ -259,7 +265,9 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
         (["--folds", "2"], "error: --folds 2 is below 3: each fold is the test set once"),
         (["--seeds", "0"], "error: --seeds 0 is below 1"),
         (["--width", "1"], "error: --width 1 is below 2"),
-        (["--models"], "error: --models is empty: name at least one of image, text, late, early, joint"),
+        (["--models", "joimt"], "error: there is no model 'joimt'; did you mean joint?"),
+        (["--preset", "duong"], "error: --preset 'duong' is none: take one of affectory, duong2017"),
+        (["--task", "several"], "has one label a post, and no column `labels`"),
         (["--version", "9.9.9"], "has no version '9.9.9': it has 1.0.0"),
         (["--backbone", "mobilnet_v2"], "mobilenet_v2"),
         (["--weights", "no/such.pth"], "no/such.pth"),

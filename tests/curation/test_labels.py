@@ -108,8 +108,8 @@ def test_the_published_split_stands_and_validation_is_drawn_from_training(releas
     }
     assert Counter(row["label"] for row in rows if row["_split"] == "validation") == {0: 10, 1: 10}
     assert release.manifest.notes == [
-        "the published split has no validation set: 20 of its 80 training posts are taken for it, by lot "
-        "within each class (seed 0)"
+        "the published split has no validation set: 20 of its 80 training posts, drawn at random within each "
+        "class, are taken for it (seed 0)"
     ]
 
 

@@ -10,7 +10,7 @@ from baselines.results import comparison as c
 from baselines.results import tables
 from baselines.results.formatting import in_sentence, printed, signed, superscript, written
 from baselines.results.page.plots import Mark, dots, scale
-from baselines.results.papers import Paper
+from baselines.results.published import Paper
 from baselines.results.schema import Figure, Results
 
 #: How a paper's figure is marked in a chart: one class a source.

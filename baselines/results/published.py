@@ -151,7 +151,7 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def _files() -> tuple[_File, ...]:
-    folder = resources.files(__package__)
+    folder = resources.files(__package__).joinpath("papers")
     texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in _FILES]
     return tuple(msgspec.convert(tomllib.loads(text, parse_float=Decimal), _File) for text in texts)
 
@@ -196,6 +196,11 @@ def _paper(file: _File, one: _Dataset, release: str) -> Paper:
         otherwise=one.releases[release],
         remarks=one.remarks,
     )
+
+
+def stated(model: str) -> Settings:
+    """Return the settings of a model that papers state for all datasets, by the name of the preset."""
+    return {file.key: file.preset[model] for file in _files() if model in file.preset}
 
 
 def dataset_settings(release: str) -> Settings:
