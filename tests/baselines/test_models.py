@@ -11,7 +11,7 @@ from baselines.models import registry
 from baselines.models.duong2017.layers import Standardise, TextEncoder, pool
 from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings
 from baselines.models.kernels import argmax, dropout_mask
-from baselines.results import papers
+from baselines.results import published
 from tests.baselines import reference
 
 SETTINGS = {
@@ -48,7 +48,7 @@ def test_logits_are_those_of_the_papers_formulas(name, choices):
 @pytest.mark.parametrize("name", reference.NEURAL)
 def test_the_strict_preset_has_the_papers_formulas_without_scale_and_centre(name):
     """Measured on posts, a network of the preset `duong2017` still reads γ and ψ as they come."""
-    strict = replace(SETTINGS[name], **papers.preset("duong2017", "reddit-emotion")[name])
+    strict = replace(SETTINGS[name], **published.preset("duong2017", "reddit-emotion")[name])
     batch = reference.posts(8, present=GAPS)
     model = registry.spec(name).build(reference.SINGLE, reference.encoders(), strict).double().eval()
     model.measure(batch)

@@ -10,7 +10,7 @@ from baselines.models import registry
 from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings
 from baselines.models.duong2017.text import TextSettings
 from baselines.models.settings import Described, ModelSettings, as_values, changed, described, setting
-from baselines.results import papers
+from baselines.results import published
 from baselines.run import main
 from baselines.training.finetune_steps import FinetuneSettings
 
@@ -230,13 +230,13 @@ def test_every_model_s_spec_agrees_with_its_line(name):
     ],
 )
 def test_common_space_fusion_takes_the_paper_s_number_of_other_texts(release, given, expected):
-    found = chosen(["common"], papers.preset("affectory", release), given)
+    found = chosen(["common"], published.preset("affectory", release), given)
     assert found["common"].negatives == expected
     assert registry.spec("common").stages(found["common"])[0].other_texts == expected
 
 
 def test_what_is_given_wins_over_the_preset_and_the_preset_over_the_defaults():
-    strict = papers.preset("duong2017", "reddit-emotion")
+    strict = published.preset("duong2017", "reddit-emotion")
     found = chosen(["late", "joint"], strict, {"joint": {"lr": 0.5}})
     assert list(found) == ["image", "text", "joint"]
     assert found["image"] == ImageSettings(lr=0.01, standardise=False)
