@@ -64,6 +64,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
         print(f"left out: {one.model}: {one.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
+    _check_set(options, models)
     folder = _folder(options, release)
     with Progress(experiment.needed(models), options.seeds * (options.folds or 1)) as progress:
         setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
@@ -78,6 +79,17 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     tables.show(results)
     print(f"\npage      {folder / 'results.html'}\ntable     {folder / 'table.md'}")
     return 1 if any(row.stopped for row in results.rows) else 0
+
+
+def _check_set(options: Options, models: Sequence[str]) -> None:
+    """Raise `InputError` for a setting of a model that isn't trained."""
+    trained = experiment.needed(models)
+    for one in options.set:
+        name = one.partition(".")[0]
+        if name in registry.MODELS and name not in trained:
+            raise InputError(f"--set {one}: {name} isn't trained here; name it among --models")
+        if name in registry.SHARED and not options.finetune:
+            raise InputError(f"--set {one}: it has no effect without --finetune")
 
 
 def _of_papers(name: str) -> list[str]:

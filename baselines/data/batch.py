@@ -54,7 +54,9 @@ class Batch(NamedTuple):
     def take(self, rows: Tensor) -> Batch:
         """Return some posts: row numbers, int64[…], give tensors of shape […, …], padded as needed."""
         found = self.map(lambda tensor: tensor.index_select(0, rows.flatten()).unflatten(0, rows.shape))
-        return found._replace(inputs={name: trimmed(tensor) for name, tensor in found.inputs.items()})
+        ids = {name for name, tensor in self.inputs.items() if tensor.ndim > 1}
+        cut = {name: trimmed(tensor) if name in ids else tensor for name, tensor in found.inputs.items()}
+        return found._replace(inputs=cut)
 
     def slice(self, start: int, end: int) -> Batch:
         """Return the posts from `start` to `end`."""

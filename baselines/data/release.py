@@ -216,8 +216,8 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
     """Split a release for k-fold cross-validation; return it once with each fold as test.
 
     Of the other folds a ninth is validation and the rest is trained on, as in the papers' 80/10/10. Duplicate
-    groups stay together, and each class is spread evenly (of several labels each set of labels). Unlabelled
-    rows are always training. Raises `BaselineError` where a class has too few groups for so many folds.
+    groups stay together, and each class is spread evenly (of several labels each set of labels, as far as it
+    has enough posts). Unlabelled rows are always training. Raises `BaselineError` where a class has too few groups for so many folds.
     """
     everything = release.everything()
     names, group = np.unique(everything.groups, return_inverse=True)
@@ -235,7 +235,8 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
         rest = [mine[fold[mine] != k] for mine in by_class]
         split = np.full(len(names), SPLITS.index("train"))
         split[fold == k] = SPLITS.index("test")
-        split[np.concatenate([mine[::9] for mine in rest])] = SPLITS.index("validation")
+        ninth = [mine[::9] for mine in rest] if release.task.kind == "single" else [np.concatenate(rest)[::9]]
+        split[np.concatenate(ninth)] = SPLITS.index("validation")
         own = split[group]
         own[~everything.labelled] = SPLITS.index("train")
         # An unlabelled copy of a test post stays out of training.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,13 +34,21 @@ class Shuffled:
 
 @dataclass(frozen=True, slots=True)
 class LabelledAndUnlabelled:
-    """`labelled` labelled posts and `batch - labelled` unlabelled ones a step, until either runs out."""
+    """`labelled` labelled posts and `batch - labelled` unlabelled ones a step, until either runs out.
+
+    Raises `BaselineError` where there are no unlabelled posts.
+    """
 
     batch: int
     labelled: int
 
     def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
         """Return the rows of each step, the labelled ones first."""
+        if bool(posts.labelled.all()):
+            raise BaselineError(
+                "the training part has no unlabelled post, which this model learns from: "
+                "choose another model, or a release with unlabelled posts"
+            )
         known = _shuffled(posts.labelled, drawer).split(self.labelled)
         others = _shuffled(~posts.labelled, drawer).split(self.batch - self.labelled)
         return [torch.cat(both) for both in zip(known, others, strict=False)]
@@ -49,19 +56,23 @@ class LabelledAndUnlabelled:
 
 @dataclass(frozen=True, slots=True)
 class MixedModalities:
-    """Each labelled post once, every step with the same share of pairs, image-only and text-only posts."""
+    """Each labelled post with an image or a text once, pairs, image-only and text-only posts evenly mixed.
+
+    Every step has `batch` posts, but for the last, and the kinds in nearly the same proportion.
+    """
 
     batch: int
 
     def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
         """Return the rows of each step."""
         image, text = posts.present[:, IMAGE], posts.present[:, TEXT]
-        kinds = [
-            _shuffled(posts.labelled & kind, drawer) for kind in (image & text, image & ~text, text & ~image)
-        ]
-        steps = math.ceil(sum(map(len, kinds)) / self.batch)
-        cut = [torch.tensor_split(rows, steps) for rows in kinds] if steps else []
-        return [torch.cat(parts) for parts in zip(*cut, strict=True)]
+        masks = (image & text, image & ~text, text & ~image)
+        kinds = [_shuffled(posts.labelled & mask, drawer) for mask in masks]
+        rows = torch.cat(kinds)
+        # A kind's posts stand at equal distances on the line from 0 to 1, which is then cut into steps.
+        places = torch.cat([(torch.arange(len(one)) + 0.5) / max(1, len(one)) for one in kinds])
+        mixed = rows[torch.argsort(places, stable=True)]
+        return list(mixed.split(self.batch)) if len(mixed) else []
 
 
 def _shuffled(held: Tensor, drawer: torch.Generator) -> Tensor:

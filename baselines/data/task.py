@@ -297,8 +297,9 @@ class SeveralLabels(Task):
         return found, number
 
     def disjoint(self, patterns: Tensor, target: Tensor) -> Tensor:
-        """Return whether a post has none of a pattern's labels; a pattern without labels fits any post."""
-        return (patterns @ target.T) == 0
+        """Return whether a post has none of a pattern's labels, and isn't without labels as well."""
+        nothing = (patterns.sum(1, keepdim=True) == 0) & (target.sum(1) == 0)
+        return ((patterns @ target.T) == 0) & ~nothing
 
     def hot(self, decided: Tensor) -> NDArray[np.bool_]:
         """Return the labels of each post."""

@@ -35,7 +35,7 @@ _DUONG = "baselines.models.duong2017"
 #: The models in the order of their papers' tables.
 MODELS: dict[str, Entry] = {
     "image": Entry("duong2017", "Image-based", f"{_DUONG}.image:SPEC"),
-    "text": Entry("duong2017", "Text-based (fastText)", f"{_DUONG}.text:SPEC"),
+    "text": Entry("duong2017", "Text-based", f"{_DUONG}.text:SPEC"),
     "late": Entry("duong2017", "Late fusion", f"{_DUONG}.late:SPEC"),
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),

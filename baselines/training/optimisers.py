@@ -36,6 +36,8 @@ def optimiser_of(
 
     The gradients of `embeddings` become sparse where SGD has neither momentum nor weight decay for them.
     """
+    for group in wanted.groups:
+        assert any(group.part in name for name in parameters), f"no parameter is named {group.part!r}"
     groups: dict[Group, list[Tensor]] = {}
     rest = Group("", wanted.lr, wanted.weight_decay)
     for name, parameter in parameters.items():
