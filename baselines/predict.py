@@ -9,8 +9,8 @@ From Python:
     predictor(image="a.jpg", text="My day")  # {"joy": 0.81, "fear": 0.07, …}
 
 An image is a path, bytes or a PIL image. Image or text may be missing: the model then predicts from the other
-one. A word that training never saw is read with its pretrained vector, if the model was trained with a file of
-word vectors and that file, or its conversion in the cache, is still there.
+one. A word that training never saw is read with its pretrained vector, if the model was trained with a file
+of word vectors and that file, or its conversion in the cache, is still there.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Predictor:
         return {digest: _features(image, backbone) for digest, backbone in self._backbones.items()}
 
     def _with_words(self, one: Checkpoint, text: str) -> Checkpoint:
-        """Return the checkpoint with rows for the words of a text that have a pretrained vector, but no row."""
+        """Return the checkpoint with a row for each word of a text that has a vector, but no row yet."""
         from baselines.data.inputs import WordEncoder
 
         if one.parts:
@@ -201,6 +201,11 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
 
 def _predict(options: Options) -> str:
     """Return a line per class, the most probable first."""
+    import torch
+
+    # One post is milliseconds of work on one core. Several that wait for each other, and for other programs,
+    # took seconds.
+    torch.set_num_threads(1)
     predictor = Predictor.load(options.checkpoint, weights=options.weights, features=options.features)
     probabilities = predictor(options.image, options.text)
     if predictor.checkpoint.generated:

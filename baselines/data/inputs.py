@@ -53,10 +53,13 @@ class TextEncoder(Encoder, Protocol):
 
 
 @runtime_checkable
-class WordEncoder(Protocol):
+class WordEncoder(TextEncoder, Protocol):
     """An encoder of texts with a row for each word, which takes in more words after training."""
 
-    source: VectorSource | None
+    @property
+    def source(self) -> VectorSource | None:
+        """Where the pretrained vectors are; None without."""
+        ...
 
     def unknown(self, text: str) -> list[str]:
         """Return the words of a text that have no row, each once."""

@@ -161,7 +161,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
     written(tmp_path / "cache", "a file")
-    with pytest.raises(BaselineError, match="the cache of word vectors '.*cache' can't be used: "):
+    with pytest.raises(BaselineError, match=r"the cache of word vectors '.*cache' can't be used: "):
         open_vectors(written(tmp_path / "glove.txt", GLOVE), tmp_path / "cache")
 
 

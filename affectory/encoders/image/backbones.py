@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from PIL import Image
@@ -37,6 +38,7 @@ class Network:
     transform: Callable[[Image.Image], Tensor]  # of an RGB image -> float[3, H, W]
     preprocessing: str  # what `transform` does, in words
     side: int  # H and W
+    dim: int | None = None  # D, where it is known without running the network
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _dim(name: str, network: Network) -> int:
-    """Return the number of features, by running the network once on nothing."""
+    """Return the number of features; if it isn't known, by running the network once on zeros."""
+    if network.dim is not None:
+        return network.dim
     with torch.inference_mode():
         out = network.module(torch.zeros(1, 3, network.side, network.side))
     if out.ndim != 2:
@@ -148,8 +152,11 @@ def state_digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a network made with weights drawn by `seed`, the caller's own random state left as it is."""
+T = TypeVar("T")
+
+
+def seeded(make: Callable[[], T], seed: int) -> T:
+    """Return what is made with weights drawn by `seed`, the caller's own random state left as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()

@@ -8,7 +8,7 @@ word2vec's binary format. The cache:
 
     <cache>/vectors.json                    which file, by path, size and modification time, has which content
     <cache>/vectors-3f1c9a2b00112233/       the first 16 digits of the sha256 of the file
-        vectors.json        {"format": 1, "name": "glove…txt", "sha256": …, "rows": n, "width": d, "spread": …}
+        vectors.json        {"format": 1, "name": "glove…txt", "sha256": …, "rows": n, "width": d, …}
         words.bin           the distinct words, UTF-8, sorted by their bytes, without separators
         ends.npy            uint64[w]: where each of them ends
         places.npy          uint32[w]: its row in the matrix
@@ -28,11 +28,11 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,8 @@ class WordVectors:
             start = int(self._ends[middle - 1]) if middle else 0
             found = self._words[start : int(self._ends[middle])].tobytes()
             if found == wanted:
-                return self.matrix[self._places[middle]]
+                row: Floats = self.matrix[self._places[middle]]
+                return row
             low, high = (middle + 1, high) if found < wanted else (low, middle)
         return None
 
@@ -139,8 +140,8 @@ class WordVectors:
 def open_vectors(path: Path, cache: Path, *, lower: bool = False) -> WordVectors:
     """Open a file of word vectors through `cache`; convert it if that hasn't been done.
 
-    `lower`: look words up as written, then lower-cased. Raises `BaselineError`, naming the line, for a file of
-    another format, and for a file or a cache that can't be used.
+    `lower`: look words up as written, then lower-cased. Raises `BaselineError` for a file of another format,
+    naming the line, and for a file or a cache that can't be used.
     """
     try:
         stat = path.stat()
@@ -162,8 +163,8 @@ def open_vectors(path: Path, cache: Path, *, lower: bool = False) -> WordVectors
 def find_vectors(source: VectorSource, cache: Path | None = None) -> WordVectors | None:
     """Open the vectors that a checkpoint was trained with; None where they are no longer available.
 
-    They are taken from `cache` (default: the one of training), else converted from the file, if its content is
-    the same. Raises `BaselineError` for a file or a cache that can't be used.
+    They are taken from `cache` (default: the one of training), else converted from the file if its content
+    is the same. Raises `BaselineError` for a file or a cache that can't be used.
     """
     cache = Path(source.cache) if cache is None else cache
     found = _opened(cache, source.sha256)
@@ -179,7 +180,7 @@ def _of(found: WordVectors, where: str, name: str, cache: Path, lower: bool) -> 
     return replace(found, source=source)
 
 
-def _index(cache: Path) -> Mapping[str, list[Any]]:
+def _index(cache: Path) -> dict[str, list[Any]]:
     """Return the known files by path: size, modification time in ns, sha256. Empty if it can't be read."""
     try:
         found = json.loads((cache / ABOUT).read_bytes())

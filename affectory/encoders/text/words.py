@@ -93,9 +93,9 @@ def vocabulary(
     """Make the vocabulary of a release.
 
     It holds the words of `train`, but for those with neither a vector nor a second occurrence (they train the
-    row of unknown words), and of `others` (validation, test) those with a vector. A word without a vector begins
-    as N(0, s²), where s is the spread of the file's values; without `vectors` all rows begin as N(0, 0.5²) of
-    `width`: about GloVe's own spread.
+    row of unknown words), and of `others` (validation, test) those with a vector. A word without a vector
+    begins as N(0, s²), where s is the spread of the file's values; without `vectors` all rows begin as
+    N(0, 0.5²) of `width`: about GloVe's own spread.
     """
     counts = Counter(token for text in train for token in tokenise(text))
     elsewhere = {token for text in others for token in tokenise(text)}
