@@ -288,7 +288,7 @@ def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path)
             {"image": [{"bytes": pictures[0], "path": "a.png"}, None]},
             datasets.Features({"image": datasets.Image()}),
         ),
-        "test": datasets.Dataset.from_dict(
+        "validation": datasets.Dataset.from_dict(
             {"image": [{"bytes": pictures[1], "path": "b.png"}]},
             datasets.Features({"image": datasets.Image()}),
         ),
@@ -303,7 +303,7 @@ def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path)
         groups=np.array(["b", "none", "a"]),
         where=np.array([[1, 0], [0, 1], [0, 0]]),
     )
-    release = Release("x", "1.0.0", SingleLabel(("joy",)), {"train": part, "test": part}, rows)
+    release = Release("x", "1.0.0", SingleLabel(("joy",)), {"train": part, "validation": part}, rows)
     found = images.image_refs(release, part)
     assert [(image.post_id, image.sha256) for image in found] == [("b", ref(2).sha256), ("a", ref(1).sha256)]
     assert [image.read() for image in found] == [pictures[1], pictures[0]]

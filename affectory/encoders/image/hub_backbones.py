@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from affectory.core.errors import BaselineError
 from affectory.encoders import hub
-from affectory.encoders.image.backbones import RANDOM, Network, seeded
+from affectory.encoders.image.network import RANDOM, Network, seeded
 
 
 class Pooled(nn.Module):

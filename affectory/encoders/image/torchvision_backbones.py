@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from affectory.core.errors import BaselineError
-from affectory.encoders.image.backbones import RANDOM, Network, check_keys, seeded
+from affectory.encoders.image.network import RANDOM, Network, check_keys, seeded
 from affectory.encoders.image.torchvision_import import without_the_compiler
 
 with without_the_compiler():

@@ -29,7 +29,7 @@ from affectory.core.errors import BaselineError
 from affectory.core.progress import Steps, say
 from affectory.encoders import hub
 from affectory.encoders.feature_cache import FeatureCache, Features
-from affectory.encoders.image.backbones import RANDOM, seeded, state_digest
+from affectory.encoders.image.network import RANDOM, seeded, state_digest
 
 Pooling = Literal["mean", "cls"]
 Output = Literal["features", "states", "projected states"]
