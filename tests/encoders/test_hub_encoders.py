@@ -195,6 +195,22 @@ def test_each_text_is_run_once_and_kept_by_weights_tokenizer_and_pooling(tmp_pat
     assert features([], network, tmp_path / "cache").shape == (0, 16)
 
 
+def test_the_key_is_the_same_before_and_after_use(tmp_path):
+    """A tokenizer keeps the padding and the truncation of its last call."""
+    bert(tmp_path / "bert")
+    used = load_text_encoder(str(tmp_path / "bert"))
+    compute(TEXTS, used)
+    assert used.key == load_text_encoder(str(tmp_path / "bert")).key
+
+
+def test_many_texts_keep_their_order(tmp_path):
+    bert(tmp_path / "bert")
+    network = load_text_encoder(str(tmp_path / "bert"))
+    texts = [TEXTS[number % 3] for number in range(50)]
+    found = compute(texts, network, batch=4)
+    np.testing.assert_allclose(found[:48], np.tile(found[:3], (16, 1)), rtol=0, atol=2e-3)
+
+
 def test_random_weights_are_those_of_their_seed(tmp_path):
     bert(tmp_path / "bert")
     one, same, other = (load_text_encoder(str(tmp_path / "bert"), "random", seed=seed) for seed in (1, 1, 2))

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,11 +25,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
 from affectory.core.progress import Steps, say
 from affectory.encoders import hub
 from affectory.encoders.feature_cache import FeatureCache, Features
 from affectory.encoders.image.network import RANDOM, seeded, state_digest
+from affectory.encoders.image.pixels import cores
 
 Pooling = Literal["mean", "cls"]
 Output = Literal["features", "states", "projected states"]
@@ -38,7 +40,7 @@ Output = Literal["features", "states", "projected states"]
 BATCH = {"cpu": 16, "cuda": 256, "mps": 64}
 
 #: Texts whose features are written to disk at once: a killed run loses no more.
-FLUSH = 1024
+FLUSH = 256
 
 #: Tokens of a text where neither the caller nor the model says how many.
 MAX_TOKENS = 512
@@ -82,7 +84,11 @@ class TextNetwork:
     def preprocessing(self) -> str:
         """The tokenizer and the reading, as one line of JSON."""
         fast = getattr(self.tokenizer, "backend_tokenizer", None)
-        told = fast.to_str() if fast is not None else json.dumps(sorted(self.tokenizer.get_vocab().items()))
+        if fast is None:
+            told = json.dumps(sorted(self.tokenizer.get_vocab().items()))
+        else:  # its padding and truncation are those of its last call
+            parts = json.loads(fast.to_str()) | {"padding": None, "truncation": None}
+            told = json.dumps(parts, sort_keys=True)
         digest = hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
         return json.dumps({"tokenizer": digest, **vars(self.reading)}, sort_keys=True)
 
@@ -311,11 +317,14 @@ def compute(
     on = torch.device(device)
     network.model.to(on)
     size = batch or BATCH.get(on.type, 16)
-    done: list[Tensor] = []
-    at = 0
+    if on.type == "cpu":
+        done = _by_threads(texts, network, size)
+        at = len(texts)
+    else:
+        done, at = [], 0
     while at < len(texts):
         try:
-            done.append(_forward(texts[at : at + size], network, on))
+            done.append(_forward(*network.tokenise(texts[at : at + size]), network, on))
             at += size
         except torch.OutOfMemoryError as error:
             if size == 1:
@@ -328,8 +337,25 @@ def compute(
     return rows
 
 
-def _forward(texts: Sequence[str], network: TextNetwork, device: torch.device) -> Tensor:
-    ids, mask = network.tokenise(texts)
+def _by_threads(texts: Sequence[str], network: TextNetwork, size: int) -> list[Tensor]:
+    """Return the features of each batch: each core runs batches of its own, as for images."""
+    before = torch.get_num_threads()
+    batches = [texts[start : start + size] for start in range(0, len(texts), size)]
+    workers = max(1, min(cores(), len(batches)))
+    try:
+        with Threads(workers, prepare=partial(torch.set_num_threads, 1)) as engine:
+            # Tokenised here: a tokenizer can't be used by two threads at once.
+            given = (network.tokenise(some) for some in batches)
+            return list(engine.map(_forward_pair, given, network, ahead=2 * workers))
+    finally:
+        torch.set_num_threads(before)  # threads that start later take what was set last
+
+
+def _forward_pair(given: tuple[Tensor, Tensor], network: TextNetwork) -> Tensor:
+    return _forward(*given, network, torch.device("cpu"))
+
+
+def _forward(ids: Tensor, mask: Tensor, network: TextNetwork, device: torch.device) -> Tensor:
     cuda = device.type == "cuda"
     with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=cuda):
         return network.forward(ids.to(device), mask.to(device)).half().cpu()
