@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from affectory.encoders.text.vectors import WordVectors
 from baselines.data import inputs
 from baselines.data.batch import Batch, Mode
 from baselines.data.inputs import Data, Images
@@ -37,7 +38,7 @@ class Setup:
     models: tuple[str, ...]
     seeds: tuple[int, ...]
     images: Images | None
-    vectors: Path | None
+    vectors: WordVectors | None
     width: int
     source: Source | None
     device: torch.device

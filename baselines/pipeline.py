@@ -17,6 +17,7 @@ import torch
 from affectory.core import files
 from affectory.core.errors import InputError
 from affectory.encoders.image.backbones import Backbone, load_backbone
+from affectory.encoders.text.vectors import open_vectors
 from baselines import experiment
 from baselines.data import inputs
 from baselines.data import release as data
@@ -141,7 +142,7 @@ def _setup(
         models=models,
         seeds=tuple(range(options.seeds)),
         images=images,
-        vectors=options.vectors,
+        vectors=open_vectors(options.vectors, options.features) if options.vectors else None,
         width=options.width,
         source=source,
         device=device,

@@ -9,7 +9,8 @@ From Python:
     predictor(image="a.jpg", text="My day")  # {"joy": 0.81, "fear": 0.07, …}
 
 An image is a path, bytes or a PIL image. Image or text may be missing: the model then predicts from the other
-one.
+one. A word that training never saw is read with its pretrained vector, if the model was trained with a file
+of word vectors and that file, or its conversion in the cache, is still there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from affectory.encoders.image.backbones import Backbone
+    from affectory.encoders.text.vectors import VectorSource, WordVectors
     from baselines.data.batch import Batch, Mode
     from baselines.training.checkpoint import Checkpoint
 
@@ -44,28 +46,38 @@ ImageLike: TypeAlias = "str | Path | bytes | Image.Image"
 class Predictor:
     """A trained model, with the preprocessing of its images and texts."""
 
-    def __init__(self, checkpoint: Checkpoint, backbones: dict[str, Backbone]) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, *, weights: str | None = None, features: str | Path | None = None
+    ) -> None:
         self.checkpoint = checkpoint
-        self._backbones = backbones  # by the digest of their weights
+        self._weights = weights
+        self._features = Path(features) if features is not None else None
+        self._backbones: dict[str, Backbone] = {}  # by the digest of their weights
+        self._vectors: dict[str, WordVectors | None] = {}  # by the digest of their file
 
     @classmethod
-    def load(cls, path: str | Path, *, weights: str | None = None) -> Predictor:
-        """Read a checkpoint. `weights` is the path of the image network's weights, if it has changed.
+    def load(
+        cls, path: str | Path, *, weights: str | None = None, features: str | Path | None = None
+    ) -> Predictor:
+        """Read a checkpoint.
 
-        Raises `BaselineError` for a file that is no checkpoint, a network whose training failed, or weights
-        other than those it was trained with.
+        `weights` is the path of the image network's weights, if it has changed; `features` the cache with the
+        word vectors of training, if it has moved.
+
+        Raises `BaselineError` for a file that is no checkpoint, or a network whose training failed.
         """
         from baselines.training.checkpoint import read
 
         checkpoint = read(Path(path))
         if checkpoint.problem:
             raise BaselineError(f"the training of {str(path)!r} failed: {checkpoint.problem}")
-        return cls(checkpoint, {one.digest: one.load(weights) for one in checkpoint.sources()})
+        return cls(checkpoint, weights=weights, features=features)
 
     def __call__(self, image: ImageLike | None = None, text: str | None = None) -> dict[str, float]:
         """Return the probability of each class; of several labels each label's own.
 
-        Raises `BaselineError` without an input that the model reads, or for an image that can't be decoded.
+        The image network is loaded with the first image. Raises `BaselineError` without an input that the
+        model reads, for an image that can't be decoded, or for weights other than those of training.
         """
         spec = self.checkpoint.spec
         given: dict[str, bool] = {"image": image is not None, "text": bool(text and text.strip())}
@@ -76,21 +88,66 @@ class Predictor:
                 f"the {self.checkpoint.model} model needs {' or '.join(spec.reads)}: pass {options}"
             )
         mode: Mode = "both" if all(read.values()) else "image" if read["image"] else "text"
-        features = {
-            digest: _features(image, backbone)
-            for digest, backbone in self._backbones.items()
-            if image is not None and read["image"]
-        }
+        from baselines.data.inputs import of_post
+
+        features = self._of_image(image) if image is not None and read["image"] else {}
+        words = (text or "") if read["text"] else ""
+        self.checkpoint = self._with_words(self.checkpoint, words)
 
         def posts(one: Checkpoint) -> Batch:
             own = features.get(one.source.digest) if one.source else None
-            return of_post(one.task, one.loaded_encoders(), own, (text or "") if read["text"] else "")
-
-        from baselines.data.inputs import of_post
+            return of_post(one.task, one.loaded_encoders(), own, words)
 
         task = self.checkpoint.task
         probabilities = task.probabilities(self.checkpoint.logits(posts, mode))[0].tolist()
         return dict(zip(task.names, probabilities, strict=True))
+
+    def _of_image(self, image: ImageLike) -> dict[str, Tensor]:
+        """Return the features of an image by each image network, by the digest of its weights."""
+        for source in self.checkpoint.sources():
+            if source.digest not in self._backbones:
+                self._backbones[source.digest] = source.load(self._weights)
+        return {digest: _features(image, backbone) for digest, backbone in self._backbones.items()}
+
+    def _with_words(self, one: Checkpoint, text: str) -> Checkpoint:
+        """Return the checkpoint with a row for each word of a text that has a vector, but no row yet."""
+        from baselines.data.inputs import WordEncoder
+
+        if one.parts:
+            return replace(one, parts=tuple(self._with_words(part, text) for part in one.parts))
+        for name, encoder in one.loaded_encoders().items():
+            if not isinstance(encoder, WordEncoder) or encoder.source is None:
+                continue
+            if not (unknown := encoder.unknown(text)) or not (known := self._known(encoder.source)):
+                continue
+            vectors = known.subset(unknown)
+            if vectors.rows:
+                import numpy as np
+                import torch
+
+                network = one.network()
+                network.add_words(torch.from_numpy(np.array(list(vectors.rows.values()))))
+                encoders = {**one.encoders, name: encoder.extended(vectors).state()}
+                one = replace(one, state=network.state_dict(), encoders=encoders)
+        return one
+
+    def _known(self, source: VectorSource) -> WordVectors | None:
+        """Return the word vectors of training; None where they are gone, which is said once."""
+        if source.sha256 not in self._vectors:
+            from affectory.encoders.text.vectors import find_vectors
+
+            found, why = None, f"not in {str(self._features or source.cache)!r}, nor at {source.path!r}"
+            try:
+                found = find_vectors(source, self._features)
+            except BaselineError as error:
+                why = str(error)
+            if found is None:
+                say(
+                    f"note: the word vectors {source.name} of training aren't available ({why}): words that "
+                    "training never saw count as unknown"
+                )
+            self._vectors[source.sha256] = found
+        return self._vectors[source.sha256]
 
 
 def _features(image: ImageLike, backbone: Backbone) -> Tensor:
@@ -130,6 +187,11 @@ class Options:
     weights: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="(default: as in training)")] = None
     """The image network's weights, if their file has moved since training."""
 
+    features: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: as in training)")] = (
+        None
+    )
+    """The cache with the word vectors of training."""
+
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.predict") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
@@ -139,7 +201,12 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
 
 def _predict(options: Options) -> str:
     """Return a line per class, the most probable first."""
-    predictor = Predictor.load(options.checkpoint, weights=options.weights)
+    import torch
+
+    # One post is milliseconds of work on one core. Several that wait for each other, and for other programs,
+    # took seconds.
+    torch.set_num_threads(1)
+    predictor = Predictor.load(options.checkpoint, weights=options.weights, features=options.features)
     probabilities = predictor(options.image, options.text)
     if predictor.checkpoint.generated:
         say(f"note: {predictor.checkpoint.generated} (this model's training data)")

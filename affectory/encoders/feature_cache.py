@@ -1,9 +1,9 @@
-"""A cache of image features on disk, so that no image is run through the same network twice.
+"""A cache of features on disk, so that no image and no text is run through the same network twice.
 
     <cache>/mobilenet_v2-bd6e02e4f7a50050-65324341/     backbone, weights, preprocessing
         about.json          {"format": 1, "backbone": "mobilenet_v2", "dim": 1280, "weights": …, …}
         part-<id>.npy       float16[m, dim]: rows that a run has finished
-        part-<id>.txt       m lines: the sha256 of each row's image
+        part-<id>.txt       m lines: the sha256 of each row's image or text
         pack-<id>.npy .txt  the same for all rows of one request, in its order, to be memory-mapped
         lock                held while features are added
 
@@ -108,6 +108,21 @@ class FeatureCache:
         """Return the images without features, in order and without repeats."""
         places = self._places()
         return [digest for digest in dict.fromkeys(digests) if digest not in places]
+
+    def rows(self, digests: Sequence[str]) -> dict[str, NDArray[np.float16]]:
+        """Return the features, float16[dim], of those of the images that are stored. Writes nothing."""
+        places = self._places()
+        opened: dict[str, Features | None] = {}
+        found: dict[str, NDArray[np.float16]] = {}
+        for digest in dict.fromkeys(digests):
+            if digest in places:
+                name, row = places[digest]
+                if name not in opened:
+                    listed = (self.folder / f"{name}.txt").read_text().split()
+                    opened[name] = self._open(name, len(listed))
+                if (array := opened[name]) is not None:
+                    found[digest] = array[row]
+        return found
 
     def add(self, digests: Sequence[str], features: Features) -> None:
         """Store the features, float16[n, dim], of n images. The lock must be held."""
@@ -225,12 +240,22 @@ class _Known:
 def caches(folder: Path) -> Iterator[FeatureCache]:
     """Yield the cache of each network in a folder. Raises `BaselineError` for one of another format."""
     for path in sorted(folder.glob("*/about.json")):
-        try:
-            about = json.loads(path.read_bytes())
-            known = [about[key] for key in ("backbone", "dim", "weights", "preprocessing")]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BaselineError(f"{path} can't be read ({error!r}): remove that folder") from error
-        yield FeatureCache(folder, _Known(path.parent.name, *known))
+        yield _read(path)
+
+
+def existing(folder: Path, key: str) -> FeatureCache | None:
+    """Return the cache of a network by its key; None where there is none. Writes nothing."""
+    path = folder / key / "about.json"
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> FeatureCache:
+    try:
+        about = json.loads(path.read_bytes())
+        known = [about[key] for key in ("backbone", "dim", "weights", "preprocessing")]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaselineError(f"{path} can't be read ({error!r}): remove that folder") from error
+    return FeatureCache(path.parents[1], _Known(path.parent.name, *known))
 
 
 def forget(folder: Path, digests: Collection[str]) -> int:

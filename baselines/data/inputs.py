@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.features import extract
 from affectory.encoders.text.subwords import Subwords
 from affectory.encoders.text.subwords import words as fasttext_words
-from affectory.encoders.text.words import Vectors, Vocabulary, read_vectors, tokenise, vocabulary
+from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
+from affectory.encoders.text.words import Vocabulary, tokenise, vocabulary
 from baselines.data.batch import Batch
 from baselines.data.images import image_refs
 from baselines.data.release import SPLITS, Part, Release
@@ -48,6 +49,24 @@ class TextEncoder(Encoder, Protocol):
 
     def encode(self, texts: Sequence[str]) -> NDArray[Any]:
         """Return a row for each text: ids, int64[n, L], padded with 0, or features, float[n, D]."""
+        ...
+
+
+@runtime_checkable
+class WordEncoder(TextEncoder, Protocol):
+    """An encoder of texts with a row for each word, which takes in more words after training."""
+
+    @property
+    def source(self) -> VectorSource | None:
+        """Where the pretrained vectors are; None without."""
+        ...
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the words of a text that have no row, each once."""
+        ...
+
+    def extended(self, vectors: Vectors) -> Self:
+        """Return the encoder with more words at its end, as `Model.add_words` appends their rows."""
         ...
 
 
@@ -155,9 +174,16 @@ class Data:
             "encoders": {name: encoder.state() for name, encoder in self.encoders.items()},
             "start": torch.from_numpy(self.encoders["words"].start) if "words" in self.encoders else None,
             "texts": {split: list(texts) for split, texts in self.texts.items()},
-            "vectors": (given.name, given.width, list(given.rows), torch.from_numpy(np.array(rows)))
-            if given
-            else None,
+            "vectors": None
+            if given is None
+            else {
+                "name": given.name,
+                "width": given.width,
+                "words": list(given.rows),
+                "rows": torch.from_numpy(np.array(rows, np.float32)),
+                "spread": given.spread,
+                "source": given.source.state() if given.source else None,
+            },
         }
 
     @classmethod
@@ -167,9 +193,10 @@ class Data:
         if found["start"] is not None:
             encoders["words"] = replace(encoders["words"], start=found["start"].numpy())
         vectors = None
-        if found["vectors"]:
-            name, width, words, rows = found["vectors"]
-            vectors = Vectors(name, width, dict(zip(words, rows.numpy(), strict=True)))
+        if given := found["vectors"]:
+            rows = dict(zip(given["words"], given["rows"].numpy(), strict=True))
+            source = VectorSource(**given["source"]) if given["source"] else None
+            vectors = Vectors(given["name"], given["width"], rows, given["spread"], source)
         return cls(
             task_of(*found["task"]),
             Batch(*found["train"]),
@@ -197,19 +224,19 @@ def prepare(
     release: Release,
     inputs: Iterable[str],
     images: Images | None,
-    vectors: Path | None = None,
+    vectors: WordVectors | None = None,
     width: int = 200,
 ) -> Data:
     """Make what models with these inputs are trained on.
 
-    `images`: the features of the images, for the input "image"; `vectors`: a file of word vectors; `width`:
-    that of random ones. Raises `BaselineError` for vectors that can't be read.
+    `images`: the features of the images, for the input "image"; `vectors`: pretrained word vectors
+    (`open_vectors`); `width`: that of random ones.
     """
     texts = {split: release.parts[split].texts for split in SPLITS}
     found = None
-    if vectors:
+    if vectors is not None:
         every = [text for split in SPLITS for text in texts[split]]
-        found = read_vectors(vectors, {w for text in every for w in (*tokenise(text), *fasttext_words(text))})
+        found = vectors.subset(w for text in every for w in (*tokenise(text), *fasttext_words(text)))
     encoders: dict[str, Any] = {}
     if "image" in inputs:
         assert images is not None

@@ -78,6 +78,27 @@ def test_the_digest_is_of_the_weights_and_not_of_the_file(tmp_path, shufflenet):
     assert load_backbone("shufflenet_v2_x0_5", tmp_path / "other.safetensors").digest not in digests
 
 
+@pytest.mark.parametrize("name", ["inception_v3", "densenet121", "swin_t", "maxvit_t", "vit_b_32"])
+def test_weights_that_are_read_are_all_there_is_of_a_network(tmp_path, name):
+    """Nothing is drawn while the network is made: what a file doesn't hold would be left undefined."""
+    wanted = load_backbone(name, "random")
+    save_backbone(wanted, tmp_path / "w.safetensors")
+    found = load_backbone(name, tmp_path / "w.safetensors")
+    assert found.weights_sha256 == wanted.weights_sha256
+    assert found.dim == wanted.dim
+    buffers = dict(wanted.module.named_buffers())
+    for key, tensor in found.module.named_buffers():
+        assert torch.equal(tensor, buffers[key])
+
+
+def test_the_number_of_features_is_known_without_running_the_network():
+    for name in ("mobilenet_v3_small", "googlenet", "regnet_x_400mf", "convnext_tiny", "efficientnet_b0"):
+        backbone = load_backbone(name, "random")
+        with torch.inference_mode():
+            out = backbone.module(torch.zeros(1, 3, backbone.side, backbone.side))
+        assert out.shape == (1, backbone.dim)
+
+
 def test_weights_of_the_old_densenet_spelling_are_read(tmp_path):
     model = get_model("densenet121", weights=None)
     new = model.state_dict()

@@ -280,6 +280,7 @@ def test_progress_is_plain_lines_off_a_terminal(tmp_path, capsys, monkeypatch):
 def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path):
     datasets = pytest.importorskip("datasets")
     from baselines.data.release import Part, Release
+    from baselines.data.task import SingleLabel
 
     pictures = [ref(n).read() for n in (1, 2)]
     rows = {
@@ -287,7 +288,7 @@ def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path)
             {"image": [{"bytes": pictures[0], "path": "a.png"}, None]},
             datasets.Features({"image": datasets.Image()}),
         ),
-        "test": datasets.Dataset.from_dict(
+        "validation": datasets.Dataset.from_dict(
             {"image": [{"bytes": pictures[1], "path": "b.png"}]},
             datasets.Features({"image": datasets.Image()}),
         ),
@@ -296,12 +297,13 @@ def test_a_release_gives_its_images_with_the_digest_of_their_own_bytes(tmp_path)
         post_ids=np.array(["b", "none", "a"]),
         image_index=np.zeros(3, np.int16),
         texts=np.array(["", "", ""], object),
-        labels=np.zeros(3, np.int64),
+        target=np.zeros(3, np.int64),
+        labelled=np.ones(3, bool),
         digests=np.array(["as collected", "", "as collected too"], object),
         groups=np.array(["b", "none", "a"]),
         where=np.array([[1, 0], [0, 1], [0, 0]]),
     )
-    release = Release("x", "1.0.0", ("joy",), {"train": part, "test": part}, rows)
+    release = Release("x", "1.0.0", SingleLabel(("joy",)), {"train": part, "validation": part}, rows)
     found = images.image_refs(release, part)
     assert [(image.post_id, image.sha256) for image in found] == [("b", ref(2).sha256), ("a", ref(1).sha256)]
     assert [image.read() for image in found] == [pictures[1], pictures[0]]

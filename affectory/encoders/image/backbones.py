@@ -13,7 +13,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +23,9 @@ from torch import Tensor, nn
 from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.core.rgb import to_rgb
+from affectory.encoders.image.network import RANDOM, Network, state_digest
 
-#: `weights` of a network as it is before any training.
-RANDOM = "random"
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network without its last layer, and how an image becomes its input."""
-
-    module: nn.Module  # float[B, 3, H, W] -> float[B, D]
-    transform: Callable[[Image.Image], Tensor]  # of an RGB image -> float[3, H, W]
-    preprocessing: str  # what `transform` does, in words
-    side: int  # H and W
+__all__ = ["RANDOM", "Backbone", "Network", "load_backbone", "save_backbone", "state_digest"]
 
 
 @dataclass(frozen=True)
@@ -129,50 +118,11 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _dim(name: str, network: Network) -> int:
-    """Return the number of features, by running the network once on nothing."""
+    """Return the number of features; if it isn't known, by running the network once on zeros."""
+    if network.dim is not None:
+        return network.dim
     with torch.inference_mode():
         out = network.module(torch.zeros(1, 3, network.side, network.side))
     if out.ndim != 2:
         raise BaselineError(f"{name} gives {tuple(out.shape)} for one image, and not one row of features")
     return int(out.shape[1])
-
-
-def state_digest(module: nn.Module) -> str:
-    """Return the sha256 of a network's weights: the same from a hub, a .pth or a .safetensors file."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        if name.endswith("num_batches_tracked"):  # counts training steps; some files leave it out
-            continue
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a network made with weights drawn by `seed`, the caller's own random state left as it is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
-
-
-def check_keys(name: str, where: str, module: nn.Module, state: dict[str, Tensor], extra: str) -> None:
-    """Raise `BaselineError` unless `state` fits `module`; keys that match `extra` may stand in it too."""
-    faults = list(_differing(module.state_dict(), state, re.compile(extra)))
-    if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise BaselineError(
-            f"{where} does not hold the weights of {name}: {'; '.join(faults[:3])}{more}; "
-            "name the backbone that they belong to"
-        )
-
-
-def _differing(wanted: dict[str, Tensor], given: dict[str, Tensor], extra: re.Pattern[str]) -> Iterator[str]:
-    for key, tensor in wanted.items():
-        if key not in given:
-            if not key.endswith("num_batches_tracked"):
-                yield f"{key} is missing"
-        elif given[key].shape != tensor.shape:
-            yield f"{key} is {tuple(given[key].shape)}, not {tuple(tensor.shape)}"
-    for key in given:
-        if key not in wanted and not extra.match(key):
-            yield f"{key} is not one of its own"

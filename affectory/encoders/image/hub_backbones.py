@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from affectory.core.errors import BaselineError
-from affectory.encoders.image.backbones import RANDOM, Network, seeded
+from affectory.encoders import hub
+from affectory.encoders.image.network import RANDOM, Network, seeded
 
 
 class Pooled(nn.Module):
@@ -55,21 +55,11 @@ class Prepare:
 def load(name: str, weights: str | Path | None, seed: int) -> Network:
     """Load an encoder. Arguments and errors as of `load_backbone`."""
     random = str(weights) == RANDOM
-    source = name if weights is None or random else _folder(Path(weights))
-    local = Path(source).is_dir() or not _hub_answers()
-    try:
+    source = name if weights is None or random else hub.folder(Path(weights))
+    local = hub.only_local(source)
+    with hub.loading(name, source, local, "give --weights DIR, or take a torchvision backbone"):
         processor, model, missing = _load(source, random, seed, local)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        why = str(error).strip().partition("\n")[0].partition(". ")[0][:160]
-        if local and not Path(source).is_dir():
-            why = "the Hugging Face hub can't be reached, and hasn't given it before"
-        raise BaselineError(_cannot(name, source, why)) from error
-    lost = sorted(key for key in missing if not key.startswith(("pooler.", "text_model.")))
-    if lost:
-        raise BaselineError(
-            f"{source} does not hold the weights of {name}: {', '.join(lost[:3])} are missing"
-            f"{f' and {len(lost) - 3} more' if len(lost) > 3 else ''}"
-        )
+    hub.check_missing(name, source, missing, ("pooler.", "text_model."))
     if hasattr(model, "get_image_features") and hasattr(model, "text_model"):
         model.text_model = None  # half of CLIP, and never called here
     module = Pooled(model, pooler=not any(key.startswith("pooler.") for key in missing))
@@ -90,43 +80,15 @@ def save(network: Network, folder: Path) -> None:
     network.transform.processor.save_pretrained(folder)
 
 
-def _folder(path: Path) -> str:
-    if not (path / "config.json").is_file():
-        raise BaselineError(
-            f"--weights {path}: a transformers model is a folder with a config.json, or random"
-        )
-    return str(path)
-
-
 def _load(source: str, random: bool, seed: int, local: bool) -> tuple[Any, Any, set[str]]:
     """Return the image processor, the model and the names of weights that the checkpoint lacks."""
-    hub: Any = importlib.import_module("transformers")  # half of it is not typed
-    hub.utils.logging.disable_progress_bar()
-    hub.utils.logging.set_verbosity_error()  # what is missing is judged by us
-    processor = hub.AutoImageProcessor.from_pretrained(source, local_files_only=local)
+    they = hub.transformers()
+    processor = they.AutoImageProcessor.from_pretrained(source, local_files_only=local)
     if random:
-        config = hub.AutoConfig.from_pretrained(source, local_files_only=local)
-        return processor, seeded(lambda: hub.AutoModel.from_config(config), seed), set()
-    model, report = hub.AutoModel.from_pretrained(source, output_loading_info=True, local_files_only=local)
+        config = they.AutoConfig.from_pretrained(source, local_files_only=local)
+        return processor, seeded(lambda: they.AutoModel.from_config(config), seed), set()
+    model, report = they.AutoModel.from_pretrained(source, output_loading_info=True, local_files_only=local)
     return processor, model.float(), set(report["missing_keys"])
-
-
-def _hub_answers() -> bool:
-    """Return whether the hub can be reached: asked once, for `from_pretrained` would ask for minutes."""
-    hub: Any = importlib.import_module("huggingface_hub.utils")
-    endpoint = importlib.import_module("huggingface_hub.constants").ENDPOINT
-    try:
-        hub.get_session().head(endpoint, timeout=10)
-    except Exception:  # of the HTTP library that this version of the hub's has, or of its offline mode
-        return False
-    return True
-
-
-def _cannot(name: str, source: str, why: str) -> str:
-    return (
-        f"{name} can't be loaded from {source!r} ({why}): download it elsewhere (`hf download {name} "
-        "--local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
-    )
 
 
 def _in_words(processor: Any) -> str:

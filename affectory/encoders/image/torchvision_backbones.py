@@ -9,14 +9,18 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
-import torchvision.models as zoo
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.transforms._presets import ImageClassification
+from torch.overrides import TorchFunctionMode
 
 from affectory.core.errors import BaselineError
-from affectory.encoders.image.backbones import RANDOM, Network, check_keys, seeded
+from affectory.encoders.image.network import RANDOM, Network, check_keys, seeded
+from affectory.encoders.image.torchvision_import import without_the_compiler
+
+with without_the_compiler():
+    import torchvision.models as zoo
+    from torchvision.transforms._presets import ImageClassification
 
 #: densenet121-a639ec97.pth and its kin say "denselayer1.norm.1.weight" for "denselayer1.norm1.weight".
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)")
@@ -37,12 +41,28 @@ def load(name: str, weights: str | Path | None, side: int | None, seed: int) -> 
         same = (one for one in published if _in_words(_transform(one, side)) == told)
         chosen = next(same, next(iter(published)))
     transform = _transform(chosen, side)
-    module = seeded(lambda: _without_head(name), seed)
-    if weights is None:
-        _fill(module, name, chosen.url, _fetched(name, chosen))
-    elif str(weights) != RANDOM:
-        _fill(module, name, str(weights), _from_file(Path(weights)))
-    return Network(module, transform, _in_words(transform), transform.crop_size[0])
+    if str(weights) == RANDOM:
+        module, dim = seeded(lambda: _without_head(name), seed)
+    else:
+        with _Undrawn():
+            module, dim = _without_head(name)
+        where = chosen.url if weights is None else str(weights)
+        _fill(module, name, where, _fetched(name, chosen) if weights is None else _from_file(Path(weights)))
+    return Network(module, transform, _in_words(transform), transform.crop_size[0], dim)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves weights as they are allocated: to draw what a file replaces takes seconds for large networks.
+
+    The device "meta" would do the same, but to draw there imports torch's compiler.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _fill(module: nn.Module, name: str, where: str, state: dict[str, Tensor]) -> None:
@@ -56,8 +76,8 @@ def _fill(module: nn.Module, name: str, where: str, state: dict[str, Tensor]) ->
     module.load_state_dict({key: state.get(key, tensor) for key, tensor in own.items()})
 
 
-def _without_head(name: str) -> nn.Module:
-    """Return the network with its last linear layer, and any auxiliary classifiers, taken off."""
+def _without_head(name: str) -> tuple[nn.Module, int]:
+    """Return the network without its last linear layer and any auxiliary classifiers, and the features."""
     more: dict[str, Any] = {}
     if name in ("inception_v3", "googlenet"):
         # Their published weights were trained on inputs of mean 0.5 and std 0.5: `transform_input` converts.
@@ -72,9 +92,9 @@ def _without_head(name: str) -> nn.Module:
     linear = [key for key, child in module.named_modules() if isinstance(child, nn.Linear)]
     if not linear:
         raise BaselineError(f"{name} has no linear layer to take off: choose another backbone")
+    dim = int(module.get_submodule(linear[-1]).in_features)
     module.set_submodule(linear[-1], _Headless())
-    headless: nn.Module = module
-    return headless
+    return module, dim
 
 
 class _Headless(nn.Identity):

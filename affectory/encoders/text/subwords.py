@@ -17,13 +17,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affectory.encoders.text.vectors import Vectors, VectorSource
 from affectory.encoders.text.words import PADDING, padded
 
 #: The id of every n-gram that no training text holds. Rows that are learnt count from 2.
@@ -114,12 +115,14 @@ class Subwords:
     """The dictionary of some training texts.
 
     `learnt`: what has a row of its own, by id from 2: the words of the texts, most frequent first; the
-    buckets that their n-grams hit; the other words that have a pretrained vector.
+    buckets that their n-grams hit; the other words that have a pretrained vector. `source`: where the
+    pretrained vectors are, for words of later texts.
     """
 
     settings: Ngrams
     learnt: tuple[str | int, ...]
     width: int = 0  # of the rows, where the dictionary belongs to a trained model
+    source: VectorSource | None = None
     modality: Literal["text"] = "text"
 
     @classmethod
@@ -139,12 +142,23 @@ class Subwords:
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"settings": asdict(self.settings), "learnt": list(self.learnt), "width": self.width}
+        source = self.source.state() if self.source else None
+        learnt = list(self.learnt)
+        return {"settings": asdict(self.settings), "learnt": learnt, "width": self.width, "source": source}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Subwords:
         """Return the dictionary of a checkpoint."""
-        return cls(Ngrams(**state["settings"]), tuple(state["learnt"]), state["width"])
+        source = VectorSource(**state["source"]) if state.get("source") else None
+        return cls(Ngrams(**state["settings"]), tuple(state["learnt"]), state["width"], source)
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the words of a text that have no row of their own, each once."""
+        return [token for token in dict.fromkeys(words(text)) if token not in self._ids]
+
+    def extended(self, vectors: Vectors) -> Subwords:
+        """Return the dictionary with more words at its end, in the order of `vectors.rows`."""
+        return replace(self, learnt=(*self.learnt, *vectors.rows))
 
     @cached_property
     def _ids(self) -> dict[str | int, int]:

@@ -1,18 +1,17 @@
-"""Words and their vectors: tokens, the vocabulary of a release, GloVe, word2vec and fastText files."""
+"""The tokens of a text, and the vocabulary of a release with its first vectors."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.core.errors import BaselineError
+from affectory.encoders.text.vectors import Vectors, VectorSource
 
 #: Tokens of a text that are read; the rest of a longer one is left out.
 MAX_TOKENS = 128
@@ -21,7 +20,7 @@ MAX_TOKENS = 128
 PADDING, UNKNOWN = 0, 1
 
 _MARKS = (
-    (re.compile(r"https?://\S+|www\.\S+"), " <url> "),
+    (re.compile(r"https?://\S+|www\.\S+", re.IGNORECASE), " <url> "),
     (re.compile(r"(?<!\w)@\w+"), " <user> "),
     (re.compile(r"(?<!\w)[-+]?\.*\d[:,.\d]*(?!\w)"), " <number> "),
     (re.compile("[’‘`´]"), "'"),
@@ -29,57 +28,14 @@ _MARKS = (
 _TOKEN = re.compile(r"<[a-z]+>|\w+(?:'\w+)*|[^\w\s]")
 
 
-def tokenise(text: str) -> list[str]:
+def tokenise(text: str, *, cased: bool = False) -> list[str]:
     """Split a text into lower-case words and signs, with the marks of GloVe-Twitter's own script:
-    `<url>`, `<user>`, `<number>`.
+    `<url>`, `<user>`, `<number>`. `cased` keeps upper case.
     """
-    text = text.lower()
+    text = text if cased else text.lower()
     for pattern, mark in _MARKS:
         text = pattern.sub(mark, text)
     return _TOKEN.findall(text)[:MAX_TOKENS]
-
-
-@dataclass(frozen=True, slots=True)
-class Vectors:
-    """Word vectors of a text file, for the words that were asked for."""
-
-    name: str
-    width: int
-    rows: dict[str, NDArray[np.float32]]
-
-
-def read_vectors(path: Path, wanted: set[str]) -> Vectors:
-    """Read the vectors of some words from a file of lines `word v1 v2 … vd`.
-
-    A first line `rows width` (word2vec, fastText) is skipped. Raises `BaselineError`, naming the line, for a
-    file that isn't one.
-    """
-    rows: dict[str, NDArray[np.float32]] = {}
-    width = 0
-    try:
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-            for number, line in enumerate(file, 1):
-                parts = line.rstrip().split(" ")
-                if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
-                    continue
-                if not width:
-                    width = len(parts) - 1
-                if len(parts) - 1 != width or not width:
-                    raise BaselineError(
-                        f"{str(path)!r}, line {number}: {len(parts) - 1} values after {parts[0][:40]!r}, and "
-                        f"{width} in the lines before; every line is a word and its vector, spaces between"
-                    )
-                if parts[0] in wanted:
-                    rows.setdefault(parts[0], np.array(parts[1:], dtype=np.float32))
-    except OSError as error:
-        raise BaselineError(f"the vectors {str(path)!r} can't be read: {error.strerror}") from None
-    except ValueError as error:
-        if isinstance(error, BaselineError):
-            raise
-        raise BaselineError(f"{str(path)!r}, line {number}: {str(error)!r}; no word vector") from None
-    if not width:
-        raise BaselineError(f"{str(path)!r} holds no vectors")
-    return Vectors(path.name, width, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +44,14 @@ class Vocabulary:
 
     `vectors` names them: "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d". `out_of_vocabulary` is the
     share of the training tokens without a pretrained vector; None where there are no pretrained vectors.
+    `source`: where the pretrained vectors are, for words of later texts.
     """
 
     words: tuple[str, ...]
     start: NDArray[np.float32]  # [2 + words, d]: the rows to begin with; padding is zero
     vectors: str
     out_of_vocabulary: float | None
+    source: VectorSource | None = None
     modality: Literal["text"] = "text"
 
     @property
@@ -103,13 +61,25 @@ class Vocabulary:
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: the vectors stand among the network's parameters."""
-        return {"words": list(self.words), "width": self.width, "vectors": self.vectors}
+        source = self.source.state() if self.source else None
+        return {"words": list(self.words), "width": self.width, "vectors": self.vectors, "source": source}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Vocabulary:
         """Return the vocabulary of a checkpoint, its first vectors all zero."""
         start = np.zeros((len(state["words"]) + 2, state["width"]), np.float32)
-        return cls(tuple(state["words"]), start, state["vectors"], None)
+        source = VectorSource(**state["source"]) if state.get("source") else None
+        return cls(tuple(state["words"]), start, state["vectors"], None, source)
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the words of a text that have no row, each once."""
+        known = set(self.words)
+        return [token for token in dict.fromkeys(tokenise(text)) if token not in known]
+
+    def extended(self, vectors: Vectors) -> Vocabulary:
+        """Return the vocabulary with more words at its end, in the order of `vectors.rows`."""
+        rows = np.array(list(vectors.rows.values()), np.float32).reshape(-1, self.width)
+        return replace(self, words=(*self.words, *vectors.rows), start=np.concatenate([self.start, rows]))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return the ids of each text, int64[n, longest], padded with 0."""
@@ -123,8 +93,9 @@ def vocabulary(
     """Make the vocabulary of a release.
 
     It holds the words of `train`, but for those with neither a vector nor a second occurrence (they train the
-    row of unknown words), and of `others` (validation, test) those with a vector. Without `vectors` the rows
-    begin as N(0, 0.5²) of `width`: about GloVe's own spread.
+    row of unknown words), and of `others` (validation, test) those with a vector. A word without a vector
+    begins as N(0, s²), where s is the spread of the file's values; without `vectors` all rows begin as
+    N(0, 0.5²) of `width`: about GloVe's own spread.
     """
     counts = Counter(token for text in train for token in tokenise(text))
     elsewhere = {token for text in others for token in tokenise(text)}
@@ -132,7 +103,7 @@ def vocabulary(
     words = sorted(w for w, n in counts.items() if n > 1 or w in known)
     words += sorted(w for w in elsewhere - counts.keys() if w in known)
     width = vectors.width if vectors else width
-    spread = float(np.std(list(known.values()))) if known else 0.5
+    spread = vectors.spread if vectors else 0.5
     start = np.random.default_rng(0).normal(0, spread, (len(words) + 2, width)).astype(np.float32)
     start[PADDING] = 0
     for i, word in enumerate(words, 2):
@@ -140,7 +111,8 @@ def vocabulary(
             start[i] = known[word]
     missing = sum(n for w, n in counts.items() if w not in known) / max(1, counts.total())
     name = f"{vectors.name if vectors else 'random'}, {width}-d"
-    return Vocabulary(tuple(words), start, name, missing if vectors else None)
+    unknown, source = (missing, vectors.source) if vectors else (None, None)
+    return Vocabulary(tuple(words), start, name, unknown, source)
 
 
 def padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:

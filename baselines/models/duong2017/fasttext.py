@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from affectory.core.errors import BaselineError
 from affectory.encoders.text.subwords import UNSEEN, Subwords, words
-from affectory.encoders.text.words import Vectors
+from affectory.encoders.text.vectors import Vectors
 from baselines.data.task import Task
 
 Floats = NDArray[np.float32]

@@ -100,7 +100,7 @@ def fit(data: Data, settings: TextSettings, seeds: Sequence[int]) -> list[Fitted
     target = data.train.target.numpy()[held]
     width = settings.dim or (data.vectors.width if data.vectors else DIM)
     subwords = Subwords.fit(texts, settings.ngrams, data.vectors.rows if data.vectors else ())
-    subwords = replace(subwords, width=width)
+    subwords = replace(subwords, width=width, source=data.vectors.source if data.vectors else None)
     trained = fasttext.fit(subwords, texts, target, data.task, settings, seeds, data.vectors)
     posts = data.validation._replace(
         inputs={"ngrams": torch.from_numpy(subwords.encode(data.texts["validation"]))}
