@@ -27,7 +27,12 @@ from baselines.training import trainer
 from benchmarks._corpora import CHOSEN_ON, Drawn, drawn
 from benchmarks._measure import machine, show
 
-LRS, WORD_RATES, BATCHES, PATIENCES = (0.05, 0.1, 0.2, 0.4), (1.0, 4.0, 16.0, 32.0), (32, 64, 128), (3, 5, 10)
+LRS, WORD_RATES, BATCHES, PATIENCES = (
+    (0.05, 0.1, 0.2, 0.4),
+    (1.0, 4.0, 16.0, 32.0, 64.0),
+    (32, 64, 128),
+    (3, 5, 10),
+)
 NGRAMS = ((1, 0, 0), (2, 0, 0), (1, 3, 6), (2, 2, 5))
 SCHEDULES = tuple(product((0.1, 0.25, 0.5, 1.0), (5, 10, 20, 50)))
 
@@ -74,9 +79,10 @@ def step(
             place = unique[model].index(candidates[model][number])
             cells.append(float(scores[model][place].mean() - scores[model].mean(1).max()))
         totals.append(float(np.mean(cells)))
-        rows.append([", ".join(f"{k} {v:g}" for k, v in change.items()), *cells, totals[-1]])
+        named = ", ".join(f"{key} {value:g}" for key, value in change.items())
+        rows.append([named, *(f"{cell:.3f}" for cell in (*cells, totals[-1]))])
     show(
-        f"{title}: validation log-likelihood, less the best of the column",
+        f"{title}: mean log-likelihood of validation, less the best of the column",
         ["settings", *models, "mean"],
         rows,
     )

@@ -138,13 +138,14 @@ def several(draw):
 def fitting(posts, task, row):
     """The labelled posts with a text that is of another class than a post."""
     own = posts.target[row]
-    return [
-        i
-        for i in range(posts.size)
-        if posts.labelled[i]
-        and posts.present[i, 1]
-        and (posts.target[i] != own if task is SINGLE else not (posts.target[i] * own).any())
-    ]
+
+    def differs(other):
+        if task is SINGLE:
+            return bool(other != own)
+        return bool(own.any() or other.any()) and not (other * own).any()
+
+    able = [i for i in range(posts.size) if posts.labelled[i] and posts.present[i, 1]]
+    return [i for i in able if differs(posts.target[i])]
 
 
 @pytest.mark.slow
