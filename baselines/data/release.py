@@ -217,7 +217,8 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
 
     Of the other folds a ninth is validation and the rest is trained on, as in the papers' 80/10/10. Duplicate
     groups stay together, and each class is spread evenly (of several labels each set of labels, as far as it
-    has enough posts). Unlabelled rows are always training. Raises `BaselineError` where a class has too few groups for so many folds.
+    has enough posts). Unlabelled rows are always training. Raises `BaselineError` where a class has too few
+    groups for so many folds.
     """
     everything = release.everything()
     names, group = np.unique(everything.groups, return_inverse=True)
@@ -230,12 +231,13 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
     dealt = np.concatenate(by_class)
     fold = np.full(len(names), -1, np.int64)
     fold[dealt] = np.arange(len(dealt)) % number
+    single = release.task.kind == "single"
     found = []
     for k in range(number):
         rest = [mine[fold[mine] != k] for mine in by_class]
         split = np.full(len(names), SPLITS.index("train"))
         split[fold == k] = SPLITS.index("test")
-        ninth = [mine[::9] for mine in rest] if release.task.kind == "single" else [np.concatenate(rest)[::9]]
+        ninth = [mine[::9] for mine in (rest if single else [np.concatenate(rest)])]
         split[np.concatenate(ninth)] = SPLITS.index("validation")
         own = split[group]
         own[~everything.labelled] = SPLITS.index("train")

@@ -1,4 +1,4 @@
-"""With our defaults, on corpora 8 to 15, the order of Duong et al. 2017, Tables 4 and 5, holds beyond its interval.
+"""With our defaults, on corpora 8 to 15, the order of Duong et al. 2017, Tables 4 and 5, holds.
 
 The defaults were chosen on validation posts of corpora 0 to 7 (docs/settings.md).
 """

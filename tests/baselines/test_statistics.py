@@ -220,13 +220,17 @@ def test_auc_is_the_share_of_pairs_that_are_ordered_rightly(score, target, weigh
                 pairs = of[positive][:, None] * of[negative]
                 if pairs.sum():
                     labels.append((pairs * ((high > low) + (high == low) / 2)).sum() / pairs.sum())
-            assert area == pytest.approx(np.mean(labels) if labels else math.nan, nan_ok=True)
+            assert area == pytest.approx(np.mean(labels) if labels else 0.5)
 
 
 def test_an_undefined_score_is_refused():
-    probability, target = np.full((3, 6, 1), 0.5), np.zeros((6, 1))
     with pytest.raises(ValueError, match="row 0 has scores that aren't finite"):
-        resample([auc(probability, target)], np.arange(6))
+        resample([lambda weights: np.full((len(weights), 3), np.nan)], np.arange(6))
+
+
+def test_an_area_without_a_positive_post_is_a_half():
+    probability, target = np.full((3, 6, 1), 0.7), np.zeros((6, 1))
+    assert auc(probability, target)(np.ones((1, 6))).tolist() == [[0.5, 0.5, 0.5]]
 
 
 def test_rows_of_other_seeds_or_too_few_resamples_are_refused():
