@@ -37,14 +37,17 @@ RUNS = {
         ["--only", "starve", "dead_host", "bomb", "redirect", "change", "lost_file", "gallery", "deletion"],
         "only its tombstone is left",
     ),
+    "kernels": (["--turns", "1", "--steps", "2"], "text branch"),
     "language": (["--titles", "100", "--rounds", "1"], "156 foreign ones in 12 languages"),
     "local": (["--rows", "200"], "collect again"),
-    "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points less"),
+    "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "references": (
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
         "product",
     ),
+    "settings": (["--corpora", "1", "--posts", "80", "--models", "image"], "chosen"),
     "startup": (["--posts", "120", "--rounds", "1"], "build of 120 sandbox posts"),
+    "statistics": (["--quick"], "False-positive rates in percent, 5 seeds"),
     "text_model": (["--name", "RELEASE", "--seeds", "1", "--epoch", "2", "--dim", "10"], "bigrams"),
     "train": (["--seeds", "1", "--turns", "1", "--posts", "160", "--width", "32"], "median"),
 }

@@ -52,7 +52,7 @@ def images(folder):
 def arguments(folder, *more):
     places = [f"--{name}={folder / name}" for name in ("datasets", "cache", "features", "out")]
     network = ["--backbone", NETWORK, "--weights", str(folder / "start.safetensors"), "--side", "32"]
-    quick = ["--device", "cpu", "--seeds", "2", "--set", "text.epoch=2", "finetune.epochs=2"]
+    quick = ["--device", "cpu", "--seeds", "2", "--set", "duong2017.epoch=2", "finetune.epochs=2"]
     return ["reddit-emotion", *places, *network, *quick, "--finetune", "--models", *(more or MODELS)]
 
 
