@@ -34,7 +34,7 @@ class ImageSettings(ModelSettings):
 class FusionSettings(ImageSettings):
     """Of a model that also reads words."""
 
-    word_rate: float = setting(16.0, "learning rate of the embeddings, in units of lr", least=0)
+    word_rate: float = setting(32.0, "learning rate of the embeddings, in units of lr", least=0)
     hidden: int = setting(100, "width h of the low-rank layer", least=1)
     dropout: float = setting(0.25, "dropout after the lookup of words", least=0, most=0.99)
     pooling: Literal["max", "mean"] = setting("max", "how words become one vector")
@@ -78,4 +78,4 @@ def stages(settings: ImageSettings, other_texts: int = 0) -> tuple[Stage, ...]:
 
 #: The candidates of `--tune`.
 GRID = {"lr": (0.05, 0.2), "weight_decay": (0.0, 0.003, 0.01, 0.03)}
-WORD_GRID = GRID | {"word_rate": (4.0, 16.0)}
+WORD_GRID = GRID | {"word_rate": (4.0, 32.0)}
