@@ -52,16 +52,17 @@ def load(name: str, weights: str | Path | None, side: int | None, seed: int) -> 
 
 
 class _Undrawn(TorchFunctionMode):
-    """Leaves weights as they are allocated: to draw what a file replaces takes seconds for large networks.
+    """Makes weights zero instead of drawing them: drawing what a file replaces takes seconds.
 
-    The device "meta" would do the same, but to draw there imports torch's compiler.
+    PyTorch draws some until all values are within bounds, which zeros are. The device "meta" would draw
+    nothing, but imports torch's compiler.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
+            return args[0].zero_()
         return func(*args, **(kwargs or {}))
 
 
