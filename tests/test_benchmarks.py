@@ -53,6 +53,10 @@ RUNS = {
 }
 
 
+#: Benchmarks that take about a minute each even when shortened.
+LONG = {"crash train", "crash purge", "crash build", "crash hydrate"}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a small release of images and titles, in `datasets/reddit-emotion`."""
@@ -78,7 +82,9 @@ def test_every_benchmark_is_among_them():
     assert {name.partition(" ")[0] for name in RUNS} == files
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in RUNS]
+)
 def test_it_runs(name, request, tmp_path):
     benchmark, (options, said) = name.partition(" ")[0], RUNS[name]
     if reason := lacking(benchmark):

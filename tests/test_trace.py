@@ -39,7 +39,7 @@ def test_after_a_purge_only_tombstones_are_left_of_a_deleted_post(capsys, home, 
     assert main(["collect", "reddit", "--subs", "rage", "gore", "--sandbox-url", sandbox, *place]) == 0
     assert main(["build", "test"]) == 0
     network = ["--backbone", "resnet18", "--weights", "random", "--side", "33", "--device", "cpu"]
-    quick = ["--models", "joint", "--seeds", "1", "--neural.epochs", "2"]
+    quick = ["--models", "joint", "--seeds", "1", "--set", "joint.epochs=2"]
     assert main(["run", "test", *network, *quick, "--cache", "cache"]) == 0
     rows = rows_of(home / "datasets" / "test" / "1.0.0")
     post_id = next(
