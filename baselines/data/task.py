@@ -51,7 +51,7 @@ class Task(ABC):
 
     @abstractmethod
     def losses(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return each post's negative log-likelihood, float[B], in nats; of several labels their mean."""
+        """Return each post's negative log-likelihood, float[B], in nats; of several labels their sum."""
 
     @abstractmethod
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -233,8 +233,8 @@ class SeveralLabels(Task):
         return {"f1_weighted": "F1 weighted", "auc": "AUC", "f1_macro": "F1 macro"}
 
     def losses(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the binary cross-entropy of each post, the mean over its labels."""
-        return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none").mean(-1)
+        """Return the binary cross-entropy of each post, the sum over its labels."""
+        return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none").sum(-1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the sigmoid."""

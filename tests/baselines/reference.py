@@ -147,12 +147,12 @@ def sigmoid(scores):
 
 
 def nll(scores, target):
-    """The negative log-likelihood of each post: of its class, or the mean over its labels."""
+    """The negative log-likelihood of each post: of its class, or the sum over its labels."""
     target = np.asarray(target)
     if target.ndim == 1:
         return [-math.log(p[label]) for p, label in zip(softmax(scores), target, strict=True)]
     return [
-        -np.mean([math.log(p if y else 1 - p) for p, y in zip(row, labels, strict=True)])
+        -sum(math.log(p if y else 1 - p) for p, y in zip(row, labels, strict=True))
         for row, labels in zip(sigmoid(scores), target, strict=True)
     ]
 
