@@ -15,6 +15,7 @@ The rest of the program asks the spec; no other file compares a model's name.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -49,7 +50,7 @@ def total(terms: Terms) -> Tensor:
     return torch.stack([one.weight * one.sum / one.posts.clamp(min=1) for one in terms.values()]).sum()
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """A network that reads a batch. Its `forward` must not read what `batch.present` says is missing."""
 
     def __init__(self, task: Task) -> None:
@@ -59,9 +60,9 @@ class Model(nn.Module):
     def measure(self, posts: Batch) -> None:
         """Take what the network needs from the training posts (scales, centres) before any training."""
 
+    @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return logits by head, float[B, C] each."""
-        raise NotImplementedError
 
     def terms(self, batch: Batch) -> Terms:
         """Return the terms of the loss; by default the likelihood of every head, with weight 1."""

@@ -32,7 +32,7 @@ FLAGS = [
 
 
 class Tab:
-    """A page in the browser. `events` is what the browser has told about it."""
+    """A browser tab. `events`: the messages that the browser has sent about it."""
 
     def __init__(self, write_to, read_from):
         self._out, self._in = write_to, read_from
