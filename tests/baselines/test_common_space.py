@@ -179,7 +179,8 @@ def test_a_term_of_some_posts_counts_the_labelled_ones_among_them():
     batch = reference.posts(unlabelled=(2,))
     held = torch.tensor([True, False, True, False, True, False])
     logits = batch.inputs["image"][:, :3]
-    term = Model(reference.SINGLE).likelihood(logits, batch, held, weight=2)
+    model = registry.spec("image").build(reference.SINGLE, reference.encoders(), ImageSettings())
+    term = model.likelihood(logits, batch, held, weight=2)
     every = reference.nll(logits.numpy(), batch.target)
     assert (term.sum.item(), term.posts.item(), term.weight) == (pytest.approx(every[0] + every[4]), 2, 2)
 
