@@ -172,7 +172,7 @@ class Fitted:
 class Fit(Protocol):
     """A way of training that isn't stages of gradient descent over mini-batches."""
 
-    def __call__(self, data: Data, settings: Any, seeds: Sequence[int]) -> list[Fitted]:
+    def __call__(self, data: Data, settings: Any, seeds: Sequence[int], device: torch.device) -> list[Fitted]:
         """Return the networks, seed by seed."""
         ...
 
@@ -199,6 +199,9 @@ class Spec:
     `seeds_together`: whether one process trains all seeds faster than one process a seed.
     `shared_space`: whether `vectors(batch)` returns image and text in one space, which the page draws.
     `ranks_by`: what tells candidates of `--tune` apart on validation.
+    `posts`: the training and validation posts that it reads: all; those with image and text; or "both ways",
+    which gives a second row, trained on image-only and text-only posts too.
+    `names`: the paper's names of its rows by mode, where each mode has one of its own ("SM_I").
     """
 
     name: str
@@ -218,6 +221,8 @@ class Spec:
     seeds_together: bool = False
     shared_space: bool = False
     ranks_by: Literal["likelihood", "score"] = "likelihood"
+    posts: Literal["all", "pairs", "both ways"] = "all"
+    names: Mapping[Mode, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ways = sum(way is not None for way in (self.stages, self.fit, self.made_of))

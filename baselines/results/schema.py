@@ -118,6 +118,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     backbone: str | None = None  # "mobilenet_v2"
     weights: str | None = None  # the first digits of the weights' digest, or "random"
     vectors: str | None = None  # "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d"
+    text_encoder: str | None = None  # "sentence-transformers/all-MiniLM-L6-v2 0f1e2d3c4b5a6978"
+    #: The paper's names of the row by mode, where each mode has its own: {"image": "SM_I", …}.
+    names: dict[str, str] = {}
     stopped: tuple[Stopped, ...] = ()
     #: Each departure from the paper's row; empty for a reproduction.
     differs: tuple[str, ...] = ()
@@ -128,8 +131,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Two neighbouring rows compared on the same test posts: the metric of `second` minus that of `first`.
 
-    `p` is two-sided; `p_holm` is corrected for the number of pairs in the table (Holm 1979). Without an
-    interval there were fewer than three seeds.
+    `p` is that of the paired bootstrap, two-sided; `p_holm` is corrected for the number of pairs in the table
+    (Holm 1979). Without an interval there were fewer than three seeds. `p_t` is that of a paired t-test over
+    seeds, which papers report: it leaves the choice of test posts out.
     """
 
     first: int  # the number of the row in `Results.rows`, from 0
@@ -140,6 +144,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval | None = None
     p: float | None = None
     p_holm: float | None = None
+    p_t: float | None = None
 
 
 class Trivial(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ def fit(
     The same seed gives the same network on one device, but for rounding where seeds are stacked.
     """
     if spec.fit is not None:
-        return spec.fit(data, settings, seeds)
+        return spec.fit(data, settings, seeds, device)
     if not spec.stacks and len(seeds) > 1:
         return [one for seed in seeds for one in fit(spec, data, settings, [seed], device, tell)]
     assert spec.stages is not None

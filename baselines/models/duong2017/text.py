@@ -90,10 +90,10 @@ def build(task: Task, encoders: Mapping[str, Any], settings: TextSettings) -> Te
     )
 
 
-def fit(data: Data, settings: TextSettings, seeds: Sequence[int]) -> list[Fitted]:
+def fit(data: Data, settings: TextSettings, seeds: Sequence[int], device: torch.device) -> list[Fitted]:
     """Train on the labelled posts with a text. fastText has no early stopping; validation compares settings.
 
-    Raises `BaselineError` for vectors of another width than `dim`.
+    It runs on the CPU, whatever `device` is. Raises `BaselineError` for vectors of another width than `dim`.
     """
     held = (data.train.labelled & data.train.present[:, TEXT]).numpy()
     texts = [data.texts["train"][row] for row in np.flatnonzero(held).tolist()]
