@@ -5,9 +5,10 @@
 
 A setting's score is the mean log-likelihood of the validation posts, over corpora and seeds, as a difference
 from the best row; for fastText, which is overconfident, the accuracy. Learning rate and word rate are
-searched together, then the mini-batch, then the patience, each from the best of the step before. Common space
-fusion has a third of the learning rate in the table, since its loss has the weight λ = 3. The
-table is in docs/settings.md.
+searched together, then the mini-batch, then the patience, each from the best of the step before; the weight
+decay alone, from the defaults. Common space fusion has a third of the learning rate in the table, since its
+loss has the weight λ = 3. The candidates of `--tune` are values that are best on a corpus. The tables are in
+docs/settings.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ LRS, WORD_RATES, BATCHES, PATIENCES = (
     (32, 64, 128),
     (3, 5, 10),
 )
+DECAYS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)
 NGRAMS = ((1, 0, 0), (2, 0, 0), (1, 3, 6), (2, 2, 5))
 SCHEDULES = tuple(product((0.1, 0.25, 0.5, 1.0), (5, 10, 20, 50)))
 
@@ -116,6 +118,13 @@ def neural(corpora: Sequence[Drawn], models: Sequence[str], seeds: int) -> None:
     step("Patience", corpora, [{"patience": patience} for patience in PATIENCES], base, seeds)
 
 
+def decay(corpora: Sequence[Drawn], models: Sequence[str], seeds: int) -> None:
+    """Compare weight decays, with the defaults of everything else."""
+    kinds = {model: registry.spec(model).settings for model in models}
+    base: dict[str, Any] = {model: kind() for model, kind in kinds.items() if kind is not None}
+    step("Weight decay", corpora, [{"weight_decay": value} for value in DECAYS], base, seeds)
+
+
 def text(corpora: Sequence[Drawn], seeds: int) -> None:
     """Choose fastText's n-grams and schedule."""
     kind = registry.spec("text").settings
@@ -141,20 +150,28 @@ def text(corpora: Sequence[Drawn], seeds: int) -> None:
 
 
 def main(
-    models: tuple[str, ...] = (*NEURAL, "text"), seeds: int = 1, corpora: int = 8, posts: int = 2000
+    models: tuple[str, ...] = (*NEURAL, "text"),
+    steps: tuple[Literal["rates", "decay"], ...] = ("rates", "decay"),
+    seeds: int = 1,
+    corpora: int = 8,
+    posts: int = 2000,
 ) -> None:
     """Choose the defaults.
 
     Args:
         models: The models whose settings are chosen.
+        steps: For the neural models: rates, mini-batch and patience; the weight decay.
         seeds: Seeds per candidate.
         corpora: The number of corpora, from 0; at most 8.
         posts: Posts of each corpus.
     """
     print(machine(), f"torch {torch.__version__}")
     made = [drawn(number, posts) for number in list(CHOSEN_ON)[:corpora]]
-    if wanted := [model for model in models if model in NEURAL]:
+    wanted = [model for model in models if model in NEURAL]
+    if wanted and "rates" in steps:
         neural(made, wanted, seeds)
+    if wanted and "decay" in steps:
+        decay(made, wanted, seeds)
     if "text" in models:
         text(made, seeds)
 
