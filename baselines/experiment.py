@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
+from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.vectors import WordVectors
-from baselines.data import inputs
-from baselines.data.batch import Batch, Mode
-from baselines.data.inputs import Data, Images
+from baselines.data import inputs, subsets
+from baselines.data.batch import MODES, Batch, Mode
+from baselines.data.encoders import Images
+from baselines.data.inputs import Data
 from baselines.data.release import Part, Release
 from baselines.models import registry
 from baselines.models.settings import ModelSettings, Value, as_values
 from baselines.results import evaluate
-from baselines.results.schema import PREDICTIONS, Pair, Row, Scores, Stopped
+from baselines.results.schema import PREDICTIONS, USUAL, Condition, Pair, Row, Scores, Stopped
 from baselines.training import trainer
 from baselines.training.checkpoint import Checkpoint, Source
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.trainer import Ask
 
-#: Gives the settings of each model for some inputs and a fold.
-Choose = Callable[[Data, int | None], Mapping[str, ModelSettings]]
+#: Gives the settings of models for some inputs and a fold.
+Choose = Callable[[Data, int | None, Sequence[str]], Mapping[str, ModelSettings]]
+
+#: A row of the table: a model in a condition.
+Key = tuple[str, Condition]
 
 
 @dataclass(frozen=True)
@@ -37,29 +44,42 @@ class Setup:
 
     models: tuple[str, ...]
     seeds: tuple[int, ...]
-    images: Images | None
+    images: Mapping[str, Images]  # frozen features by input
+    texts: Mapping[str, FrozenText]
     vectors: WordVectors | None
     width: int
-    source: Source | None
+    sources: Mapping[str, Source]  # where image features come from, by input
     device: torch.device
     folder: Path
     preset: str
     tuned: bool
     choose: Choose
+    conditions: tuple[Condition, ...] = (USUAL,)
     tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
     finetuning: Finetuning | None = None
+
+    @property
+    def rows(self) -> tuple[Key, ...]:
+        """What has a row of its own: each model in the usual condition, then those that have others."""
+        return tuple(
+            (model, condition)
+            for condition in self.conditions
+            for model in self.models
+            if condition == USUAL or registry.spec(model).posts == "both ways"
+        )
 
 
 @dataclass
 class Fold:
-    """What one fold (or the release as it is split) gave."""
+    """What one fold (or the release as it is split) gave. Networks and probabilities are known by row."""
 
     number: int | None
     release: Release
     settings: Mapping[str, ModelSettings]
-    networks: dict[str, list[Checkpoint]]
-    probabilities: dict[tuple[str, int, Mode], Tensor]  # model, seed, mode -> float[n, C]
+    networks: dict[Key, list[Checkpoint]]
+    probabilities: dict[tuple[Key, int, Mode], Tensor]  # row, seed, mode -> float[n, C]
     data: Data = field(repr=False)
+    masks: tuple[subsets.Mask, ...] = ()
 
     @property
     def test(self) -> Part:
@@ -76,42 +96,98 @@ def needed(models: Sequence[str]) -> list[str]:
     return [model for model in registry.MODELS if model in wanted]
 
 
-def train(release: Release, number: int | None, setup: Setup) -> tuple[Ask, dict[str, list[Checkpoint]]]:
-    """Train the models on one fold."""
-    wanted = {name for model in needed(setup.models) for name in registry.spec(model).inputs}
-    data = inputs.prepare(release, wanted, setup.images, setup.vectors, setup.width)
-    ask = Ask(
-        data,
-        setup.choose(data, number),
-        setup.seeds,
-        setup.folder,
-        setup.source,
-        setup.device,
-        number,
-        release.generated,
-    )
+@dataclass(frozen=True)
+class Training:
+    """What one condition trains: an ask, the release with the training part of that condition, its mask."""
+
+    ask: Ask
+    release: Release
+    mask: subsets.Mask | None = None
+
+
+def trainings(release: Release, number: int | None, setup: Setup) -> list[Training]:
+    """Return what is trained on a fold, condition by condition.
+
+    Masks differ between seeds, so that an interval over seeds includes the choice of the pairs.
+    """
+    pairs = release
+    if any(registry.spec(model).posts != "all" for model in needed(setup.models)):
+        pairs = subsets.pairs_only(release) if subsets.has_unpaired(release) else release
+    found: list[Training] = []
+    settings: dict[str, ModelSettings] = {}
+
+    def add(posts: Release, models: Sequence[str], condition: Condition, mask: subsets.Mask | None) -> None:
+        wanted = {name for model in models for name in registry.spec(model).inputs}
+        data = inputs.prepare(posts, wanted, setup.images, setup.vectors, setup.width, setup.texts)
+        if condition == USUAL:  # also those of the other conditions
+            settings.update(setup.choose(data, number, models))
+        ask = Ask(
+            data,
+            {model: settings[model] for model in models},
+            setup.seeds if mask is None else (mask.seed,),
+            setup.folder,
+            setup.sources,
+            setup.device,
+            number,
+            release.generated,
+            condition,
+        )
+        found.append(Training(ask, posts, mask))
+
+    every = needed(setup.models)
+    of_pairs = [model for model in every if registry.spec(model).posts != "all" and pairs is not release]
+    for posts, models in ((release, [m for m in every if m not in of_pairs]), (pairs, of_pairs)):
+        if models:
+            add(posts, models, USUAL, None)
+    both_ways = [model for model in every if registry.spec(model).posts == "both ways"]
+    for condition in setup.conditions if both_ways else ():
+        if condition.pairs is not None:
+            for seed in setup.seeds:
+                mask = subsets.drawn_mask(release, condition.pairs, seed)
+                posts = subsets.masked(release, mask, unpaired=condition.unpaired)
+                add(posts, both_ways, condition, mask)
+        elif condition.unpaired:
+            add(release, both_ways, condition, None)
+    return found
+
+
+def train(
+    release: Release, number: int | None, setup: Setup
+) -> tuple[list[Training], dict[Key, list[Checkpoint]]]:
+    """Train the models on one fold, and return each row's networks by seed."""
+    planned = trainings(release, number, setup)
 
     def tell(one: Checkpoint, known: bool) -> None:
         setup.tell(number, one, known)
 
     if setup.finetuning:
-        return ask, setup.finetuning.train_all(ask, release, tell)
-    return ask, trainer.train_all(ask, tell)
+        each = [setup.finetuning.train_all(one.ask, one.release, tell) for one in planned]
+    else:
+        each = trainer.train_many([one.ask for one in planned], tell)
+    networks: dict[Key, list[Checkpoint]] = {}
+    for one, by_model in zip(planned, each, strict=True):
+        for model, by_seed in by_model.items():
+            networks.setdefault((model, one.ask.condition), []).extend(by_seed)
+    return planned, networks
 
 
 def fold(release: Release, number: int | None, setup: Setup) -> Fold:
     """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
-    ask, networks = train(release, number, setup)
+    planned, networks = train(release, number, setup)
+    first = planned[0].ask
+    usual = {model: each for (model, condition), each in networks.items() if condition == USUAL}
     for model in setup.models:
         if registry.spec(model).made_of is not None:
-            networks[model] = trainer.combined(ask, model, networks)
+            networks[model, USUAL] = trainer.combined(first, model, usual)
     posts = TestPosts(release, setup)
-    found: dict[tuple[str, int, Mode], Tensor] = {}
-    for model in setup.models:
-        for one in networks[model]:
-            for mode in () if one.problem else registry.spec(model).modes:
-                found[model, one.seed, mode] = release.task.probabilities(one.logits(posts, mode))
-    return Fold(number, release, ask.settings, networks, found, ask.data)
+    found: dict[tuple[Key, int, Mode], Tensor] = {}
+    for row in setup.rows:
+        for one in networks[row]:
+            for mode in () if one.problem else registry.spec(row[0]).modes:
+                found[row, one.seed, mode] = release.task.probabilities(one.logits(posts, mode))
+    settings = {model: value for one in planned for model, value in one.ask.settings.items()}
+    masks = {(one.mask.share, one.mask.seed): one.mask for one in planned if one.mask}
+    return Fold(number, release, settings, networks, found, first.data, tuple(masks.values()))
 
 
 class TestPosts:
@@ -120,7 +196,7 @@ class TestPosts:
     def __init__(self, release: Release, setup: Setup, part: Part | None = None) -> None:
         self.release, self.setup = release, setup
         self.part = release.parts["test"] if part is None else part
-        self._encoded: dict[tuple[str, int], Tensor] = {}
+        self._encoded: dict[tuple[str, str], Tensor] = {}
 
     def __call__(self, one: Checkpoint) -> Batch:
         """Return the test posts with the inputs of a network."""
@@ -128,41 +204,57 @@ class TestPosts:
         found = inputs.batch(self.part, {})
         for name, encoder in encoders.items():
             if encoder.modality == "image":
-                features = self._images(one).of(self.part)
+                features = self._images(one, name).of(self.part)
                 found.inputs[name] = torch.from_numpy(features)
                 continue
-            key = name, hash(repr(one.encoders[name]))
+            key = name, _digest(one.encoders[name])
             if key not in self._encoded:
                 self._encoded[key] = torch.from_numpy(encoder.encode(self.part.texts.tolist()))
             found.inputs[name] = self._encoded[key]
         return found
 
-    def _images(self, one: Checkpoint) -> Images:
+    def _images(self, one: Checkpoint, name: str) -> Images:
         """Return the features of the test images, by the image network that was trained with this one."""
-        if self.setup.finetuning is not None:
+        if self.setup.finetuning is not None and name == "image":
             return self.setup.finetuning.images(one, self.release)
-        assert self.setup.images is not None
-        return self.setup.images
+        return self.setup.images[name]
+
+
+def _digest(state: Any) -> str:
+    """Return a digest of an encoder's state: tensors by all their numbers."""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()
+        if isinstance(value, Mapping):
+            return {key: told(one) for key, one in value.items()}
+        return [told(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    return hashlib.sha256(repr(told(state)).encode()).hexdigest()
 
 
 def rows(folds: Sequence[Fold], setup: Setup) -> list[Row]:
     """Return the table's rows: each seed's score is over the test posts of all folds."""
-    return [_row(model, folds, setup) for model in setup.models]
+    return [_row(row, folds, setup) for row in setup.rows]
 
 
-def _row(model: str, folds: Sequence[Fold], setup: Setup) -> Row:
+def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
+    model, condition = row
     spec = registry.spec(model)
-    networks = [one for fold in folds for one in fold.networks[model]]
+    networks = [one for fold in folds for one in fold.networks[row]]
     by_mode: dict[str, Scores] = {}
     for mode in spec.modes:
-        if by_seed := whole(folds, model, mode, setup.seeds):
+        if by_seed := whole(folds, row, mode, setup.seeds):
             by_mode[mode] = evaluate.scores(by_seed, targets(folds), groups(folds), folds[0].release.task)
     stopped = {one.seed: one.problem for one in networks if one.problem}
-    source = setup.source if "image" in spec.reads else None
+    source = next((setup.sources[name] for name in spec.inputs if name in setup.sources), None)
+    text = next((setup.texts[name] for name in spec.inputs if name in setup.texts), None)
     return Row(
         model=model,
         title=spec.title(folds[0].settings.get(model)),
         family=registry.entry(model).family,
+        condition=condition,
+        names={str(mode): name for mode, name in spec.names.items()},
         modes=by_mode,
         settings=_settings(model, folds, setup.finetuning),
         preset=setup.preset,
@@ -171,6 +263,7 @@ def _row(model: str, folds: Sequence[Fold], setup: Setup) -> Row:
         backbone=source.name if source else None,
         weights=source.digest if source else None,
         vectors=_vectors(networks[0], folds[0].data),
+        text_encoder=f"{text.name} {text.digest}" if text else None,
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
         notes=tuple(dict.fromkeys(one.note for one in networks if one.note)),
     )
@@ -199,7 +292,7 @@ def _settings(model: str, folds: Sequence[Fold], finetuning: Finetuning | None) 
 def _vectors(one: Checkpoint, data: Data) -> str | None:
     """Return the word vectors of a row: "glove.twitter.25d.12k.txt, 25-d", "random, 100-d"."""
     for name, state in one.encoders.items():
-        if name in ("words", "ngrams"):
+        if name in ("words", "cased_words", "ngrams"):
             start = data.vectors.name if data.vectors else "random"
             return f"{start}, {state['width']}-d"
     return next((found for part in one.parts if (found := _vectors(part, data))), None)
@@ -215,25 +308,35 @@ def groups(folds: Sequence[Fold]) -> np.ndarray:
     return np.unique(np.concatenate([one.test.groups for one in folds]), return_inverse=True)[1]
 
 
-def whole(folds: Sequence[Fold], model: str, mode: Mode, seeds: Sequence[int]) -> list[Tensor]:
+def whole(folds: Sequence[Fold], row: Key, mode: Mode, seeds: Sequence[int]) -> list[Tensor]:
     """Return each seed's probabilities over all test posts, of seeds that no fold had to give up."""
-    good = [seed for seed in seeds if all((model, seed, mode) in fold.probabilities for fold in folds)]
-    return [torch.cat([fold.probabilities[model, seed, mode] for fold in folds]) for seed in good]
+    good = [seed for seed in seeds if all((row, seed, mode) in fold.probabilities for fold in folds)]
+    return [torch.cat([fold.probabilities[row, seed, mode] for fold in folds]) for seed in good]
 
 
 def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
-    """Compare each row with the next, with both inputs."""
-    scored = {
-        number: by_seed
-        for number, model in enumerate(setup.models)
-        if (by_seed := whole(folds, model, "both", setup.seeds))
-    }
-    return evaluate.compared(
-        [(a, b, scored[a], scored[b]) for a, b in pairwise(scored)],
-        targets(folds),
-        groups(folds),
-        folds[0].release.task,
-    )
+    """Compare neighbouring rows in every mode that both have, the complete input first.
+
+    Neighbours are models that follow one another in the usual condition, and the two rows of a model that is
+    trained with and without unpaired posts.
+    """
+    numbers = {row: number for number, row in enumerate(setup.rows)}
+    usual = [row for row in setup.rows if row[1] == USUAL]
+    together = [*pairwise(usual), *_both_ways(setup.rows)]
+    found: list[evaluate.Sides] = []
+    for mode in MODES:
+        for a, b in together:
+            first, second = (whole(folds, row, mode, setup.seeds) for row in (a, b))
+            if first and second:
+                found.append(evaluate.Sides(numbers[a], numbers[b], mode, first, second))
+    return evaluate.compared(found, targets(folds), groups(folds), folds[0].release.task)
+
+
+def _both_ways(rows: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
+    for model, condition in rows:
+        if condition.unpaired:
+            alone = model, msgspec.structs.replace(condition, unpaired=False)
+            yield alone if alone in rows else (model, USUAL), (model, condition)
 
 
 def predictions(folds: Sequence[Fold]) -> pa.Table:
@@ -243,7 +346,7 @@ def predictions(folds: Sequence[Fold]) -> pa.Table:
         task, n = one.release.task, len(one.test)
         target = torch.from_numpy(one.test.target)
         labels = task.labels(target if task.kind == "single" else target.bool())
-        for (model, seed, mode), found in one.probabilities.items():
+        for ((model, condition), seed, mode), found in one.probabilities.items():
             starts = pa.array(np.arange(n + 1, dtype=np.int32) * len(task.names))
             columns: list[Any] = [
                 pa.array(one.test.post_ids.tolist(), pa.string()),
@@ -251,7 +354,7 @@ def predictions(folds: Sequence[Fold]) -> pa.Table:
                 pa.array([one.number] * n, pa.int16()),
                 pa.array(labels, pa.list_(pa.string())),
                 pa.array([model] * n, pa.string()),
-                pa.array([""] * n, pa.string()),
+                pa.array([condition.text] * n, pa.string()),
                 pa.array([seed] * n, pa.int32()),
                 pa.array([mode] * n, pa.string()),
                 pa.array(task.labels(task.decide(found)), pa.list_(pa.string())),

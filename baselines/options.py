@@ -41,6 +41,9 @@ class Options:
     )
     """Read one label a post, or several."""
 
+    pairs: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
+    """Also train on shares of the pairs, with and without the others' halves."""
+
     backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
     """Image network: torchvision's, a hub id, a folder."""
 
@@ -58,6 +61,12 @@ class Options:
 
     width: Annotated[int, arg(metavar="D")] = 200
     """Dimension of random word vectors."""
+
+    text_encoder: Annotated[str, arg(metavar="NAME")] = "sentence-transformers/all-MiniLM-L6-v2"
+    """Frozen text network: a hub id, a folder."""
+
+    pair: Annotated[str, arg(metavar="NAME")] = "openai/clip-vit-large-patch14"
+    """Frozen networks of image and text in one space: a hub id, a folder."""
 
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest one available."""
@@ -92,6 +101,9 @@ class Options:
             )
         if self.vectors is not None and not self.vectors.is_file():
             raise InputError(f"--vectors {str(self.vectors)!r} is not a file")
+        for share in self.pairs:
+            if not 0 < share <= 1:
+                raise InputError(f"--pairs {share:g} is no share: it must be above 0 and at most 1")
         for one in self.set:
             if "." not in one.partition("=")[0] or "=" not in one:
                 raise InputError(f"--set {one!r}: write MODEL.KEY=VALUE, such as joint.lr=0.1")

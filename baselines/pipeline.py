@@ -6,8 +6,9 @@ import datetime
 import importlib.metadata
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
@@ -17,9 +18,10 @@ import torch
 from affectory.core import files
 from affectory.core.errors import InputError
 from affectory.encoders.image.backbones import Backbone, load_backbone
+from affectory.encoders.text.hub_encoders import load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
 from baselines import experiment
-from baselines.data import inputs
+from baselines.data import inputs, subsets
 from baselines.data import release as data
 from baselines.data.inputs import Data
 from baselines.data.release import Release
@@ -29,7 +31,7 @@ from baselines.models.settings import ModelSettings, Value
 from baselines.options import Options
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
-from baselines.results.schema import Dataset, LeftOut, Results, Row
+from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
 from baselines.training.checkpoint import Source
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.finetune_steps import FinetuneSettings, in_main_process
@@ -67,8 +69,10 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     _check_set(options, models)
     folder = _folder(options, release)
-    with Progress(experiment.needed(models), options.seeds * (options.folds or 1)) as progress:
+    conditions = _conditions(options, release, models)
+    with Progress(_networks(options, models, conditions)) as progress:
         setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
+        setup = replace(setup, conditions=conditions)
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:
@@ -124,19 +128,36 @@ def _setup(
     *,
     is_main: bool,
 ) -> Setup:
-    backbone = _backbone(options, models)
-    images, source, finetuning = None, None, None
-    if backbone:
-        images = inputs.frozen(release, backbone, options.features, device)
-        source = Source(options.backbone, options.weights, options.side, backbone.digest, backbone.dim)
+    wanted = {name for model in experiment.needed(models) for name in registry.spec(model).inputs}
+    backbone = _backbone(options, models, wanted)
+    networks = {"image": backbone} if backbone else {}
+    if "pair_image" in wanted:
+        networks["pair_image"] = load_backbone(options.pair)
+    images = {
+        name: inputs.frozen(release, network, options.features, device) for name, network in networks.items()
+    }
+    sources = {
+        name: Source(options.backbone, options.weights, options.side, network.digest, network.dim)
+        if name == "image"
+        else Source(options.pair, None, None, network.digest, network.dim)
+        for name, network in networks.items()
+    }
+    named = {"sentence": options.text_encoder, "pair_text": options.pair}
+    texts = {
+        name: inputs.frozen_texts(release, load_text_encoder(one), options.features, device)
+        for name, one in named.items()
+        if name in wanted
+    }
+    finetuning = None
     if options.finetune and backbone:
         settings = FinetuneSettings(**given.get("finetune", {}))  # type: ignore[arg-type]
         finetuning = Finetuning(backbone, settings, options.features, device, is_main, progress.finetuned)
     base = experiment.chosen(models, preset, given)
     search = Search(folder, device, given, progress.tuned)
 
-    def choose(made: Data, fold: int | None) -> Mapping[str, ModelSettings]:
-        return search.best(made, base, fold) if options.tune else base
+    def choose(made: Data, fold: int | None, some: Sequence[str]) -> Mapping[str, ModelSettings]:
+        mine = {model: base[model] for model in some}
+        return search.best(made, mine, fold) if options.tune else mine
 
     return Setup(
         models=models,
@@ -144,7 +165,8 @@ def _setup(
         images=images,
         vectors=open_vectors(options.vectors, options.features) if options.vectors else None,
         width=options.width,
-        source=source,
+        texts=texts,
+        sources=sources,
         device=device,
         folder=folder / "checkpoints",
         preset=options.preset,
@@ -155,9 +177,37 @@ def _setup(
     )
 
 
-def _backbone(options: Options, models: Sequence[str]) -> Backbone | None:
+def _conditions(options: Options, release: Release, models: Sequence[str]) -> tuple[Condition, ...]:
+    """Return the conditions of the rows: the usual one, and those of models that learn from unpaired posts.
+
+    All pairs are the usual condition, so a share of 1 adds nothing.
+    """
+    both_ways = [model for model in models if registry.spec(model).posts == "both ways"]
+    if options.pairs and not both_ways:
+        able = [one for one in registry.MODELS if registry.spec(one).posts == "both ways"]
+        raise InputError(
+            f"--pairs: none of {', '.join(models)} learns from unpaired posts; name {', '.join(able)}"
+        )
+    found = [USUAL]
+    for share in sorted({share for share in options.pairs if share < 1}):
+        found += [Condition(pairs=share), Condition(pairs=share, unpaired=True)]
+    if both_ways and subsets.has_unpaired(release):
+        found.append(Condition(unpaired=True))
+    return tuple(found)
+
+
+def _networks(options: Options, models: Sequence[str], conditions: Sequence[Condition]) -> dict[str, int]:
+    """Return how many networks of each model are trained."""
+    each = options.seeds * (options.folds or 1)
+    return {
+        model: each * (len(conditions) if registry.spec(model).posts == "both ways" else 1)
+        for model in experiment.needed(models)
+    }
+
+
+def _backbone(options: Options, models: Sequence[str], inputs_: Collection[str]) -> Backbone | None:
     """Return the image network; None if no model reads its features."""
-    if any("image" in registry.spec(model).inputs for model in experiment.needed(models)):
+    if "image" in inputs_:
         return load_backbone(options.backbone, options.weights, side=options.side)
     if options.finetune:
         raise InputError(
@@ -254,6 +304,9 @@ def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fol
         predictions = predictions.replace_schema_metadata({"note": release.generated})
     with files.replacing(folder / "predictions.parquet") as temporary:
         pq.write_table(predictions, temporary, compression="zstd")
+    masks = [{"fold": fold.number, **asdict(mask)} for fold in folds for mask in fold.masks]
+    if masks:  # which training pairs lost their image or their text
+        files.write(folder / "masks.json", msgspec.json.format(msgspec.json.encode(masks), indent=1))
     results.write(folder)
     tables.write(folder)
     page.write(folder, lambda keys: _shown(release, keys))

@@ -111,7 +111,7 @@ class Predictor:
 
     def _with_words(self, one: Checkpoint, text: str) -> Checkpoint:
         """Return the checkpoint with a row for each word of a text that has a vector, but no row yet."""
-        from baselines.data.inputs import WordEncoder
+        from baselines.data.encoders import WordEncoder
 
         if one.parts:
             return replace(one, parts=tuple(self._with_words(part, text) for part in one.parts))

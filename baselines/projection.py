@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from baselines.experiment import Fold, Setup, TestPosts
-from baselines.results.schema import Projection
+from baselines.results.schema import USUAL, Projection
 
 #: Posts drawn.
 POSTS = 300
@@ -28,7 +28,7 @@ def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
     posts = TestPosts(fold.release, setup, part)
     found = []
     for model in setup.models:
-        one = next((c for c in fold.networks.get(model, ()) if not c.problem), None)
+        one = next((c for c in fold.networks.get((model, USUAL), ()) if not c.problem), None)
         if one is None or not one.spec.shared_space:
             continue
         network: Any = one.network()

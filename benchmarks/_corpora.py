@@ -20,7 +20,8 @@ from torch import Tensor
 from baselines.data import inputs
 from baselines.data import release as data
 from baselines.data.batch import Batch, Mode
-from baselines.data.inputs import Data, Images
+from baselines.data.encoders import Images
+from baselines.data.inputs import Data
 from baselines.data.release import SPLITS, Part, Release
 from baselines.data.task import SingleLabel
 from baselines.models import registry
@@ -114,13 +115,13 @@ def _made(
         )
     images = Images(features.shape[1], {s: features[dealt[s]].astype(np.float16) for s in SPLITS})
     release = Release("made-up", "0.0.0", task, parts, rows=None)
-    return Drawn(release, images, inputs.prepare(release, ("image", "words"), images))
+    return Drawn(release, images, inputs.prepare(release, ("image", "words"), {"image": images}))
 
 
 def train(made: Drawn, settings: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, list[Checkpoint]]:
     """Train models with these settings; `late` follows where both of its parts are there."""
     with tempfile.TemporaryDirectory() as folder:
-        ask = Ask(made.data, settings, tuple(seeds), Path(folder), None, torch.device("cpu"))
+        ask = Ask(made.data, settings, tuple(seeds), Path(folder), {}, torch.device("cpu"))
         found = trainer.train_all(ask)
         late = registry.spec("late").made_of
         if late is not None and late.first in found and late.second in found:

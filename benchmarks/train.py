@@ -30,7 +30,8 @@ from affectory.encoders.text.subwords import Subwords
 from baselines import experiment
 from baselines.data import inputs
 from baselines.data.batch import PADDING, Batch
-from baselines.data.inputs import Data, Images
+from baselines.data.encoders import Images
+from baselines.data.inputs import Data
 from baselines.data.release import SPLITS, Part, Release
 from baselines.data.task import SingleLabel
 from baselines.models import registry
@@ -71,7 +72,7 @@ def made_up(posts: int, width: int) -> Data:
             where=np.column_stack([np.full(n, number), np.arange(n)]),
         )
     release = Release("made-up", "0.0.0", TASK, parts, rows=None)
-    return inputs.prepare(release, ("image", "words"), Images(width, features))
+    return inputs.prepare(release, ("image", "words"), {"image": Images(width, features)})
 
 
 def ours(data: Data, seeds: int) -> tuple[float, dict[str, list[int]]]:
@@ -79,7 +80,7 @@ def ours(data: Data, seeds: int) -> tuple[float, dict[str, list[int]]]:
     models = registry.selected(["duong2017"])
     settings: dict[str, Any] = experiment.chosen(models, {}, {})
     with tempfile.TemporaryDirectory() as folder:
-        ask = Ask(data, settings, tuple(range(seeds)), Path(folder), None, CPU)
+        ask = Ask(data, settings, tuple(range(seeds)), Path(folder), {}, CPU)
         began = time.perf_counter()
         found = trainer.train_all(ask)
         found["late"] = trainer.combined(ask, "late", found)

@@ -1,6 +1,7 @@
 """From a release to what the models read: the training and validation posts as batches, made once.
 
-Each input of a batch has an encoder, which also encodes later posts: a checkpoint keeps its state.
+Each input of a batch has an encoder (`data.encoders`), which also encodes later posts: a checkpoint keeps its
+state.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,77 +20,16 @@ from torch import Tensor
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.features import extract
-from affectory.encoders.text.subwords import Subwords
+from affectory.encoders.text.frozen import FrozenText
+from affectory.encoders.text.hub_encoders import TextNetwork
 from affectory.encoders.text.subwords import words as fasttext_words
 from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
-from affectory.encoders.text.words import Vocabulary, tokenise, vocabulary
+from affectory.encoders.text.words import Vocabulary, tokenise
 from baselines.data.batch import Batch
+from baselines.data.encoders import INPUTS, Given, Images, load_encoders
 from baselines.data.images import image_refs
 from baselines.data.release import SPLITS, Part, Release
 from baselines.data.task import Task, task_of
-
-
-class Encoder(Protocol):
-    """What turns texts or images into one input of a batch."""
-
-    modality: Literal["image", "text"]
-
-    @property
-    def width(self) -> int:
-        """The width of a row of features, or of a word's vector."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps of it: tensors, numbers, strings, lists of these."""
-        ...
-
-
-class TextEncoder(Encoder, Protocol):
-    """An encoder of texts."""
-
-    def encode(self, texts: Sequence[str]) -> NDArray[Any]:
-        """Return a row for each text: ids, int64[n, L], padded with 0, or features, float[n, D]."""
-        ...
-
-
-@runtime_checkable
-class WordEncoder(TextEncoder, Protocol):
-    """An encoder of texts with a row for each word, which takes in more words after training."""
-
-    @property
-    def source(self) -> VectorSource | None:
-        """Where the pretrained vectors are; None without."""
-        ...
-
-    def unknown(self, text: str) -> list[str]:
-        """Return the words of a text that have no row, each once."""
-        ...
-
-    def extended(self, vectors: Vectors) -> Self:
-        """Return the encoder with more words at its end, as `Model.add_words` appends their rows."""
-        ...
-
-
-@dataclass(frozen=True)
-class Images:
-    """The features of a release's images: one row for each row of its splits, zeros where there is none."""
-
-    width: int
-    by_split: dict[str, NDArray[np.float16]] = field(default_factory=dict, repr=False)
-    modality: Literal["image"] = "image"
-
-    def of(self, part: Part) -> NDArray[np.float16]:
-        """Return a part's features, float16[n, D], as they are kept: half the memory to read them from."""
-        out = np.zeros((len(part), self.width), np.float16)
-        for number, split in enumerate(SPLITS):
-            mine = part.where[:, 0] == number
-            if mine.any():
-                out[mine] = self.by_split[split][part.where[mine, 1]]
-        return out
-
-    def state(self) -> dict[str, Any]:
-        """Return the width; the features stay in their cache."""
-        return {"width": self.width}
 
 
 def frozen(release: Release, backbone: Backbone, cache: Path, device: torch.device) -> Images:
@@ -114,6 +54,11 @@ def extracted(release: Release, part: Part, features: NDArray[np.float16]) -> Im
         mine = where[:, 0] == number
         by_split[split][where[mine, 1]] = features[mine]
     return Images(width, by_split)
+
+
+def frozen_texts(release: Release, network: TextNetwork, cache: Path, device: torch.device) -> FrozenText:
+    """Return the encoder of a release's texts by a frozen network, its features computed."""
+    return FrozenText.fill(release.everything().texts.tolist(), network, cache, device)
 
 
 @dataclass(frozen=True)
@@ -172,7 +117,11 @@ class Data:
             "train": tuple(self.train),
             "validation": tuple(self.validation),
             "encoders": {name: encoder.state() for name, encoder in self.encoders.items()},
-            "start": torch.from_numpy(self.encoders["words"].start) if "words" in self.encoders else None,
+            "starts": {
+                name: torch.from_numpy(one.start)
+                for name, one in self.encoders.items()
+                if isinstance(one, Vocabulary)
+            },
             "texts": {split: list(texts) for split, texts in self.texts.items()},
             "vectors": None
             if given is None
@@ -190,8 +139,8 @@ class Data:
     def unpacked(cls, found: Mapping[str, Any]) -> Data:
         """Return what `packed` holds."""
         encoders = load_encoders(found["encoders"])
-        if found["start"] is not None:
-            encoders["words"] = replace(encoders["words"], start=found["start"].numpy())
+        for name, start in found["starts"].items():
+            encoders[name] = replace(encoders[name], start=start.numpy())
         vectors = None
         if given := found["vectors"]:
             rows = dict(zip(given["words"], given["rows"].numpy(), strict=True))
@@ -207,44 +156,28 @@ class Data:
         )
 
 
-#: How the encoders of a checkpoint are read, by input.
-_ENCODERS: dict[str, Any] = {
-    "image": lambda state: Images(**state),
-    "words": Vocabulary.from_state,
-    "ngrams": Subwords.from_state,
-}
-
-
-def load_encoders(states: Mapping[str, Any]) -> dict[str, Any]:
-    """Return encoders from their states, by input."""
-    return {name: _ENCODERS[name](state) for name, state in states.items()}
-
-
 def prepare(
     release: Release,
     inputs: Iterable[str],
-    images: Images | None,
+    images: Mapping[str, Images],
     vectors: WordVectors | None = None,
     width: int = 200,
+    frozen_texts: Mapping[str, FrozenText] | None = None,
 ) -> Data:
     """Make what models with these inputs are trained on.
 
-    `images`: the features of the images, for the input "image"; `vectors`: pretrained word vectors
-    (`open_vectors`); `width`: that of random ones.
+    `images`, `frozen_texts`: frozen features by input; `vectors`: pretrained word vectors (`open_vectors`);
+    `width`: that of random ones.
     """
     texts = {split: release.parts[split].texts for split in SPLITS}
     found = None
     if vectors is not None:
         every = [text for split in SPLITS for text in texts[split]]
         found = vectors.subset(w for text in every for w in (*tokenise(text), *fasttext_words(text)))
-    encoders: dict[str, Any] = {}
-    if "image" in inputs:
-        assert images is not None
-        encoders["image"] = images
-    if "words" in inputs:
-        encoders["words"] = vocabulary(
-            texts["train"], [*texts["validation"], *texts["test"]], found, width=width
-        )
+    others = [*texts["validation"], *texts["test"]]
+    given = Given(texts["train"].tolist(), others, found, width, images, frozen_texts or {})
+    wanted = set(inputs)
+    encoders = {name: one.make(given) for name, one in INPUTS.items() if name in wanted and one.make}
     batches = {split: batch(release.parts[split], encoders) for split in ("train", "validation")}
     kept = {split: texts[split].tolist() for split in batches}
     return Data(release.task, batches["train"], batches["validation"], encoders, kept, found)

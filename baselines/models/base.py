@@ -29,7 +29,8 @@ from baselines.data.task import Kind, Rule, Task
 from baselines.models.settings import ModelSettings
 
 if TYPE_CHECKING:
-    from baselines.data.inputs import Data, Encoder
+    from baselines.data.encoders import Encoder
+    from baselines.data.inputs import Data
 
 Modality = Literal["image", "text"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -61,34 +61,42 @@ def _label_score(each: Sequence[LabelMetrics]) -> LabelScore:
     )
 
 
-def compared(
-    rows: Sequence[tuple[int, int, Sequence[Tensor], Sequence[Tensor]]],
-    target: Tensor,
-    groups: NDArray[Any],
-    task: Task,
-) -> tuple[Pair, ...]:
-    """Compare pairs of rows, given by their numbers and the probabilities of each seed, with both inputs.
+class Sides(NamedTuple):
+    """Two rows to compare in a mode: their numbers, and the probabilities of each seed, float[n, C]."""
 
-    The metric is the task's headline. Rows of different numbers of seeds (one was given up) have no interval.
+    first: int
+    second: int
+    mode: str
+    of_first: Sequence[Tensor]
+    of_second: Sequence[Tensor]
+
+
+def compared(sides: Sequence[Sides], target: Tensor, groups: NDArray[Any], task: Task) -> tuple[Pair, ...]:
+    """Compare pairs of rows by the task's headline metric.
+
+    Rows of different numbers of seeds (one was given up) have no interval.
     """
+    of_rows = {(one.first, one.mode): one.of_first for one in sides}
+    of_rows |= {(one.second, one.mode): one.of_second for one in sides}
+    metrics = [task.metric(task.headline, torch.stack(list(each)), target) for each in of_rows.values()]
+    drawn = statistics.resample(metrics, groups) if metrics else []
+    resampled = dict(zip(of_rows, drawn, strict=True))
     found = []
-    for first, second, a, b in rows:
-        metrics = [task.metric(task.headline, torch.stack(list(one)), target) for one in (a, b)]
-        one, other = statistics.resample(metrics, groups)
-        difference = float(other.scores.mean() - one.scores.mean())
-        pair = Pair(first=first, second=second, mode="both", metric=task.headline, difference=difference)
-        result = statistics.compare(one, other) if len(a) == len(b) else None
-        if result is not None:
-            pair = Pair(
-                first=first,
-                second=second,
-                mode="both",
+    for one in sides:
+        first, second = resampled[one.first, one.mode], resampled[one.second, one.mode]
+        result = statistics.compare(first, second) if len(first.scores) == len(second.scores) else None
+        found.append(
+            Pair(
+                first=one.first,
+                second=one.second,
+                mode=one.mode,
                 metric=task.headline,
-                difference=result.difference,
-                interval=Interval(result.low, result.high),
-                p=result.p,
+                difference=float(second.scores.mean() - first.scores.mean()),
+                interval=Interval(result.low, result.high) if result else None,
+                p=result.p if result else None,
+                p_t=statistics.t_test(first.scores, second.scores) if result else None,
             )
-        found.append(pair)
+        )
     return _corrected(found)
 
 

@@ -22,14 +22,12 @@ from typing import Literal
 import msgspec
 
 from affectory.core.errors import BaselineError
-from baselines.results.schema import Condition, Dataset, Row
+from baselines.results.schema import USUAL, Condition, Dataset, Row
 
 _FILES = ("duong2017.toml", "pagefortin2019.toml", "semimemes2023.toml")
 
 #: The preset of our own defaults.
 OURS = "affectory"
-
-USUAL = Condition()
 
 Value = str | int | float | bool
 Settings = dict[str, dict[str, Value]]  # model -> key -> value
@@ -47,7 +45,7 @@ class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     row: str  # the paper's name of it: "Joint fusion"
     metrics: dict[str, Decimal]
     table: str | None = None  # "Table 4", where it is known
-    condition: Condition = Condition()
+    condition: Condition = USUAL
     source: str = "paper"
     p: float | None = None  # of the paper's t-test against its next best row
     inconsistent: str | None = None

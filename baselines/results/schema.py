@@ -102,6 +102,17 @@ class Condition(msgspec.Struct, frozen=True):
         told += ["with unpaired posts"] if self.unpaired else []
         return ", ".join(told)
 
+    @property
+    def slug(self) -> str:
+        """The condition as a part of a file's name: "labelled30"; "" for the usual one."""
+        told = [] if self.labelled is None else [f"labelled{100 * self.labelled:g}"]
+        told += [] if self.pairs is None else [f"pairs{100 * self.pairs:g}"]
+        return "-".join([*told, *(["unpaired"] if self.unpaired else [])])
+
+
+#: The condition of a row that is trained on all that it reads.
+USUAL = Condition()
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One model of the table, in one condition."""
@@ -114,7 +125,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     preset: str  # "affectory", or a paper's: "duong2017"
     tuned: bool
     seconds: float
-    condition: Condition = Condition()
+    condition: Condition = USUAL
     backbone: str | None = None  # "mobilenet_v2"
     weights: str | None = None  # the first digits of the weights' digest, or "random"
     vectors: str | None = None  # "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d"

@@ -38,7 +38,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit  # type: ignore[import-untyped]
+from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]
 
 from baselines.data.metrics import Metric
 
@@ -136,6 +136,19 @@ def compare(first: Resampled, second: Resampled, *, seed: int = 0) -> Comparison
     half = _half(size)
     k = int((size >= abs(difference) - _TIE).sum())
     return Comparison(difference, difference - half, difference + half, (k + 1) / (len(size) + 1))
+
+
+def t_test(first: Floats, second: Floats) -> float | None:
+    """Return the two-sided p of a paired t-test over the scores of S seeds; None where they differ equally.
+
+    What papers report. The test posts count as given, so it is small where `compare` isn't.
+    """
+    by_seed = second - first
+    spread = float(by_seed.std(ddof=1))
+    if spread < _TIE:
+        return None
+    seeds = len(by_seed)
+    return float(2 * stdtr(seeds - 1, -abs(float(by_seed.mean())) / (spread / math.sqrt(seeds))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -19,7 +19,7 @@ from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from baselines.data.batch import Batch, Mode
-from baselines.data.inputs import load_encoders
+from baselines.data.encoders import load_encoders
 from baselines.data.task import Task, task_of
 from baselines.models import registry
 from baselines.models.base import Model, Spec
@@ -87,6 +87,7 @@ class Checkpoint:
     source: Source | None = None
     parts: tuple[Checkpoint, ...] = ()
     generated: str = ""
+    condition: str = ""  # what training had less or more of: "5% of the pairs"
 
     @property
     def spec(self) -> Spec:

@@ -19,8 +19,9 @@ from affectory.encoders.image.backbones import Backbone, save_backbone
 from affectory.encoders.image.features import extract
 from affectory.encoders.image.hub_backbones import Pooled
 from baselines.data import inputs
+from baselines.data.encoders import Images
 from baselines.data.images import image_refs
-from baselines.data.inputs import Data, Images
+from baselines.data.inputs import Data
 from baselines.data.release import Release
 from baselines.models import registry
 from baselines.models.base import Model, Spec
@@ -119,7 +120,8 @@ class Finetuning:
             tell=lambda epoch: self.tell(model, seed, epoch),
         )
         problem = tuned.problem or self._overflow(tuned, release)
-        source = ask.source if problem else self._source(tuned, path, ask.source)
+        frozen = ask.source(model)
+        source = frozen if problem else self._source(tuned, path, frozen)
         one = Checkpoint(
             model=model,
             task=release.task,
@@ -135,6 +137,7 @@ class Finetuning:
             problem=problem,
             source=source,
             generated=release.generated,
+            condition=ask.condition.text,
         )
         if self.is_main:
             if source is not None and not problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from affectory.core.progress import Display, Pace, Task, bars, say, span
 from baselines.models import registry
@@ -16,8 +16,9 @@ class Progress(Display):
     Call `tuned` after a candidate of the search, `finetuned` after an epoch, `fitted` after a network.
     """
 
-    def __init__(self, models: Sequence[str], networks: int) -> None:
-        self._tasks = {model: Task(registry.entry(model).title, networks) for model in models}
+    def __init__(self, networks: Mapping[str, int]) -> None:
+        # `networks`: how many of each model.
+        self._tasks = {model: Task(registry.entry(model).title, n) for model, n in networks.items()}
         self._tried: dict[str, int] = {}  # candidates of the search
         self._pace = Pace()
         self._on_terminal = sys.stderr.isatty()
@@ -39,6 +40,7 @@ class Progress(Display):
     def fitted(self, fold: int | None, one: Checkpoint, stood: bool) -> None:
         """Note a trained network; `stood` says that it was read from its checkpoint."""
         where = "" if fold is None else f"fold {fold} "
+        where += f"{one.condition}, " if one.condition else ""
         if one.problem:
             state = f"given up: {one.problem}"
         else:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from baselines.data.inputs import Data
 from baselines.models import registry
 from baselines.models.base import Combination, Fitted
 from baselines.models.settings import ModelSettings
+from baselines.results.schema import USUAL, Condition
 from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read
 from baselines.training.loop import fit
 
@@ -35,52 +36,86 @@ Tell = Callable[[Checkpoint, bool], None]
 
 @dataclass(frozen=True)
 class Ask:
-    """What to train: `settings` by model (without combined rows), for each seed, into `folder`."""
+    """What to train: `settings` by model (without combined rows), for each seed, into `folder`.
+
+    `sources`: where image features come from, by input. `condition`: what training had less or more of.
+    """
 
     data: Data
     settings: Mapping[str, ModelSettings]
     seeds: tuple[int, ...]
     folder: Path
-    source: Source | None
+    sources: Mapping[str, Source]
     device: torch.device
     fold: int | None = None
     generated: str = ""
+    condition: Condition = USUAL
 
     def path(self, model: str, seed: int) -> Path:
         """Return a checkpoint's path."""
         fold = "" if self.fold is None else f"-fold{self.fold}"
-        return self.folder / f"{model}{fold}-seed{seed}.pt"
+        condition = f"-{self.condition.slug}" if self.condition.slug else ""
+        return self.folder / f"{model}{condition}{fold}-seed{seed}.pt"
+
+    def source(self, model: str) -> Source | None:
+        """Return where a model's image features come from."""
+        return next((self.sources[one] for one in registry.spec(model).inputs if one in self.sources), None)
 
 
 def train_all(ask: Ask, tell: Tell = lambda one, known: None) -> dict[str, list[Checkpoint]]:
     """Return the checkpoints of each model, by seed."""
-    found: dict[str, dict[int, Checkpoint]] = {model: {} for model in ask.settings}
-    digests = {model: ask.data.digest(registry.spec(model).inputs) for model in ask.settings}
-    marks = {
-        (model, seed): fingerprint(digests[model], model, settings, seed)
-        for model, settings in ask.settings.items()
-        for seed in ask.seeds
-    }
+    return train_many([ask], tell)[0]
+
+
+def train_many(
+    asks: Sequence[Ask], tell: Tell = lambda one, known: None
+) -> list[dict[str, list[Checkpoint]]]:
+    """Return the checkpoints of each model, by seed, for each of several asks; all train side by side."""
+    if not asks:
+        return []
+    found = [_standing(ask, tell) for ask in asks]
+    with ExitStack() as stack:
+        jobs: dict[tuple[Path, str], tuple[int, Job]] = {}
+        for number, (ask, known) in enumerate(zip(asks, found, strict=True)):
+            missing = {
+                model: seeds
+                for model in ask.settings
+                if (seeds := tuple(seed for seed in ask.seeds if seed not in known[model]))
+            }
+            path = stack.enter_context(stored(ask.data)) if missing else Path()
+            for model, seeds in missing.items():
+                job = Job(model, registry.entry(model).path, path, ask.settings[model], seeds)
+                jobs[path, model] = number, job
+        for done in run([job for _, job in jobs.values()], asks[0].device):
+            number = jobs[done.job.data, done.job.key][0]
+            ask = asks[number]
+            for fitted in done.fitted:
+                one = _checkpoint(ask, done, fitted)
+                one.write(ask.path(one.model, one.seed))
+                found[number][one.model][one.seed] = one
+                tell(one, False)
+    return [
+        {model: [by_seed[seed] for seed in ask.seeds] for model, by_seed in known.items()}
+        for ask, known in zip(asks, found, strict=True)
+    ]
+
+
+def _standing(ask: Ask, tell: Tell) -> dict[str, dict[int, Checkpoint]]:
+    """Return the networks of an ask that were trained already, by model and seed."""
+    found: dict[str, dict[int, Checkpoint]] = {}
     for model in ask.settings:
+        found[model] = {}
+        digest = ask.data.digest(registry.spec(model).inputs)
         for seed in ask.seeds:
             one = standing(ask.path(model, seed))
-            if one is not None and one.fingerprint == marks[model, seed]:
+            if one is not None and one.fingerprint == _mark(ask, digest, model, seed):
                 found[model][seed] = one
                 tell(one, True)
-    with stored(ask.data) as path:
-        wanted = [
-            Job(model, registry.entry(model).path, path, settings, missing)
-            for model, settings in ask.settings.items()
-            if (missing := tuple(seed for seed in ask.seeds if seed not in found[model]))
-        ]
-        for done in run(wanted, ask.device):
-            for fitted in done.fitted:
-                mark = marks[done.job.key, fitted.seed]
-                one = _checkpoint(ask, done, fitted, mark)
-                one.write(ask.path(one.model, one.seed))
-                found[one.model][one.seed] = one
-                tell(one, False)
-    return {model: [by_seed[seed] for seed in ask.seeds] for model, by_seed in found.items()}
+    return found
+
+
+def _mark(ask: Ask, digest: str, model: str, seed: int) -> str:
+    return fingerprint(digest, model, ask.settings[model], seed)
 
 
 def standing(path: Path) -> Checkpoint | None:
@@ -91,7 +126,7 @@ def standing(path: Path) -> Checkpoint | None:
         return None  # of another version, or no checkpoint: written anew
 
 
-def _checkpoint(ask: Ask, done: Done, fitted: Fitted, mark: str) -> Checkpoint:
+def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
     model = done.job.key
     spec = registry.spec(model)
     data = ask.data.of(spec.inputs)
@@ -103,15 +138,16 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted, mark: str) -> Checkpoint:
         seed=fitted.seed,
         state=fitted.state,
         encoders=own if fitted.encoders is None else fitted.encoders,
-        fingerprint=mark,
+        fingerprint=_mark(ask, ask.data.digest(spec.inputs), model, fitted.seed),
         epoch=fitted.epoch,
         score=fitted.score,
         likelihood=fitted.likelihood,
         seconds=done.seconds / len(done.fitted),
         problem=fitted.problem,
         note=fitted.note,
-        source=ask.source if "image" in spec.reads else None,
+        source=ask.source(model),
         generated=ask.generated,
+        condition=ask.condition.text,
     )
 
 
@@ -130,6 +166,7 @@ def combined(ask: Ask, model: str, trained: Mapping[str, Sequence[Checkpoint]]) 
             problem=first.problem or second.problem,
             parts=(first, second),
             generated=ask.generated,
+            condition=ask.condition.text,
         )
         one.write(ask.path(model, one.seed))
         found.append(one)

@@ -4,7 +4,8 @@ import numpy as np
 
 from affectory.encoders.text.words import Vectors, tokenise, vocabulary
 from baselines.data import inputs
-from baselines.data.inputs import Data, Images
+from baselines.data.encoders import Images
+from baselines.data.inputs import Data
 from baselines.data.release import SPLITS, Part, Release
 from baselines.data.task import SeveralLabels, SingleLabel
 
@@ -51,7 +52,7 @@ def data(shift=0.0, several=False, vectors=False) -> Data:
         split: (np.eye(5)[np.arange(n) % 3] * 2 + rng.normal(shift, 1, (n, 5))).astype(np.float16)
         for split, n in SIZES.items()
     }
-    found = inputs.prepare(made, ("image", "words"), Images(5, features), None, 4)
+    found = inputs.prepare(made, ("image", "words"), {"image": Images(5, features)}, None, 4)
     if not vectors:
         return found
     words = {word for text in found.texts["train"] for word in tokenise(text)}

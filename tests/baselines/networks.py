@@ -6,7 +6,7 @@ import torch
 from affectory.encoders.text.subwords import Subwords
 from affectory.encoders.text.words import Vocabulary
 from baselines.data.batch import Batch
-from baselines.data.inputs import Images
+from baselines.data.encoders import Images
 from baselines.data.task import SingleLabel
 from baselines.models import registry
 from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings

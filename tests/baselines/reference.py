@@ -11,7 +11,7 @@ import torch
 
 from affectory.encoders.text.words import Vocabulary
 from baselines.data.batch import Batch
-from baselines.data.inputs import Images
+from baselines.data.encoders import Images
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
 

@@ -104,7 +104,7 @@ def test_features_stand_at_the_rows_of_their_images(pairs):
 
 def test_a_batch_marks_what_is_there_and_what_is_labelled(pairs):
     images = inputs.extracted(pairs, pairs.everything(), np.ones((2, 3), np.float16))
-    made = inputs.prepare(pairs, ("image", "words"), images, None, 4)
+    made = inputs.prepare(pairs, ("image", "words"), {"image": images}, None, 4)
     assert made.train.present.tolist() == [
         [False, True],
         [False, True],
@@ -122,7 +122,7 @@ def test_a_batch_marks_what_is_there_and_what_is_labelled(pairs):
 
 def test_a_post_of_its_own_is_encoded_as_the_release_s_posts_are(pairs):
     images = inputs.extracted(pairs, pairs.everything(), np.ones((2, 3), np.float16))
-    made = inputs.prepare(pairs, ("image", "words"), images, None, 4)
+    made = inputs.prepare(pairs, ("image", "words"), {"image": images}, None, 4)
     one = inputs.of_post(made.task, made.encoders, torch.ones(1, 3), "title 92")
     assert one.present.tolist() == [[True, True]]
     words = made.train.inputs["words"][4].tolist()

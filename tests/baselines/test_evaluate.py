@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.results import evaluate, statistics
+from baselines.results.evaluate import Sides
 from baselines.results.schema import LabelScore
 
 TASK = SingleLabel(("joy", "fear", "anger"))
@@ -125,12 +126,12 @@ def rows(*rights, seeds=3):
 def test_a_pair_is_the_second_row_minus_the_first():
     target = torch.zeros(100, dtype=torch.int64)
     weak, strong = rows(50, 80)
-    [better] = evaluate.compared([(0, 2, weak, strong)], target, posts(100), TASK)
+    [better] = evaluate.compared([Sides(0, 2, "both", weak, strong)], target, posts(100), TASK)
     assert (better.first, better.second, better.mode, better.metric) == (0, 2, "both", "accuracy")
     assert better.difference == pytest.approx(0.3)
     assert 0 < better.interval.low < 0.3 < better.interval.high
     assert better.p < 0.001
-    [worse] = evaluate.compared([(2, 0, strong, weak)], target, posts(100), TASK)
+    [worse] = evaluate.compared([Sides(2, 0, "both", strong, weak)], target, posts(100), TASK)
     assert worse.difference == pytest.approx(-0.3)
     assert (worse.interval.low, worse.interval.high) == pytest.approx(
         (-better.interval.high, -better.interval.low)
@@ -140,7 +141,9 @@ def test_a_pair_is_the_second_row_minus_the_first():
 def test_p_is_corrected_for_the_number_of_pairs():
     target = torch.zeros(100, dtype=torch.int64)
     a, b, c = rows(50, 55, 80)
-    pairs = evaluate.compared([(0, 1, a, b), (1, 2, b, c)], target, posts(100), TASK)
+    pairs = evaluate.compared(
+        [Sides(0, 1, "both", a, b), Sides(1, 2, "both", b, c)], target, posts(100), TASK
+    )
     assert [pair.p_holm for pair in pairs] == statistics.holm([pair.p for pair in pairs])
     assert pairs[1].p_holm == pytest.approx(2 * pairs[1].p)
 
@@ -148,12 +151,10 @@ def test_p_is_corrected_for_the_number_of_pairs():
 def test_a_pair_of_different_or_of_too_few_seeds_has_a_difference_alone():
     target = torch.zeros(100, dtype=torch.int64)
     weak, strong = rows(50, 80)
-    two = evaluate.compared(
-        [(0, 1, weak[:2], strong[:2]), (0, 1, weak, strong[:2])], target, posts(100), TASK
-    )
-    for pair in two:
+    sides = [Sides(0, 1, "both", weak[:2], strong[:2]), Sides(2, 3, "text", weak, strong[:2])]
+    for pair in evaluate.compared(sides, target, posts(100), TASK):
         assert pair.difference == pytest.approx(0.3)
-        assert (pair.interval, pair.p, pair.p_holm) == (None, None, None)
+        assert (pair.interval, pair.p, pair.p_holm, pair.p_t) == (None, None, None, None)
 
 
 def test_the_trivial_prediction_is_chosen_on_training_and_scored_on_test():

@@ -22,7 +22,7 @@ from baselines.experiment import Fold, Setup
 from baselines.models import registry
 from baselines.models.settings import Described, described
 from baselines.predict import Predictor
-from baselines.results.schema import Row, read
+from baselines.results.schema import USUAL, Row, read
 from baselines.training import checkpoint, finetune_steps
 from baselines.training.checkpoint import Source
 from baselines.training.tune import Found, Search
@@ -72,15 +72,16 @@ def made(request, tmp_path_factory):
     setup = Setup(
         models=MODELS,
         seeds=SEEDS,
-        images=inputs.frozen(release, backbone, folder / "features", CPU),
+        images={"image": inputs.frozen(release, backbone, folder / "features", CPU)},
+        texts={},
         vectors=None,
         width=4,
-        source=Source("resnet18", "random", 33, backbone.digest, backbone.dim),
+        sources={"image": Source("resnet18", "random", 33, backbone.digest, backbone.dim)},
         device=CPU,
         folder=folder / "checkpoints",
         preset="affectory",
         tuned=False,
-        choose=lambda data, fold: settings,
+        choose=lambda data, fold, some: {model: settings[model] for model in some},
     )
     return Made(folder, release, setup, experiment.fold(release, None, setup))
 
@@ -106,20 +107,21 @@ def test_the_model_is_a_row_with_scores_in_every_mode(made):
     assert (toy.backbone, toy.weights, toy.vectors) == ("resnet18", "random", "random, 4-d")
     assert (mean.title, toy.stopped, mean.stopped) == ("Mean of two", (), ())
     assert (mean.settings["image.epochs"], mean.settings["text.epoch"]) == (2, 2)
-    [pair] = experiment.pairs([made.fold], made.setup)
+    pair, *others = experiment.pairs([made.fold], made.setup)
+    assert [one.mode for one in (pair, *others)] == ["both", "image", "text"]
     assert (pair.first, pair.second, pair.metric) == (0, 1, made.release.task.headline)
 
 
 def test_each_mode_is_answered_by_the_head_that_the_spec_names(made):
     posts = experiment.TestPosts(made.release, made.setup)
-    one = made.fold.networks["toy"][0]
+    one = made.fold.networks["toy", USUAL][0]
     network, batch = one.network(), posts(one)
     with torch.no_grad():
         for mode, head in (("both", "seen"), ("image", "seen"), ("text", "told")):
             expected = made.release.task.probabilities(network(batch.only(mode))[head])
-            torch.testing.assert_close(made.fold.probabilities["toy", 0, mode], expected)
+            torch.testing.assert_close(made.fold.probabilities[("toy", USUAL), 0, mode], expected)
         other = made.release.task.probabilities(network(batch.only("text"))["seen"])
-    assert not torch.allclose(made.fold.probabilities["toy", 0, "text"], other)
+    assert not torch.allclose(made.fold.probabilities[("toy", USUAL), 0, "text"], other)
 
 
 def test_every_prediction_is_written(made):
@@ -138,12 +140,12 @@ def test_a_combined_row_s_probabilities_are_the_mean_of_its_parts(made):
     posts = experiment.TestPosts(made.release, made.setup)
     task = made.release.task
     for seed in SEEDS:
-        parts = [made.fold.networks[name][seed] for name in ("image", "text")]
+        parts = [made.fold.networks[name, USUAL][seed] for name in ("image", "text")]
         image, text = (task.probabilities(part.logits(posts, "both")) for part in parts)
         there = posts(parts[1]).present
         expected = torch.where(there[:, :1], image, text)
         expected = torch.where(there.all(1, keepdim=True), (image + text) / 2, expected)
-        torch.testing.assert_close(made.fold.probabilities["mean", seed, "both"], expected)
+        torch.testing.assert_close(made.fold.probabilities[("mean", USUAL), seed, "both"], expected)
 
 
 def test_its_checkpoint_answers_for_a_post_as_the_run_did(made):
@@ -156,7 +158,7 @@ def test_its_checkpoint_answers_for_a_post_as_the_run_did(made):
                 ("image", {"image": post["image"]["bytes"]}),
                 ("text", {"text": post["text"]}),
             ):
-                expected = made.fold.probabilities[model, 1, mode][number].tolist()
+                expected = made.fold.probabilities[(model, USUAL), 1, mode][number].tolist()
                 found = predictor(**given)
                 assert list(found) == ["joy", "fear", "anger"]
                 assert list(found.values()) == pytest.approx(expected, abs=2e-3)

@@ -16,7 +16,8 @@ from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary, vocabulary
 from baselines import predict
 from baselines.data.batch import Batch
-from baselines.data.inputs import Images, of_post
+from baselines.data.encoders import Images
+from baselines.data.inputs import of_post
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
 from baselines.models.base import Model, Spec

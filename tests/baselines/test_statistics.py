@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 
 from baselines.data.metrics import (
     additive,
@@ -23,6 +24,7 @@ from baselines.results.statistics import (
     resample,
     sampling_interval,
     seed_interval,
+    t_test,
 )
 from benchmarks.statistics import Scene, measure
 
@@ -54,6 +56,18 @@ def test_fewer_than_three_seeds_have_no_interval():
     first, second = resample([post_mean(np.ones((2, 30))), post_mean(np.zeros((2, 30)))], np.arange(30))
     assert [seed_interval([0.8]), seed_interval([0.8, 0.9]), sampling_interval(first)] == [None] * 3
     assert compare(first, second) is None
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.01, 0.3])
+def test_the_t_test_is_the_paired_one_of_scipy(shift):
+    first = np.array([0.61, 0.64, 0.58, 0.66, 0.6])
+    second = first + shift + np.array([0.01, -0.02, 0.03, 0.0, 0.01])
+    assert t_test(first, second) == pytest.approx(stats.ttest_rel(second, first).pvalue, rel=1e-9)
+
+
+def test_rows_that_differ_equally_for_every_seed_have_no_t_test():
+    first = np.array([0.61, 0.64, 0.58])
+    assert t_test(first, first + 0.1) is None
 
 
 def test_holm_multiplies_the_smallest_by_all_and_never_decreases():

@@ -26,6 +26,8 @@ from baselines.models.duong2017.fasttext import fit as fit_rows
 from baselines.models.duong2017.text import TextBased, TextSettings, fit
 from tests.baselines import oracle
 
+CPU = torch.device("cpu")
+
 #: 36 texts of two classes that word pairs tell apart and words don't.
 PAIRS = [
     " ".join((*rest, a, b))
@@ -253,7 +255,7 @@ def test_words_begin_with_their_vectors():
 def test_vectors_of_another_width_are_refused():
     vectors = Vectors("glove.txt", 25, {})
     with pytest.raises(BaselineError) as error:
-        fit(data(PAIRS, IS_GOOD, TWO, vectors=vectors), TextSettings(dim=100), [0])
+        fit(data(PAIRS, IS_GOOD, TWO, vectors=vectors), TextSettings(dim=100), [0], CPU)
     assert str(error.value) == (
         "'glove.txt' holds vectors of width 25, and dim is 100: set dim to 25, or take vectors of width 100"
     )
@@ -269,7 +271,7 @@ def test_the_width_of_a_row_is_that_of_the_settings_of_the_vectors_or_100():
         (replace(PLAIN, epoch=1, dim=None), tiny, 3),
         (replace(PLAIN, epoch=1, dim=None), None, 100),
     ):
-        [one] = fit(data(PAIRS, IS_GOOD, TWO, vectors=vectors), settings, [0])
+        [one] = fit(data(PAIRS, IS_GOOD, TWO, vectors=vectors), settings, [0], CPU)
         assert one.state["rows"].shape[1] == one.encoders["ngrams"]["width"] == width
 
 
@@ -278,12 +280,12 @@ def test_the_model_is_trained_on_the_labelled_posts_with_a_text_alone():
     labelled = [row % 2 == 0 for row in range(36)]
     present = [[False, row % 4 == 0] for row in range(36)]
     texts = [text if row % 4 == 0 else f"{text} unread" for row, text in enumerate(PAIRS)]
-    [one] = fit(data(texts, IS_GOOD, TWO, labelled, present), PLAIN, [3])
+    [one] = fit(data(texts, IS_GOOD, TWO, labelled, present), PLAIN, [3], CPU)
     rows = [row for row in range(36) if row % 4 == 0]
     read = [texts[row] for row in rows]
     assert "unread" not in one.encoders["ngrams"]["learnt"]
     subwords = dictionary(read, PLAIN)
-    [(expected, output)] = fit_rows(subwords, read, IS_GOOD[rows], TWO, PLAIN, [3])
+    [(expected, output)] = fit_rows(subwords, read, IS_GOOD[rows], TWO, PLAIN, [3], CPU)
     assert one.seed == 3
     assert one.epoch == PLAIN.epoch
     np.testing.assert_array_equal(one.state["rows"].numpy(), expected)
@@ -293,7 +295,7 @@ def test_the_model_is_trained_on_the_labelled_posts_with_a_text_alone():
 @pytest.mark.parametrize(("target", "task"), [(IS_GOOD, TWO), (BOTH, LABELS)], ids=["single", "several"])
 def test_score_and_likelihood_are_those_of_the_validation_posts(target, task):
     made = data(PAIRS, target, task)
-    [one] = fit(made, PLAIN, [0])
+    [one] = fit(made, PLAIN, [0], CPU)
     model = registry.spec("text").build(task, {"ngrams": Subwords.from_state(one.encoders["ngrams"])}, PLAIN)
     model.load_state_dict(one.state)
     subwords = Subwords.from_state(one.encoders["ngrams"])
@@ -304,7 +306,7 @@ def test_score_and_likelihood_are_those_of_the_validation_posts(target, task):
 
 
 def test_a_network_that_was_given_up_says_why():
-    [one] = fit(data(PAIRS, IS_GOOD, TWO), replace(PLAIN, lr=1e30), [4])
+    [one] = fit(data(PAIRS, IS_GOOD, TWO), replace(PLAIN, lr=1e30), [4], CPU)
     assert (one.seed, one.state) == (4, {})
     assert one.problem == "the loss became NaN or infinite in epoch 1: try an lr below 1e+30"
 

@@ -105,7 +105,9 @@ def test_data_come_back_from_a_file_as_they_were(several):
 
 
 def asked(folder, given=None, settings=SETTINGS, seeds=(0,), **more):
-    return Ask(memory.data() if given is None else given, settings, seeds, folder, SOURCE, CPU, **more)
+    return Ask(
+        memory.data() if given is None else given, settings, seeds, folder, {"image": SOURCE}, CPU, **more
+    )
 
 
 def trained(ask):

@@ -52,6 +52,11 @@ class FrozenText:
     cache: str
     modality: Literal["text"] = "text"
 
+    @property
+    def digest(self) -> str:
+        """The first digits of the weights' digest."""
+        return self.key.rsplit("-", 2)[1]
+
     @classmethod
     def fill(
         cls, texts: Sequence[str], network: TextNetwork, cache: Path, device: torch.device | str = "cpu"

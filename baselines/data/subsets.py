@@ -1,0 +1,107 @@
+"""Training on less: pairs of image and text alone, a share of the pairs, or a share of the labels.
+
+The papers' experiments on missing modalities and missing labels. Only the training part loses posts, texts,
+images or labels (and validation its unpaired posts): the test part is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affectory.core.errors import BaselineError
+from baselines.data.release import Part, Release
+
+
+def has_unpaired(release: Release) -> bool:
+    """Return whether a labelled training post lacks its image or its text."""
+    part = release.parts["train"]
+    return bool((part.labelled & ~_paired(part)).any())
+
+
+def pairs_only(release: Release) -> Release:
+    """Return a release without the training and validation posts that lack image or text.
+
+    Raises `BaselineError` where a class then has no training post.
+    """
+    parts = {
+        split: part if split == "test" else part.take(np.flatnonzero(_paired(part)))
+        for split, part in release.parts.items()
+    }
+    found = replace(release, parts=parts)
+    if missing := [name for name, posts in found.counts()["train"].items() if not posts]:
+        raise BaselineError(
+            f"{release.name} {release.version} has no training post with image and text of "
+            f"{', '.join(missing)}, which models of pairs learn from: choose models of one modality"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which training pairs lost what, by seed and share: ids of posts, "a1" or "a1#2" of a later image."""
+
+    share: float
+    seed: int
+    kept: tuple[str, ...]
+    text_only: tuple[str, ...]
+    image_only: tuple[str, ...]
+
+
+def drawn_mask(release: Release, share: float, seed: int) -> Mask:
+    """Draw which training pairs stay; of the others half lose their image, half their text.
+
+    Pagé Fortin and Chaib-draa 2019, section 4.4. Drawn within each class, at least one pair each: the same
+    seed gives nested masks, so a pair of a smaller share is one of every larger share too. Raises
+    `BaselineError` for a share outside of 0 to 1, or a class without a pair.
+    """
+    if not 0 < share <= 1:
+        raise BaselineError(f"--pairs {share:g} is no share of the pairs: it must be above 0 and at most 1")
+    part = pairs_only(release).parts["train"]
+    part = part.take(np.flatnonzero(part.labelled))
+    order = np.random.default_rng(seed).permutation(len(part))
+    kept, rest = [], []
+    strata = part.target if part.target.ndim == 1 else np.zeros(len(part), np.int64)
+    for number in np.unique(strata):
+        mine = order[strata[order] == number]
+        first = max(1, round(share * len(mine)))
+        kept.append(mine[:first])
+        rest.append(mine[first:])
+    others = np.concatenate(rest)
+    names = _named(part)
+    halves = others[::2], others[1::2]
+    told = (tuple(sorted(names[rows].tolist())) for rows in (np.concatenate(kept), *halves))
+    return Mask(share, seed, *told)
+
+
+def masked(release: Release, mask: Mask, *, unpaired: bool) -> Release:
+    """Return a release with a mask's pairs, with or without the posts that lost image or text.
+
+    With them, posts that had only one of the two all along are there as well.
+    """
+    part = release.parts["train"]
+    names = _named(part)
+    no_image, no_text = (np.isin(names, list(ids)) for ids in (mask.text_only, mask.image_only))
+    digests, texts = part.digests.copy(), part.texts.copy()
+    digests[no_image], texts[no_text] = "", ""
+    part = replace(part, digests=digests, texts=texts)
+    release = replace(release, parts=release.parts | {"train": part})
+    return release if unpaired else pairs_only(release)
+
+
+def _paired(part: Part) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (part.digests != "") & (part.texts != "")
+    return found
+
+
+def _named(part: Part) -> NDArray[np.str_]:
+    """Return a name of each row: the id of its post, and the index of an image that isn't the first."""
+    return np.array(
+        [
+            f"{post}#{image}" if image else post
+            for post, image in zip(part.post_ids.tolist(), part.image_index.tolist(), strict=True)
+        ],
+        dtype=np.str_,
+    )

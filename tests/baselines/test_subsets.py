@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affectory.core.errors import BaselineError
+from baselines.data.release import SPLITS, Part, Release
+from baselines.data.subsets import drawn_mask, has_unpaired, masked, pairs_only
+from baselines.data.task import SingleLabel
+
+TASK = SingleLabel(("joy", "fear"))
+
+
+def release(train, validation="bb", test="bbb"):
+    """Posts by what they have: b both, i the image, t the text; they are joy and fear by turns."""
+    parts = {}
+    for number, (split, kinds) in enumerate(zip(SPLITS, (train, validation, test), strict=True)):
+        rows = np.arange(len(kinds))
+        ids = np.array([f"{split}{row:03}" for row in rows], np.str_)
+        parts[split] = Part(
+            post_ids=ids,
+            image_index=np.zeros(len(rows), np.int16),
+            texts=np.array(["" if kind == "i" else f"text {row}" for row, kind in enumerate(kinds)], object),
+            target=rows % 2,
+            labelled=np.ones(len(rows), np.bool_),
+            digests=np.array(["" if kind == "t" else f"d{row}" for row, kind in enumerate(kinds)], object),
+            groups=ids,
+            where=np.column_stack([np.full(len(rows), number), rows]),
+        )
+    return Release("made", "1.0.0", TASK, parts, rows=None)
+
+
+def kinds(part):
+    return "".join(
+        "b" if digest and text else "i" if digest else "t"
+        for digest, text in zip(part.digests, part.texts, strict=True)
+    )
+
+
+def test_pairs_alone_leave_test_posts_as_they_are():
+    given = release("bbitbb", "bi", "bit")
+    found = pairs_only(given)
+    assert [kinds(found.parts[split]) for split in SPLITS] == ["bbbb", "b", "bit"]
+    assert found.parts["train"].post_ids.tolist() == ["train000", "train001", "train004", "train005"]
+    assert (has_unpaired(given), has_unpaired(found)) == (True, False)
+
+
+def test_a_class_without_a_pair_is_named():
+    with pytest.raises(BaselineError, match="no training post with image and text of fear, which models of"):
+        pairs_only(release("bibt"))
+
+
+def test_a_mask_keeps_a_share_of_each_class_and_halves_the_others():
+    given = release("b" * 40)
+    mask = drawn_mask(given, 0.1, seed=0)
+    assert (len(mask.kept), len(mask.text_only), len(mask.image_only)) == (4, 18, 18)
+    assert sorted(int(name[-3:]) % 2 for name in mask.kept) == [0, 0, 1, 1]
+    assert kinds(masked(given, mask, unpaired=False).parts["train"]) == "bbbb"
+    every = kinds(masked(given, mask, unpaired=True).parts["train"])
+    assert (every.count("b"), every.count("t"), every.count("i")) == (4, 18, 18)
+    assert drawn_mask(given, 0.1, seed=0) == mask
+    assert drawn_mask(given, 0.1, seed=1).kept != mask.kept
+
+
+@given(
+    st.integers(2, 60),
+    st.floats(0.001, 1),
+    st.floats(0.001, 1),
+    st.integers(0, 3),
+    st.sampled_from(["", "ti"]),
+)
+def test_masks_of_a_seed_are_nested_and_part_the_pairs(pairs, one, other, seed, more):
+    given = release("b" * pairs + more)
+    small, large = (drawn_mask(given, share, seed) for share in sorted((one, other)))
+    assert set(small.kept) <= set(large.kept)
+    for mask in (small, large):
+        parted = [*mask.kept, *mask.text_only, *mask.image_only]
+        assert sorted(parted) == [f"train{row:03}" for row in range(pairs)]
+        assert abs(len(mask.text_only) - len(mask.image_only)) <= 1
+        assert {int(name[-3:]) % 2 for name in mask.kept} == {0, 1}
+        with_others = masked(given, mask, unpaired=True).parts
+        assert len(with_others["train"]) == pairs + len(more)
+        assert kinds(with_others["test"]) == "bbb"
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5])
+def test_a_share_is_above_0_and_at_most_1(share):
+    with pytest.raises(BaselineError, match=r"^--pairs .* is no share of the pairs"):
+        drawn_mask(release("bbbb"), share, 0)
