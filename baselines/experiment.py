@@ -247,8 +247,9 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         if by_seed := whole(folds, row, mode, setup.seeds):
             by_mode[mode] = evaluate.scores(by_seed, targets(folds), groups(folds), folds[0].release.task)
     stopped = {one.seed: one.problem for one in networks if one.problem}
-    source = next((setup.sources[name] for name in spec.inputs if name in setup.sources), None)
-    text = next((setup.texts[name] for name in spec.inputs if name in setup.texts), None)
+    read = [name for part in needed([model]) for name in registry.spec(part).inputs]
+    source = next((setup.sources[name] for name in read if name in setup.sources), None)
+    text = next((setup.texts[name] for name in read if name in setup.texts), None)
     return Row(
         model=model,
         title=spec.title(folds[0].settings.get(model)),

@@ -285,7 +285,7 @@ def test_the_model_is_trained_on_the_labelled_posts_with_a_text_alone():
     read = [texts[row] for row in rows]
     assert "unread" not in one.encoders["ngrams"]["learnt"]
     subwords = dictionary(read, PLAIN)
-    [(expected, output)] = fit_rows(subwords, read, IS_GOOD[rows], TWO, PLAIN, [3], CPU)
+    [(expected, output)] = fit_rows(subwords, read, IS_GOOD[rows], TWO, PLAIN, [3])
     assert one.seed == 3
     assert one.epoch == PLAIN.epoch
     np.testing.assert_array_equal(one.state["rows"].numpy(), expected)
