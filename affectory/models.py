@@ -22,6 +22,14 @@ from baselines.models import registry
 _WIDTH = 100
 
 
+#: What is said of the training posts that a model reads.
+_POSTS = {
+    "all": "",
+    "pairs": "; is trained on pairs of both",
+    "both ways": "; is trained on pairs, and in a second row on unpaired posts too",
+}
+
+
 @dataclass(frozen=True)
 class Options:
     """List the models, or the settings of one."""
@@ -59,7 +67,7 @@ def _settings(name: str) -> Iterator[str]:
     kind = registry.settings_of(name)
     if name not in registry.SHARED:
         spec = registry.spec(name)
-        title += f" (reads {' and '.join(spec.reads)})"
+        title += f" (reads {' and '.join(spec.reads)}{_POSTS[spec.posts]})"
         if spec.made_of is not None:
             title += f": the {spec.made_of.rule} of {spec.made_of.first} and {spec.made_of.second}"
     yield title
