@@ -6,7 +6,7 @@ import importlib
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -17,7 +17,7 @@ from affectory.core.progress import say
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.pixels import ImageRef, pixel_batches
 from baselines.data.batch import IMAGE, Batch, trimmed
-from baselines.data.samplers import OtherTexts
+from baselines.data.samplers import OtherTexts, Sampler
 from baselines.models.base import Model, Stage, total
 from baselines.models.settings import ModelSettings, setting
 
@@ -120,6 +120,7 @@ class Steps:
         # `imageless`: some posts have no image, and a process may then have none in a step.
         self.model, self.backbone, self.settings, self.seed = model, backbone, settings, seed
         self.other_texts = stage.other_texts
+        self.sampler = _of_size(stage.sampler, settings.batch)
         self.epoch = self.waited = 0
         self.best = Best()
         self.problem: str | None = None
@@ -143,11 +144,10 @@ class Steps:
         """Train for an epoch. Draws depend on seed and epoch alone: a resumed run draws the same."""
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         drawer = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
-        labelled = train.batch.labelled.nonzero().flatten()
-        order = labelled[torch.randperm(len(labelled), generator=drawer)]
+        each = self.sampler.epoch(train.batch, drawer)
         others = self._others(train.batch)
         # A step that would leave a process without a post is left out.
-        steps = [rows for rows in _cut(order, self.settings.batch) if len(rows) >= world]
+        steps = [rows for rows in each if len(rows) >= world]
         mine = [rows[rank::world] for rows in steps]
         torch.manual_seed(1_000_003 * self.seed + self.epoch + rank)  # dropout
         self.epoch += 1
@@ -244,6 +244,11 @@ class Steps:
         if self.best.state:
             self.model.load_state_dict(self.best.state)
         self.model.eval()
+
+
+def _of_size(sampler: Sampler, batch: int) -> Sampler:
+    """Return a sampler with other mini-batches; the head's own are for features that are computed once."""
+    return replace(sampler, batch=batch) if is_dataclass(sampler) and hasattr(sampler, "batch") else sampler
 
 
 def _cut(rows: Tensor, size: int) -> list[Tensor]:
