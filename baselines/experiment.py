@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from pathlib import Path
+from itertools import chain, pairwise
 from typing import Any
 
 import msgspec
@@ -15,8 +14,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from affectory.encoders.text.frozen import FrozenText
-from affectory.encoders.text.vectors import WordVectors
+from baselines import plan
 from baselines.data import inputs, subsets
 from baselines.data.batch import MODES, Batch, Mode
 from baselines.data.encoders import Images
@@ -24,49 +22,12 @@ from baselines.data.inputs import Data
 from baselines.data.release import Part, Release
 from baselines.models import registry
 from baselines.models.settings import ModelSettings, Value, as_values
+from baselines.plan import Key, Setup
 from baselines.results import evaluate
-from baselines.results.schema import PREDICTIONS, USUAL, Condition, Pair, Row, Scores, Stopped
+from baselines.results.schema import PREDICTIONS, USUAL, Pair, Row, Scores, Stopped
 from baselines.training import trainer
-from baselines.training.checkpoint import Checkpoint, Source
+from baselines.training.checkpoint import Checkpoint
 from baselines.training.finetune_runs import Finetuning
-from baselines.training.trainer import Ask
-
-#: Gives the settings of models for some inputs and a fold.
-Choose = Callable[[Data, int | None, Sequence[str]], Mapping[str, ModelSettings]]
-
-#: A row of the table: a model in a condition.
-Key = tuple[str, Condition]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What an experiment is made with."""
-
-    models: tuple[str, ...]
-    seeds: tuple[int, ...]
-    images: Mapping[str, Images]  # frozen features by input
-    texts: Mapping[str, FrozenText]
-    vectors: WordVectors | None
-    width: int
-    sources: Mapping[str, Source]  # where image features come from, by input
-    device: torch.device
-    folder: Path
-    preset: str
-    tuned: bool
-    choose: Choose
-    conditions: tuple[Condition, ...] = (USUAL,)
-    tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
-    finetuning: Finetuning | None = None
-
-    @property
-    def rows(self) -> tuple[Key, ...]:
-        """What has a row of its own: each model in the usual condition, then those that have others."""
-        return tuple(
-            (model, condition)
-            for condition in self.conditions
-            for model in self.models
-            if condition == USUAL or registry.spec(model).posts == "both ways"
-        )
 
 
 @dataclass
@@ -79,7 +40,7 @@ class Fold:
     networks: dict[Key, list[Checkpoint]]
     probabilities: dict[tuple[Key, int, Mode], Tensor]  # row, seed, mode -> float[n, C]
     data: Data = field(repr=False)
-    masks: tuple[subsets.Mask, ...] = ()
+    masks: tuple[subsets.PairMask | subsets.LabelMask, ...] = ()
 
     @property
     def test(self) -> Part:
@@ -87,75 +48,11 @@ class Fold:
         return self.release.parts["test"]
 
 
-def needed(models: Sequence[str]) -> list[str]:
-    """Return the models to train for these, in the registry's order: a combined row needs its two parts."""
-    wanted: set[str] = set()
-    for model in models:
-        made_of = registry.spec(model).made_of
-        wanted |= {model} if made_of is None else set(needed([made_of.first, made_of.second]))
-    return [model for model in registry.MODELS if model in wanted]
-
-
-@dataclass(frozen=True)
-class Training:
-    """What one condition trains: an ask, the release with the training part of that condition, its mask."""
-
-    ask: Ask
-    release: Release
-    mask: subsets.Mask | None = None
-
-
-def trainings(release: Release, number: int | None, setup: Setup) -> list[Training]:
-    """Return what is trained on a fold, condition by condition.
-
-    Masks differ between seeds, so that an interval over seeds includes the choice of the pairs.
-    """
-    pairs = release
-    if any(registry.spec(model).posts != "all" for model in needed(setup.models)):
-        pairs = subsets.pairs_only(release) if subsets.has_unpaired(release) else release
-    found: list[Training] = []
-    settings: dict[str, ModelSettings] = {}
-
-    def add(posts: Release, models: Sequence[str], condition: Condition, mask: subsets.Mask | None) -> None:
-        wanted = {name for model in models for name in registry.spec(model).inputs}
-        data = inputs.prepare(posts, wanted, setup.images, setup.vectors, setup.width, setup.texts)
-        if condition == USUAL:  # also those of the other conditions
-            settings.update(setup.choose(data, number, models))
-        ask = Ask(
-            data,
-            {model: settings[model] for model in models},
-            setup.seeds if mask is None else (mask.seed,),
-            setup.folder,
-            setup.sources,
-            setup.device,
-            number,
-            release.generated,
-            condition,
-        )
-        found.append(Training(ask, posts, mask))
-
-    every = needed(setup.models)
-    of_pairs = [model for model in every if registry.spec(model).posts != "all" and pairs is not release]
-    for posts, models in ((release, [m for m in every if m not in of_pairs]), (pairs, of_pairs)):
-        if models:
-            add(posts, models, USUAL, None)
-    both_ways = [model for model in every if registry.spec(model).posts == "both ways"]
-    for condition in setup.conditions if both_ways else ():
-        if condition.pairs is not None:
-            for seed in setup.seeds:
-                mask = subsets.drawn_mask(release, condition.pairs, seed)
-                posts = subsets.masked(release, mask, unpaired=condition.unpaired)
-                add(posts, both_ways, condition, mask)
-        elif condition.unpaired:
-            add(release, both_ways, condition, None)
-    return found
-
-
 def train(
     release: Release, number: int | None, setup: Setup
-) -> tuple[list[Training], dict[Key, list[Checkpoint]]]:
+) -> tuple[list[plan.Training], dict[Key, list[Checkpoint]]]:
     """Train the models on one fold, and return each row's networks by seed."""
-    planned = trainings(release, number, setup)
+    planned = plan.trainings(release, number, setup)
 
     def tell(one: Checkpoint, known: bool) -> None:
         setup.tell(number, one, known)
@@ -174,11 +71,11 @@ def train(
 def fold(release: Release, number: int | None, setup: Setup) -> Fold:
     """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
     planned, networks = train(release, number, setup)
-    first = planned[0].ask
-    usual = {model: each for (model, condition), each in networks.items() if condition == USUAL}
-    for model in setup.models:
+    asks = {one.ask.condition: one.ask for one in planned}
+    for model, condition in setup.rows:
         if registry.spec(model).made_of is not None:
-            networks[model, USUAL] = trainer.combined(first, model, usual)
+            trained = {name: each for (name, of), each in networks.items() if of == condition}
+            networks[model, condition] = trainer.combined(asks[condition], model, trained)
     posts = TestPosts(release, setup)
     found: dict[tuple[Key, int, Mode], Tensor] = {}
     for row in setup.rows:
@@ -186,8 +83,8 @@ def fold(release: Release, number: int | None, setup: Setup) -> Fold:
             for mode in () if one.problem else registry.spec(row[0]).modes:
                 found[row, one.seed, mode] = release.task.probabilities(one.logits(posts, mode))
     settings = {model: value for one in planned for model, value in one.ask.settings.items()}
-    masks = {(one.mask.share, one.mask.seed): one.mask for one in planned if one.mask}
-    return Fold(number, release, settings, networks, found, first.data, tuple(masks.values()))
+    masks = tuple(dict.fromkeys(one.mask for one in planned if one.mask))
+    return Fold(number, release, settings, networks, found, planned[0].ask.data, masks)
 
 
 class TestPosts:
@@ -247,7 +144,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         if by_seed := whole(folds, row, mode, setup.seeds):
             by_mode[mode] = evaluate.scores(by_seed, targets(folds), groups(folds), folds[0].release.task)
     stopped = {one.seed: one.problem for one in networks if one.problem}
-    read = [name for part in needed([model]) for name in registry.spec(part).inputs]
+    read = [name for part in plan.needed([model]) for name in registry.spec(part).inputs]
     source = next((setup.sources[name] for name in read if name in setup.sources), None)
     text = next((setup.texts[name] for name in read if name in setup.texts), None)
     return Row(
@@ -318,12 +215,13 @@ def whole(folds: Sequence[Fold], row: Key, mode: Mode, seeds: Sequence[int]) -> 
 def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
     """Compare neighbouring rows in every mode that both have, the complete input first.
 
-    Neighbours are models that follow one another in the usual condition, and the two rows of a model that is
+    Neighbours are models that follow one another in one condition, and the two rows of a model that is
     trained with and without unpaired posts.
     """
     numbers = {row: number for number, row in enumerate(setup.rows)}
-    usual = [row for row in setup.rows if row[1] == USUAL]
-    together = [*pairwise(usual), *_both_ways(setup.rows)]
+    shared = [one for one in setup.conditions if one.pairs is None and not one.unpaired]
+    beside = [pairwise([row for row in setup.rows if row[1] == one]) for one in shared]
+    together = [*chain.from_iterable(beside), *_both_ways(setup.rows)]
     found: list[evaluate.Sides] = []
     for mode in MODES:
         for a, b in together:
@@ -372,7 +270,7 @@ def chosen(
 ) -> dict[str, ModelSettings]:
     """Return the settings of each model to train: its defaults, then the preset's, then those `given`."""
     found = {}
-    for model in needed(models):
+    for model in plan.needed(models):
         kind = registry.spec(model).settings
         assert kind is not None
         found[model] = replace(kind(), **(dict(preset.get(model, {})) | dict(given.get(model, {}))))

@@ -44,6 +44,12 @@ class Options:
     pairs: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
     """Also train on shares of the pairs, with and without the others' halves."""
 
+    ratios: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
+    """Train on shares of the labels; the other training posts are unlabelled."""
+
+    stratified: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Draw these shares within each label."""
+
     backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
     """Image network: torchvision's, a hub id, a folder."""
 
@@ -104,6 +110,13 @@ class Options:
         for share in self.pairs:
             if not 0 < share <= 1:
                 raise InputError(f"--pairs {share:g} is no share: it must be above 0 and at most 1")
+        for share in self.ratios:
+            if not 0 < share <= 1:
+                raise InputError(f"--ratios {share:g} is no share: it must be above 0 and at most 1")
+        if self.ratios and self.pairs:
+            raise InputError("--ratios can't be combined with --pairs: run them one after the other")
+        if self.stratified and not self.ratios:
+            raise InputError("--stratified has no effect without --ratios")
         for one in self.set:
             if "." not in one.partition("=")[0] or "=" not in one:
                 raise InputError(f"--set {one!r}: write MODEL.KEY=VALUE, such as joint.lr=0.1")

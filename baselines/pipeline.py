@@ -20,15 +20,16 @@ from affectory.core.errors import InputError
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.text.hub_encoders import load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
-from baselines import experiment
+from baselines import experiment, plan
 from baselines.data import inputs, subsets
 from baselines.data import release as data
 from baselines.data.inputs import Data
 from baselines.data.release import Release
-from baselines.experiment import Fold, Setup
+from baselines.experiment import Fold
 from baselines.models import registry
 from baselines.models.settings import ModelSettings, Value
 from baselines.options import Options
+from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
@@ -72,7 +73,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     conditions = _conditions(options, release, models)
     with Progress(_networks(options, models, conditions)) as progress:
         setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
-        setup = replace(setup, conditions=conditions)
+        setup = replace(setup, conditions=conditions, stratified=options.stratified)
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:
@@ -88,7 +89,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
 
 def _check_set(options: Options, models: Sequence[str]) -> None:
     """Raise `InputError` for a setting of a model that isn't trained."""
-    trained = experiment.needed(models)
+    trained = plan.needed(models)
     for one in options.set:
         name = one.partition(".")[0]
         if name in registry.MODELS and name not in trained:
@@ -128,7 +129,7 @@ def _setup(
     *,
     is_main: bool,
 ) -> Setup:
-    wanted = {name for model in experiment.needed(models) for name in registry.spec(model).inputs}
+    wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
     backbone = _backbone(options, models, wanted)
     networks = {"image": backbone} if backbone else {}
     if "pair_image" in wanted:
@@ -155,9 +156,11 @@ def _setup(
     base = experiment.chosen(models, preset, given)
     search = Search(folder, device, given, progress.tuned)
 
-    def choose(made: Data, fold: int | None, some: Sequence[str]) -> Mapping[str, ModelSettings]:
+    def choose(
+        made: Data, fold: int | None, some: Sequence[str], condition: Condition
+    ) -> Mapping[str, ModelSettings]:
         mine = {model: base[model] for model in some}
-        return search.best(made, mine, fold) if options.tune else mine
+        return search.best(made, mine, fold, condition) if options.tune else mine
 
     return Setup(
         models=models,
@@ -188,6 +191,9 @@ def _conditions(options: Options, release: Release, models: Sequence[str]) -> tu
         raise InputError(
             f"--pairs: none of {', '.join(models)} learns from unpaired posts; name {', '.join(able)}"
         )
+    if options.ratios:
+        shares = sorted(set(options.ratios), reverse=True)
+        return tuple(USUAL if share == 1 else Condition(labelled=share) for share in shares)
     found = [USUAL]
     for share in sorted({share for share in options.pairs if share < 1}):
         found += [Condition(pairs=share), Condition(pairs=share, unpaired=True)]
@@ -199,9 +205,10 @@ def _conditions(options: Options, release: Release, models: Sequence[str]) -> tu
 def _networks(options: Options, models: Sequence[str], conditions: Sequence[Condition]) -> dict[str, int]:
     """Return how many networks of each model are trained."""
     each = options.seeds * (options.folds or 1)
+    shared = [one for one in conditions if one.pairs is None and not one.unpaired]
     return {
-        model: each * (len(conditions) if registry.spec(model).posts == "both ways" else 1)
-        for model in experiment.needed(models)
+        model: each * (len(conditions) if registry.spec(model).posts == "both ways" else len(shared))
+        for model in plan.needed(models)
     }
 
 

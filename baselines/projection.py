@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from baselines.experiment import Fold, Setup, TestPosts
-from baselines.results.schema import USUAL, Projection
+from baselines.experiment import Fold, TestPosts
+from baselines.plan import Setup
+from baselines.results.schema import Projection
 
 #: Posts drawn.
 POSTS = 300
@@ -28,7 +29,7 @@ def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
     posts = TestPosts(fold.release, setup, part)
     found = []
     for model in setup.models:
-        one = next((c for c in fold.networks.get((model, USUAL), ()) if not c.problem), None)
+        one = next((c for c in fold.networks.get((model, setup.conditions[0]), ()) if not c.problem), None)
         if one is None or not one.spec.shared_space:
             continue
         network: Any = one.network()

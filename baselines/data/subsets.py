@@ -40,7 +40,7 @@ def pairs_only(release: Release) -> Release:
 
 
 @dataclass(frozen=True)
-class Mask:
+class PairMask:
     """Which training pairs lost what, by seed and share: ids of posts, "a1" or "a1#2" of a later image."""
 
     share: float
@@ -50,7 +50,7 @@ class Mask:
     image_only: tuple[str, ...]
 
 
-def drawn_mask(release: Release, share: float, seed: int) -> Mask:
+def drawn_pairs(release: Release, share: float, seed: int) -> PairMask:
     """Draw which training pairs stay; of the others half lose their image, half their text.
 
     Pagé Fortin and Chaib-draa 2019, section 4.4. Drawn within each class, at least one pair each: the same
@@ -73,10 +73,10 @@ def drawn_mask(release: Release, share: float, seed: int) -> Mask:
     names = _named(part)
     halves = others[::2], others[1::2]
     told = (tuple(sorted(names[rows].tolist())) for rows in (np.concatenate(kept), *halves))
-    return Mask(share, seed, *told)
+    return PairMask(share, seed, *told)
 
 
-def masked(release: Release, mask: Mask, *, unpaired: bool) -> Release:
+def with_pairs(release: Release, mask: PairMask, *, unpaired: bool) -> Release:
     """Return a release with a mask's pairs, with or without the posts that lost image or text.
 
     With them, posts that had only one of the two all along are there as well.
@@ -89,6 +89,52 @@ def masked(release: Release, mask: Mask, *, unpaired: bool) -> Release:
     part = replace(part, digests=digests, texts=texts)
     release = replace(release, parts=release.parts | {"train": part})
     return release if unpaired else pairs_only(release)
+
+
+@dataclass(frozen=True)
+class LabelMask:
+    """Which training posts keep their label, by seed and share: ids as in `PairMask`."""
+
+    labelled: float
+    seed: int
+    kept: tuple[str, ...]
+
+
+def drawn_labels(release: Release, share: float, seed: int, *, stratified: bool = False) -> LabelMask:
+    """Draw which labelled training posts keep their label: a plain sample, or within each set of labels.
+
+    The same seed gives nested samples. Raises `BaselineError` for a share outside of 0 to 1, or one that leaves
+    a label without a post.
+    """
+    if not 0 < share <= 1:
+        raise BaselineError(f"--ratios {share:g} is no share of the labels: it must be above 0 and at most 1")
+    part = release.parts["train"]
+    part = part.take(np.flatnonzero(part.labelled))
+    order = np.random.default_rng(seed).permutation(len(part))
+    if stratified:
+        strata = np.unique(part.target, axis=0, return_inverse=True)[1].ravel()
+        # The posts of a set of labels stand at equal distances on a line, which is then cut.
+        place = np.empty(len(part))
+        for number in np.unique(strata):
+            mine = order[strata[order] == number]
+            place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
+        order = order[np.argsort(place[order], kind="stable")]
+    kept = order[: round(share * len(order))]
+    found = LabelMask(share, seed, tuple(sorted(_named(part)[kept].tolist())))
+    missing = [name for name, posts in with_labels(release, found).counts()["train"].items() if not posts]
+    if missing:
+        way_out = "take a larger share" if stratified else "take a larger share, or --stratified"
+        raise BaselineError(
+            f"--ratios {share:g}, seed {seed}: no labelled post of {', '.join(missing)} is left; {way_out}"
+        )
+    return found
+
+
+def with_labels(release: Release, mask: LabelMask) -> Release:
+    """Return a release whose other training posts are unlabelled."""
+    part = release.parts["train"]
+    labelled = part.labelled & np.isin(_named(part), list(mask.kept))
+    return replace(release, parts=release.parts | {"train": replace(part, labelled=labelled)})
 
 
 def _paired(part: Part) -> NDArray[np.bool_]:

@@ -23,6 +23,7 @@ from baselines.data.inputs import Data
 from baselines.models import registry
 from baselines.models.base import Spec
 from baselines.models.settings import ModelSettings, Value, as_values
+from baselines.results.schema import USUAL, Condition
 from baselines.training import trainer
 
 
@@ -55,10 +56,15 @@ class Search:
     tell: Callable[[str, int, int], None] = lambda model, done, total: None
 
     def best(
-        self, data: Data, base: Mapping[str, ModelSettings], fold: int | None = None
+        self,
+        data: Data,
+        base: Mapping[str, ModelSettings],
+        fold: int | None = None,
+        condition: Condition = USUAL,
     ) -> dict[str, ModelSettings]:
         """Return the best settings of each model. Raises `BaselineError` where every candidate failed."""
-        path = self.folder / ("tuned.json" if fold is None else f"tuned-fold{fold}.json")
+        parts = ["tuned", condition.slug, "" if fold is None else f"fold{fold}"]
+        path = self.folder / f"{'-'.join(part for part in parts if part)}.json"
         known = _read(path)
         grids = {
             model: grid(registry.spec(model), settings, self.fixed.get(model, ()))

@@ -18,9 +18,10 @@ from affectory.encoders.image.backbones import load_backbone
 from baselines import experiment, run
 from baselines.data import inputs
 from baselines.data.release import Release, load
-from baselines.experiment import Fold, Setup
+from baselines.experiment import Fold
 from baselines.models import registry
 from baselines.models.settings import Described, described
+from baselines.plan import Setup
 from baselines.predict import Predictor
 from baselines.results.schema import USUAL, Row, read
 from baselines.training import checkpoint, finetune_steps
@@ -81,7 +82,7 @@ def made(request, tmp_path_factory):
         folder=folder / "checkpoints",
         preset="affectory",
         tuned=False,
-        choose=lambda data, fold, some: {model: settings[model] for model in some},
+        choose=lambda data, fold, some, condition: {model: settings[model] for model in some},
     )
     return Made(folder, release, setup, experiment.fold(release, None, setup))
 

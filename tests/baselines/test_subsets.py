@@ -5,10 +5,18 @@ from hypothesis import strategies as st
 
 from affectory.core.errors import BaselineError
 from baselines.data.release import SPLITS, Part, Release
-from baselines.data.subsets import drawn_mask, has_unpaired, masked, pairs_only
+from baselines.data.subsets import (
+    drawn_labels,
+    drawn_pairs,
+    has_unpaired,
+    pairs_only,
+    with_labels,
+    with_pairs,
+)
 from baselines.data.task import SingleLabel
 
 TASK = SingleLabel(("joy", "fear"))
+SHARES = st.floats(0.001, 1)
 
 
 def release(train, validation="bb", test="bbb"):
@@ -52,33 +60,27 @@ def test_a_class_without_a_pair_is_named():
 
 def test_a_mask_keeps_a_share_of_each_class_and_halves_the_others():
     given = release("b" * 40)
-    mask = drawn_mask(given, 0.1, seed=0)
+    mask = drawn_pairs(given, 0.1, seed=0)
     assert (len(mask.kept), len(mask.text_only), len(mask.image_only)) == (4, 18, 18)
     assert sorted(int(name[-3:]) % 2 for name in mask.kept) == [0, 0, 1, 1]
-    assert kinds(masked(given, mask, unpaired=False).parts["train"]) == "bbbb"
-    every = kinds(masked(given, mask, unpaired=True).parts["train"])
+    assert kinds(with_pairs(given, mask, unpaired=False).parts["train"]) == "bbbb"
+    every = kinds(with_pairs(given, mask, unpaired=True).parts["train"])
     assert (every.count("b"), every.count("t"), every.count("i")) == (4, 18, 18)
-    assert drawn_mask(given, 0.1, seed=0) == mask
-    assert drawn_mask(given, 0.1, seed=1).kept != mask.kept
+    assert drawn_pairs(given, 0.1, seed=0) == mask
+    assert drawn_pairs(given, 0.1, seed=1).kept != mask.kept
 
 
-@given(
-    st.integers(2, 60),
-    st.floats(0.001, 1),
-    st.floats(0.001, 1),
-    st.integers(0, 3),
-    st.sampled_from(["", "ti"]),
-)
+@given(st.integers(2, 60), SHARES, SHARES, st.integers(0, 3), st.sampled_from(["", "ti"]))
 def test_masks_of_a_seed_are_nested_and_part_the_pairs(pairs, one, other, seed, more):
     given = release("b" * pairs + more)
-    small, large = (drawn_mask(given, share, seed) for share in sorted((one, other)))
+    small, large = (drawn_pairs(given, share, seed) for share in sorted((one, other)))
     assert set(small.kept) <= set(large.kept)
     for mask in (small, large):
         parted = [*mask.kept, *mask.text_only, *mask.image_only]
         assert sorted(parted) == [f"train{row:03}" for row in range(pairs)]
         assert abs(len(mask.text_only) - len(mask.image_only)) <= 1
         assert {int(name[-3:]) % 2 for name in mask.kept} == {0, 1}
-        with_others = masked(given, mask, unpaired=True).parts
+        with_others = with_pairs(given, mask, unpaired=True).parts
         assert len(with_others["train"]) == pairs + len(more)
         assert kinds(with_others["test"]) == "bbb"
 
@@ -86,4 +88,29 @@ def test_masks_of_a_seed_are_nested_and_part_the_pairs(pairs, one, other, seed, 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5])
 def test_a_share_is_above_0_and_at_most_1(share):
     with pytest.raises(BaselineError, match=r"^--pairs .* is no share of the pairs"):
-        drawn_mask(release("bbbb"), share, 0)
+        drawn_pairs(release("bbbb"), share, 0)
+
+
+@given(st.integers(10, 60), SHARES, SHARES, st.integers(0, 3), st.booleans())
+def test_labels_of_a_seed_are_nested_and_of_every_class(posts, one, other, seed, stratified):
+    given = release("b" * posts)
+    found = []
+    for share in sorted((one, other)):
+        try:
+            found.append(drawn_labels(given, share, seed, stratified=stratified))
+        except BaselineError as error:
+            assert "no labelled post of" in str(error)
+            return
+    small, large = found
+    assert set(small.kept) <= set(large.kept)
+    assert len(large.kept) == round(max(one, other) * posts)
+    held = with_labels(given, large).parts["train"]
+    assert held.post_ids[held.labelled].tolist() == sorted(large.kept)
+    classes = [int(name[-3:]) % 2 for name in large.kept]
+    if stratified:
+        assert abs(classes.count(0) - classes.count(1)) <= 1
+
+
+def test_a_share_that_leaves_a_class_without_a_label_is_refused():
+    with pytest.raises(BaselineError, match=r"^--ratios 0.1, seed 0: no labelled post of (joy|fear) is left"):
+        drawn_labels(release("b" * 10), 0.1, 0)
