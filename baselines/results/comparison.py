@@ -1,4 +1,4 @@
-"""The tables of a run beside the papers' figures: their values, how these are written, and their notes.
+"""The tables of a run beside the papers' figures: their values, and what rows and columns are called.
 
     for table in tables(results):
         table.heading                       # "Table 4: accuracy and F1"
@@ -7,29 +7,35 @@
 
 `tables.py` prints them to a terminal and to table.md, `page` draws them; neither computes a figure. There is
 a table per family of models and layout: the paper's layout where it has one, otherwise "Scores" and "One
-modality at test".
+modality at test". `notes.py` has the sentences under them, `curve.py` the rows trained with fewer pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from baselines.models.registry import FAMILIES
-from baselines.results.formatting import Theirs, in_sentence, number, printed, superscript, superscripts
-from baselines.results.published import OURS, Layout, Paper, Printed, figures, layouts
-from baselines.results.schema import Dataset, Figure, LabelScore, Results, Row, Scores
+from baselines.results.formatting import Theirs, in_sentence, superscripts
+from baselines.results.published import OURS, Layout, Paper, Printed, figures, layouts, shown_by_mode
+from baselines.results.schema import Dataset, Figure, Results, Row
 
 SINGLE = ("image", "text")
 
-_MODES = {"image": "Image only", "text": "Text only"}
+#: A mode as the head of columns or of a group of rows.
+MODES = {"both": "Image and text", "image": "Image only", "text": "Text only"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric in a mode, with the sources of a paper that have figures of it."""
+    """A metric in a mode, with the sources of a paper that have figures of it.
 
-    mode: str
+    `mode` is None in a table by mode, where each line has its own.
+    """
+
+    mode: str | None
     metric: str
     title: str
     percent: bool  # shown in %, differences in points
@@ -65,11 +71,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a table, one cell a column. `row` is None for the trivial prediction."""
+    """A row of a table, one cell a column. `row` is None for the trivial prediction.
+
+    `mode`: of a line that is one mode of its row, in a table by mode; otherwise "both".
+    """
 
     row: Row | None
     title: str
     cells: tuple[Cell, ...]
+    mode: str = "both"
     printed: tuple[Printed, ...] = ()  # the paper's lines that it stands beside
 
 
@@ -79,7 +89,7 @@ class Table:
 
     heading: str
     paper: Paper | None
-    modes: tuple[str, ...]
+    modes: tuple[str, ...]  # of the columns, or of the lines of a table by mode
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
 
@@ -93,12 +103,17 @@ def tables(results: Results) -> list[Table]:
     """Return the tables of a run, those of each family together."""
     found = []
     for family in families(results):
-        rows = [row for row in results.rows if row.family == family]
+        rows = [row for row in results.rows if row.family == family and tabled(row)]
         paper = reporting(results, family)
-        for layout in _layouts(results, family, paper):
+        for layout in _layouts(results, rows, paper, family):
             if held := _rows(rows, layout):
                 found.append(_table(results, family, paper, layout, held))
     return found
+
+
+def tabled(row: Row) -> bool:
+    """Return whether a row stands in the tables: those trained with fewer pairs are points of a curve."""
+    return row.condition.pairs is None
 
 
 def families(results: Results) -> list[str]:
@@ -114,49 +129,38 @@ def reporting(results: Results, family: str) -> Paper | None:
     )
 
 
-def _layouts(results: Results, family: str, paper: Paper | None) -> list[Layout]:
+def _layouts(results: Results, rows: Iterable[Row], paper: Paper | None, family: str) -> list[Layout]:
     known = paper.tables if paper else layouts(FAMILIES.get(family, family))
     found = [layout for layout in known if set(layout.metrics) <= set(results.metrics)]
+    every = tuple(results.metrics)
+    if not found and any(row.names for row in rows):
+        return [Layout(name="", title="scores", modes=(*SINGLE, "both"), metrics=every, lines="by mode")]
     if not any("both" in layout.modes for layout in found):
-        found.insert(0, Layout(name="", title="scores", modes=("both",), metrics=tuple(results.metrics)))
+        found.insert(0, Layout(name="", title="scores", modes=("both",), metrics=every))
     if not any(mode in layout.modes for layout in found for mode in SINGLE):
         metrics = (headline(results),)
         found.append(Layout(name="", title="one modality at test", modes=SINGLE, metrics=metrics))
     return found
 
 
-def _rows(rows: Iterable[Row], layout: Layout) -> list[Row]:
+def _rows(rows: Sequence[Row], layout: Layout) -> list[Row]:
     """Return the rows of a layout: a table of single modalities needs a row that reads both."""
+    unpaired = {row.model for row in rows if row.condition.unpaired}
+    if layout.rows != "all":
+        own = layout.rows == "unpaired"
+        rows = [row for row in rows if (row.model in unpaired if own else not row.condition.unpaired)]
     if "both" in layout.modes:
         return list(rows)
     found = [row for row in rows if any(mode in row.modes for mode in layout.modes)]
     return found if any(all(mode in row.modes for mode in layout.modes) for row in found) else []
 
 
-def _table(results: Results, family: str, paper: Paper | None, layout: Layout, rows: Iterable[Row]) -> Table:
-    places = [(mode, metric) for mode in layout.modes for metric in layout.metrics]
+def _table(results: Results, family: str, paper: Paper | None, layout: Layout, rows: Sequence[Row]) -> Table:
     sources = list(dict.fromkeys(one.source for one in paper.figures)) if paper else []
-    lines = []
-    for row in rows:
-        printed = {
-            (mode, source): line
-            for mode in layout.modes
-            for source in sources
-            if paper and (line := paper.figure(row.model, mode, row.condition, source))
-        }
-        cells = tuple(
-            Cell(
-                _figure(row.modes.get(mode), metric),
-                {
-                    source: Theirs(line.metrics[metric], metric in line.doubtful)
-                    for (of, source), line in printed.items()
-                    if of == mode and metric in line.metrics
-                },
-            )
-            for mode, metric in places
-        )
-        told = {id(line): line for line in printed.values() if set(line.metrics) & set(layout.metrics)}
-        lines.append(Line(row, title(results, row, marked=True), cells, tuple(told.values())))
+    by_mode = layout.lines == "by mode"
+    places = [(mode, metric) for mode in ((None,) if by_mode else layout.modes) for metric in layout.metrics]
+    each = _by_mode(rows) if by_mode else [(row, None) for row in rows]
+    lines = [_line(results, row, mode, places, paper, sources) for row, mode in each]
     columns = tuple(
         Column(
             mode,
@@ -172,8 +176,64 @@ def _table(results: Results, family: str, paper: Paper | None, layout: Layout, r
     return Table(_heading(results, family, paper, layout), paper, layout.modes, columns, tuple(lines))
 
 
-def _figure(scores: Scores | None, metric: str) -> Figure | None:
-    return scores.metrics.get(metric) if scores else None
+def _by_mode(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Return the lines of a table by mode. Conditions of a model stand below each other, mode by mode."""
+    lines = []
+    for model in dict.fromkeys(row.model for row in rows):
+        own = [row for row in rows if row.model == model]
+        modes = dict.fromkeys(mode for row in own for mode in named_modes(row))
+        lines += [(row, mode) for mode in modes for row in own if mode in named_modes(row)]
+    return lines
+
+
+def named_modes(row: Row) -> list[str]:
+    """Return the modes of a row that have names of their own, in the paper's order; "both" without names."""
+    own = {name: mode for mode, name in reversed(row.names.items()) if mode in row.modes or not row.modes}
+    return list(reversed(own.values())) or ["both"]
+
+
+def single(row: Row) -> str | None:
+    """Return the modality of a row that reads one alone; None for a row that reads both."""
+    reads = [mode for mode in SINGLE if mode in row.modes]
+    return reads[0] if len(reads) == 1 else None
+
+
+def _line(
+    results: Results,
+    row: Row,
+    mode: str | None,
+    places: Sequence[tuple[str | None, str]],
+    paper: Paper | None,
+    sources: Sequence[str],
+) -> Line:
+    """Return a row, or one mode of it, beside the paper's figures."""
+    asked = [(column or mode or "both", metric) for column, metric in places]
+    known = {
+        (of, source): line
+        for of in dict.fromkeys(of for of, _ in asked)
+        for source in sources
+        if paper and (line := paper.figure(row.model, of, row.condition, source))
+    }
+    cells = tuple(
+        Cell(
+            figure(row, of, metric),
+            {
+                source: Theirs(line.metrics[metric], metric in line.doubtful)
+                for (place, source), line in known.items()
+                if place == of and metric in line.metrics
+            },
+        )
+        for of, metric in asked
+    )
+    metrics = {metric for _, metric in asked}
+    told = {id(line): line for line in known.values() if set(line.metrics) & metrics}
+    name = title(results, row, mode, marked=True)
+    return Line(row, name, cells, mode or "both", tuple(told.values()))
+
+
+def figure(row: Row, mode: str, metric: str) -> Figure | None:
+    """Return a row's figure; None without that mode, or where no seed came through."""
+    return row.modes[mode].metrics.get(metric) if mode in row.modes else None
 
 
 def _chance(results: Results, metric: str) -> Figure | None:
@@ -181,11 +241,13 @@ def _chance(results: Results, metric: str) -> Figure | None:
     return None if value is None else Figure(value, (value,))
 
 
-def _column(results: Results, layout: Layout, mode: str, metric: str) -> str:
+def _column(results: Results, layout: Layout, mode: str | None, metric: str) -> str:
     name = results.metrics[metric]
+    if mode is None:
+        return name
     if mode == "both":
         return name if len(layout.modes) == 1 else f"Both, {name}"
-    return _MODES[mode] if len(layout.metrics) == 1 else f"{_MODES[mode]}, {name}"
+    return MODES[mode] if len(layout.metrics) == 1 else f"{MODES[mode]}, {name}"
 
 
 def _heading(results: Results, family: str, paper: Paper | None, layout: Layout) -> str:
@@ -200,21 +262,53 @@ def _heading(results: Results, family: str, paper: Paper | None, layout: Layout)
     return told[0].upper() + told[1:] + whose
 
 
-def title(results: Results, row: Row, *, marked: bool = False) -> str:
-    """Return a row's title with its condition and a preset of a paper; if `marked`, with its marks too.
+def called(row: Row, mode: str | None = None) -> str:
+    """Return a row's title with its condition and a preset of a paper.
 
-    "Joint fusion (max), preset duong2017 ¹⁻³·⁵"
+    In a `mode` that has a name of its own the row is called by it: "Cv, with unpaired posts".
     """
     preset = "" if row.preset == OURS else f"preset {row.preset}"
-    told = ", ".join(part for part in (row.title, row.condition.text, preset) if part)
+    name = None if mode is None else _own(row, mode)
+    return ", ".join(part for part in (name or row.title, row.condition.text, preset) if part)
+
+
+def _own(row: Row, mode: str) -> str | None:
+    """Return the paper's name of a row in a mode. A row of one modality is the same with both."""
+    return row.names.get(mode) or row.names.get(single(row) or mode)
+
+
+def title(results: Results, row: Row, mode: str | None = None, *, marked: bool = False) -> str:
+    """Return what a row is called, with a single modality; if `marked`, with its marks too.
+
+    "Joint fusion (max), preset duong2017 ¹⁻³·⁵", "Cv (image only)"
+    """
+    told = called(row, mode) + given(mode)
     marks = superscripts(marks_of(results, row)) if marked else ""
     return f"{told} {marks}" if marks else told
 
 
-def short(results: Results, row: Row) -> str:
+def given(mode: str | None) -> str:
+    """Return what a model was given at test: " (image only)"; "" for all its inputs."""
+    return f" ({mode} only)" if mode in SINGLE else ""
+
+
+def short(results: Results, row: Row, mode: str = "both") -> str:
     """Return a row's name where there is little room; with its condition only beside others of the model."""
-    alone = sum(one.model == row.model for one in results.rows) == 1
-    return row.model if alone or not row.condition.text else f"{row.model}, {row.condition.text}"
+    name = _own(row, mode) or row.model
+    usual = msgspec.structs.replace(row.condition, unpaired=False).text
+    condition = ", ".join(part for part in (usual, "unpaired" * row.condition.unpaired) if part)
+    alone = sum(one.model == row.model for one in results.rows if tabled(one)) == 1
+    return name if alone or not condition else f"{name}, {condition}"
+
+
+def classifiers(results: Results) -> Row | None:
+    """Return the row of which each mode is shown post by post, as its paper does; None without one."""
+    rows = [
+        row
+        for row in results.rows
+        if tabled(row) and row.names and row.model in shown_by_mode(FAMILIES.get(row.family, row.family))
+    ]
+    return min(rows, key=lambda row: bool(row.condition.text), default=None)
 
 
 def differing(results: Results) -> list[str]:
@@ -228,11 +322,6 @@ def marks_of(results: Results, row: Row) -> tuple[int, ...]:
     return tuple(sorted({known.index(told) + 1 for told in row.differs}))
 
 
-def by_label(row: Row) -> dict[str, LabelScore]:
-    """Return a row's scores by label with all its inputs; nothing where no seed came through."""
-    return row.modes["both"].by_label if "both" in row.modes else {}
-
-
 def tests(dataset: Dataset) -> int:
     """Return the number of test posts; with folds those of all splits, each once."""
     return sum(dataset.posts.values()) if dataset.folds else dataset.posts.get("test", 0)
@@ -242,121 +331,3 @@ def seeds(row: Row) -> int:
     """Return how many seeds stand behind a row's figures."""
     figure = next((one for scores in row.modes.values() for one in scores.metrics.values()), None)
     return len(figure.values) if figure else 0
-
-
-def notes(results: Results) -> list[str]:
-    """Return what has to be said under the tables, a sentence or two each."""
-    return [
-        *on_numbers(results),
-        *_marked(results),
-        *on_papers(results),
-        *on_rows(results),
-        *given_up(results),
-    ]
-
-
-def on_numbers(results: Results) -> Iterator[str]:
-    """Yield how the figures are to be read."""
-    scored = [row for row in results.rows if row.modes]
-    few = [row for row in scored if not _has_interval(row)]
-    if len(few) < len(scored):
-        yield "± is half the 95% interval of the mean over seeds, on the same test posts (Student's t)."
-    if few:
-        which = "All rows" if len(few) == len(scored) else _names(results, few)
-        yield f"{which}: fewer than three seeds, so a mean without an interval."
-    if any(column.sources for table in tables(results) for column in table.columns):
-        yield (
-            "A difference is ours − the paper's. It is emphasised only if the paper's figure lies outside "
-            "our 95% interval over seeds and test posts, which is wider than ±."
-        )
-    yield f"{results.trivial.title}: a prediction that reads no post."
-    tuned = [row for row in results.rows if row.tuned]
-    which = "all models" if len(tuned) == len(results.rows) else _names(results, tuned)
-    presets = ", ".join(dict.fromkeys(row.preset for row in results.rows))
-    yield f"Hyper-parameters tuned on validation: {which or f'none (preset {presets})'}."
-    if results.out_of_vocabulary is not None:
-        yield f"Training tokens without a pretrained vector: {100 * results.out_of_vocabulary:.1f}%."
-
-
-def _has_interval(row: Row) -> bool:
-    return any(one.interval for scores in row.modes.values() for one in scores.metrics.values())
-
-
-def _marked(results: Results) -> Iterator[str]:
-    """Yield what each mark says, and which rows have none."""
-    for family in families(results):
-        rows = [row for row in results.rows if row.family == family]
-        if (paper := reporting(results, family)) is None:
-            yield f"No paper reports on {results.dataset.name} with these models: {_names(results, rows)}."
-        elif same := [row for row in rows if not row.differs]:
-            yield (
-                f"Rows without a mark follow {paper.citation}, {paper.dataset}, in all that is stated there: "
-                f"{_names(results, same)}."
-            )
-    if differs := differing(results):
-        yield "Marked rows are no reproduction of their paper:"
-        yield from (f"{superscript(number)} {text}" for number, text in enumerate(differs, 1))
-
-
-def _names(results: Results, rows: Iterable[Row]) -> str:
-    return "; ".join(title(results, row) for row in rows)
-
-
-def on_papers(results: Results) -> Iterator[str]:
-    """Yield what is to be said of the papers' figures: contradictions, sources, remarks."""
-    shown = tables(results)
-    told: dict[str, None] = {}
-    for table in shown:
-        for line in table.lines:
-            for one in line.printed:
-                told |= dict.fromkeys(_on_figure(one))
-    yield from told
-    for paper in {table.paper.key: table.paper for table in shown if table.paper}.values():
-        sources = {
-            name for table in shown if table.paper == paper for c in table.columns for name in c.sources
-        }
-        yield from (f"{name}: {cited}." for name, cited in paper.sources.items() if name in sources)
-        yield from (f"{paper.citation}, {paper.dataset}: {remark}" for remark in paper.remarks)
-    yield from _recalls(results)
-
-
-def _on_figure(line: Printed) -> Iterator[str]:
-    condition = f", {line.condition.text}" if line.condition.text else ""
-    if line.inconsistent:
-        yield (
-            f"* {line.table or line.source}, {line.row}{condition}: {line.inconsistent}; with one label per "
-            "post the two are the same number."
-        )
-    if line.remark:
-        yield f"{line.table or line.source}, {line.row}{condition}: {line.remark}."
-
-
-def _recalls(results: Results) -> Iterator[str]:
-    """Yield the papers' figures of single classes beside ours."""
-    for row in results.rows:
-        paper = reporting(results, row.family)
-        for mode, scores in row.modes.items():
-            line = paper.figure(row.model, mode, row.condition) if paper else None
-            for name, value in line.recall.items() if line else ():
-                if name in scores.by_label:
-                    ours = number(scores.by_label[name].recall, percent=False)
-                    theirs = printed(Theirs(value, doubtful=False), percent=False)
-                    yield f"{title(results, row)}, {mode}: recall of {name} {ours}; the paper has {theirs}."
-
-
-def on_rows(results: Results) -> Iterator[str]:
-    """Yield the notes of rows, once each with the rows that have it."""
-    said: dict[str, list[Row]] = {}
-    for row in results.rows:
-        for note in row.notes:
-            said.setdefault(note, []).append(row)
-    yield from (f"{_names(results, rows)}: {note}" for note, rows in said.items())
-
-
-def given_up(results: Results) -> list[str]:
-    """Return the seeds that were stopped, and the models that this release can't train."""
-    stopped = [(one.seed, title(results, row), one.reason) for row in results.rows for one in row.stopped]
-    return [
-        *(f"Stopped: seed {seed} of {name}: {reason}" for seed, name, reason in stopped),
-        *(f"Left out: {one.model}: {one.reason}" for one in results.left_out),
-    ]

@@ -55,12 +55,20 @@ class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table: which metrics of which modes it has as columns. `name` is "" where the paper's is unknown."""
+    """A table: which rows it has, and which metrics of which modes.
+
+    `name` is "" where the paper's is unknown. `rows`: "usual" leaves out those trained with unpaired posts;
+    "unpaired" has the models that were trained with and without them, in both conditions. `lines`: "by row"
+    has each mode as columns; "by mode" has one set of columns, and a line for each mode of a row that has a
+    name of its own ("SM_I").
+    """
 
     name: str  # "Table 4"
     title: str  # "accuracy and F1"
     modes: tuple[str, ...]
     metrics: tuple[str, ...]
+    rows: Literal["all", "usual", "unpaired"] = "all"
+    lines: Literal["by row", "by mode"] = "by row"
 
 
 class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +102,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tables: tuple[Layout, ...] = ()
     preset: Settings = {}
     sources: dict[str, str] = {}
+    by_mode: tuple[str, ...] = ()
 
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +174,11 @@ def figures(release: str) -> tuple[Paper, ...]:
 def layouts(key: str) -> tuple[Layout, ...]:
     """Return the tables of a paper (`duong2017`), for a release on which it doesn't report."""
     return next((file.tables for file in _files() if file.key == key), ())
+
+
+def shown_by_mode(key: str) -> tuple[str, ...]:
+    """Return the models of which a paper (`pagefortin2019`) shows what each mode answers, post by post."""
+    return next((file.by_mode for file in _files() if file.key == key), ())
 
 
 def _paper(file: _File, one: _Dataset, release: str) -> Paper:

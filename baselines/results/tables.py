@@ -18,7 +18,9 @@ from rich.text import Text
 
 from affectory.core import files
 from baselines.results import comparison as c
-from baselines.results.formatting import in_sentence, printed, probability, signed, written
+from baselines.results import notes
+from baselines.results.curve import Curve, Point, curves
+from baselines.results.formatting import Theirs, in_sentence, printed, probability, signed, written
 from baselines.results.schema import Pair, Results, read
 
 Rows = list[list[str]]
@@ -61,9 +63,15 @@ def markdown(results: Results) -> str:
         rows = [[line.title, *(one.cells[i] for one in columns)] for i, line in enumerate(table.lines)]
         strong = [[False, *(bool(one.strong) and one.strong[i] for one in columns)] for i in range(len(rows))]
         parts.append(_pipes(["Model", *(one.head for one in columns)], rows, strong))
-    if results.pairs:
-        parts += ["## Neighbours compared", on_pairs(results), _pipes(*compared(results))]
-    parts += ["## Notes", "\n".join(f"- {_safe(note)}" for note in c.notes(results))]
+    if found := curves(results):
+        parts += ["## Fewer pairs", on_curves(results)]
+    for curve in found:
+        parts += [f"### {curve_heading(results, curve)}", _pipes(*points(results, curve))]
+    if by_mode := neighbours(results):
+        head, each = compared(results)
+        rows = [row for mode in by_mode for row in each[mode]]
+        parts += ["## Neighbours compared", on_pairs(results), _pipes(head, rows)]
+    parts += ["## Notes", "\n".join(f"- {_safe(note)}" for note in notes.notes(results))]
     parts += [
         "## Runs",
         _pipes(*provenance(results)),
@@ -83,16 +91,19 @@ def show(results: Results, console: Console | None = None) -> None:
         columns, left_out = _fitted(_columns(table), console.width)
         _print(console, table.heading, [line.title for line in table.lines], columns)
         if left_out:
-            text = f"Not shown in {console.width} columns: {'; '.join(left_out)}. table.md has everything."
-            console.print(Text(text, "dim"))
-    if results.pairs:
-        head, rows = compared(results)
-        cells = [tuple(row[i] for row in rows) for i in range(1, len(head))]
-        columns = [_Column(name, "ours", "", one, one) for name, one in zip(head[1:], cells, strict=True)]
-        _print(console, "Neighbours compared", [row[0] for row in rows], columns)
+            _say_left_out(console, left_out)
+    if found := curves(results):
+        for curve in (one for one in found if one.mode == "both"):
+            _print_rows(console, f"Fewer pairs: {curve_heading(results, curve)}", *points(results, curve))
+        console.print(Text(on_curves(results), "dim"))
+        if single := [one.title for one in found if one.mode != "both"]:
+            console.print(Text(f"table.md also has the curves of {', '.join(single)}.", "dim"))
+    if neighbours(results):
+        head, each = compared(results)
+        _print_rows(console, "Neighbours compared", head, [row for rows in each.values() for row in rows])
         console.print(Text(on_pairs(results), "dim"))
     console.print()
-    for note in c.notes(results):
+    for note in notes.notes(results):
         console.print(Text(note, "dim"))
 
 
@@ -151,40 +162,123 @@ def _fitted(columns: list[_Column], width: int) -> tuple[list[_Column], list[str
 
 
 def on_pairs(results: Results) -> str:
-    """Return how the comparison of neighbouring rows is to be read."""
+    """Return how the comparison of neighbouring rows is to be read, and which test is which."""
     metric = in_sentence(results.metrics[c.headline(results)].removesuffix(" %"))
-    return (
-        f"B − A: {metric} of B minus that of A, with both inputs, and its 95% interval by a paired bootstrap "
-        "over seeds and test posts. Holm's p is corrected for the number of pairs."
+    alone = list(neighbours(results)) == ["both"]
+    inputs = "with both inputs" if alone else "with both inputs unless one is named"
+    told = (
+        f"B − A: {metric} of B minus that of A, {inputs}, and its 95% interval by a paired bootstrap "
+        "over seeds and test posts."
     )
+    if _has_t(results):
+        told += (
+            " p is that of the bootstrap. p (t-test) is that of a paired t-test over seeds, which leaves the "
+            "choice of test posts out."
+        )
+    return f"{told} Holm's p is {'p ' * _has_t(results)}corrected for the number of pairs."
 
 
-def compared(results: Results) -> tuple[list[str], Rows]:
-    """Return the head and the rows of the paired bootstrap: the second row minus the first."""
+def neighbours(results: Results) -> dict[str, list[Pair]]:
+    """Return the pairs by mode. Those of two points of a curve stand under the curve."""
+    found: dict[str, list[Pair]] = {mode: [] for mode in c.MODES}
+    for pair in results.pairs:
+        if any(c.tabled(results.rows[place]) for place in (pair.first, pair.second)):
+            found[pair.mode].append(pair)
+    return {mode: pairs for mode, pairs in found.items() if pairs}
+
+
+def compared(results: Results) -> tuple[list[str], dict[str, Rows]]:
+    """Return the head, and by mode the rows, of the comparison: the second row minus the first."""
+    with_t = _has_t(results)
 
     def row(pair: Pair) -> list[str]:
         percent = results.metrics[pair.metric].endswith("%")
-        first, second = (c.title(results, results.rows[place]) for place in (pair.first, pair.second))
-        given = "" if pair.mode == "both" else f" ({pair.mode} only)"
-        bounds = (pair.interval.low, pair.interval.high) if pair.interval else ()
+        first, second = (c.called(results.rows[place], pair.mode) for place in (pair.first, pair.second))
         return [
-            f"{second} − {first}{given}",
+            f"{second} − {first}{c.given(pair.mode)}",
             signed(pair.difference, percent=percent),
-            " to ".join(signed(bound, percent=percent) for bound in bounds) or "–",
+            _between(pair, percent=percent),
             probability(pair.p),
+            *([probability(pair.p_t)] if with_t else []),
             probability(pair.p_holm),
         ]
 
-    return ["B − A", "Difference", "95% interval", "p", "Holm's p"], [row(pair) for pair in results.pairs]
+    head = ["B − A", "Difference", "95% interval", "p", *(["p (t-test)"] if with_t else []), "Holm's p"]
+    return head, {mode: [row(pair) for pair in pairs] for mode, pairs in neighbours(results).items()}
+
+
+def _has_t(results: Results) -> bool:
+    return any(pair.p_t is not None for pair in results.pairs)
+
+
+def _between(pair: Pair | None, *, percent: bool) -> str:
+    bounds = (pair.interval.low, pair.interval.high) if pair and pair.interval else ()
+    return " to ".join(signed(bound, percent=percent) for bound in bounds) or "–"
+
+
+def curve_heading(results: Results, curve: Curve) -> str:
+    """Return "Cm, accuracy %"."""
+    return f"{curve.title}, {in_sentence(results.metrics[curve.metric])}"
+
+
+def on_curves(results: Results) -> str:
+    """Return how the curves of fewer pairs are to be read."""
+    known = curves(results)
+    told = (
+        "Training kept a share of the pairs. With unpaired posts, it also had one half of the other pairs as "
+        "texts and one half as images; pairs alone had nothing of them."
+    )
+    if any(point.together for curve in known for point in curve.points):
+        told += " At 100% the two are one row."
+    told += (
+        " The difference is with unpaired posts − pairs alone; its 95% interval and p are those of the "
+        "paired bootstrap over seeds and test posts"
+    )
+    if any(map(_has_curve_t, known)):
+        told += ", and p (t-test) is that of a paired t-test over seeds"
+    return f"{told}."
+
+
+def _has_curve_t(curve: Curve) -> bool:
+    return any(point.pair and point.pair.p_t is not None for point in curve.points)
+
+
+def points(results: Results, curve: Curve) -> tuple[list[str], Rows]:
+    """Return the head and the rows of a curve's table: a row per share of pairs."""
+    percent = results.metrics[curve.metric].endswith("%")
+    with_t = _has_curve_t(curve)
+
+    def theirs(*figures: Theirs | None) -> list[str]:
+        return [printed(one, percent=percent) for one in figures] if curve.compares else []
+
+    def row(point: Point) -> list[str]:
+        p, p_t = (point.pair.p, point.pair.p_t) if point.pair else (None, None)
+        return [
+            f"{100 * point.share:g}%",
+            written(point.unpaired, percent=percent),
+            *theirs(point.their_unpaired),
+            written(point.alone, percent=percent),
+            *theirs(point.their_alone),
+            signed(point.difference, percent=percent),
+            _between(point.pair, percent=percent),
+            probability(p),
+            *([probability(p_t)] if with_t else []),
+        ]
+
+    paper = ["paper"] if curve.compares else []
+    head = ["Pairs", "With unpaired posts", *paper, "Pairs alone", *paper, "Difference", "95% interval", "p"]
+    return [*head, *(["p (t-test)"] if with_t else [])], [row(point) for point in curve.points]
 
 
 def provenance(results: Results) -> tuple[list[str], Rows]:
-    """Return what stands behind each row."""
+    """Return what stands behind each row; the text encoder only where a row has one."""
+    encoded = any(row.text_encoder for row in results.rows)
     rows = [
         [
             c.title(results, row),
             " ".join(part for part in (row.backbone, row.weights) if part) or "–",
             row.vectors or "–",
+            *([row.text_encoder or "–"] if encoded else []),
             row.preset,
             str(c.seeds(row)),
             "yes" if row.tuned else "no",
@@ -192,7 +286,8 @@ def provenance(results: Results) -> tuple[list[str], Rows]:
         ]
         for row in results.rows
     ]
-    return ["Model", "Backbone, weights", "Vectors", "Preset", "Seeds", "Tuned", "Seconds"], rows
+    inputs = ["Backbone, weights", "Vectors", *(["Text encoder"] if encoded else [])]
+    return ["Model", *inputs, "Preset", "Seeds", "Tuned", "Seconds"], rows
 
 
 def _pipes(head: Sequence[str], rows: Rows, strong: Sequence[Sequence[bool]] = ()) -> str:
@@ -208,6 +303,40 @@ def _safe(text: str) -> str:
     for sign in "\\|*<`_":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
+
+
+def _say_left_out(console: Console, left_out: Sequence[str]) -> None:
+    text = f"Not shown in {console.width} columns: {'; '.join(left_out)}. table.md has everything."
+    console.print(Text(text, "dim"))
+
+
+#: What a narrow terminal leaves out of a comparison, in this order, by the head of the column.
+_LEFT_OUT = {"paper": "the paper's figures", "p (t-test)": "p of the t-test", "Holm's p": "Holm's p"}
+
+
+def _print_rows(console: Console, heading: str, head: Sequence[str], rows: Rows) -> None:
+    """Print rows of text. In a narrow terminal heads are wrapped, and columns are left out and named."""
+    columns = list(zip(head, *rows, strict=True))
+    widths = [max(map(len, (*name.split(), *cells))) for name, *cells in columns]
+    widths[0] = min(max(map(len, columns[0])), _NAMES)
+    shown = list(range(len(head)))
+    left_out = []
+    for name in _LEFT_OUT:
+        if sum(2 + widths[i] for i in shown) <= console.width:
+            break
+        if name in head:
+            shown = [i for i in shown if head[i] != name]
+            left_out.append(_LEFT_OUT[name])
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for i in shown:
+        table.add_column(Text(head[i]), justify="right" if i else "left", min_width=widths[i])
+    for row in rows:
+        table.add_row(*(Text(row[i]) for i in shown))
+    console.print()
+    console.print(Text(heading, "bold"))
+    console.print(table)
+    if left_out:
+        _say_left_out(console, left_out)
 
 
 def _print(console: Console, heading: str, names: Sequence[str], columns: Sequence[_Column]) -> None:

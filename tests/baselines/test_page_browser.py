@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from baselines.results.page import Shown, write
-from tests.baselines import run_fixture
+from tests.baselines import multitask_fixture, run_fixture
 from tests.curation.test_report_browser import BLUR, PRESSED, SPILLING, browser, needs_chromium
 
 pytestmark = pytest.mark.slow
@@ -36,10 +36,15 @@ def memes(tmp_path_factory):
     return write(run_fixture.make_memes(tmp_path_factory.mktemp("memes")), posts)
 
 
+@pytest.fixture(scope="module")
+def by_mode(tmp_path_factory):
+    return write(multitask_fixture.make(tmp_path_factory.mktemp("by_mode")), posts)
+
+
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("run", ["page", "memes"])
+@pytest.mark.parametrize("run", ["page", "memes", "by_mode"])
 def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab, request, run, width, scheme):
     tab.open(request.getfixturevalue(run), width, scheme)
     assert tab.value("document.scrollingElement.scrollWidth") <= width
@@ -65,6 +70,19 @@ def test_a_mean_stands_where_its_figure_is(tab, page):
     )
     expected = [588.6, 668.6, 750.6, 758.7, 804.9, 816.9]  # of 1000, from 30 to 100%
     assert places == pytest.approx(expected, abs=0.1)
+
+
+@needs_chromium
+def test_a_point_of_a_curve_stands_where_its_share_and_figure_are(tab, by_mode):
+    tab.open(by_mode)
+    places = tab.value(
+        "[...document.querySelector('.curve').querySelectorAll('.mean.ours')]"
+        ".map((e) => [Number(e.getAttribute('cx')), Number(e.getAttribute('cy'))])"
+    )
+    # .1, 1, 5, 25 and 100% on a log scale of 272 units; 30 to 100% accuracy on 202 units, upwards
+    xs, ys = [32.5, 123.2, 186.6, 249.9, 304.5], [55.97, 54.27, 52.94, 50.17, 35.08]
+    assert [x for x, _ in places] == pytest.approx(xs, abs=0.1)
+    assert [y for _, y in places] == pytest.approx(ys, abs=0.1)
 
 
 @needs_chromium

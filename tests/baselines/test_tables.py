@@ -158,15 +158,15 @@ def test_a_figure_that_equals_the_trivial_prediction_is_told():
 def test_recalls_that_a_paper_tells_stand_beside_ours():
     names = ("fear", "anger")
     row = run_fixture.row(
-        "multitask", "Multitask", 0.9, image=0.7, text=0.8, family="pagefortin2019", differs=()
+        "cv_ct_cm", "Multitask", 0.9, image=0.7, text=0.8, family="pagefortin2019", differs=()
     )
     run = run_fixture.results(rows=(row,), pairs=(), dataset=dataset("flickr-emotion-multitask"))
     text = markdown(run)
     ours = [f"{row.modes['both'].by_label[name].recall:.3f}".removeprefix("0") for name in names]
     assert f"- Multitask, both: recall of fear {ours[0]}; the paper has .87.\n" in text
     assert f"- Multitask, both: recall of anger {ours[1]}; the paper has .81.\n" in text
-    assert headings(text)[:2] == ["Tables 2 and 4: accuracy and F1", "Tables 2 and 4: one modality at test"]
-    assert "| Model | Image only, Accuracy % | paper | diff. | Image only, F1 macro | paper | diff. " in text
+    assert headings(text)[:2] == ["Table 2: accuracy and F1", "Notes"]
+    assert "| Multitask | 90.0 ± 1.2 | 91.17 | −1.2 | .880 ± .012 | .8803 | ±.000 |\n" in text
 
 
 def test_notes_of_rows_are_told_once_with_the_rows_that_have_them():

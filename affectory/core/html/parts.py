@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from affectory.core.html.markup import Html, clip, h, join
 
@@ -23,12 +23,28 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], cls: str = "fig
 
     A table that is too wide for the page scrolls inside its own box.
     """
-    heads = [h("th", name, scope="col", cls="n" if place else None) for place, name in enumerate(head)]
-    body = [
+    return _scrolling(head, [h("tbody", *_rows(rows))], cls)
+
+
+def grouped(head: Sequence[str], groups: Mapping[str, Iterable[Sequence[object]]]) -> Html:
+    """Return a table like `table`, whose rows stand under the names of their groups."""
+    bodies = [
+        h("tbody", h("tr", h("th", name, scope="rowgroup", colspan=len(head)), cls="group"), *_rows(rows))
+        for name, rows in groups.items()
+    ]
+    return _scrolling(head, bodies, "figures")
+
+
+def _rows(rows: Iterable[Sequence[object]]) -> list[Html]:
+    return [
         h("tr", h("th", name, scope="row"), *(h("td", cell, cls="n") for cell in cells))
         for name, *cells in rows
     ]
-    return h("div", h("table", h("thead", h("tr", *heads)), h("tbody", *body), cls=cls), cls="scroll")
+
+
+def _scrolling(head: Sequence[str], bodies: Iterable[Html], cls: str) -> Html:
+    heads = [h("th", name, scope="col", cls="n" if place else None) for place, name in enumerate(head)]
+    return h("div", h("table", h("thead", h("tr", *heads)), *bodies, cls=cls), cls="scroll")
 
 
 def terms(pairs: Iterable[tuple[str, str]]) -> Html:

@@ -1,12 +1,12 @@
-"""The posts on which the models disagree, from `predictions.parquet`, sorted by kind."""
+"""The posts on which the models, or the modes of one, disagree: from `predictions.parquet`, by kind."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,13 +17,13 @@ from baselines.results import comparison as c
 from baselines.results.page.posts import Key
 from baselines.results.schema import Results, Row
 
-#: The most posts shown of each kind.
-MOST = 8
+#: The most posts shown of each kind: where models disagree, and where the modes of one do.
+MOST, MOST_BY_MODE = 8, 5
 
 #: One class, or the labels of a post in their order.
 Labels = tuple[str, ...]
 
-_COLUMNS = ["post_id", "image_index", "labels", "model", "condition", "predicted"]
+_COLUMNS = ["post_id", "image_index", "labels", "model", "condition", "mode", "predicted"]
 _BETWEEN = "\x1f"  # joins labels while they are counted
 
 
@@ -49,26 +49,80 @@ class Disagreement:
         return [self.answers[row].labels == self.truth for row in rows if row in self.answers]
 
 
+@dataclass(frozen=True, slots=True)
+class ByMode:
+    """A test post, its true labels, and the answers of one row in its modes."""
+
+    key: Key
+    truth: Labels
+    answers: dict[str, Answer]
+
+    def wrong(self) -> tuple[str, ...]:
+        """Return the modes in which the row is wrong."""
+        return tuple(mode for mode, answer in self.answers.items() if answer.labels != self.truth)
+
+
+_Shown = TypeVar("_Shown", Disagreement, ByMode)
+
+
 def read(folder: Path, results: Results) -> list[Disagreement]:
     """Return the test posts on which models differ, in a random order: by a hash of their ids.
 
-    An answer is right if its labels are all those of the post and no other.
+    An answer is right if its labels are all those of the post and no other. Rows trained with fewer pairs
+    are left out.
     """
+    place = {
+        (row.model, row.condition.text): number for number, row in enumerate(results.rows) if c.tabled(row)
+    }
+    found = []
+    for (key, truth), said in _answers(folder, results, [("mode", "=", "both")]).items():
+        known = {place[model, told]: one for (model, told, _), one in said.items() if (model, told) in place}
+        if len({answer.labels for answer in known.values()}) > 1:
+            found.append(Disagreement(key, truth, {number: known[number] for number in sorted(known)}))
+    return _shuffled(found)
+
+
+def by_mode(folder: Path, results: Results, row: Row) -> dict[str, list[ByMode]]:
+    """Return the test posts on which the modes of a row tell something, by kind, each in a random order.
+
+    Posts on which every mode is right are left out, and posts that lack a modality.
+    """
+    image, text, both = (row.names.get(mode, mode) for mode in ("image", "text", "both"))
+    known = {
+        ("image", "text"): f"{image} and {text} wrong, {both} right",
+        ("image",): f"{image} wrong, {text} and {both} right",
+        ("text",): f"{text} wrong, {image} and {both} right",
+    }
+    sorted_: dict[str, list[ByMode]] = {kind: [] for kind in (*known.values(), f"{both} wrong")}
+    only = [("model", "=", row.model), ("condition", "=", row.condition.text)]
+    found = []
+    for (key, truth), said in _answers(folder, results, only).items():
+        answers = {mode: one for (_, _, mode), one in said.items()}
+        if set(answers) == {"image", "text", "both"}:
+            found.append(ByMode(key, truth, {mode: answers[mode] for mode in ("image", "text", "both")}))
+    for one in _shuffled(found):
+        if wrong := one.wrong():
+            sorted_[known.get(wrong, f"{both} wrong")].append(one)
+    return {kind: posts for kind, posts in sorted_.items() if posts}
+
+
+def _answers(
+    folder: Path, results: Results, filters: list[tuple[str, str, str]]
+) -> dict[tuple[Key, Labels], dict[tuple[str, str, str], Answer]]:
+    """Return, by post, the answers by model, condition and mode. Raises `BaselineError`."""
     path = folder / "predictions.parquet"
     if not path.exists():
         raise BaselineError(f"{str(path)!r} is missing: run python -m baselines.run {results.dataset.name}")
-    place = {(row.model, row.condition.text): number for number, row in enumerate(results.rows)}
-    posts: dict[tuple[Key, Labels], dict[int, dict[Labels, int]]] = {}
-    for vote in _counted(pq.read_table(path, columns=_COLUMNS, filters=[("mode", "=", "both")])):
-        number = place.get((vote["model"], vote["condition"]))
-        if number is not None:
-            post = posts.setdefault(((vote["post_id"], vote["image_index"]), _labels(vote["labels"])), {})
-            post.setdefault(number, {})[_labels(vote["predicted"])] = vote["model_count"]
-    found = [
-        Disagreement(key, truth, {number: _most(said[number]) for number in sorted(said)})
-        for (key, truth), said in posts.items()
-    ]
-    found = [one for one in found if len({answer.labels for answer in one.answers.values()}) > 1]
+    posts: dict[tuple[Key, Labels], dict[tuple[str, str, str], dict[Labels, int]]] = {}
+    for vote in _counted(pq.read_table(path, columns=_COLUMNS, filters=filters)):
+        post = posts.setdefault(((vote["post_id"], vote["image_index"]), _labels(vote["labels"])), {})
+        said = post.setdefault((vote["model"], vote["condition"], vote["mode"]), {})
+        said[_labels(vote["predicted"])] = vote["model_count"]
+    return {post: {by: _most(votes) for by, votes in said.items()} for post, said in posts.items()}
+
+
+def _shuffled(found: Iterable[_Shown]) -> list[_Shown]:
+    """Return posts in a random order that is always the same: by a hash of their ids."""
     return sorted(found, key=lambda one: hashlib.sha256(f"{one.key[0]}\0{one.key[1]}".encode()).digest())
 
 

@@ -7,7 +7,7 @@ from affectory.core.html.parts import colour, table
 from baselines.results import comparison as c
 from baselines.results.formatting import number
 from baselines.results.page.plots import OUTCOMES, confusion, outcomes, scatter
-from baselines.results.schema import LabelScore, Results
+from baselines.results.schema import LabelScore, Results, Row
 
 _MATRIX = (
     "Rows are true classes, columns predicted ones. Cells are percentages of the test posts of the row, "
@@ -20,29 +20,29 @@ def section(results: Results) -> Html | None:
     """Return the confusion of each model, and the scores of each class or label."""
     several = results.dataset.task == "several"
     names = results.dataset.labels
-    scored = [(row, row.modes["both"]) for row in results.rows if "both" in row.modes]
+    scored = _scored(results)
     if not scored:
         return None
     draw, kind = (outcomes, "Outcomes by label") if several else (confusion, "Confusion matrix")
-    panels = [
-        h(
-            "figure",
-            h("figcaption", c.title(results, row)),
-            draw(scores.confusion, names, f"{kind} of {c.title(results, row)}"),
-            cls="panel",
-        )
-        for row, scores in scored
-    ]
+    first = c.classifiers(results)
+    panels: tuple[list[Html], list[Html]] = ([], [])  # those that are open, and the folded ones
+    for row, mode in scored:
+        name = c.title(results, row, mode)
+        drawn = draw(row.modes[mode].confusion, names, f"{kind} of {name}")
+        panels[first not in (None, row)].append(h("figure", h("figcaption", name), drawn, cls="panel"))
+    shown, folded = (h("div", *some, cls="charts") if some else None for some in panels)
+    others = h("summary", f"{kind.split()[0]} of the other models", h("small", f"{len(panels[1])}"))
     legend = [h("span", h("i", cls=f"dot {cls}"), f"{name} ({told})") for name, cls, told in OUTCOMES]
     word = "label" if several else "class"
     more = ("precision", "recall", "auc")
-    has_auc = any(one.auc is not None for row, _ in scored for one in c.by_label(row).values())
+    has_auc = any(one.auc is not None for row, mode in scored for one in row.modes[mode].by_label.values())
     return h(
         "section",
         h("h2", "Labels" if several else "Classes"),
         h("p", _BARS if several else _MATRIX),
         h("p", *legend, cls="legend") if several else None,
-        h("div", *panels, cls="charts"),
+        shown,
+        h("details", others, folded) if folded else None,
         h("h3", f"F1 by {word}"),
         _by_label(results, "f1", word),
         *(
@@ -57,18 +57,25 @@ def section(results: Results) -> Html | None:
 _TITLES = {"precision": "Precision", "recall": "Recall", "auc": "AUC"}
 
 
+def _scored(results: Results) -> list[tuple[Row, str]]:
+    """Return the rows of the tables with the modes that are shown of each: those with names, or "both"."""
+    rows = [row for row in results.rows if c.tabled(row)]
+    return [(row, mode) for row in rows for mode in c.named_modes(row) if mode in row.modes]
+
+
 def _by_label(results: Results, score: str, word: str) -> Html:
     """Return a table of a score: a row per class or label, a column per model; the best is bold."""
-    scored = [(row, c.by_label(row)) for row in results.rows if c.by_label(row)]
+    scored = _scored(results)
     rows = []
     for place, name in enumerate(results.dataset.labels):
-        known: list[LabelScore | None] = [scores.get(name) for _, scores in scored]
+        known: list[LabelScore | None] = [row.modes[mode].by_label.get(name) for row, mode in scored]
         values: list[float | None] = [getattr(one, score) if one else None for one in known]
         best = max((value for value in values if value is not None), default=None)
         support = next((one.support for one in known if one), 0)
         cells = [_cell(value, best) for value in values]
         rows.append([join([h("i", cls=f"dot {colour(place)}"), name]), f"{support:,}", *cells])
-    return table([word.capitalize(), "Posts", *(c.short(results, row) for row, _ in scored)], rows)
+    heads = (c.short(results, row, mode) for row, mode in scored)
+    return table([word.capitalize(), "Posts", *heads], rows)
 
 
 def _cell(value: float | None, best: float | None) -> Html | str:

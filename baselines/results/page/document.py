@@ -11,16 +11,18 @@ from affectory.core import files
 from affectory.core.html import shell
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import IMAGES_NOTE, table, terms
-from baselines.results import comparison, tables
-from baselines.results.page import answers, classes, gallery, scores
+from baselines.results import comparison, notes, tables
+from baselines.results.page import answers, classes, fewer, gallery, scores
 from baselines.results.page.posts import Posts
 from baselines.results.schema import Results, read
 
 #: The links of the navigation after those of the tables.
 _PLACES = {
+    "fewer": "Fewer pairs",
     "pairs": "Neighbours",
     "classes": "Classes",
     "spaces": "Vectors",
+    "classifiers": "Classifiers",
     "disagree": "Disagreements",
     "runs": "Runs",
 }
@@ -36,14 +38,20 @@ def render(folder: Path, posts: Posts) -> str:
     results = read(folder)
     name, version = results.dataset.name, results.dataset.version
     kinds = answers.kinds(answers.read(folder, results), results.rows)
-    shown = posts([one.key for found in kinds.values() for one in found[: answers.MOST]])
+    first = comparison.classifiers(results)
+    by_mode = answers.by_mode(folder, results, first) if first else {}
+    keys = [one.key for found in kinds.values() for one in found[: answers.MOST]]
+    keys += [one.key for found in by_mode.values() for one in found[: answers.MOST_BY_MODE]]
+    shown = posts(list(dict.fromkeys(keys)))
     return shell.page(
         [
             scores.header(results),
             *scores.sections(results),
+            fewer.section(results),
             scores.pairs(results),
             classes.section(results),
             classes.spaces(results),
+            gallery.classifiers(by_mode, shown, results, first) if first else None,
             gallery.section(kinds, shown, results),
             _runs(results),
         ],
@@ -78,7 +86,7 @@ def _runs(results: Results) -> Html:
         )
         for row in results.rows
     ]
-    given_up = comparison.given_up(results)
+    given_up = notes.given_up(results)
     return h(
         "section",
         h("h2", "Runs"),

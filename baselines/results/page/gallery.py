@@ -1,19 +1,24 @@
-"""The section with posts on which the models disagree, as in Tables 6 and 7 of Duong et al. 2017."""
+"""The sections with test posts: where models disagree, and what each classifier of one model answers.
+
+As Tables 6 and 7 of Duong et al. 2017, and Table 5 of Pagé Fortin and Chaib-draa 2019.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from affectory.core.html.markup import Html, clip, h, join
 from affectory.core.html.parts import colour, picture, post_link, post_text
 from affectory.core.html.thumbnails import thumbnail
 from baselines.results import comparison as c
-from baselines.results.page.answers import MOST, Disagreement
+from baselines.results.page.answers import MOST, MOST_BY_MODE, Answer, ByMode, Disagreement, Labels
 from baselines.results.page.posts import Key, Shown
-from baselines.results.schema import Results
+from baselines.results.schema import Results, Row
 
 #: The most characters of a post's text on its card.
 _LONGEST = 220
+#: The most characters of a model's name on a card before names are wrapped.
+_NAME = 8
 
 _NOTHING = Shown("", None)
 
@@ -29,10 +34,11 @@ def section(
     pictures = any(post.image for post in posts.values())
     blocks = []
     for kind, found in kinds.items():
-        shown = min(MOST, len(found))
-        summary = h("summary", kind, h("small", f"{shown} of {len(found):,}"))
-        cards = [_card(one, posts.get(one.key, _NOTHING), results, pictures) for one in found[:MOST]]
-        blocks.append(h("details", summary, h("div", *cards, cls="cards"), open=True))
+        cards = []
+        for one in found[:MOST]:
+            answers = [(c.short(results, results.rows[n]), answer) for n, answer in one.answers.items()]
+            cards.append(_card(one.key, one.truth, answers, posts.get(one.key, _NOTHING), results, pictures))
+        blocks.append(_block(kind, cards, len(found)))
     total = sum(len(found) for found in kinds.values())
     several = results.dataset.task == "several"
     note = (
@@ -51,27 +57,75 @@ def section(
     )
 
 
-def _card(one: Disagreement, post: Shown, results: Results, pictures: bool) -> Html:
-    """Return a post with the answers of the models; `pictures` leaves room for an image."""
+def classifiers(
+    kinds: Mapping[str, Sequence[ByMode]],
+    posts: Mapping[Key, Shown],
+    results: Results,
+    row: Row,
+) -> Html | None:
+    """Return what each mode of a row answers for posts of each kind; None if there are none."""
+    if not kinds:
+        return None
+    pictures = any(post.image for post in posts.values())
+    blocks = []
+    for kind, found in kinds.items():
+        cards = []
+        for one in found[:MOST_BY_MODE]:
+            answers = [(row.names.get(mode, mode), answer) for mode, answer in one.answers.items()]
+            cards.append(_card(one.key, one.truth, answers, posts.get(one.key, _NOTHING), results, pictures))
+        blocks.append(_block(kind, cards, len(found)))
+    several = results.dataset.task == "several"
+    image, text, both = (row.names.get(mode, mode) for mode in ("image", "text", "both"))
+    note = (
+        f"{c.called(row)}: {image} is given the image, {text} the text, {both} both. Each answer is the one "
+        "of most seeds. The posts shown are chosen at random, by a hash of their ids."
+    )
+    return h(
+        "section",
+        h("h2", f"What {image}, {text} and {both} say"),
+        h("p", note),
+        *blocks,
+        id="classifiers",
+        cls="several" if several else None,
+    )
+
+
+def _block(kind: str, cards: Iterable[Html], total: int) -> Html:
+    shown = list(cards)
+    summary = h("summary", kind, h("small", f"{len(shown)} of {total:,}"))
+    return h("details", summary, h("div", *shown, cls="cards"), open=True)
+
+
+def _card(
+    key: Key,
+    truth: Labels,
+    answers: Iterable[tuple[str, Answer]],
+    post: Shown,
+    results: Results,
+    pictures: bool,
+) -> Html:
+    """Return a post with the named answers; `pictures` leaves room for an image."""
     names = results.dataset.labels
+    said_by = list(answers)
+    long = any(len(who) > _NAME for who, _ in said_by)
     rows = []
-    for number, answer in one.answers.items():
-        right = answer.labels == one.truth
+    for who, answer in said_by:
+        right = answer.labels == truth
         share = f" {answer.seeds}/{answer.of}" if answer.seeds < answer.of else ""
         said = h("td", _named(answer.labels, names), h("small", share))
         cls, word, sign = ("good", "right", "✓") if right else ("lost", "wrong", "✗")
-        name = h("th", c.short(results, results.rows[number]), scope="row")
+        name = h("th", who, scope="row")
         rows.append(h("tr", name, said, h("td", sign, cls=cls, aria_label=word)))
     word = "True labels: " if results.dataset.task == "several" else "True class: "
     return h(
         "article",
-        _picture(one.key[0], post) if pictures else None,
+        _picture(key[0], post) if pictures else None,
         post_text(clip(post.text, _LONGEST)),
-        h("p", word, h("b", _named(one.truth, names)), cls="truth"),
-        h("table", h("tbody", *rows), cls="answers"),
+        h("p", word, h("b", _named(truth, names)), cls="truth"),
+        h("table", h("tbody", *rows), cls="answers long" if long else "answers"),
         h(
             "p",
-            post_link(one.key[0], post.permalink),
+            post_link(key[0], post.permalink),
             f" · {clip(post.credit, 90)}" if post.credit else None,
             cls="facts",
         ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from affectory.core.html.charts import WIDTH, line, rect, short, svg, text
 from affectory.core.html.markup import Html, clip, h
 from affectory.core.html.parts import colour
+from baselines.results.curve import Curve
 from baselines.results.schema import Figure, Projection
 
 #: With more classes than this, a confusion matrix has no numbers in its cells.
@@ -137,3 +138,79 @@ def scatter(one: Projection, names: Sequence[str], label: str) -> Html:
                 title = h("title", f"{name}: {tip}")
                 drawn.append(h("path", title, d=path, cls=f"{kind} {colour(number)}"))
     return svg(WIDTH, height, label, *drawn)
+
+
+#: The inner edges of a curve's drawing: left, right, top, bottom.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, WIDTH - 24.0, 10.0, 212.0
+#: How far the outermost shares are from these edges, and how far two figures of one share stand apart.
+_INSET, _SHIFT = 10.0, 3.0
+
+
+def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, chance: float | None) -> Html:
+    """Draw a metric by the share of pairs, on a logarithmic scale: our two lines with their intervals.
+
+    Models of one modality are horizontal lines. The papers' figures are rings, in the colour of the line
+    beside which they stand. `chance` is the trivial prediction's value; it is left out below the scale.
+    """
+    least = one.points[0].share
+    width = math.log(1 / least) or 1.0
+
+    def at(share: float) -> float:
+        return _RIGHT - _INSET - (_RIGHT - _LEFT - 2 * _INSET) * math.log(1 / share) / width
+
+    def up(value: float) -> float:
+        return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
+
+    drawn = [
+        part
+        for tenth in range(round(ends[0] * 10), round(ends[1] * 10) + 1)
+        for part in (
+            line(_LEFT, up(tenth / 10), _RIGHT, up(tenth / 10), "grid"),
+            text(_LEFT - 6, up(tenth / 10) + 3.5, f"{10 * tenth}" if percent else f".{tenth}", "end"),
+        )
+    ]
+    for point in one.points:
+        drawn.append(line(at(point.share), _BOTTOM, at(point.share), _BOTTOM + 4, "tick"))
+        drawn.append(text(at(point.share), _BOTTOM + 16, f"{100 * point.share:g}%"))
+    drawn.append(text((_LEFT + _RIGHT) / 2, _BOTTOM + 32, "share of the pairs"))
+    if chance is not None and chance >= ends[0]:
+        drawn.append(line(_LEFT, up(chance), _RIGHT, up(chance), "chance"))
+    for level, place in zip(one.levels, _apart([up(level.figure.mean) for level in one.levels]), strict=True):
+        y = up(level.figure.mean)
+        drawn.append(line(_LEFT, y, _RIGHT, y, f"level {level.mode}"))
+        drawn.append(text(_RIGHT + 6, place + 3.5, clip(level.title, 4), "start", f"name {level.mode}"))
+    shifts = {"alone": _SHIFT / 2, "ours": -_SHIFT / 2}
+    for cls, shift in shifts.items():
+        placed = [
+            (at(point.share) + shift * (not point.together), figure)
+            for point in one.points
+            if (figure := point.alone if cls == "alone" else point.unpaired)
+        ]
+        path = " L".join(f"{short(x)} {short(up(figure.mean))}" for x, figure in placed)
+        drawn.append(h("path", d=f"M{path}", cls=f"run {cls}") if placed else Html(""))
+        for x, figure in placed:
+            if figure.interval:
+                drawn.append(line(x, up(figure.interval.low), x, up(figure.interval.high), f"spread {cls}"))
+        drawn += [_dot(x, up(figure.mean), f"mean {cls}") for x, figure in placed]
+    theirs = [
+        (at(point.share) + shifts[cls] * (not point.together), float(value.value), cls)
+        for point in one.points
+        for value, cls in ((point.their_alone, "alone"), (point.their_unpaired, "ours"))
+        if value
+    ]
+    theirs += [(at(1), float(level.theirs.value), level.mode) for level in one.levels if level.theirs]
+    drawn += [_dot(x, up(value), f"paper {cls}", 4.5) for x, value, cls in theirs]
+    return svg(WIDTH, _BOTTOM + 36, label, *drawn, cls="chart curve")
+
+
+def _dot(x: float, y: float, cls: str, radius: float = 3.5) -> Html:
+    return h("circle", cx=short(x), cy=short(y), r=short(radius), cls=cls)
+
+
+def _apart(places: Sequence[float], least: float = 12.0) -> list[float]:
+    """Return places for texts of which no two, from the top, are less than `least` apart."""
+    moved: dict[int, float] = {}
+    last = -math.inf
+    for number in sorted(range(len(places)), key=lambda number: places[number]):
+        last = moved[number] = max(places[number], last + least)
+    return [moved[number] for number in range(len(places))]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from affectory.core.html.markup import Html, h, join
-from affectory.core.html.parts import table
+from affectory.core.html.parts import grouped, table
 from baselines.results import comparison as c
-from baselines.results import tables
+from baselines.results import notes, tables
 from baselines.results.formatting import in_sentence, printed, signed, superscript, written
 from baselines.results.page.plots import Mark, dots, scale
-from baselines.results.published import Paper
+from baselines.results.published import OURS, Paper
 from baselines.results.schema import Figure, Results
 
 #: How a paper's figure is marked in a chart: one class a source.
 _SOURCES = ("theirs", "others")
+
+_MASKED = "The same networks, not retrained: at test, the other modality is masked."
+_BY_MODE = "“Image only” and “text only” name what a model is given at test; no network is retrained."
 
 
 def header(results: Results) -> Html:
@@ -38,15 +41,19 @@ def _finding(results: Results) -> str:
     metric = c.headline(results)
     for found in c.tables(results):
         for i, column in enumerate(found.columns):
-            if (column.mode, column.metric) != ("both", metric):
+            if column.metric != metric:
                 continue
             for line in found.lines:
                 ours = line.cells[i].ours
                 if line.row is None or ours is None or (best and ours.mean <= best[0]):
                     continue
+                if (column.mode or line.mode) not in ("both", c.single(line.row)):
+                    continue
                 name = in_sentence(results.metrics[metric].removesuffix(" %"))
                 figure = written(ours, percent=column.percent) + "%" * column.percent
-                told = f"{c.title(results, line.row)} has the highest {name}: {figure}"
+                whose = c.title(results, line.row, line.mode)
+                comma = "," * bool(line.row.condition.text or line.row.preset != OURS)
+                told = f"{whose}{comma} has the highest {name}: {figure}"
                 for source in line.cells[i].theirs:
                     whose = "the paper has" if source == "paper" else f"the {source} have"
                     told += f"; {whose} {printed(line.cells[i].theirs[source], percent=column.percent)}"
@@ -60,7 +67,7 @@ def _verdicts(results: Results) -> list[Html]:
     known = list({paper.key: paper for paper in papers.values() if paper}.values())
     boxes = []
     if None in papers.values():
-        which = [row.title for row in results.rows if papers[row.family] is None]
+        which = dict.fromkeys(row.title for row in results.rows if papers[row.family] is None)
         told = f" with these models: {'; '.join(which)}." if known else " with these models."
         boxes.append(h("p", f"No paper reports on {results.dataset.name}{told}", cls="verdict"))
     sources = join((_cited(paper) for paper in known), "; ")
@@ -92,7 +99,7 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
     """Return a table: a chart of its first metric a line, our figures, and the papers' with differences."""
     first = shown.columns[0].metric
     charted = [i for i, column in enumerate(shown.columns) if column.metric == first]
-    alone = shown.modes == ("both",)
+    alone, by_mode = shown.modes == ("both",), shown.columns[0].mode is None
     chance = results.trivial.metrics.get(first)
     drawn = [_marks(shown, line, charted) for line in shown.lines]
     seen = [bound for marks in drawn for value, _ in marks for bound in _bounds(value)]
@@ -116,7 +123,7 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
     return h(
         "section",
         h("h2", shown.heading),
-        None if alone else h("p", "The same networks, not retrained: at test, the other modality is masked."),
+        None if alone else h("p", _BY_MODE if by_mode else _MASKED),
         h("p", *_legend(results, shown, charted, ends, alone=alone), cls="legend"),
         _stacked(rows, heads),
         h("ul", *(h("li", note) for note in _notes(results)), cls="notes") if last else None,
@@ -149,11 +156,13 @@ def _marks(shown: c.Table, line: c.Line, charted: Sequence[int]) -> list[Mark]:
     if "both" not in shown.modes and both:
         marks.append((both.metrics[shown.columns[charted[0]].metric], "ours"))
     for i in charted:
-        mode, cell = shown.columns[i].mode, line.cells[i]
+        column, cell = shown.columns[i], line.cells[i]
+        mode = column.mode or c.single(line.row) or line.mode
         marks += [(cell.ours, "ours" if mode == "both" else mode)] if cell.ours else []
-        for source, cls in zip(shown.columns[i].sources, _SOURCES, strict=False):
+        for source, cls in zip(column.sources, _SOURCES, strict=False):
             if source in cell.theirs:
-                marks.append((float(cell.theirs[source].value), cls if mode == "both" else mode))
+                own = column.mode in (None, "both")  # no other mode has a mark in the same chart
+                marks.append((float(cell.theirs[source].value), cls if own else mode))
     return marks
 
 
@@ -179,7 +188,8 @@ def _legend(
     sources = list(dict.fromkeys(source for i in charted for source in shown.columns[i].sources))
     for source, cls in zip(sources, _SOURCES, strict=False):
         told = f"the {source}" if len(sources) > 1 or source != "paper" else "the paper"
-        legend.append(h("span", h("i", cls=f"dot tick {cls}" if alone else "dot tick"), told))
+        own = alone or shown.columns[0].mode is None
+        legend.append(h("span", h("i", cls=f"dot tick {cls}" if own else "dot tick"), told))
     legend.append(h("span", h("i", cls="dot tick chance"), results.trivial.title))
     column = shown.columns[charted[0]]
     metric = in_sentence(results.metrics[column.metric].removesuffix(" %"))
@@ -195,13 +205,15 @@ def _stacked(rows: Sequence[Html], heads: Sequence[str]) -> Html:
 
 
 def _notes(results: Results) -> list[str]:
-    return [*c.on_numbers(results), *c.on_papers(results), *c.on_rows(results)]
+    return [*notes.on_numbers(results), *notes.on_papers(results), *notes.on_rows(results)]
 
 
 def pairs(results: Results) -> Html | None:
-    """Return the comparison of neighbouring rows; None if there are no pairs."""
-    if not results.pairs:
+    """Return the comparison of neighbouring rows, grouped by mode; None if there are no pairs."""
+    head, by_mode = tables.compared(results)
+    if not by_mode:
         return None
     note = f"{tables.on_pairs(results)} If the interval contains zero, the difference may be due to chance."
-    shown = table(*tables.compared(results))
+    groups = {c.MODES[mode]: rows for mode, rows in by_mode.items()}
+    shown = grouped(head, groups) if len(groups) > 1 else table(head, next(iter(groups.values())))
     return h("section", h("h2", "Neighbours compared"), h("p", note), shown, id="pairs")
