@@ -163,7 +163,8 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         vectors=_vectors(networks[0], folds[0].data),
         text_encoder=f"{text.name} {text.digest}" if text else None,
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
-        notes=tuple(dict.fromkeys(one.note for one in networks if one.note)),
+        notes=tuple(dict.fromkeys(note for note in (spec.note, *(one.note for one in networks)) if note)),
+        history=() if len(folds) > 1 else tuple(one.history for one in networks),
     )
 
 

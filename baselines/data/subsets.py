@@ -103,8 +103,8 @@ class LabelMask:
 def drawn_labels(release: Release, share: float, seed: int, *, stratified: bool = False) -> LabelMask:
     """Draw which labelled training posts keep their label: a plain sample, or within each set of labels.
 
-    The same seed gives nested samples. Raises `BaselineError` for a share outside of 0 to 1, or one that leaves
-    a label without a post.
+    The same seed gives nested samples. Raises `BaselineError` for a share outside of 0 to 1, or one that
+    leaves a label without a post.
     """
     if not 0 < share <= 1:
         raise BaselineError(f"--ratios {share:g} is no share of the labels: it must be above 0 and at most 1")

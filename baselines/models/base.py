@@ -167,6 +167,7 @@ class Fitted:
     likelihood: float  # mean log-likelihood on validation, nats
     problem: str | None = None  # why training was given up; the state is then empty
     note: str = ""  # what a reader of the row has to know
+    history: tuple[float, ...] = ()  # the validation score after each epoch of the last stage
     encoders: Mapping[str, Any] | None = field(default=None, repr=False)  # states; None: those of the data
 
 
@@ -203,6 +204,7 @@ class Spec:
     `posts`: the training and validation posts that it reads: all; those with image and text; or "both ways",
     which gives a second row, trained on image-only and text-only posts too.
     `names`: the paper's names of its rows by mode, where each mode has one of its own ("SM_I").
+    `note`: what every reader of its rows has to know ("reconstructed: …").
     """
 
     name: str
@@ -224,6 +226,7 @@ class Spec:
     ranks_by: Literal["likelihood", "score"] = "likelihood"
     posts: Literal["all", "pairs", "both ways"] = "all"
     names: Mapping[Mode, str] = field(default_factory=dict)
+    note: str = ""
 
     def __post_init__(self) -> None:
         ways = sum(way is not None for way in (self.stages, self.fit, self.made_of))

@@ -133,6 +133,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     #: The paper's names of the row by mode, where each mode has its own: {"image": "SM_I", …}.
     names: dict[str, str] = {}
     stopped: tuple[Stopped, ...] = ()
+    #: The headline metric on validation after each epoch of the last stage, by seed; empty with folds.
+    history: tuple[tuple[float, ...], ...] = ()
     #: Each departure from the paper's row; empty for a reproduction.
     differs: tuple[str, ...] = ()
     #: What else a reader has to know.

@@ -87,6 +87,7 @@ class Checkpoint:
     source: Source | None = None
     parts: tuple[Checkpoint, ...] = ()
     generated: str = ""
+    history: tuple[float, ...] = ()  # the validation score after each epoch
     condition: str = ""  # what training had less or more of: "5% of the pairs"
 
     @property
@@ -147,6 +148,7 @@ def _packed(one: Checkpoint) -> dict[str, Any]:
     found["source"] = None if one.source is None else asdict(one.source)
     found["parts"] = [_packed(part) for part in one.parts]
     found["encoders"] = dict(one.encoders)
+    found["history"] = list(one.history)
     return found
 
 
@@ -156,6 +158,7 @@ def _unpacked(found: dict[str, Any], folder: Path) -> Checkpoint:
     found["task"] = task_of(*found["task"])
     found["settings"] = spec.settings(**settings) if spec.settings and settings is not None else None
     found["source"] = None if found["source"] is None else Source(**found["source"]).seen_from(folder)
+    found["history"] = tuple(found["history"])
     found["parts"] = tuple(_unpacked(part, folder) for part in found["parts"])
     return Checkpoint(**found)
 

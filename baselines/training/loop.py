@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -70,6 +71,7 @@ class Run:
         self.drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.problems = [""] * len(seeds)
         self.kept: list[Fitted | None] = [None] * len(seeds)
+        self.history: list[list[float]] = [[] for _ in seeds]
         self.note = ""
         torch.manual_seed(seeds[0])
 
@@ -79,6 +81,7 @@ class Run:
             if one is not None:
                 self.stack.load(i, one.state)
         self.kept = [None] * len(self.seeds)
+        self.history = [[] for _ in self.seeds]
         waited = [0] * len(self.seeds)
         optimiser = optimiser_of(stage.optimiser, self.stack.parameters(), self.stack.embeddings())
         others = self._other_texts(stage)
@@ -125,14 +128,18 @@ class Run:
 
     def _judge(self, stopping: Validation | LastEpoch, epoch: int, *, last: bool, waited: list[int]) -> None:
         """Score the networks on validation, and keep those that are to be kept."""
-        if isinstance(stopping, LastEpoch) and not last:
-            return
         task, posts = self.data.task, self.data.validation
         for i, logits in enumerate(self.logits(posts)):
             if self._over(stopping, i, waited):
                 continue
             likelihood = -float(task.losses(logits, posts.target).mean())
             best = self.kept[i]
+            score = math.nan
+            if math.isfinite(likelihood):
+                score = task.score(task.probabilities(logits).cpu(), posts.target.cpu())
+            self.history[i].append(score)
+            if isinstance(stopping, LastEpoch) and not last and math.isfinite(likelihood):
+                continue
             if not math.isfinite(likelihood):
                 self.problems[i] = (
                     f"the loss became NaN or infinite in epoch {epoch}: try a smaller learning rate"
@@ -143,7 +150,6 @@ class Run:
                 or likelihood > best.likelihood + stopping.gain
             ):
                 waited[i] = 0
-                score = task.score(task.probabilities(logits).cpu(), posts.target.cpu())
                 state = self.stack.state(i)
                 self.kept[i] = Fitted(self.seeds[i], state, epoch, score, likelihood, note=self.note)
             else:
@@ -160,8 +166,10 @@ class Run:
     def fitted(self) -> list[Fitted]:
         """Return what was kept; of a seed that was given up why."""
         found = []
-        for seed, kept, problem in zip(self.seeds, self.kept, self.problems, strict=True):
+        each = zip(self.seeds, self.kept, self.problems, self.history, strict=True)
+        for seed, kept, problem, history in each:
             best = kept or Fitted(seed, {}, 0, math.nan, -math.inf)
+            best = replace(best, history=tuple(history))
             if problem:
                 best = Fitted(seed, {}, best.epoch, best.score, best.likelihood, problem)
             found.append(best)

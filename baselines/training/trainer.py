@@ -145,6 +145,7 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
         seconds=done.seconds / len(done.fitted),
         problem=fitted.problem,
         note=fitted.note,
+        history=fitted.history,
         source=ask.source(model),
         generated=ask.generated,
         condition=ask.condition.text,
