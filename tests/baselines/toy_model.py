@@ -7,7 +7,7 @@ alone. It has settings, a loss term and a sampler of its own, and is trained in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -147,3 +147,7 @@ MEAN = Spec(
     made_of=Combination("image", "text", "mean"),
 )
 MEAN_ENTRY = Entry("toys", "Mean of two", "tests.baselines.toy_model:MEAN")
+
+#: The toy model as one that learns from unpaired posts too.
+BOTH_WAYS = replace(SPEC, name="toy", posts="both ways")
+BOTH_WAYS_ENTRY = Entry("toys", "Toy", "tests.baselines.toy_model:BOTH_WAYS")
