@@ -258,8 +258,13 @@ def _read(path: Path) -> FeatureCache:
     return FeatureCache(path.parents[1], _Known(path.parent.name, *known))
 
 
+def text_digest(text: str) -> str:
+    """Return what a text is known by in the cache: the sha256 of its UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 def forget(folder: Path, digests: Collection[str]) -> int:
-    """Remove the features of these images from the caches of all networks; return the number of rows removed.
+    """Remove the features of these images and texts from the caches of all networks; return their number.
 
     Waits for a process that adds features. If the call is killed, the same call completes it.
     """

@@ -1,8 +1,8 @@
 """Remove posts from a dataset that their source has deleted.
 
-The steps: remove the features of their images, write a new version without them, remove the earlier versions
-and their results on request, write the card. Each step looks at what is still there, so that the same
-command completes a purge that was killed.
+The steps: remove the features of their images and texts, write a new version without them, remove the earlier
+versions and their results on request, write the card. Each step looks at what is still there, so that the
+same command completes a purge that was killed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def purge(
     with Store.open(store or Path(described.recipe["source"]["store"]), create=False) as opened:
         there = held.of_versions(folder)
         words = held.deleted(opened, there)
-        forgotten = feature_cache.forget(places.features, _images(folder, there, words))
+        cached = _images(folder, there, words) | _texts(folder, there, words)
+        forgotten = feature_cache.forget(places.features, cached)
         done, last, removed, cleared = None, old.name, [], []
         is_stale = _is_named(there, old.name, words)
         if is_stale or remove_earlier or (folder / BUILDING).exists():
@@ -94,6 +95,15 @@ def _images(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) -
                 kept = pc.is_in(rows["image_sha256"], pa.array(sorted(live), pa.string()))
                 found |= held.cached_as(rows.filter(pc.invert(kept)))
     return found
+
+
+def _texts(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) -> set[str]:
+    """Return the digests under which the features of texts are cached that only deleted posts have."""
+    theirs = [folder / one.version for one in there if one.posts & words.keys()]
+    found = {text for version in theirs for text in held.texts(version, words)}
+    if found:
+        found -= {text for one in there for text in held.texts(folder / one.version, words, but_of=True)}
+    return {feature_cache.text_digest(text) for text in found}
 
 
 def _next(folder: Path) -> str:

@@ -21,7 +21,7 @@ from affectory.core import files
 
 PREDICTIONS = "predictions.parquet"
 
-_KEPT = re.compile(r"results\.json|table\.md|tuned(-fold\d+)?\.json")
+_KEPT = re.compile(r"results\.json|table\.md|tuned(-[\w.-]+)?\.json")
 
 
 def of(results: Path, name: str) -> Iterator[tuple[str, Path]]:

@@ -83,6 +83,20 @@ def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
                     yield opened.read_row_group(group, ["image_sha256", "image"]).filter(mine)
 
 
+def texts(folder: Path, posts: Collection[str], *, but_of: bool = False) -> set[str]:
+    """Return the texts of these posts, or of all others, that the version in `folder` publishes."""
+    wanted = pa.array(sorted(posts), pa.string())
+    found: set[str] = set()
+    for file in manifest.read(folder / "manifest.json").tables(ids=False):
+        path = folder / file.path
+        if path.is_file() and "text" in pq.read_schema(path).names:
+            rows = pq.read_table(path, columns=["post_id", "text"])
+            mine = pc.is_in(rows["post_id"], wanted)
+            rows = rows.filter(pc.invert(mine) if but_of else mine)
+            found |= {text for text in rows["text"].to_pylist() if text}
+    return found
+
+
 def cached_as(rows: pa.Table) -> set[str]:
     """Return the digests under which features of these rows' images may be cached.
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from affectory.encoders.feature_cache import FeatureCache
+from affectory.encoders.feature_cache import FeatureCache, text_digest
 from baselines.results.schema import read as read_results
 from collectors.store import Store
 from curation.ids import main as write_ids
@@ -131,6 +131,20 @@ def test_features_go_by_the_bytes_as_published_and_stay_for_a_live_post_with_the
     assert purge(arguments(home)) == 0
     assert cache.rows_of(set(theirs)) == 0
     assert sum(len(path.read_text().split()) for path in cache.folder.glob("*.txt")) == 58
+
+
+@pytest.mark.slow
+def test_features_of_texts_go_too_but_for_a_text_that_a_live_post_has(home):
+    cache = FeatureCache(home / "features", Encoder("texts"))
+    rows = rows_of(home / "datasets" / "test" / "1.0.0")
+    digests = sorted({text_digest(row["text"]) for row in rows.values()})
+    with cache.locked(lambda: None):
+        cache.add(digests, np.zeros((len(digests), 2), np.float16))
+    theirs = {text_digest(rows[post_id, 0]["text"]) for post_id in OURS}
+    live = {text_digest(row["text"]) for (post_id, _), row in rows.items() if post_id not in OURS}
+    assert theirs - live
+    assert purge(arguments(home)) == 0
+    assert cache.missing(digests) == sorted(theirs - live)
 
 
 @pytest.mark.slow

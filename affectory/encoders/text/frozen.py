@@ -20,13 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectory.core.errors import BaselineError
-from affectory.encoders.feature_cache import existing
+from affectory.encoders.feature_cache import existing, text_digest
 from affectory.encoders.text.hub_encoders import (
     Output,
     Pooling,
     TextNetwork,
     compute,
-    digest_of,
     features,
     load_text_encoder,
 )
@@ -83,7 +82,7 @@ class FrozenText:
         states = self.output != "features"
         shape = (self.tokens, self.width) if states else (self.width,)
         out = np.zeros((len(texts), *shape), np.float16)
-        digests = [digest_of(text) if text else "" for text in texts]
+        digests = [text_digest(text) if text else "" for text in texts]
         store = existing(Path(self.cache), self.key)
         known = store.rows(digests) if store is not None else {}
         todo = {d: text for d, text in zip(digests, texts, strict=True) if text and d not in known}

@@ -29,7 +29,7 @@ from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
 from affectory.core.progress import Steps, say
 from affectory.encoders import hub
-from affectory.encoders.feature_cache import FeatureCache, Features
+from affectory.encoders.feature_cache import FeatureCache, Features, text_digest
 from affectory.encoders.image.network import RANDOM, seeded, state_digest
 from affectory.encoders.image.pixels import cores
 
@@ -254,11 +254,6 @@ def _json(source: str, path: str, local: bool) -> Any:
     return json.loads(Path(place).read_text()) if place is not None and Path(place).is_file() else None
 
 
-def digest_of(text: str) -> str:
-    """Return what a text is known by in the cache: the sha256 of its UTF-8."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
 def features(
     texts: Sequence[str],
     network: TextNetwork,
@@ -273,7 +268,7 @@ def features(
     """
     if not texts:
         return np.empty((0, network.dim), np.float16)
-    digests = [digest_of(text) for text in texts]
+    digests = [text_digest(text) for text in texts]
     store = FeatureCache(cache, network)
     packed = store.packed(digests)
     if packed is not None:
