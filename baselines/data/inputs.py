@@ -19,8 +19,11 @@ from torch import Tensor
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.features import extract
+from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.subwords import Subwords
 from affectory.encoders.text.subwords import words as fasttext_words
+from affectory.encoders.text.tfidf import Tfidf
+from affectory.encoders.text.tokens import Tokens
 from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
 from affectory.encoders.text.words import Vocabulary, tokenise, vocabulary
 from baselines.data.batch import Batch
@@ -212,6 +215,11 @@ _ENCODERS: dict[str, Any] = {
     "image": lambda state: Images(**state),
     "words": Vocabulary.from_state,
     "ngrams": Subwords.from_state,
+    "tfidf": Tfidf.from_state,
+    "tokens": Tokens.from_state,
+    "sentence": FrozenText.from_state,
+    "pair_image": lambda state: Images(**state),
+    "pair_text": FrozenText.from_state,
 }
 
 
