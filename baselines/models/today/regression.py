@@ -135,8 +135,9 @@ def _regression(features: Any, target: Any, penalty: float, iterations: int) -> 
     """Return weights, float64[rows, D], bias, float64[rows], and whether L-BFGS converged."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):  # other processes train on the other cores
         warnings.simplefilter("ignore", ConvergenceWarning)  # a note of the row says so
         done = LogisticRegression(C=penalty, max_iter=iterations).fit(features, target)
     return done.coef_, done.intercept_, bool((done.n_iter_ < iterations).all())

@@ -64,7 +64,8 @@ class TextTransformer(Model):
         """Return the logits; only posts with a text are run through the encoder."""
         tokens = batch.inputs["tokens"]
         logits = self.prior.repeat(len(tokens), 1)
-        for rows in batch.present[:, TEXT].nonzero().flatten().split(ROWS):
+        told = batch.present[:, TEXT].nonzero().flatten()
+        for rows in told.split(ROWS) if len(told) else ():
             logits[rows] = self.run(tokens[rows])
         return {"y": logits}
 
@@ -130,8 +131,8 @@ def _fitted(
     torch.manual_seed(seed)  # of the classification head
     encoder, network = _load(settings, len(task.names))
     note = (
-        f"fine-tuned from {_shown(settings)}, digest {state_digest(network.base_model)[:16]}; checkpoints hold "
-        "the network in half precision"
+        f"fine-tuned from {_shown(settings)}, digest {state_digest(network.base_model)[:16]}; checkpoints "
+        "hold the network in half precision"
     )
     model = TextTransformer(task, network, encoder.pad)
     model.prior.copy_(_prior(task, target["train"]))

@@ -19,7 +19,7 @@ from baselines.data.batch import IMAGE, Batch
 from baselines.data.inputs import Data
 from baselines.data.task import Task
 from baselines.models.base import Fitted, Model, Spec
-from baselines.models.settings import ModelSettings
+from baselines.models.settings import ModelSettings, setting
 from baselines.models.today.regression import readable
 
 #: The prompts of a class or label, and those of nothing in particular.
@@ -32,7 +32,11 @@ SCALE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class ZeroShotSettings(ModelSettings):
-    """None: nothing is trained."""
+    """Nothing is trained."""
+
+    scale: float | None = setting(
+        None, "what cosines are multiplied by; none: the pair's own logit scale, or 100", above=0
+    )
 
 
 class ZeroShot(Model):
@@ -83,7 +87,7 @@ def fit(data: Data, settings: ZeroShotSettings, seeds: Sequence[int], device: to
     found = nn.functional.normalize(torch.from_numpy(text.encode([*prompts, *NEUTRAL])).float(), dim=-1)
     means = nn.functional.normalize(found.unflatten(0, (-1, len(PROMPTS))).mean(1), dim=-1)
     model = ZeroShot(data.task, image.width).eval()
-    scale, whose = logit_scale(text)
+    scale, whose = (settings.scale, "as set") if settings.scale else logit_scale(text)
     model.load_state_dict(
         {"classes": means[:-1], "neutral": means[-1], "scale": torch.tensor(scale, dtype=torch.float32)}
     )
