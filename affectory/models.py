@@ -58,7 +58,7 @@ def _models(families: list[str]) -> Iterator[str]:
         yield family
         for name, one in registry.MODELS.items():
             if one.family == family:
-                yield f"  {name:<14}{one.title}"
+                yield f"  {name:<18}{one.title}"
 
 
 def _settings(name: str) -> Iterator[str]:

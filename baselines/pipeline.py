@@ -39,7 +39,7 @@ from baselines.training.finetune_steps import FinetuneSettings, in_main_process
 from baselines.training.progress import Progress
 from baselines.training.tune import Search
 
-TOOLS = ("affectory", "datasets", "numpy", "torch", "torchvision", "transformers")
+TOOLS = ("affectory", "datasets", "numpy", "scikit-learn", "torch", "torchvision", "transformers")
 
 
 def run(options: Options, command: str) -> int:

@@ -1,6 +1,6 @@
 """A reference for late fusion: two logistic regressions on a release, and the product of their probabilities.
 
-    uv run --group bench python -m benchmarks.references met-meme --weights W.safetensors --side 225
+    uv run python -m benchmarks.references met-meme --weights W.safetensors --side 225
 
 The regression for images reads the same frozen features as our image-based model, the one for texts the
 TF-IDF of words, word bigrams and 2 to 5 characters. Their settings were chosen for MET-Meme's test posts, so

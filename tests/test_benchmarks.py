@@ -1,6 +1,5 @@
 """Every benchmark runs, shortened; what it measures here means nothing."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -68,8 +67,6 @@ def place(tmp_path_factory):
 
 def lacking(benchmark):
     """Return why a benchmark can't run here."""
-    if benchmark == "references" and importlib.util.find_spec("sklearn") is None:
-        return "scikit-learn isn't installed: uv run --group bench pytest"
     if benchmark == "text_model":
         fasttext = pytest.importorskip("fasttext", reason="fasttext-wheel isn't installed")
         if not hasattr(fasttext, "train_supervised"):

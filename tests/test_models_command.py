@@ -13,12 +13,20 @@ def test_without_a_name_every_family_and_model_is_listed(capsys):
     assert cli.main(["models"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "duong2017",
-        "  image         Image-based",
-        "  text          Text-based",
-        "  late          Late fusion",
-        "  early         Early fusion",
-        "  joint         Joint fusion",
-        "  common        Common space fusion",
+        "  image             Image-based",
+        "  text              Text-based",
+        "  late              Late fusion",
+        "  early             Early fusion",
+        "  joint             Joint fusion",
+        "  common            Common space fusion",
+        "today",
+        "  tfidf             TF-IDF, logistic regression",
+        "  sentence          Sentence encoder, logistic regression",
+        "  clip_image        Image-text pair, images, logistic regression",
+        "  clip_text         Image-text pair, texts, logistic regression",
+        "  clip              Image-text pair, both, logistic regression",
+        "  clip_zero_shot    Image-text pair, zero-shot",
+        "  text_transformer  Fine-tuned text encoder",
         "",
         "affectory models NAME lists a model's settings; affectory run DATASET --models NAME trains it",
     ]
@@ -55,7 +63,7 @@ def test_a_row_that_is_made_of_two_others_names_them(capsys):
     ("name", "told"),
     [
         ("joimt", "error: there is no model 'joimt'; did you mean joint?"),
-        ("x", "error: there is no model 'x'; it is one of image, text, late, early, joint, common"),
+        ("x", f"error: there is no model 'x'; it is one of {', '.join(registry.MODELS)}"),
     ],
 )
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys, name, told):

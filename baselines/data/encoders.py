@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.subwords import Subwords
+from affectory.encoders.text.tfidf import Tfidf
+from affectory.encoders.text.tokens import Tokens
 from affectory.encoders.text.vectors import Vectors, VectorSource
 from affectory.encoders.text.words import Vocabulary, vocabulary
 from baselines.data.release import SPLITS, Part
@@ -117,6 +119,9 @@ INPUTS: dict[str, Input] = {
     "words": Input(Vocabulary.from_state, _words),
     # Ids of words and n-grams, as fastText has them.
     "ngrams": Input(Subwords.from_state, None),
+    # Ids and values of the n-grams of a text, and ids of its tokens.
+    "tfidf": Input(Tfidf.from_state, None),
+    "tokens": Input(Tokens.from_state, None),
     # Features of the text network of --text-encoder.
     "sentence": Input(FrozenText.from_state, lambda given: given.texts["sentence"]),
     # Features of both networks of --pair.

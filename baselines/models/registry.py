@@ -27,10 +27,11 @@ class Entry(NamedTuple):
     path: str
 
 
-#: The families, each with the key of its paper in `results/papers/`.
-FAMILIES = {"duong2017": "duong2017"}
+#: The families, each with the key of its paper in `results/papers/`; "" for rows that no paper has.
+FAMILIES = {"duong2017": "duong2017", "today": ""}
 
 _DUONG = "baselines.models.duong2017"
+_TODAY = "baselines.models.today"
 
 #: The models in the order of their papers' tables.
 MODELS: dict[str, Entry] = {
@@ -40,6 +41,13 @@ MODELS: dict[str, Entry] = {
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
+    "tfidf": Entry("today", "TF-IDF, logistic regression", f"{_TODAY}.tfidf:SPEC"),
+    "sentence": Entry("today", "Sentence encoder, logistic regression", f"{_TODAY}.sentence:SPEC"),
+    "clip_image": Entry("today", "Image-text pair, images, logistic regression", f"{_TODAY}.clip:IMAGE"),
+    "clip_text": Entry("today", "Image-text pair, texts, logistic regression", f"{_TODAY}.clip:TEXT"),
+    "clip": Entry("today", "Image-text pair, both, logistic regression", f"{_TODAY}.clip:BOTH"),
+    "clip_zero_shot": Entry("today", "Image-text pair, zero-shot", f"{_TODAY}.zero_shot:SPEC"),
+    "text_transformer": Entry("today", "Fine-tuned text encoder", f"{_TODAY}.transformer:SPEC"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.
