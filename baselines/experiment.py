@@ -199,7 +199,7 @@ def _settings(model: str, folds: Sequence[Fold], finetuning: Finetuning | None) 
 def _vectors(one: Checkpoint, data: Data) -> str | None:
     """Return the word vectors of a row: "glove.twitter.25d.12k.txt, 25-d", "random, 100-d"."""
     for name, state in one.encoders.items():
-        if name in ("words", "ngrams"):
+        if name in ("words", "cased_words", "ngrams"):
             start = data.vectors.name if data.vectors else "random"
             return f"{start}, {state['width']}-d"
     return next((found for part in one.parts if (found := _vectors(part, data))), None)

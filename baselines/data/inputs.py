@@ -22,7 +22,7 @@ from affectory.encoders.image.features import extract
 from affectory.encoders.text.subwords import Subwords
 from affectory.encoders.text.subwords import words as fasttext_words
 from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
-from affectory.encoders.text.words import Vocabulary, tokenise, vocabulary
+from affectory.encoders.text.words import Vocabulary, cased_forms, tokenise, vocabulary
 from baselines.data.batch import Batch
 from baselines.data.images import image_refs
 from baselines.data.release import SPLITS, Part, Release
@@ -172,7 +172,11 @@ class Data:
             "train": tuple(self.train),
             "validation": tuple(self.validation),
             "encoders": {name: encoder.state() for name, encoder in self.encoders.items()},
-            "start": torch.from_numpy(self.encoders["words"].start) if "words" in self.encoders else None,
+            "start": {
+                name: torch.from_numpy(encoder.start)
+                for name, encoder in self.encoders.items()
+                if isinstance(encoder, Vocabulary)
+            },
             "texts": {split: list(texts) for split, texts in self.texts.items()},
             "vectors": None
             if given is None
@@ -190,8 +194,8 @@ class Data:
     def unpacked(cls, found: Mapping[str, Any]) -> Data:
         """Return what `packed` holds."""
         encoders = load_encoders(found["encoders"])
-        if found["start"] is not None:
-            encoders["words"] = replace(encoders["words"], start=found["start"].numpy())
+        for name, start in found["start"].items():
+            encoders[name] = replace(encoders[name], start=start.numpy())
         vectors = None
         if given := found["vectors"]:
             rows = dict(zip(given["words"], given["rows"].numpy(), strict=True))
@@ -211,6 +215,7 @@ class Data:
 _ENCODERS: dict[str, Any] = {
     "image": lambda state: Images(**state),
     "words": Vocabulary.from_state,
+    "cased_words": Vocabulary.from_state,
     "ngrams": Subwords.from_state,
 }
 
@@ -241,10 +246,12 @@ def prepare(
     if "image" in inputs:
         assert images is not None
         encoders["image"] = images
+    others = [*texts["validation"], *texts["test"]]
     if "words" in inputs:
-        encoders["words"] = vocabulary(
-            texts["train"], [*texts["validation"], *texts["test"]], found, width=width
-        )
+        encoders["words"] = vocabulary(texts["train"], others, found, width=width)
+    if "cased_words" in inputs:
+        known = vectors and vectors.subset(cased_forms([*texts["train"], *others]), lower=False)
+        encoders["cased_words"] = vocabulary(texts["train"], others, known, width=width, cased=True)
     batches = {split: batch(release.parts[split], encoders) for split in ("train", "validation")}
     kept = {split: texts[split].tolist() for split in batches}
     return Data(release.task, batches["train"], batches["validation"], encoders, kept, found)

@@ -28,9 +28,10 @@ class Entry(NamedTuple):
 
 
 #: The families, each with the key of its paper in `results/papers/`.
-FAMILIES = {"duong2017": "duong2017"}
+FAMILIES = {"duong2017": "duong2017", "multitask": "pagefortin2019"}
 
 _DUONG = "baselines.models.duong2017"
+_PAGEFORTIN = "baselines.models.pagefortin2019"
 
 #: The models in the order of their papers' tables.
 MODELS: dict[str, Entry] = {
@@ -40,6 +41,11 @@ MODELS: dict[str, Entry] = {
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
+    "si": Entry("multitask", "SI, image alone", f"{_PAGEFORTIN}.si:SPEC"),
+    "st": Entry("multitask", "ST, text alone", f"{_PAGEFORTIN}.st:SPEC"),
+    "l_fus": Entry("multitask", "L-Fus, late fusion", f"{_PAGEFORTIN}.l_fus:SPEC"),
+    "sm": Entry("multitask", "SM, single-task multimodal", f"{_PAGEFORTIN}.sm:SPEC"),
+    "cv_ct_cm": Entry("multitask", "Multitask", f"{_PAGEFORTIN}.cv_ct_cm:SPEC"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.

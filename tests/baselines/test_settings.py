@@ -171,7 +171,7 @@ def test_settings_that_belong_together_are_read_together():
         ("duong.lr=1", "there is no model 'duong'; did you mean duong2017?"),
         (
             "xyz.lr=1",
-            "there is no model 'xyz'; it is one of image, text, late, early, joint, common",
+            f"there is no model 'xyz'; it is one of {', '.join(registry.MODELS)}",
         ),
         (
             "joint.wordrate=1",
@@ -195,6 +195,7 @@ def test_unknown_models_keys_and_values_are_refused_in_one_line(change, said):
 def test_models_are_selected_once_by_name_or_family():
     every = ("image", "text", "late", "early", "joint", "common")
     assert registry.selected(["duong2017"]) == every
+    assert registry.selected(["multitask"]) == ("si", "st", "l_fus", "sm", "cv_ct_cm")
     assert registry.selected(["joint", "duong2017", "joint"]) == (
         "joint",
         "image",

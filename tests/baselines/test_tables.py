@@ -158,7 +158,7 @@ def test_a_figure_that_equals_the_trivial_prediction_is_told():
 def test_recalls_that_a_paper_tells_stand_beside_ours():
     names = ("fear", "anger")
     row = run_fixture.row(
-        "multitask", "Multitask", 0.9, image=0.7, text=0.8, family="pagefortin2019", differs=()
+        "cv_ct_cm", "Multitask", 0.9, image=0.7, text=0.8, family="pagefortin2019", differs=()
     )
     run = run_fixture.results(rows=(row,), pairs=(), dataset=dataset("flickr-emotion-multitask"))
     text = markdown(run)
