@@ -16,8 +16,8 @@ from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.subwords import Subwords
 from affectory.encoders.text.tfidf import Tfidf
 from affectory.encoders.text.tokens import Tokens
-from affectory.encoders.text.vectors import Vectors, VectorSource
-from affectory.encoders.text.words import Vocabulary, vocabulary
+from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
+from affectory.encoders.text.words import Vocabulary, cased_forms, vocabulary
 from baselines.data.release import SPLITS, Part
 
 
@@ -88,13 +88,14 @@ class Images:
 class Given:
     """What the encoders of a release are made from.
 
-    `train`: the training texts; `others`: those of validation and test. `vectors`: the pretrained vectors of
-    their words, where a file was given; `width`: that of random ones. `images`, `texts`: frozen features by
-    input.
+    `train`: the training texts; `others`: those of validation and test. `file`: pretrained vectors, where
+    given; `vectors`: those of the texts' words; `width`: that of random ones. `images`, `texts`: frozen
+    features by input.
     """
 
     train: Sequence[str]
     others: Sequence[str]
+    file: WordVectors | None
     vectors: Vectors | None
     width: int
     images: Mapping[str, Images]
@@ -112,11 +113,19 @@ def _words(given: Given) -> Vocabulary:
     return vocabulary(given.train, given.others, given.vectors, width=given.width)
 
 
+def _cased_words(given: Given) -> Vocabulary:
+    texts = [*given.train, *given.others]
+    known = given.file.subset(cased_forms(texts), lower=False) if given.file is not None else None
+    return vocabulary(given.train, given.others, known, width=given.width, cased=True)
+
+
 INPUTS: dict[str, Input] = {
     # Features of the image network of --backbone.
     "image": Input(lambda state: Images(**state), lambda given: given.images["image"]),
     # Ids of lower-case words.
     "words": Input(Vocabulary.from_state, _words),
+    # Ids of words as they are written, where the vectors have them so; else lower-case.
+    "cased_words": Input(Vocabulary.from_state, _cased_words),
     # Ids of words and n-grams, as fastText has them.
     "ngrams": Input(Subwords.from_state, None),
     # Ids and values of the n-grams of a text, and ids of its tokens.

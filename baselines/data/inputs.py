@@ -175,7 +175,7 @@ def prepare(
         every = [text for split in SPLITS for text in texts[split]]
         found = vectors.subset(w for text in every for w in (*tokenise(text), *fasttext_words(text)))
     others = [*texts["validation"], *texts["test"]]
-    given = Given(texts["train"].tolist(), others, found, width, images, frozen_texts or {})
+    given = Given(texts["train"].tolist(), others, vectors, found, width, images, frozen_texts or {})
     wanted = set(inputs)
     encoders = {name: one.make(given) for name, one in INPUTS.items() if name in wanted and one.make}
     batches = {split: batch(release.parts[split], encoders) for split in ("train", "validation")}

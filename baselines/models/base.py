@@ -101,13 +101,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """SGD, Adam or AdamW as PyTorch defines them. A parameter belongs to the first group that matches."""
+    """SGD, Adam or AdamW as PyTorch defines them. A parameter belongs to the first group that matches.
+
+    `lazy`, of Adam: a row of an embedding, and its moments, change only in the steps that read it
+    (`torch.optim.SparseAdam`). Adam itself moves every row in every step, by its momentum.
+    """
 
     kind: Literal["sgd", "adam", "adamw"]
     lr: float
     momentum: float = 0.0  # of SGD
     weight_decay: float = 0.0
     groups: tuple[Group, ...] = ()
+    lazy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ class Entry(NamedTuple):
 
 
 #: The families, each with the key of its paper in `results/papers/`; "" for rows that no paper has.
-FAMILIES = {"duong2017": "duong2017", "today": ""}
+FAMILIES = {"duong2017": "duong2017", "multitask": "pagefortin2019", "today": ""}
 
 _DUONG = "baselines.models.duong2017"
+_PAGEFORTIN = "baselines.models.pagefortin2019"
 _TODAY = "baselines.models.today"
 
 #: The models in the order of their papers' tables.
@@ -41,6 +42,11 @@ MODELS: dict[str, Entry] = {
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
+    "si": Entry("multitask", "SI, image alone", f"{_PAGEFORTIN}.si:SPEC"),
+    "st": Entry("multitask", "ST, text alone", f"{_PAGEFORTIN}.st:SPEC"),
+    "l_fus": Entry("multitask", "L-Fus, late fusion", f"{_PAGEFORTIN}.l_fus:SPEC"),
+    "sm": Entry("multitask", "SM, single-task multimodal", f"{_PAGEFORTIN}.sm:SPEC"),
+    "cv_ct_cm": Entry("multitask", "Multitask", f"{_PAGEFORTIN}.cv_ct_cm:SPEC"),
     "tfidf": Entry("today", "TF-IDF, logistic regression", f"{_TODAY}.tfidf:SPEC"),
     "sentence": Entry("today", "Sentence encoder, logistic regression", f"{_TODAY}.sentence:SPEC"),
     "clip_image": Entry("today", "Image-text pair, images, logistic regression", f"{_TODAY}.clip:IMAGE"),

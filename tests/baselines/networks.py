@@ -11,6 +11,7 @@ from baselines.data.task import SingleLabel
 from baselines.models import registry
 from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings
 from baselines.models.duong2017.text import TextSettings
+from baselines.models.pagefortin2019 import settings as multitask
 from baselines.training.checkpoint import Checkpoint
 
 CLASSES = ("joy", "fear", "anger")
@@ -24,6 +25,10 @@ SETTINGS = {
     "early": FusionSettings(hidden=3),
     "joint": JointSettings(hidden=3, fusion="mean"),
     "common": CommonSettings(hidden=3, fusion="mean"),
+    "si": multitask.ImageSettings(hidden=6),
+    "st": multitask.TextSettings(hidden=6, filters=4),
+    "sm": multitask.MultimodalSettings(hidden=6, filters=4),
+    "cv_ct_cm": multitask.MultitaskSettings(hidden=6, filters=4),
 }
 
 
@@ -40,6 +45,7 @@ def checkpoint(model, features=5, source=None, seed=0, task=TASK):
     every = {
         "image": Images(features),
         "words": Vocabulary(WORDS, start, "random, 4-d", None),
+        "cased_words": Vocabulary(WORDS, start, "random, 4-d", None, cased=True),
         "ngrams": Subwords(NGRAMS.ngrams, Subwords.fit(["happy day", "dark night"], NGRAMS.ngrams).learnt, 4),
     }
     encoders = {name: every[name] for name in spec.inputs}
@@ -47,8 +53,11 @@ def checkpoint(model, features=5, source=None, seed=0, task=TASK):
     if model == "text":
         state = {name: torch.randn_like(value) for name, value in state.items()}
         state["rows"][:2] = 0
-    else:
-        state["scale.mean"], state["scale.scale"] = torch.rand(features), torch.rand(features) + 0.5
+    if registry.entry(model).family == "multitask":  # several layers of first values say hardly anything
+        state = {name: 3 * value for name, value in state.items()}
+    for name in [name for name in state if name.endswith("scale.mean")]:
+        state[name] = torch.rand(features)
+        state[name.replace("mean", "scale")] = torch.rand(features) + 0.5
     states = {name: encoder.state() for name, encoder in encoders.items()}
     own = source if "image" in spec.reads else None
     return Checkpoint(model, task, settings, seed, state, states, "f" * 64, 7, 0.5, -1.25, 2.0, None, "", own)

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from baselines.data.batch import Batch
 from baselines.models import registry
-from baselines.models.duong2017.layers import Standardise, TextEncoder, pool
+from baselines.models.duong2017.layers import TextEncoder, pool
 from baselines.models.duong2017.settings import CommonSettings, FusionSettings, ImageSettings, JointSettings
 from baselines.models.kernels import argmax, dropout_mask
+from baselines.models.layers import Standardise
 from baselines.results import published
 from tests.baselines import reference
 

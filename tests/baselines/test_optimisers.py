@@ -48,7 +48,7 @@ def test_steps_of_adam_are_those_of_the_library(decoupled, decay):
     ours, theirs = parameters()
     mine = Adam(ours, lr=0.03, weight_decay=decay, decoupled=decoupled)
     kind = torch.optim.AdamW if decoupled else torch.optim.Adam
-    library = kind(theirs, lr=0.03, weight_decay=decay)
+    library = kind(theirs, lr=0.03, weight_decay=decay, fused=True)
     check_steps(ours, theirs, mine, library)
 
 
@@ -75,6 +75,34 @@ def test_a_sparse_gradient_moves_the_numbers_it_names_without_decay():
         table.gather(0, torch.tensor([[1, 2], [1, 1]]), sparse_grad=True).sum().backward()
         optimiser.step()
     assert table.tolist() == [[0, 0], [-2, -1], [0, -1]]
+
+
+def test_lazy_steps_of_adam_are_those_of_the_library_and_leave_the_other_rows_alone():
+    torch.manual_seed(0)
+    tables = [nn.Embedding(6, 3, sparse=True) for _ in range(2)]
+    tables[1].load_state_dict(tables[0].state_dict())
+    before = tables[0].weight.detach().clone()
+    mine, library = (
+        Adam(tables[0].parameters(), lr=0.03),
+        torch.optim.SparseAdam(tables[1].parameters(), lr=0.03),
+    )
+    for rows in ([1, 2, 2], [2], [4, 1], [2, 2]):
+        for table in tables:
+            table(torch.tensor(rows)).sin().sum().backward()
+        mine.step()
+        library.step()
+        library.zero_grad()
+    torch.testing.assert_close(tables[0].weight, tables[1].weight, rtol=0, atol=1e-7)
+    assert torch.equal(tables[0].weight[[0, 3, 5]], before[[0, 3, 5]])
+    assert (tables[0].weight[[1, 2, 4]] != before[[1, 2, 4]]).all()
+
+
+def test_lazy_adam_moves_single_numbers_too():
+    table = torch.zeros(3, 2, requires_grad=True)
+    mine = Adam([table], lr=0.5)
+    table.gather(0, torch.tensor([[1, 2]]), sparse_grad=True).sum().backward()
+    mine.step()
+    torch.testing.assert_close(table.detach(), torch.tensor([[0, 0], [-0.5, 0], [0, -0.5]]))
 
 
 NAMES = ("first.weight", "first.bias", "words.weight")
@@ -170,10 +198,13 @@ def test_a_parameter_belongs_to_the_first_group_that_matches():
         (Optimiser("sgd", 0.1, weight_decay=0.1), False),
         (Optimiser("sgd", 0.1, groups=(Group("words", 0.2, 0.1),)), False),
         (Optimiser("adam", 0.1), False),
+        (Optimiser("adam", 0.1, lazy=True), True),
+        (Optimiser("adam", 0.1, weight_decay=0.1, lazy=True), False),
+        (Optimiser("adam", 0.1, weight_decay=0.1, groups=(Group("words", 0.2),), lazy=True), True),
         (Optimiser("adamw", 0.1), False),
     ],
 )
-def test_gradients_of_embeddings_are_sparse_only_where_sgd_has_neither_momentum_nor_decay(wanted, sparse):
+def test_gradients_of_embeddings_are_sparse_without_decay_in_plain_sgd_and_lazy_adam(wanted, sparse):
     lookup = nn.Embedding(3, 2)
     optimiser_of(wanted, start() | {"words.weight": lookup.weight}, {"words.weight": lookup})
     assert lookup.sparse == sparse

@@ -195,6 +195,7 @@ def test_unknown_models_keys_and_values_are_refused_in_one_line(change, said):
 def test_models_are_selected_once_by_name_or_family():
     every = ("image", "text", "late", "early", "joint", "common")
     assert registry.selected(["duong2017"]) == every
+    assert registry.selected(["multitask"]) == ("si", "st", "l_fus", "sm", "cv_ct_cm")
     assert registry.selected(["joint", "duong2017", "joint"]) == (
         "joint",
         "image",

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from affectory.encoders.text.vectors import Vectors, open_vectors
 from affectory.encoders.text.words import (
+    MAX_CASED,
     MAX_TOKENS,
     PADDING,
     UNKNOWN,
     Vocabulary,
+    cased_forms,
     padded,
     tokenise,
     vocabulary,
@@ -103,6 +105,81 @@ def test_texts_are_encoded_by_the_vocabulary_and_padded():
 def test_a_vocabulary_is_the_same_each_time():
     one, other = (vocabulary(["a a b b"], [], None, width=4) for _ in range(2))
     assert (one.start == other.start).all()
+
+
+# Cased look-up.
+
+
+def google_news(tmp_path, words):
+    """A file in word2vec's binary format, cased as GoogleNews is, each row its number."""
+    rows = b"".join(
+        word.encode() + b" " + np.array([number, -number], "<f4").tobytes() + b"\n"
+        for number, word in enumerate(words, 1)
+    )
+    (tmp_path / "g.bin").write_bytes(f"{len(words)} 2\n".encode() + rows)
+    return open_vectors(tmp_path / "g.bin", tmp_path / "cache")
+
+
+def cased(tmp_path, words, train, others=()):
+    found = google_news(tmp_path, words).subset(cased_forms([*train, *others]), lower=False)
+    return vocabulary(train, others, found, cased=True)
+
+
+def test_a_word_has_the_row_of_its_form_as_written_else_of_its_lower_case_form(tmp_path):
+    train = ["Paris in May may", "paris IN Rome rome", "PARIS Rome"]
+    found = cased(tmp_path, ["Paris", "in", "May", "may", "Berlin"], train, ["Berlin berlin"])
+    assert found.words == ("May", "Paris", "in", "may", "paris", "rome", "Berlin")
+    rows = dict(zip(found.words, found.start[2:].tolist(), strict=True))
+    assert [rows[word] for word in ("Paris", "in", "May", "may", "Berlin")] == [
+        [1, -1],
+        [2, -2],
+        [3, -3],
+        [4, -4],
+        [5, -5],
+    ]
+    # "PARIS" and "paris" have no vector: both are the word "paris". "berlin" occurs once, elsewhere.
+    ids = {word: number for number, word in enumerate(found.words, 2)}
+    ids["?"] = UNKNOWN
+    for text, forms in (
+        ("Paris paris PARIS", "Paris paris paris"),
+        ("In MAY May may", "in may May may"),
+        ("Berlin berlin Rome Oslo", "Berlin ? rome ?"),
+    ):
+        assert found.encode([text])[0].tolist() == [ids[form] for form in forms.split()]
+    assert found.out_of_vocabulary == pytest.approx(5 / 10)
+
+
+def test_a_checkpoint_keeps_cased_look_up_and_takes_in_later_words_as_written(tmp_path):
+    found = cased(tmp_path, ["Paris", "day", "Day", "Rome", "rome"], ["a day in Paris", "a day"])
+    kept = Vocabulary.from_state(found.state())
+    assert kept.cased
+    assert kept.words == ("Paris", "a", "day")
+    assert kept.encode(["A Day in Paris"]).tolist() == [[3, 4, UNKNOWN, 2]]
+    assert kept.unknown("A Day in Rome, Rome") == ["A", "Day", "in", "Rome", "rome", ","]
+    source = open_vectors(tmp_path / "g.bin", tmp_path / "cache")
+    later = source.subset(kept.unknown("A Day in Rome"))
+    more = kept.extended(later)
+    assert more.words == ("Paris", "a", "day", "Day", "Rome", "rome")
+    assert more.encode(["A Day in Rome"]).tolist() == [[3, 5, UNKNOWN, 6]]
+    assert more.start[5:].tolist() == [[3, -3], [4, -4], [5, -5]]
+
+
+@pytest.mark.slow
+@given(st.lists(st.text("aAbBcC dD,.!'1", max_size=30), max_size=6), st.sets(st.sampled_from("abcd,1")))
+def test_with_lower_case_vectors_cased_look_up_changes_nothing(texts, words):
+    rows = {word: np.array([number, 0.5], np.float32) for number, word in enumerate(sorted(words))}
+    for vectors in (None, Vectors("g", 2, rows, 0.5)):
+        one, other = (vocabulary(texts, ["b D"], vectors, width=2, cased=on) for on in (False, True))
+        assert one.words == other.words
+        assert (one.start == other.start).all()
+        assert one.out_of_vocabulary == other.out_of_vocabulary
+        assert (one.encode(texts) == other.encode(texts)).all()
+
+
+def test_a_text_of_150_words_is_read_whole_with_cased_look_up():
+    text = "Word, " * 120
+    assert len(tokenise(text, cased=True)) == 240
+    assert len(tokenise("a " * 1000, cased=True)) == MAX_CASED
 
 
 def test_rows_of_ids_are_padded_to_the_longest():

@@ -11,8 +11,9 @@ from torch import Tensor
 from baselines.data.batch import IMAGE, TEXT, Batch
 from baselines.data.task import Task
 from baselines.models.base import Model, Spec
-from baselines.models.duong2017.layers import LowRank, Standardise, TextEncoder
+from baselines.models.duong2017.layers import LowRank, TextEncoder
 from baselines.models.duong2017.settings import WORD_GRID, FusionSettings, stages
+from baselines.models.layers import Standardise
 
 
 class EarlyFusion(Model):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from baselines.data.batch import IMAGE, Batch
 from baselines.data.task import Task
 from baselines.models.base import Model, Spec
-from baselines.models.duong2017.layers import Standardise
 from baselines.models.duong2017.settings import GRID, ImageSettings, stages
+from baselines.models.layers import Standardise
 
 
 class ImageBased(Model):

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from baselines.data.batch import Batch
 from baselines.data.task import Task
 from baselines.models.base import Model, Spec
-from baselines.models.duong2017.layers import LowRank, Standardise, TextEncoder, pool
+from baselines.models.duong2017.layers import LowRank, TextEncoder, pool
 from baselines.models.duong2017.settings import WORD_GRID, JointSettings, stages
+from baselines.models.layers import Standardise
 
 
 class JointFusion(Model):

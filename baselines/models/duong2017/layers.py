@@ -1,4 +1,4 @@
-"""What the fusion models have in common: the features' scale, the text's encoder, the low-rank classifier."""
+"""What the fusion models have in common: the text's encoder, and the low-rank classifier."""
 
 from __future__ import annotations
 
@@ -7,46 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.data.batch import IMAGE, PADDING, TEXT, Batch
+from baselines.data.batch import PADDING, TEXT, Batch
 from baselines.models.kernels import max_of_words, max_of_words_plain
 
 Pooling = Literal["max", "mean"]
 
 #: Training texts that the centre is measured on.
 MEASURED = 4096
-
-#: The expected norm of an image's features as the models see them: about that of a pooled text.
-NORM = 4.0
-
-
-class Standardise(nn.Module):
-    """Features with mean 0, equal variances and norm 4 over the training posts: float[B, D] -> float[B, D].
-
-    Features may be float16; the result is float32. With `on=False` they are returned as they come.
-
-    Not in the paper. A linear layer after it can express the same function, but image and text then learn at
-    similar speeds, whatever the network and its width: raw features have norms of 30 and more.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, width: int, on: bool = True) -> None:
-        super().__init__()
-        self.on = on
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
-
-    def measure(self, posts: Batch) -> None:
-        """Take mean and scale from the training posts with an image."""
-        features = posts.inputs["image"][posts.present[:, IMAGE]].to(self.mean.dtype)
-        if self.on and len(features):
-            self.mean.copy_(features.mean(0))
-            self.scale.copy_(NORM / features.shape[1] ** 0.5 / (features.std(0, correction=0) + 1e-6))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the scaled features."""
-        return (features - self.mean) * self.scale
 
 
 class TextEncoder(nn.Module):
