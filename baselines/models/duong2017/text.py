@@ -123,11 +123,17 @@ def fit(data: Data, settings: TextSettings, seeds: Sequence[int], device: torch.
 
 
 def grid(settings: TextSettings) -> list[dict[str, Any]]:
-    """Return the candidates of `--tune`: n-grams (wordNgrams, minn, maxn), and rates with epochs."""
+    """Return the candidates of `--tune`: the two best schedules of each kind of n-grams (docs/settings.md)."""
+    schedules = {
+        (1, 0, 0): ((0.5, 5), (0.1, 20)),
+        (2, 0, 0): ((0.25, 10), (1.0, 5)),
+        (1, 3, 6): ((0.25, 20), (0.1, 50)),
+        (2, 2, 5): ((1.0, 10), (0.5, 20)),
+    }
     return [
         {"wordNgrams": n, "minn": low, "maxn": high, "lr": lr, "epoch": epoch}
-        for n, low, high in ((1, 3, 6), (2, 2, 5))
-        for lr, epoch in ((0.25, 10), (0.25, 20), (0.5, 10), (1.0, 5))
+        for (n, low, high), each in schedules.items()
+        for lr, epoch in each
     ]
 
 
