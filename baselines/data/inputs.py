@@ -250,7 +250,8 @@ def prepare(
     if "words" in inputs:
         encoders["words"] = vocabulary(texts["train"], others, found, width=width)
     if "cased_words" in inputs:
-        known = vectors and vectors.subset(cased_forms([*texts["train"], *others]), lower=False)
+        forms = cased_forms([*texts["train"], *others])
+        known = None if vectors is None else vectors.subset(forms, lower=False)
         encoders["cased_words"] = vocabulary(texts["train"], others, known, width=width, cased=True)
     batches = {split: batch(release.parts[split], encoders) for split in ("train", "validation")}
     kept = {split: texts[split].tolist() for split in batches}
