@@ -115,7 +115,9 @@ def _made(
         )
     images = Images(features.shape[1], {s: features[dealt[s]].astype(np.float16) for s in SPLITS})
     release = Release("made-up", "0.0.0", task, parts, rows=None)
-    return Drawn(release, images, inputs.prepare(release, ("image", "words"), {"image": images}))
+    return Drawn(
+        release, images, inputs.prepare(release, ("image", "words", "cased_words"), {"image": images})
+    )
 
 
 def train(made: Drawn, settings: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, list[Checkpoint]]:

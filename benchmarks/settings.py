@@ -2,12 +2,19 @@
 
     uv run python -m benchmarks.settings                       (about an hour on two cores)
     uv run python -m benchmarks.settings --models text
+    uv run python -m benchmarks.settings --models si st sm cv_ct_cm
 
 A setting's score is the mean log-likelihood of the validation posts, over corpora and seeds, as a difference
 from the best row; for fastText, which is overconfident, the accuracy. Learning rate and word rate are
+<<<<<<< HEAD
 searched together, then the mini-batch, then the patience, each from the best of the step before; the weight
 decay alone, from the defaults. Common space fusion has a third of the learning rate in the table, since its
 loss has the weight λ = 3. The candidates of `--tune` are values that are best on a corpus. The tables are in
+=======
+searched together, then the mini-batch, then the patience, each from the best of the step before. The
+multitask family is trained by Adam, and has other candidates than that of Duong et al. Common space fusion
+has a third of the learning rate in the table, since its loss has the weight λ = 3. The tables are in
+>>>>>>> multitask
 docs/settings.md.
 """
 
@@ -39,6 +46,10 @@ NGRAMS = ((1, 0, 0), (2, 0, 0), (1, 3, 6), (2, 2, 5))
 SCHEDULES = tuple(product((0.1, 0.25, 0.5, 1.0), (5, 10, 20, 50)))
 
 NEURAL = ("image", "early", "joint", "common")
+MULTITASK = ("si", "st", "sm", "cv_ct_cm")
+
+#: Candidates of the multitask family: Adam's steps are of one size, however small the gradient.
+ADAM_LRS, ADAM_WORD_RATES = (0.0003, 0.001, 0.003), (0.3, 1.0, 3.0)
 
 #: Scores of candidates, by model: [candidate, corpus].
 Scores = dict[str, np.ndarray]
@@ -108,11 +119,17 @@ def _changed(settings: Any, change: dict[str, Any], model: str) -> Any:
     return replace(settings, **own)
 
 
-def neural(corpora: Sequence[Drawn], models: Sequence[str], seeds: int) -> None:
-    """Choose the settings that the neural models share."""
+def neural(
+    corpora: Sequence[Drawn],
+    models: Sequence[str],
+    seeds: int,
+    lrs: Sequence[float] = LRS,
+    word_rates: Sequence[float] = WORD_RATES,
+) -> None:
+    """Choose the settings that the neural models of a family share."""
     kinds = {model: registry.spec(model).settings for model in models}
     base: dict[str, Any] = {model: kind() for model, kind in kinds.items() if kind is not None}
-    changes = [{"lr": lr, "word_rate": rate} for lr, rate in product(LRS, WORD_RATES)]
+    changes = [{"lr": lr, "word_rate": rate} for lr, rate in product(lrs, word_rates)]
     base = step("Learning rate and word rate", corpora, changes, base, seeds)
     base = step("Mini-batch", corpora, [{"batch": batch} for batch in BATCHES], base, seeds)
     step("Patience", corpora, [{"patience": patience} for patience in PATIENCES], base, seeds)
@@ -150,8 +167,12 @@ def text(corpora: Sequence[Drawn], seeds: int) -> None:
 
 
 def main(
+<<<<<<< HEAD
     models: tuple[str, ...] = (*NEURAL, "text"),
     steps: tuple[Literal["rates", "decay"], ...] = ("rates", "decay"),
+=======
+    models: tuple[str, ...] = (*NEURAL, "text", *MULTITASK),
+>>>>>>> multitask
     seeds: int = 1,
     corpora: int = 8,
     posts: int = 2000,
@@ -170,8 +191,13 @@ def main(
     wanted = [model for model in models if model in NEURAL]
     if wanted and "rates" in steps:
         neural(made, wanted, seeds)
+<<<<<<< HEAD
     if wanted and "decay" in steps:
         decay(made, wanted, seeds)
+=======
+    if wanted := [model for model in models if model in MULTITASK]:
+        neural(made, wanted, seeds, ADAM_LRS, ADAM_WORD_RATES)
+>>>>>>> multitask
     if "text" in models:
         text(made, seeds)
 

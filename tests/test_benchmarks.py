@@ -36,7 +36,7 @@ RUNS = {
         ["--only", "starve", "dead_host", "bomb", "redirect", "change", "lost_file", "gallery", "deletion"],
         "only its tombstone is left",
     ),
-    "kernels": (["--turns", "1", "--steps", "2"], "text branch"),
+    "kernels": (["--turns", "1", "--steps", "2"], "convolutions"),
     "language": (["--titles", "100", "--rounds", "1"], "156 foreign ones in 12 languages"),
     "local": (["--rows", "200"], "collect again"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
@@ -49,6 +49,10 @@ RUNS = {
     "statistics": (["--quick"], "False-positive rates in percent, 5 seeds"),
     "text_model": (["--name", "RELEASE", "--seeds", "1", "--epoch", "2", "--dim", "10"], "bigrams"),
     "train": (["--seeds", "1", "--turns", "1", "--posts", "160", "--width", "32"], "median"),
+    "train multitask": (
+        ["--family", "multitask", "--seeds", "1", "--turns", "1", "--posts", "80", "--width", "32"],
+        "median",
+    ),
 }
 
 

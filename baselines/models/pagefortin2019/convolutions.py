@@ -64,7 +64,7 @@ def convolved(
     order = sorted(range(len(weights)), key=lambda i: -len(weights[i]))
     counts = torch.stack([(n - len(weights[i]) + 1).clamp(min=1) for i in order], 1)
     bias = torch.cat([biases[i] for i in order])
-    pooled: Tensor = _Convolved.apply(words, sizes, counts, bias, *(weights[i] for i in order))  # type: ignore[no-untyped-call]
+    pooled: Tensor = _Convolved.apply(words, sizes, counts, bias, *(weights[i] for i in order))
     back = sorted(range(len(order)), key=lambda i: order[i])
     return pooled[:, back].flatten(1)
 

@@ -23,7 +23,7 @@ class CommonSettings(ModelSettings):
     """Of every model of the family."""
 
     optimiser: Literal["adam", "sgd"] = setting("adam", "the optimiser")
-    lr: float = setting(0.001, "learning rate", above=0)
+    lr: float = setting(0.0003, "learning rate", above=0)
     weight_decay: float = setting(0.0, "weight decay; word vectors have none", least=0)
     batch: int = setting(64, "posts per mini-batch", least=1)
     epochs: int = setting(50, "the most epochs", least=1)
@@ -104,5 +104,5 @@ def _stage(settings: CommonSettings, sampler: Sampler) -> Stage:
 
 
 #: The candidates of `--tune`.
-GRID = {"lr": (0.0003, 0.001, 0.003), "weight_decay": (0.0, 0.001)}
-WORD_GRID = {"lr": (0.0003, 0.001, 0.003), "word_rate": (0.3, 1.0, 3.0)}
+GRID = {"lr": (0.0001, 0.0003, 0.001), "weight_decay": (0.0, 0.001)}
+WORD_GRID = {"lr": (0.0001, 0.0003, 0.001), "word_rate": (0.3, 1.0, 3.0)}
