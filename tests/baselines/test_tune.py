@@ -70,10 +70,15 @@ def test_a_setting_that_the_user_gives_is_not_searched():
     assert [(one.lr, one.agreement) for one in toys] == [(0.001, 0.0), (0.001, 0.1), (0.02, 0.0), (0.02, 0.1)]
 
 
+#: Rows without candidates: they choose C by validation themselves, or train nothing.
+WITHOUT = ("sentence", "clip_image", "clip_text", "clip", "clip_zero_shot")
+
+
 @pytest.mark.parametrize("name", [name for name in registry.MODELS if registry.spec(name).made_of is None])
 def test_every_model_has_candidates_that_its_settings_allow(name):
     spec = registry.spec(name)
-    assert len(grid(spec, spec.settings())) > 1
+    number = len(grid(spec, spec.settings()))
+    assert number == 1 if name in WITHOUT else number > 1
 
 
 @pytest.mark.slow

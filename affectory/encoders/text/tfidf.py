@@ -87,7 +87,7 @@ class Tfidf:
             raise BaselineError(
                 f"the training texts hold {len(idf):,} n-grams, more than {MOST:,}: set min_df"
             )
-        return cls(settings, *blocks, np.array(idf))
+        return cls(settings, blocks[0], blocks[1], np.array(idf))
 
     @property
     def width(self) -> int:

@@ -117,6 +117,7 @@ SPEC = Spec(
     settings=TfidfSettings,
     build=build,
     fit=fit,
+    grid={"analyzer": ("char_wb", "char")},
     cost=4,
     seeds_together=True,
 )

@@ -297,5 +297,6 @@ SPEC = Spec(
     settings=TransformerSettings,
     build=build,
     fit=fit,
+    grid={"lr": (2e-5, 5e-5)},
     cost=100,
 )
