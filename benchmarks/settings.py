@@ -6,15 +6,10 @@
 
 A setting's score is the mean log-likelihood of the validation posts, over corpora and seeds, as a difference
 from the best row; for fastText, which is overconfident, the accuracy. Learning rate and word rate are
-<<<<<<< HEAD
 searched together, then the mini-batch, then the patience, each from the best of the step before; the weight
-decay alone, from the defaults. Common space fusion has a third of the learning rate in the table, since its
-loss has the weight λ = 3. The candidates of `--tune` are values that are best on a corpus. The tables are in
-=======
-searched together, then the mini-batch, then the patience, each from the best of the step before. The
-multitask family is trained by Adam, and has other candidates than that of Duong et al. Common space fusion
-has a third of the learning rate in the table, since its loss has the weight λ = 3. The tables are in
->>>>>>> multitask
+decay alone, from the defaults. The multitask family is trained by Adam, and has other candidates than that of
+Duong et al. Common space fusion has a third of the learning rate in the table, since its loss has the weight
+λ = 3. The candidates of `--tune` are values that are best on a corpus. The tables are in
 docs/settings.md.
 """
 
@@ -167,12 +162,8 @@ def text(corpora: Sequence[Drawn], seeds: int) -> None:
 
 
 def main(
-<<<<<<< HEAD
-    models: tuple[str, ...] = (*NEURAL, "text"),
     steps: tuple[Literal["rates", "decay"], ...] = ("rates", "decay"),
-=======
     models: tuple[str, ...] = (*NEURAL, "text", *MULTITASK),
->>>>>>> multitask
     seeds: int = 1,
     corpora: int = 8,
     posts: int = 2000,
@@ -191,13 +182,10 @@ def main(
     wanted = [model for model in models if model in NEURAL]
     if wanted and "rates" in steps:
         neural(made, wanted, seeds)
-<<<<<<< HEAD
     if wanted and "decay" in steps:
         decay(made, wanted, seeds)
-=======
     if wanted := [model for model in models if model in MULTITASK]:
         neural(made, wanted, seeds, ADAM_LRS, ADAM_WORD_RATES)
->>>>>>> multitask
     if "text" in models:
         text(made, seeds)
 

@@ -92,11 +92,7 @@ def made_up(shape: Shape) -> Data:
             where=np.column_stack([np.full(n, number), np.arange(n)]),
         )
     release = Release("made-up", "0.0.0", TASK, parts, rows=None)
-<<<<<<< HEAD
-    return inputs.prepare(release, ("image", "words"), {"image": Images(width, features)})
-=======
-    return inputs.prepare(release, shape.inputs, Images(width, features), width=shape.vectors)
->>>>>>> multitask
+    return inputs.prepare(release, shape.inputs, {"image": Images(width, features)}, width=shape.vectors)
 
 
 def ours(data: Data, family: str, seeds: int) -> tuple[float, dict[str, list[int]]]:

@@ -123,7 +123,7 @@ def fit(data: Data, settings: TextSettings, seeds: Sequence[int], device: torch.
 
 
 def grid(settings: TextSettings) -> list[dict[str, Any]]:
-    """Return the candidates of `--tune`: the two best schedules of each kind of n-grams (docs/settings.md)."""
+    """Return the candidates of `--tune`: the two best schedules of each n-grams (docs/settings.md)."""
     schedules = {
         (1, 0, 0): ((0.5, 5), (0.1, 20)),
         (2, 0, 0): ((0.25, 10), (1.0, 5)),
