@@ -20,6 +20,7 @@ from affectory.core.errors import InputError
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.text.hub_encoders import load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
+from affectory.encoders.text.words import Vocabulary
 from baselines import experiment, plan
 from baselines.data import inputs, subsets
 from baselines.data import release as data
@@ -269,8 +270,9 @@ def _results(
         generated=release.generated,
     )
     rows = [_beside(row, dataset) for row in experiment.rows(folds, setup)]
-    vocabularies = [fold.data.encoders["words"] for fold in folds if "words" in fold.data.encoders]
-    unknown = [one.out_of_vocabulary for one in vocabularies if one.out_of_vocabulary is not None]
+    every = [one for fold in folds for one in fold.data.encoders.values()]
+    shares = [one.out_of_vocabulary for one in every if isinstance(one, Vocabulary)]
+    unknown = [one for one in shares if one is not None]
     train = release.parts["train"]
     return Results(
         dataset=dataset,

@@ -82,8 +82,8 @@ def fit_unfrozen(
     norms_learn = backbone.digest == RANDOM
     model = Unfrozen(network, copy.deepcopy(head), answers, backbone.dim, norms_learn=norms_learn)
     mark = _mark(model, train, validation, settings, stage, seed, backbone)
-    imageless = any(image is None for image in train.images)
-    steps = Steps(model, backbone, settings, stage, seed, torch.device(device), imageless=imageless)
+    gaps = not bool(train.batch.present.all()) or any(image is None for image in train.images)
+    steps = Steps(model, backbone, settings, stage, seed, torch.device(device), gaps=gaps)
     if checkpoint is not None:
         _resume(steps, checkpoint, mark)
     while not steps.over:

@@ -114,10 +114,10 @@ class Steps:
         seed: int,
         device: torch.device,
         *,
-        imageless: bool,
+        gaps: bool,
     ) -> None:
         # `stage`: how the head is trained on frozen features.
-        # `imageless`: some posts have no image, and a process may then have none in a step.
+        # `gaps`: some posts lack image or text, and a process may then have none in a step.
         self.model, self.backbone, self.settings, self.seed = model, backbone, settings, seed
         self.other_texts = stage.other_texts
         self.sampler = _of_size(stage.sampler, settings.batch)
@@ -125,7 +125,7 @@ class Steps:
         self.best = Best()
         self.problem: str | None = None
         self._slices = 1  # a step is computed in so many parts
-        self._accelerator = _accelerator(device, imageless)
+        self._accelerator = _accelerator(device, gaps)
         self.device: torch.device = self._accelerator.device
         self._loss, self.optimiser = self._accelerator.prepare(model, _optimiser(model, settings, stage))
 
@@ -287,10 +287,10 @@ def _accelerate() -> Any:
         ) from error
 
 
-def _accelerator(device: torch.device, imageless: bool) -> Any:
+def _accelerator(device: torch.device, gaps: bool) -> Any:
     accelerate = _accelerate()
     half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=imageless)
+    unused = accelerate.DistributedDataParallelKwargs(find_unused_parameters=gaps)
     return accelerate.Accelerator(
         cpu=device.type == "cpu", mixed_precision="bf16" if half else "no", kwargs_handlers=[unused]
     )

@@ -57,7 +57,7 @@ def test_the_candidates_are_the_product_of_the_spec_s_grid():
     common = grid(registry.spec("common"), CommonSettings())
     assert {one.lr for one in common} == {lr / 3 for lr in WORD_GRID["lr"]}
     of_text = grid(registry.spec("text"), TextSettings(dim=25))
-    assert len(of_text) == 2 * 4
+    assert len(of_text) == 4 * 2
     assert {one.dim for one in of_text} == {25}
 
 
@@ -65,7 +65,7 @@ def test_a_setting_that_the_user_gives_is_not_searched():
     found = grid(registry.spec("image"), ImageSettings(lr=0.7), ["lr"])
     assert [(one.lr, one.weight_decay) for one in found] == [(0.7, decay) for decay in GRID["weight_decay"]]
     given = grid(registry.spec("text"), TextSettings(epoch=3), ["epoch", "minn", "maxn", "wordNgrams"])
-    assert [(one.lr, one.epoch) for one in given] == [(0.25, 3), (0.5, 3), (1.0, 3)]
+    assert [(one.lr, one.epoch) for one in given] == [(0.5, 3), (0.1, 3), (0.25, 3), (1.0, 3)]
     toys = grid(toy_model.SPEC, toy_model.ToySettings())
     assert [(one.lr, one.agreement) for one in toys] == [(0.001, 0.0), (0.001, 0.1), (0.02, 0.0), (0.02, 0.1)]
 
