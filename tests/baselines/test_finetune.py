@@ -170,7 +170,7 @@ def test_posts_without_an_image_are_trained_on_their_text():
 def test_words_have_larger_rates_in_sgd(optimiser, rates):
     model = Unfrozen(tiny().module, joint_head("common"), "y", 4)
     settings = replace(SETTINGS, optimiser=optimiser)
-    steps = Steps(model, tiny(), settings, stage("common"), 0, torch.device("cpu"), imageless=False)
+    steps = Steps(model, tiny(), settings, stage("common"), 0, torch.device("cpu"), gaps=False)
     assert [group["lr"] for group in steps.optimiser.param_groups] == pytest.approx(rates)
 
 
