@@ -141,7 +141,8 @@ def test_two_sources_are_two_columns_and_a_family_without_a_paper_has_its_own_ta
         "Runs",
     ]
     for line in (
-        "| Model | 30% labelled | slides | diff. | paper | diff. | 5% labelled | slides | diff. | paper | diff. |",
+        "| Model | 30% labelled | slides | diff. | paper | diff. "
+        "| 5% labelled | slides | diff. | paper | diff. |",
         "| RAW-N-COOK, preset slides | .741 ± .012 | .7433 | −.002 | .7413 | ±.000 "
         "| .676 ± .012 | .6792 | −.003 | .6782 | −.002 |",
         "| CMML-CLIP, preset slides | .722 ± .012 | .7265 | −.005 | .7242 | −.002 "
@@ -184,9 +185,7 @@ def test_notes_of_rows_are_told_once_with_the_rows_that_have_them():
         for row in run_fixture.memes().rows[1:]
     )
     text = markdown(run_fixture.memes(rows=rows, pairs=()))
-    assert (
-        "- RAW-N-COOK (in all conditions); TF-IDF: the last epoch is kept\n" in text
-    )
+    assert "- RAW-N-COOK (in all conditions); TF-IDF: the last epoch is kept\n" in text
 
 
 def test_fewer_than_three_seeds_have_no_interval_and_the_notes_say_so():

@@ -102,17 +102,17 @@ def spaces(results: Results) -> Html | None:
     legend = [h("span", h("i", cls=f"dot {colour(i)}"), name) for i, name in enumerate(names)]
     if any(label < 0 for one in shown for label in one.labels):
         legend.append(h("span", h("i", cls="dot none"), "no label"))
-    vectors, features = (any(group) for group in zip(*((one.images, one.posts) for one in shown), strict=True))
+    vectors, features = (any(getattr(one, of) for one in shown) for of in ("images", "posts"))
     said = []
     if vectors:
         said.append(
-            "Discs are image vectors, rings are text vectors of the same test posts. Where discs and rings of "
-            "a class overlap, the model maps its images and texts to similar vectors."
+            "Discs are image vectors, rings are text vectors of the same test posts. Where discs and rings "
+            "of a class overlap, the model maps its images and texts to similar vectors."
         )
     if features:
         said.append(
-            f"{'In pictures of features, each' if vectors else 'Each'} disc is a test post. Where the colours are "
-            "apart, the labels are easier to tell; what two dimensions can't show is missing."
+            f"{'In pictures of features, each' if vectors else 'Each'} disc is a test post. Where the "
+            "colours are apart, the labels are easier to tell; what two dimensions can't show is missing."
         )
     if results.dataset.task == "several":
         said.append("A post with several labels has the colour of the one that is rarest in training.")

@@ -102,9 +102,7 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
     """
     first, condition = shown.columns[0].metric, shown.columns[0].condition
     charted = [
-        i
-        for i, column in enumerate(shown.columns)
-        if (column.metric, column.condition) == (first, condition)
+        i for i, column in enumerate(shown.columns) if (column.metric, column.condition) == (first, condition)
     ]
     alone, by_mode = shown.modes == ("both",), shown.columns[0].mode is None
     chance = results.trivial.metrics.get(first)
@@ -119,7 +117,8 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
             cell = line.cells[i]
             top = line.row is not None and cell.ours is not None and cell.ours.mean == best[i]
             ours = written(cell.ours, percent=column.percent)
-            cells.append(h("td", ours, cls="n first" + " strong" * top, data_label=column.title))
+            cls = "n" + " first" * _begins(shown.columns, i) + " strong" * top
+            cells.append(h("td", ours, cls=cls, data_label=column.title))
             cells += [_theirs(cell, column, source) for source in column.sources]
         chart = dots(marks, ends, f"{line.title}: {results.metrics[first]}", chance)
         name = h("th", line.title, scope="row")
@@ -137,6 +136,12 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
         id=place,
         cls="scores",
     )
+
+
+def _begins(columns: Sequence[c.Column], place: int) -> bool:
+    """Return whether a column begins a group: all do, but conditions of one mode without papers' figures."""
+    one, before = columns[place], columns[place - 1]
+    return place == 0 or bool(one.sources) or one.condition is None or one.mode != before.mode
 
 
 def _theirs(cell: c.Cell, column: c.Column, source: str) -> Html:

@@ -49,7 +49,8 @@ def section(results: Results) -> Html | None:
         )
         for name, runs in groups.items()
     ]
-    folded = panels[_OPEN:]
+    shown, rest = (h("div", *some, cls="charts") for some in (panels[:_OPEN], panels[_OPEN:]))
+    more = h("summary", "More conditions", h("small", f"{len(panels) - _OPEN}"))
     legend = [
         h("span", h("i", cls=f"dot line {_class(place)}"), titles[model])
         for place, model in enumerate(models)
@@ -59,18 +60,16 @@ def section(results: Results) -> Html | None:
         h("h2", "Validation"),
         h("p", _note(metric, rows)),
         h("p", *legend, cls="legend"),
-        h("div", *panels[:_OPEN], cls="charts"),
-        h("details", h("summary", "More conditions", h("small", f"{len(folded)}")), h("div", *folded, cls="charts"))
-        if folded
-        else None,
+        shown,
+        h("details", more, rest) if len(panels) > _OPEN else None,
         id="validation",
     )
 
 
 def _note(metric: str, rows: list[Row]) -> str:
     told = (
-        f"{metric} on validation after each epoch of the last stage: the mean over seeds, and a band from the "
-        "smallest to the largest."
+        f"{metric} on validation after each epoch of the last stage: the mean over seeds, and a band from "
+        "the smallest to the largest."
     )
     if any(len({len(one) for one in _seeds(row)}) > 1 for row in rows):
         told += " A line is dotted where some seeds had stopped; its mean is then that of the others."
