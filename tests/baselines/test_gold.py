@@ -9,6 +9,8 @@ from baselines.data import gold
 from baselines.data.release import load
 from tests.baselines import small
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("shaming", "violence")
 CLASSES = ("not misogynous", "misogynous")
 HEAD = "file_name\tmisogynous\tshaming\tviolence"
@@ -63,7 +65,8 @@ def test_gold_labels_are_those_of_the_test_posts_with_the_file_s_id(release, tmp
 
 
 def test_columns_and_lines_may_come_in_any_order_with_the_release_s_ids_and_commas(release, tmp_path):
-    text = '\ufeffid,violence,notes,shaming\n2.jpg,1,"a, b\nc",1\ntiny:test/0.jpg,0,,1\n1.jpg,0,,0\n\n9.jpg,0,,0\n'
+    text = '\ufeffid,violence,notes,shaming\n2.jpg,1,"a, b\nc",1\n'
+    text += "tiny:test/0.jpg,0,,1\n1.jpg,0,,0\n\n9.jpg,0,,0\n"
     found = gold.joined(release, written(tmp_path, text))
     assert found.parts["test"].target.tolist() == [[1, 0], [0, 0], [1, 1]]
     assert found.notes[0].endswith("; 1 of its ids are no unlabelled test post of the release")
@@ -131,8 +134,8 @@ def test_without_gold_labels_the_validation_posts_are_scored_and_a_fifth_of_trai
     assert set(before["train"]) - kept <= {"tiny:training/41.jpg"}  # a copy of a validation post
     assert not set(after["train"]) & set(after["validation"])
     assert found.notes == (
-        "the test posts have no labels, so the 8 validation posts are scored, and 8 of the training posts are "
-        "validation (--gold FILE joins gold labels)",
+        "the test posts have no labels, so the 8 validation posts are scored, and 8 of the training posts "
+        "are validation (--gold FILE joins gold labels)",
     )
     # of ten posts of each set of labels two
     _, counts = np.unique(found.parts["validation"].target, axis=0, return_counts=True)
@@ -204,7 +207,6 @@ def test_options_that_can_t_be_used_are_one_line_and_exit_code_2(capsys, given, 
     assert out == "" and err.splitlines()[-1].endswith(told)
 
 
-@pytest.mark.slow
 def test_a_run_says_in_every_row_whose_labels_were_scored(tiny, tmp_path, capsys):
     from baselines.results.schema import read
 
