@@ -147,6 +147,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
     read = [name for part in plan.needed([model]) for name in registry.spec(part).inputs]
     source = next((setup.sources[name] for name in read if name in setup.sources), None)
     text = next((setup.texts[name] for name in read if name in setup.texts), None)
+    told = (spec.note, *(one.note for one in networks), *folds[0].release.notes)
     return Row(
         model=model,
         title=spec.title(folds[0].settings.get(model)),
@@ -163,7 +164,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         vectors=_vectors(networks[0], folds[0].data),
         text_encoder=f"{text.name} {text.digest}" if text else None,
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
-        notes=tuple(dict.fromkeys(note for note in (spec.note, *(one.note for one in networks)) if note)),
+        notes=tuple(dict.fromkeys(note for note in told if note)),
         history=() if len(folds) > 1 else tuple(one.history for one in networks),
     )
 

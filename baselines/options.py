@@ -41,6 +41,12 @@ class Options:
     )
     """Read one label a post, or several."""
 
+    labels: Annotated[tuple[str, ...], arg(metavar="LABEL", help_behavior_hint="(default: all)")] = ()
+    """Of several labels these; a class of the one label may be a further one."""
+
+    gold: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Labels of unlabelled test posts: a table of ids, and 0 or 1 per label."""
+
     pairs: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
     """Also train on shares of the pairs, with and without the others' halves."""
 
@@ -107,6 +113,12 @@ class Options:
             )
         if self.vectors is not None and not self.vectors.is_file():
             raise InputError(f"--vectors {str(self.vectors)!r} is not a file")
+        if self.gold is not None and not self.gold.is_file():
+            raise InputError(f"--gold {str(self.gold)!r} is not a file")
+        if self.labels and self.task == "single":
+            raise InputError("--labels can't be combined with --task single: it chooses among several labels")
+        if twice := [one for number, one in enumerate(self.labels) if one in self.labels[:number]]:
+            raise InputError(f"--labels names {twice[0]!r} twice")
         for share in self.pairs:
             if not 0 < share <= 1:
                 raise InputError(f"--pairs {share:g} is no share: it must be above 0 and at most 1")

@@ -22,7 +22,7 @@ from affectory.encoders.text.hub_encoders import load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary
 from baselines import experiment, plan
-from baselines.data import inputs, subsets
+from baselines.data import gold, inputs, subsets
 from baselines.data import release as data
 from baselines.data.inputs import Data
 from baselines.data.release import Release
@@ -61,8 +61,17 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
     release = data.load(
-        options.name, options.datasets, version=options.version, cache=options.cache, task=options.task
+        options.name,
+        options.datasets,
+        version=options.version,
+        cache=options.cache,
+        task=options.task,
+        labels=options.labels,
     )
+    if options.gold:
+        release = gold.joined(release, options.gold)
+    elif not options.folds:
+        release = gold.held_out(release)
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
     models, left_out = trainable(release, wanted)
     for one in left_out:
@@ -108,8 +117,8 @@ def _of_papers(name: str) -> list[str]:
 
 
 def _folder(options: Options, release: Release) -> Path:
-    """Return the folder of the results. Fine-tuning and cross-validation have folders of their own."""
-    version = release.version + ("-finetuned" if options.finetune else "")
+    """Return the folder of the results. Fine-tuning, gold labels and cross-validation have their own."""
+    version = release.version + ("-finetuned" if options.finetune else "") + ("-gold" if options.gold else "")
     folder = options.out / options.name / (version + (f"-folds{options.folds}" if options.folds else ""))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,8 @@ class Part:
 class Release:
     """A release that was loaded. `rows` holds the library's own `Dataset` of each split.
 
-    `generated` is the note on generated posts, "" where there are none.
+    `generated` is the note on generated posts, "" where there are none. `notes`: what every row of a run on
+    it has to say ("the test posts have no labels, so …").
     """
 
     name: str
@@ -71,6 +72,7 @@ class Release:
     parts: dict[str, Part]
     rows: Any
     generated: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def has_images(self) -> bool:
@@ -107,10 +109,12 @@ def load(
     version: str | None = None,
     cache: Path | None = None,
     task: Kind | None = None,
+    labels: tuple[str, ...] = (),
 ) -> Release:
     """Load a release that `python -m curation.build` has built; `BaselineError` where there is none.
 
     `task`: whether a release that has both is read by its one label or by its several (the default).
+    `labels`: those of its several to read, and classes of its one label that count as further ones.
     """
     where = folder / name
     if not (where / "README.md").is_file():
@@ -124,14 +128,28 @@ def load(
     if version not in versions:
         raise BaselineError(f"{where} has no version {version!r}: it has {', '.join(versions)}")
     rows = load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
-    chosen = _task(rows["train"].features, task, f"{name} {version}")
+    chosen = _task(rows["train"].features, task, labels, f"{name} {version}")
     # A split without a row has no file, and the loader doesn't know it.
     rows = {split: rows[split] if split in rows else rows["train"].select([]) for split in SPLITS}
     parts = {split: _part(rows[split], number, chosen) for number, split in enumerate(SPLITS)}
+    for split in SPLITS[1:]:  # only training learns from unlabelled posts
+        parts[split] = parts[split].take(parts[split].labelled)
     return Release(name, version, chosen, parts, rows, _generated(where / version / "manifest.json"))
 
 
-def _task(features: Any, kind: Kind | None, name: str) -> Task:
+def with_unlabelled(release: Release, split: str) -> Part:
+    """Return all rows of a split, also those without a label that validation and test leave out."""
+    return _part(release.rows[split], SPLITS.index(split), release.task)
+
+
+def _task(features: Any, kind: Kind | None, labels: tuple[str, ...], name: str) -> Task:
+    if labels:
+        if "labels" not in features:
+            raise BaselineError(f"--labels {labels[0]}: {name} has one label a post, and no column `labels`")
+        known = [*features["labels"].feature.names, *features["label"].names]
+        if unknown := [one for one in labels if one not in known]:
+            raise BaselineError(f"--labels {unknown[0]!r}: {name} has {', '.join(known)}")
+        return SeveralLabels(labels)
     if kind != "single" and "labels" in features:
         return SeveralLabels(features["labels"].feature.names)
     if kind == "several":
@@ -158,10 +176,10 @@ def _generated(manifest: Path) -> str:
 
 
 def _part(rows: Any, number: int, task: Task) -> Part:
-    """Take from a split what can be learnt from: labelled rows, and unlabelled ones of the training part."""
+    """Return all rows of a split, labelled or not."""
     table = rows.select_columns([c for c in _COLUMNS if c in rows.column_names]).with_format("arrow")[:]
     column = {name: table[name].to_pylist() for name in table.column_names}
-    target, labelled = _target(column, task)
+    target, labelled = _target(column, rows.features, task)
     part = Part(
         post_ids=np.array(column["post_id"], dtype=np.str_),
         image_index=np.array([i or 0 for i in column["image_index"]], np.int16),
@@ -178,19 +196,26 @@ def _part(rows: Any, number: int, task: Task) -> Part:
     published = rows.features["image"] is not None and _has_pixels(rows)
     if not published:
         part = replace(part, digests=np.full(len(part), "", dtype=np.object_))
-    return part if number == SPLITS.index("train") else part.take(part.labelled)
+    return part
 
 
-def _target(column: dict[str, list[Any]], task: Task) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _target(
+    column: dict[str, list[Any]], features: Any, task: Task
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the target of each row, and whether it has one."""
+    one = np.array([-1 if label is None else label for label in column["label"]], np.int64)
     if task.kind == "single":
-        known = np.array([label is not None and label >= 0 for label in column["label"]], dtype=np.bool_)
-        one = np.array([label if there else 0 for label, there in zip(column["label"], known, strict=True)])
-        return one.astype(np.int64), known
+        return np.maximum(one, 0), one >= 0
     known = np.array([labels is not None for labels in column["labels"]], dtype=np.bool_)
     several = np.zeros((len(known), len(task.names)), np.float32)
-    for row, labels in enumerate(column["labels"]):
-        several[row, labels or []] = 1
+    own, classes = features["labels"].feature.names, features["label"].names
+    for place, name in enumerate(task.names):
+        if name in own:
+            number = own.index(name)
+            several[:, place] = [number in (labels or ()) for labels in column["labels"]]
+        else:
+            several[:, place] = one == classes.index(name)
+            known &= one >= 0
     return several, known
 
 
@@ -221,21 +246,15 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
     groups for so many folds.
     """
     everything = release.everything()
-    names, group = np.unique(everything.groups, return_inverse=True)
-    strata = _strata(everything.target)
-    first = np.full(len(names), -1)
-    # A group's class is that of its first labelled row.
-    first[group[::-1][everything.labelled[::-1]]] = strata[::-1][everything.labelled[::-1]]
-    rng = np.random.default_rng(seed)
-    by_class = [rng.permutation(np.flatnonzero(first == one)) for one in range(strata.max() + 1)]
+    group, by_class = groups_by_class(everything, seed)
     dealt = np.concatenate(by_class)
-    fold = np.full(len(names), -1, np.int64)
+    fold = np.full(group.max() + 1, -1, np.int64)
     fold[dealt] = np.arange(len(dealt)) % number
     single = release.task.kind == "single"
     found = []
     for k in range(number):
         rest = [mine[fold[mine] != k] for mine in by_class]
-        split = np.full(len(names), SPLITS.index("train"))
+        split = np.full(len(fold), SPLITS.index("train"))
         split[fold == k] = SPLITS.index("test")
         ninth = [mine[::9] for mine in (rest if single else [np.concatenate(rest)])]
         split[np.concatenate(ninth)] = SPLITS.index("validation")
@@ -246,6 +265,20 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
         parts = {name: everything.take((own == i) & keep) for i, name in enumerate(SPLITS)}
         found.append(checked(replace(release, parts=parts), f"so take fewer folds than {number}"))
     return found
+
+
+def groups_by_class(part: Part, seed: int) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+    """Return the number of each row's duplicate group, and by class the groups in a random order.
+
+    A group's class (of several labels its set of labels) is that of its first labelled row; groups without a
+    labelled row are left out.
+    """
+    names, group = np.unique(part.groups, return_inverse=True)
+    strata = _strata(part.target)
+    first = np.full(len(names), -1)
+    first[group[::-1][part.labelled[::-1]]] = strata[::-1][part.labelled[::-1]]
+    rng = np.random.default_rng(seed)
+    return group, [rng.permutation(np.flatnonzero(first == one)) for one in range(strata.max() + 1)]
 
 
 def _strata(target: NDArray[Any]) -> NDArray[np.int64]:

@@ -74,6 +74,15 @@ class Model(nn.Module, ABC):
         counted = batch.labelled if held is None else batch.labelled & held
         return Term((self.task.losses(logits, batch.target) * counted).sum(), counted.sum(), weight)
 
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """Return vectors that the page draws in two dimensions, float[B, d] each by name; by default none.
+
+        Each is a picture of its own, with a point a post: "raw" and "cooked" features. A spec with
+        `shared_space` has "image" and "text", float[B, d], which are drawn in one picture. Only posts with
+        image and text are asked for, in evaluation mode and without gradients.
+        """
+        return {}
+
     def add_words(self, vectors: Tensor) -> None:
         """Append the vectors of words that training never saw, float[n, d], to the rows of the lookup."""
         for module in self.modules():
@@ -204,7 +213,7 @@ class Spec:
     `cost`: its time of training beside other models', so that no core waits in the end.
     `stacks`: whether seeds can be trained together as one stacked network, which is faster on a GPU.
     `seeds_together`: whether one process trains all seeds faster than one process a seed.
-    `shared_space`: whether `vectors(batch)` returns image and text in one space, which the page draws.
+    `shared_space`: whether `pictures(batch)` returns "image" and "text" in one space, which are one picture.
     `ranks_by`: what tells candidates of `--tune` apart on validation.
     `posts`: the training and validation posts that it reads: all; those with image and text; or "both ways",
     which gives a second row, trained on image-only and text-only posts too.

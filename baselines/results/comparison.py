@@ -20,7 +20,7 @@ import msgspec
 from baselines.models.registry import FAMILIES
 from baselines.results.formatting import Theirs, in_sentence, superscripts
 from baselines.results.published import OURS, Layout, Paper, Printed, figures, layouts, shown_by_mode
-from baselines.results.schema import Dataset, Figure, Results, Row
+from baselines.results.schema import USUAL, Condition, Dataset, Figure, Results, Row
 
 SINGLE = ("image", "text")
 
@@ -32,7 +32,8 @@ MODES = {"both": "Image and text", "image": "Image only", "text": "Text only"}
 class Column:
     """A metric in a mode, with the sources of a paper that have figures of it.
 
-    `mode` is None in a table by mode, where each line has its own.
+    `mode` is None in a table by mode, where each line has its own; `condition` is None unless each condition
+    has a column.
     """
 
     mode: str | None
@@ -40,14 +41,16 @@ class Column:
     title: str
     percent: bool  # shown in %, differences in points
     sources: tuple[str, ...]
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Our figure, and those of a paper by source."""
+    """Our figure, and those of a paper by source. `row` is None where no row has this condition."""
 
     ours: Figure | None
     theirs: Mapping[str, Theirs]
+    row: Row | None = None
 
     def difference(self, source: str) -> float | None:
         """Return ours - theirs; None where one of them is missing."""
@@ -71,8 +74,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a table, one cell a column. `row` is None for the trivial prediction.
+    """A line of a table, one cell a column. `row` is None for the trivial prediction.
 
+    `row`: the first of several where each condition has a column; the cells have their own.
     `mode`: of a line that is one mode of its row, in a table by mode; otherwise "both".
     """
 
@@ -97,6 +101,10 @@ class Table:
 def headline(results: Results) -> str:
     """Return the metric by which rows are compared: the first of the task."""
     return next(iter(results.metrics))
+
+
+#: What a column shows: mode, metric, condition.
+Place = tuple[str | None, str, Condition | None]
 
 
 def tables(results: Results) -> list[Table]:
@@ -133,13 +141,20 @@ def _layouts(results: Results, rows: Iterable[Row], paper: Paper | None, family:
     known = paper.tables if paper else layouts(FAMILIES.get(family, family))
     found = [layout for layout in known if set(layout.metrics) <= set(results.metrics)]
     every = tuple(results.metrics)
+    by_condition = any(row.condition.labelled is not None for row in rows)
+    if by_condition:
+        found = [layout for layout in found if layout.columns == "by condition"]
     if not found and any(row.names for row in rows):
         return [Layout(name="", title="scores", modes=(*SINGLE, "both"), metrics=every, lines="by mode")]
+    usual = Layout(name="", title="scores", modes=("both",), metrics=every)
+    if by_condition:
+        usual = msgspec.structs.replace(usual, columns="by condition")
     if not any("both" in layout.modes for layout in found):
-        found.insert(0, Layout(name="", title="scores", modes=("both",), metrics=every))
+        each = [(metric,) for metric in every] if by_condition else [every]
+        found[:0] = [msgspec.structs.replace(usual, metrics=metrics) for metrics in each]
     if not any(mode in layout.modes for layout in found for mode in SINGLE):
-        metrics = (headline(results),)
-        found.append(Layout(name="", title="one modality at test", modes=SINGLE, metrics=metrics))
+        title, metrics = "one modality at test", (headline(results),)
+        found.append(msgspec.structs.replace(usual, title=title, modes=SINGLE, metrics=metrics))
     return found
 
 
@@ -149,6 +164,11 @@ def _rows(rows: Sequence[Row], layout: Layout) -> list[Row]:
     if layout.rows != "all":
         own = layout.rows == "unpaired"
         rows = [row for row in rows if (row.model in unpaired if own else not row.condition.unpaired)]
+    if layout.models:
+        rows = [row for row in rows if row.model in layout.models]
+        if len({row.model for row in rows}) < 2:
+            return []
+    rows = [row for row in rows if row.model not in layout.without]
     if "both" in layout.modes:
         return list(rows)
     found = [row for row in rows if any(mode in row.modes for mode in layout.modes)]
@@ -157,21 +177,33 @@ def _rows(rows: Sequence[Row], layout: Layout) -> list[Row]:
 
 def _table(results: Results, family: str, paper: Paper | None, layout: Layout, rows: Sequence[Row]) -> Table:
     sources = list(dict.fromkeys(one.source for one in paper.figures)) if paper else []
-    by_mode = layout.lines == "by mode"
-    places = [(mode, metric) for mode in ((None,) if by_mode else layout.modes) for metric in layout.metrics]
-    each = _by_mode(rows) if by_mode else [(row, None) for row in rows]
-    lines = [_line(results, row, mode, places, paper, sources) for row, mode in each]
+    conditions: list[Condition | None] = [None]
+    modes: Sequence[str | None] = layout.modes
+    each: list[tuple[Sequence[Row], str | None]] = [([row], None) for row in rows]
+    if layout.columns == "by condition":
+        conditions = list(dict.fromkeys(row.condition for row in rows))
+        models = dict.fromkeys(row.model for row in rows)
+        each = [([row for row in rows if row.model == one], None) for one in models]
+    elif layout.lines == "by mode":
+        modes = (None,)
+        each = [([row], mode) for row, mode in _by_mode(rows)]
+    places = [
+        (mode, metric, condition) for mode in modes for metric in layout.metrics for condition in conditions
+    ]
+    lines = [_line(results, own, mode, places, paper, sources) for own, mode in each]
+    usual_only = conditions == [USUAL]
     columns = tuple(
         Column(
             mode,
             metric,
-            _column(results, layout, mode, metric),
+            _column(results, layout, mode, metric, None if usual_only else condition),
             results.metrics[metric].endswith("%"),
             tuple(source for source in sources if any(source in line.cells[i].theirs for line in lines)),
+            condition,
         )
-        for i, (mode, metric) in enumerate(places)
+        for i, (mode, metric, condition) in enumerate(places)
     )
-    chance = tuple(Cell(_chance(results, metric), {}) for _, metric in places)
+    chance = tuple(Cell(_chance(results, metric), {}) for _, metric, _ in places)
     lines.append(Line(None, results.trivial.title, chance))
     return Table(_heading(results, family, paper, layout), paper, layout.modes, columns, tuple(lines))
 
@@ -200,35 +232,35 @@ def single(row: Row) -> str | None:
 
 def _line(
     results: Results,
-    row: Row,
+    rows: Sequence[Row],
     mode: str | None,
-    places: Sequence[tuple[str | None, str]],
+    places: Sequence[Place],
     paper: Paper | None,
     sources: Sequence[str],
 ) -> Line:
-    """Return a row, or one mode of it, beside the paper's figures."""
-    asked = [(column or mode or "both", metric) for column, metric in places]
-    known = {
-        (of, source): line
-        for of in dict.fromkeys(of for of, _ in asked)
-        for source in sources
-        if paper and (line := paper.figure(row.model, of, row.condition, source))
-    }
-    cells = tuple(
-        Cell(
-            figure(row, of, metric),
-            {
-                source: Theirs(line.metrics[metric], metric in line.doubtful)
-                for (place, source), line in known.items()
-                if place == of and metric in line.metrics
-            },
-        )
-        for of, metric in asked
-    )
-    metrics = {metric for _, metric in asked}
-    told = {id(line): line for line in known.values() if set(line.metrics) & metrics}
+    """Return a row, one mode of it, or the rows of a model by condition, beside the paper's figures."""
+    own = {row.condition: row for row in rows}
+    cells: list[Cell] = []
+    told: dict[int, Printed] = {}
+    for column, metric, condition in places:
+        of = column or mode or "both"
+        found = rows[0] if condition is None else own.get(condition)
+        theirs: dict[str, Theirs] = {}
+        for source in sources:
+            line = paper.figure(rows[0].model, of, condition or rows[0].condition, source) if paper else None
+            if line and metric in line.metrics:
+                theirs[source] = Theirs(line.metrics[metric], metric in line.doubtful)
+                told[id(line)] = line
+        cells.append(Cell(figure(found, of, metric) if found else None, theirs, found))
+    row = rows[0] if places[0][2] is None else _without_condition(rows)
     name = title(results, row, mode, marked=True)
-    return Line(row, name, cells, mode or "both", tuple(told.values()))
+    return Line(rows[0], name, tuple(cells), mode or "both", tuple(told.values()))
+
+
+def _without_condition(rows: Sequence[Row]) -> Row:
+    """Return a row as a line of several conditions names it: without its own, with the marks of all."""
+    differs = tuple(dict.fromkeys(told for row in rows for told in row.differs))
+    return msgspec.structs.replace(rows[0], condition=USUAL, differs=differs)
 
 
 def figure(row: Row, mode: str, metric: str) -> Figure | None:
@@ -241,8 +273,13 @@ def _chance(results: Results, metric: str) -> Figure | None:
     return None if value is None else Figure(value, (value,))
 
 
-def _column(results: Results, layout: Layout, mode: str | None, metric: str) -> str:
+def _column(
+    results: Results, layout: Layout, mode: str | None, metric: str, condition: Condition | None
+) -> str:
     name = results.metrics[metric]
+    if condition is not None:  # the heading has the metric
+        told = condition.text or "all labels"
+        return told if mode in (None, "both") else f"{MODES[mode]}, {told}"
     if mode is None:
         return name
     if mode == "both":

@@ -66,13 +66,14 @@ def _marked(results: Results) -> Iterator[str]:
 
 
 def _names(results: Results, rows: Iterable[Row]) -> str:
-    """Return the titles of rows; one title for a model that was also trained with fewer pairs, if all are."""
+    """Return the titles of rows; a model with fewer pairs or labels once, if all of it are."""
     every = list(rows)
     told: dict[str, None] = {}
     for row in every:
         own = [one for one in results.rows if one.model == row.model]
-        all_of_curve = any(not c.tabled(one) for one in own) and all(one in every for one in own)
-        told[f"{row.title} (in all conditions)" if all_of_curve else c.title(results, row)] = None
+        fewer = any(not c.tabled(one) or one.condition.labelled is not None for one in own)
+        all_of_them = fewer and len(own) > 1 and all(one in every for one in own)
+        told[f"{row.title} (in all conditions)" if all_of_them else c.title(results, row)] = None
     return "; ".join(told)
 
 

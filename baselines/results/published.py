@@ -60,7 +60,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     `name` is "" where the paper's is unknown. `rows`: "usual" leaves out those trained with unpaired posts;
     "unpaired" has the models that were trained with and without them, in both conditions. `lines`: "by row"
     has each mode as columns; "by mode" has one set of columns, and a line for each mode of a row that has a
-    name of its own ("SM_I").
+    name of its own ("SM_I"). `columns`: "by condition" has one line for each model, and a column for each
+    condition of its rows ("30% labelled"). `models`: the only ones that it has, of which there must be two;
+    `without`: those that it leaves to another table.
     """
 
     name: str  # "Table 4"
@@ -69,6 +71,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     metrics: tuple[str, ...]
     rows: Literal["all", "usual", "unpaired"] = "all"
     lines: Literal["by row", "by mode"] = "by row"
+    columns: Literal["by metric", "by condition"] = "by metric"
+    models: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

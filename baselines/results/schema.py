@@ -189,9 +189,11 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """Image and text vectors of test posts in a model's shared space, in two dimensions.
+    """Vectors of test posts in a model's first condition, in two dimensions: a picture of the page.
 
-    `images` and `texts` are (x, y), one each a post; `labels` are numbers of `Dataset.labels`.
+    Of `kind` "shared", image and text vectors in one space: `images` and `texts` are (x, y), one each a post.
+    Of any other, such as "raw" or "cooked", one vector a post: `posts`. `labels` are numbers of
+    `Dataset.labels`; of several labels the rarest one of the post, or -1 without any.
     """
 
     model: str
@@ -199,6 +201,8 @@ class Projection(msgspec.Struct, frozen=True):
     images: tuple[tuple[float, float], ...]
     texts: tuple[tuple[float, float], ...]
     labels: tuple[int, ...]
+    kind: str = "shared"
+    posts: tuple[tuple[float, float], ...] = ()
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

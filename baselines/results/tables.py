@@ -6,6 +6,7 @@ show(results)                                    # the tables, their notes and t
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,8 @@ class _Column:
 
     @property
     def width(self) -> int:
-        return max(map(len, (self.head, *self.cells)))
+        """The least width, with the head wrapped."""
+        return max(map(len, (*self.head.split(), *self.cells)))
 
 
 def write(folder: Path) -> Path:
@@ -342,9 +344,11 @@ def _print_rows(console: Console, heading: str, head: Sequence[str], rows: Rows)
 def _print(console: Console, heading: str, names: Sequence[str], columns: Sequence[_Column]) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(Text("Model"), ratio=None, min_width=_NAMES)
+    wraps = _NAMES + sum(2 + max(one.width, len(one.head)) for one in columns) > console.width
     for one in columns:
+        head = textwrap.fill(one.head, one.width) if wraps else one.head
         style = "dim" if one.kind == "paper" else None
-        table.add_column(Text(one.head), justify="right", no_wrap=True, style=style)
+        table.add_column(Text(head), justify="right", no_wrap=True, style=style)
     for i, name in enumerate(names):
         cells = [Text(one.cells[i], "bold" if one.strong and one.strong[i] else "") for one in columns]
         table.add_row(Text(name), *cells)

@@ -121,13 +121,19 @@ def test_figures_on_another_task_are_not_compared():
     single = run_fixture.results(
         dataset=msgspec.structs.replace(run.dataset, task="single", labels=("a", "b")), rows=run.rows[:3]
     )
-    assert [table.paper for table in comparison.tables(single)] == [None, None]
+    found = comparison.tables(single)
+    assert [table.paper for table in found] == [None] * 4
+    assert [table.heading for table in found] == [
+        *(f"Few labels, {metric}" for metric in ("accuracy %", "F1 weighted", "F1 macro")),
+        "One modality at test, accuracy %",
+    ]
 
 
 def test_two_sources_are_two_columns_and_a_family_without_a_paper_has_its_own_table():
     lines = markdown(run_fixture.memes()).splitlines()
     assert headings("\n".join(lines)) == [
-        "Weighted F1 and AUC (Pham Thai Hoang Tung et al. 2023)",
+        "Table 3 of Pham Thai Hoang Tung et al. 2023: few labels, F1 weighted",
+        "Table 4 of Pham Thai Hoang Tung et al. 2023: few labels, AUC",
         "One modality at test, F1 weighted (Pham Thai Hoang Tung et al. 2023)",
         "Scores (today)",
         "Neighbours compared",
@@ -135,12 +141,16 @@ def test_two_sources_are_two_columns_and_a_family_without_a_paper_has_its_own_ta
         "Runs",
     ]
     for line in (
-        "| Model | F1 weighted | slides | diff. | paper | diff. | AUC | slides | diff. |",
-        "| RAW-N-COOK, 30% labelled, preset slides | .741 ± .012 | .7433 | −.002 | .7413 | ±.000 "
-        "| .841 ± .012 | .8310 | +.010 |",
-        "| RAW-N-COOK, 5% labelled, preset slides | .676 ± .012 | .6792 | −.003 | .6782 | −.002 "
-        "| .776 ± .012 | .7989 | −.023 |",
-        "| Never any label | .414 | – | – | – | – | .500 | – | – |",
+        "| Model | 30% labelled | slides | diff. | paper | diff. "
+        "| 5% labelled | slides | diff. | paper | diff. |",
+        "| RAW-N-COOK, preset slides | .741 ± .012 | .7433 | −.002 | .7413 | ±.000 "
+        "| .676 ± .012 | .6792 | −.003 | .6782 | −.002 |",
+        "| CMML-CLIP, preset slides | .722 ± .012 | .7265 | −.005 | .7242 | −.002 "
+        "| – | .6496 | – | .6438 | – |",
+        "| Never any label | .414 | – | – | – | – | .414 | – | – | – | – |",
+        "| Model | 30% labelled | slides | diff. | 5% labelled | slides | diff. |",
+        "| RAW-N-COOK, preset slides | .841 ± .012 | .8310 | +.010 | .776 ± .012 | .7989 | −.023 |",
+        "| Never any label | .500 | – | – | .500 | – | – |",
         "| TF-IDF | .655 ± .012 | .755 ± .012 | .555 ± .012 |",
         "- paper: arXiv 2304.00020.",
         "- No paper reports on mami with these models: TF-IDF.",
@@ -175,10 +185,7 @@ def test_notes_of_rows_are_told_once_with_the_rows_that_have_them():
         for row in run_fixture.memes().rows[1:]
     )
     text = markdown(run_fixture.memes(rows=rows, pairs=()))
-    assert (
-        "- RAW-N-COOK, 30% labelled, preset slides; RAW-N-COOK, 5% labelled, preset slides; TF-IDF: "
-        "the last epoch is kept\n" in text
-    )
+    assert "- RAW-N-COOK (in all conditions); TF-IDF: the last epoch is kept\n" in text
 
 
 def test_fewer_than_three_seeds_have_no_interval_and_the_notes_say_so():
@@ -218,7 +225,7 @@ def test_the_terminals_tables_fit_it_and_say_what_they_leave_out(run, width):
             assert cell in text
     heads = {head for table in comparison.tables(results) for head in (c.title for c in table.columns)}
     for head in heads:
-        assert head in text
+        assert all(word in text for word in head.split())  # a head may be wrapped
 
 
 def test_a_narrow_terminal_leaves_out_differences_then_intervals_of_the_other_metrics_and_says_so():

@@ -206,6 +206,20 @@ def area(target, scores):
     return np.mean(pairs) if pairs else None
 
 
+@pytest.mark.slow
+def test_weighted_f1_is_the_official_scorer_s_on_1000_random_prediction_sets():
+    """Rare and absent labels, and predictions that agree, miss everything or name everything, included."""
+    rng = np.random.default_rng(0)
+    for _ in range(1000):
+        posts = int(rng.integers(1, 60))
+        target = rng.random((posts, 4)) < rng.choice([0, 0.1, 0.35, 1], 4)
+        guess = rng.random((posts, 4)) < rng.choice([0, 0.1, 0.5, 1], 4)
+        guess = np.where(rng.random(4) < 0.2, target, guess)
+        probabilities = torch.from_numpy(np.where(guess, 0.9, 0.1))
+        found = SEVERAL.score(probabilities, torch.from_numpy(target).float())
+        assert found == pytest.approx(official(target, guess), abs=1e-12)
+
+
 several_posts = st.integers(1, 25).flatmap(
     lambda n: st.tuples(
         st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=n, max_size=n),

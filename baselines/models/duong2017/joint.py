@@ -42,6 +42,11 @@ class JointFusion(Model):
         """Return γ̃ and ψ, float[B, d] each."""
         return self.project(self.scale(batch.inputs["image"])), self.text(batch.inputs["words"])
 
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """Return γ̃ and ψ."""
+        image, text = self.vectors(batch)
+        return {"image": image, "text": text}
+
     def fuse(self, image: Tensor, text: Tensor, present: Tensor) -> Tensor:
         """Pool γ̃ and ψ, and classify the result: float[B, C]."""
         both = torch.stack([image, text], -2)

@@ -86,30 +86,40 @@ def _cell(value: float | None, best: float | None) -> Html | str:
 
 
 def spaces(results: Results) -> Html | None:
-    """Return scatter plots of the image and text vectors of test posts in the models' shared spaces."""
+    """Return scatter plots of test posts: image and text vectors in shared spaces, and other features."""
     names = results.dataset.labels
-    titles = {row.model: row.title for row in results.rows}
-    panels = [
-        h(
-            "figure",
-            h("figcaption", f"{titles.get(one.model, one.model)}, {one.method}"),
-            scatter(one, names, f"Image and text vectors of {titles.get(one.model, one.model)}"),
-            cls="panel",
-        )
-        for one in results.projections
-        if one.labels
-    ]
+    firsts = {row.model: row for row in reversed(results.rows)}
+    shown = [one for one in results.projections if one.labels]
+    panels = []
+    for one in shown:
+        name = c.called(firsts[one.model]) if one.model in firsts else one.model
+        what = f"{one.kind} features" if one.posts else "image and text vectors"
+        told = f"{name}: {what}, {one.method}" if one.posts else f"{name}, {one.method}"
+        drawn = scatter(one, names, f"{what[0].upper()}{what[1:]} of {name}")
+        panels.append(h("figure", h("figcaption", told), drawn, cls="panel"))
     if not panels:
         return None
     legend = [h("span", h("i", cls=f"dot {colour(i)}"), name) for i, name in enumerate(names)]
-    note = (
-        "Discs are image vectors, rings are text vectors of the same test posts. Where discs and rings of a "
-        "class overlap, the model maps its images and texts to similar vectors."
-    )
+    if any(label < 0 for one in shown for label in one.labels):
+        legend.append(h("span", h("i", cls="dot none"), "no label"))
+    vectors, features = (any(getattr(one, of) for one in shown) for of in ("images", "posts"))
+    said = []
+    if vectors:
+        said.append(
+            "Discs are image vectors, rings are text vectors of the same test posts. Where discs and rings "
+            "of a class overlap, the model maps its images and texts to similar vectors."
+        )
+    if features:
+        said.append(
+            f"{'In pictures of features, each' if vectors else 'Each'} disc is a test post. Where the "
+            "colours are apart, the labels are easier to tell; what two dimensions can't show is missing."
+        )
+    if results.dataset.task == "several":
+        said.append("A post with several labels has the colour of the one that is rarest in training.")
     return h(
         "section",
-        h("h2", "Image and text vectors"),
-        h("p", note),
+        h("h2", "Features in two dimensions" if features else "Image and text vectors"),
+        h("p", " ".join(said)),
         h("p", *legend, cls="legend"),
         h("div", *panels, cls="charts"),
         id="spaces",

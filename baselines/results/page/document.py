@@ -12,13 +12,14 @@ from affectory.core.html import shell
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import IMAGES_NOTE, table, terms
 from baselines.results import comparison, notes, tables
-from baselines.results.page import answers, classes, fewer, gallery, scores
+from baselines.results.page import answers, classes, fewer, gallery, scores, validation
 from baselines.results.page.posts import Posts
 from baselines.results.schema import Results, read
 
 #: The links of the navigation after those of the tables.
 _PLACES = {
     "fewer": "Fewer pairs",
+    "validation": "Validation",
     "pairs": "Neighbours",
     "classes": "Classes",
     "spaces": "Vectors",
@@ -48,6 +49,7 @@ def render(folder: Path, posts: Posts) -> str:
             scores.header(results),
             *scores.sections(results),
             fewer.section(results),
+            validation.section(results),
             scores.pairs(results),
             classes.section(results),
             classes.spaces(results),

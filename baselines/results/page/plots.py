@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from affectory.core.html.charts import WIDTH, line, rect, short, svg, text
 from affectory.core.html.markup import Html, clip, h
@@ -118,25 +119,29 @@ def outcomes(cells: Mapping[str, Mapping[str, float]], names: Sequence[str], lab
 
 
 def scatter(one: Projection, names: Sequence[str], label: str) -> Html:
-    """Draw image vectors as discs and text vectors as rings, coloured by class."""
+    """Draw image vectors (or those of posts) as discs and text vectors as rings, coloured by class.
+
+    Posts without a label are grey, and lie below the others.
+    """
     height, edge = 300.0, 8.0
-    xs, ys = zip(*one.images, *one.texts, strict=True)
+    discs, tip = (one.posts, "posts") if one.posts else (one.images, "images")
+    xs, ys = zip(*discs, *one.texts, strict=True)
     least, highest = min(xs), max(ys)
     wide, tall = max(xs) - least, highest - min(ys)
     factor = (height - 2 * edge) / (max(wide, tall) or 1.0)
     left, top = (WIDTH - factor * wide) / 2, (height - factor * tall) / 2
 
     def placed(points: Sequence[tuple[float, float]], number: int) -> list[tuple[float, float]]:
-        own = [point for point, true in zip(points, one.labels, strict=True) if true == number]
+        own = [point for point, true in zip(points, one.labels, strict=False) if true == number]
         return [(left + factor * (x - least), top + factor * (highest - y)) for x, y in own]
 
     drawn = []
-    for number, name in enumerate(names):
-        for points, kind, tip in ((one.texts, "ring", "texts"), (one.images, "disc", "images")):
+    for number in range(-1, len(names)):
+        name, cls = (names[number], colour(number)) if number >= 0 else ("no label", "none")
+        for points, kind, told in ((one.texts, "ring", "texts"), (discs, "disc", tip)):
             path = "".join(f"M{short(x - 2.5)} {short(y)}{_CIRCLE}" for x, y in placed(points, number))
             if path:
-                title = h("title", f"{name}: {tip}")
-                drawn.append(h("path", title, d=path, cls=f"{kind} {colour(number)}"))
+                drawn.append(h("path", h("title", f"{name}: {told}"), d=path, cls=f"{kind} {cls}"))
     return svg(WIDTH, height, label, *drawn)
 
 
@@ -161,14 +166,7 @@ def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, c
     def up(value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
 
-    drawn = [
-        part
-        for tenth in range(round(ends[0] * 10), round(ends[1] * 10) + 1)
-        for part in (
-            line(_LEFT, up(tenth / 10), _RIGHT, up(tenth / 10), "grid"),
-            text(_LEFT - 6, up(tenth / 10) + 3.5, f"{10 * tenth}" if percent else f".{tenth}", "end"),
-        )
-    ]
+    drawn = _tenths(ends, up, percent=percent)
     for point in one.points:
         drawn.append(line(at(point.share), _BOTTOM, at(point.share), _BOTTOM + 4, "tick"))
         drawn.append(text(at(point.share), _BOTTOM + 16, f"{100 * point.share:g}%"))
@@ -201,6 +199,89 @@ def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, c
     theirs += [(at(1), float(level.theirs.value), level.mode) for level in one.levels if level.theirs]
     drawn += [_dot(x, up(value), f"paper {cls}", 4.5) for x, value, cls in theirs]
     return svg(WIDTH, _BOTTOM + 36, label, *drawn, cls="chart curve")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Scores by epoch: their mean over seeds, and the smallest and the largest.
+
+    `whole` epochs are those of every seed; after them some had stopped.
+    """
+
+    title: str
+    cls: str
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    whole: int
+
+
+def epochs(runs: Sequence[Run], ends: tuple[float, float], label: str, *, percent: bool) -> Html:
+    """Draw scores by epoch: a line a run with a band behind it, dashed where not all seeds are left."""
+    right = WIDTH - 8
+    last = max(len(run.mean) for run in runs)
+
+    def at(place: int) -> float:
+        return _LEFT + _INSET + (right - _LEFT - 2 * _INSET) * place / (last - 1)
+
+    def up(value: float) -> float:
+        return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
+
+    def path(values: Sequence[float], places: Iterable[int]) -> str:
+        return " L".join(f"{short(at(place))} {short(up(values[place]))}" for place in places)
+
+    drawn = _tenths(ends, up, percent=percent, right=right)
+    for epoch in _ticks(last):
+        drawn.append(line(at(epoch - 1), _BOTTOM, at(epoch - 1), _BOTTOM + 4, "tick"))
+        drawn.append(text(at(epoch - 1), _BOTTOM + 16, f"{epoch}"))
+    drawn.append(text((_LEFT + right) / 2, _BOTTOM + 32, "epoch"))
+    every = {run.title: _thinned(len(run.mean), run.whole) for run in runs}
+    for run in runs:
+        if run.low != run.high:
+            places = every[run.title]
+            around = f"M{path(run.high, places)} L{path(run.low, places[::-1])}Z"
+            drawn.append(h("path", d=around, cls=f"band {run.cls}"))
+    for run in runs:
+        places = every[run.title]
+        parts = [h("title", f"{run.title}: {run.mean[-1]:.3f} after {len(run.mean)} epochs")]
+        all_seeds = [place for place in places if place < run.whole]
+        some = [place for place in places if place >= run.whole - 1]
+        for shown, cls in ((all_seeds, "run"), (some, "run some")):
+            if len(shown) > 1:
+                parts.append(h("path", d=f"M{path(run.mean, shown)}", cls=f"{cls} {run.cls}"))
+        parts.append(_dot(at(places[-1]), up(run.mean[-1]), f"mean {run.cls}", 3))
+        drawn.append(h("g", *parts))
+    return svg(WIDTH, _BOTTOM + 36, label, *drawn, cls="chart curve")
+
+
+def _thinned(number: int, whole: int, most: int = 150) -> list[int]:
+    """Return the epochs, from 0, that are drawn: about `most`, with the last of all seeds and the last."""
+    return sorted({*range(0, number, math.ceil(number / most)), whole - 1, number - 1} - {-1})
+
+
+def _ticks(last: int, most: int = 6) -> list[int]:
+    """Return at most `most` round numbers of epochs up to the last one; of few epochs all."""
+    steps = (base * 10**power for power in range(9) for base in (1, 2, 5))
+    step = next(one for one in steps if last // one <= most)
+    return list(range(step, last + 1, step))
+
+
+def _tenths(
+    ends: tuple[float, float], up: Callable[[float], float], *, percent: bool, right: float = _RIGHT
+) -> list[Html]:
+    """Return a horizontal line with its figure for every tenth."""
+    return [
+        part
+        for tenth in range(round(ends[0] * 10), round(ends[1] * 10) + 1)
+        for part in (
+            line(_LEFT, up(tenth / 10), right, up(tenth / 10), "grid"),
+            text(_LEFT - 6, up(tenth / 10) + 3.5, _axis(tenth, percent=percent), "end"),
+        )
+    ]
+
+
+def _axis(tenth: int, *, percent: bool) -> str:
+    return f"{10 * tenth}" if percent else f"{tenth / 10:.1f}".removeprefix("0")
 
 
 def _dot(x: float, y: float, cls: str, radius: float = 3.5) -> Html:

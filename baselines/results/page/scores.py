@@ -44,15 +44,15 @@ def _finding(results: Results) -> str:
             if column.metric != metric:
                 continue
             for line in found.lines:
-                ours = line.cells[i].ours
-                if line.row is None or ours is None or (best and ours.mean <= best[0]):
+                ours, row = line.cells[i].ours, line.cells[i].row
+                if row is None or ours is None or (best and ours.mean <= best[0]):
                     continue
-                if (column.mode or line.mode) not in ("both", c.single(line.row)):
+                if (column.mode or line.mode) not in ("both", c.single(row)):
                     continue
                 name = in_sentence(results.metrics[metric].removesuffix(" %"))
                 figure = written(ours, percent=column.percent) + "%" * column.percent
-                whose = c.title(results, line.row, line.mode)
-                comma = "," * bool(line.row.condition.text or line.row.preset != OURS)
+                whose = c.title(results, row, line.mode)
+                comma = "," * bool(row.condition.text or row.preset != OURS)
                 told = f"{whose}{comma} has the highest {name}: {figure}"
                 for source in line.cells[i].theirs:
                     whose = "the paper has" if source == "paper" else f"the {source} have"
@@ -96,9 +96,14 @@ def sections(results: Results) -> list[Html]:
 
 
 def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Html:
-    """Return a table: a chart of its first metric a line, our figures, and the papers' with differences."""
-    first = shown.columns[0].metric
-    charted = [i for i, column in enumerate(shown.columns) if column.metric == first]
+    """Return a table: a chart of its first metric a line, our figures, and the papers' with differences.
+
+    Where each condition has a column, the chart is of the first.
+    """
+    first, condition = shown.columns[0].metric, shown.columns[0].condition
+    charted = [
+        i for i, column in enumerate(shown.columns) if (column.metric, column.condition) == (first, condition)
+    ]
     alone, by_mode = shown.modes == ("both",), shown.columns[0].mode is None
     chance = results.trivial.metrics.get(first)
     drawn = [_marks(shown, line, charted) for line in shown.lines]
@@ -112,7 +117,8 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
             cell = line.cells[i]
             top = line.row is not None and cell.ours is not None and cell.ours.mean == best[i]
             ours = written(cell.ours, percent=column.percent)
-            cells.append(h("td", ours, cls="n first" + " strong" * top, data_label=column.title))
+            cls = "n" + " first" * _begins(shown.columns, i) + " strong" * top
+            cells.append(h("td", ours, cls=cls, data_label=column.title))
             cells += [_theirs(cell, column, source) for source in column.sources]
         chart = dots(marks, ends, f"{line.title}: {results.metrics[first]}", chance)
         name = h("th", line.title, scope="row")
@@ -125,11 +131,17 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
         h("h2", shown.heading),
         None if alone else h("p", _BY_MODE if by_mode else _MASKED),
         h("p", *_legend(results, shown, charted, ends, alone=alone), cls="legend"),
-        _stacked(rows, heads),
+        _stacked(rows, heads, dense=condition is not None),
         h("ul", *(h("li", note) for note in _notes(results)), cls="notes") if last else None,
         id=place,
         cls="scores",
     )
+
+
+def _begins(columns: Sequence[c.Column], place: int) -> bool:
+    """Return whether a column begins a group: all do, but conditions of one mode without papers' figures."""
+    one, before = columns[place], columns[place - 1]
+    return place == 0 or bool(one.sources) or one.condition is None or one.mode != before.mode
 
 
 def _theirs(cell: c.Cell, column: c.Column, source: str) -> Html:
@@ -149,15 +161,16 @@ def _best(shown: c.Table, place: int) -> float | None:
 
 def _marks(shown: c.Table, line: c.Line, charted: Sequence[int]) -> list[Mark]:
     """Return what a line's chart shows of the first metric: each mode, and the papers' figures."""
-    if line.row is None:
+    row = line.cells[charted[0]].row
+    if row is None:
         return []
     marks: list[Mark] = []
-    both = line.row.modes.get("both")
+    both = row.modes.get("both")
     if "both" not in shown.modes and both:
         marks.append((both.metrics[shown.columns[charted[0]].metric], "ours"))
     for i in charted:
         column, cell = shown.columns[i], line.cells[i]
-        mode = column.mode or c.single(line.row) or line.mode
+        mode = column.mode or c.single(row) or line.mode
         marks += [(cell.ours, "ours" if mode == "both" else mode)] if cell.ours else []
         for source, cls in zip(column.sources, _SOURCES, strict=False):
             if source in cell.theirs:
@@ -195,13 +208,19 @@ def _legend(
     metric = in_sentence(results.metrics[column.metric].removesuffix(" %"))
     start, end = (f"{100 * one:.0f}%" if column.percent else f"{one:.1f}" for one in ends)
     axis = f"{metric} from {start} to {end}, a line every {'10' if column.percent else '.1'}"
+    if shown.columns[0].condition != shown.columns[-1].condition and column.condition is not None:
+        axis = f"the chart: {column.condition.text or 'all labels'}, {axis}"
     return [*legend, h("span", axis)]
 
 
-def _stacked(rows: Sequence[Html], heads: Sequence[str]) -> Html:
-    """Return a table whose rows become blocks in a narrow window, with a label in each cell."""
+def _stacked(rows: Sequence[Html], heads: Sequence[str], *, dense: bool) -> Html:
+    """Return a table whose rows become blocks in a narrow window, with a label in each cell.
+
+    One of many columns is `dense`: differences stand below the papers' figures.
+    """
     cells = [h("th", name, scope="col", cls="n" if place > 1 else None) for place, name in enumerate(heads)]
-    return h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures stacked")
+    cls = "figures stacked" + " dense" * dense
+    return h("div", h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls=cls), cls="scroll")
 
 
 def _notes(results: Results) -> list[str]:
