@@ -110,6 +110,14 @@ class Optimiser:
     groups: tuple[Group, ...] = ()
 
 
+class Schedule(Protocol):
+    """How learning rates fall over a stage."""
+
+    def of(self, posts: Batch) -> StepDecay:
+        """Return the decay for these training posts."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StepDecay:
     """Multiplies every learning rate by `factor` after each `every` epochs, or steps."""
@@ -117,6 +125,10 @@ class StepDecay:
     factor: float = 1.0
     every: int = 1
     unit: Literal["epoch", "step"] = "epoch"
+
+    def of(self, posts: Batch) -> StepDecay:
+        """Return the same for all training posts."""
+        return self
 
     def scale(self, epoch: int, step: int) -> float:
         """Return what the rates are multiplied by in an epoch and a step, both counted from 0."""
@@ -151,7 +163,7 @@ class Stage:
     sampler: Sampler
     optimiser: Optimiser
     stopping: Validation | LastEpoch
-    schedule: StepDecay = StepDecay()
+    schedule: Schedule = StepDecay()
     terms: Callable[[Any, Batch], Terms] = own_terms
     other_texts: int = 0
 

@@ -28,9 +28,10 @@ class Entry(NamedTuple):
 
 
 #: The families, each with the key of its paper in `results/papers/`.
-FAMILIES = {"duong2017": "duong2017"}
+FAMILIES = {"duong2017": "duong2017", "memes": "semimemes2023"}
 
 _DUONG = "baselines.models.duong2017"
+_SEMIMEMES = "baselines.models.semimemes2023"
 
 #: The models in the order of their papers' tables.
 MODELS: dict[str, Entry] = {
@@ -40,6 +41,18 @@ MODELS: dict[str, Entry] = {
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
+    "raw_n_cook": Entry("memes", "RAW-N-COOK", f"{_SEMIMEMES}.raw_n_cook:SPEC"),
+    "raw_n_cook_no_crom_ae": Entry(
+        "memes", "RAW-N-COOK without CROM-AE", f"{_SEMIMEMES}.raw_n_cook:NO_CROM_AE"
+    ),
+    "raw_n_cook_no_db_loss": Entry(
+        "memes", "RAW-N-COOK without DB loss", f"{_SEMIMEMES}.raw_n_cook:NO_DB_LOSS"
+    ),
+    "raw_n_cook_no_crom_ae_no_db_loss": Entry(
+        "memes", "RAW-N-COOK without CROM-AE and DB loss", f"{_SEMIMEMES}.raw_n_cook:NO_EITHER"
+    ),
+    "cmml": Entry("memes", "CMML", f"{_SEMIMEMES}.cmml:SPEC"),
+    "cmml_clip": Entry("memes", "CMML-CLIP", f"{_SEMIMEMES}.cmml:CLIP"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.
