@@ -110,14 +110,6 @@ class Optimiser:
     groups: tuple[Group, ...] = ()
 
 
-class Schedule(Protocol):
-    """How learning rates fall over a stage."""
-
-    def of(self, posts: Batch) -> StepDecay:
-        """Return the decay for these training posts."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class StepDecay:
     """Multiplies every learning rate by `factor` after each `every` epochs, or steps."""
@@ -125,10 +117,6 @@ class StepDecay:
     factor: float = 1.0
     every: int = 1
     unit: Literal["epoch", "step"] = "epoch"
-
-    def of(self, posts: Batch) -> StepDecay:
-        """Return the same for all training posts."""
-        return self
 
     def scale(self, epoch: int, step: int) -> float:
         """Return what the rates are multiplied by in an epoch and a step, both counted from 0."""
@@ -155,6 +143,7 @@ class LastEpoch:
 class Stage:
     """A stage of training: at most `epochs` epochs that minimise `terms`.
 
+    `schedule`: how learning rates fall; a function where it depends on the training posts.
     `other_texts`: the number of texts of other classes that each post's loss is given, in the inputs
     "other_texts", int64[P, g, L], and "pattern", int64[B], the row of the post's own (`data.samplers`).
     """
@@ -163,7 +152,7 @@ class Stage:
     sampler: Sampler
     optimiser: Optimiser
     stopping: Validation | LastEpoch
-    schedule: Schedule = StepDecay()
+    schedule: StepDecay | Callable[[Batch], StepDecay] = StepDecay()
     terms: Callable[[Any, Batch], Terms] = own_terms
     other_texts: int = 0
 

@@ -15,7 +15,7 @@ from baselines.models.semimemes2023.crom_ae import CromAE, reconstruction
 from baselines.models.semimemes2023.settings import DECAYS, PLAIN_DECAYS, DecayByShare, RawNCookSettings
 from baselines.training.checkpoint import Checkpoint, read
 from baselines.training.loop import fit, new
-from tests.baselines import memes
+from tests.baselines import few_labels
 from tests.baselines.loops import CPU, same
 
 FAMILY = (
@@ -53,7 +53,7 @@ def model_of(name, given, settings):
 
 def test_cooked_features_are_the_encoder_s_output_before_prelu():
     torch.manual_seed(0)
-    made, posts = CromAE(memes.IMAGE, memes.TEXT), memes.batch(4)
+    made, posts = CromAE(few_labels.IMAGE, few_labels.TEXT), few_labels.batch(4)
     image, text = posts.inputs["pair_image"].float(), posts.inputs["pair_text"].float()
     cooked_image, cooked_text = made.cooked(image, text, posts.present)
     torch.testing.assert_close(
@@ -65,13 +65,13 @@ def test_cooked_features_are_the_encoder_s_output_before_prelu():
     prelu, last = made.image_to_text.decode
     slope = torch.where(cooked_image > 0, cooked_image, prelu.weight * cooked_image)
     torch.testing.assert_close(made.image_to_text(image), slope @ last.weight.T + last.bias)
-    assert prelu.weight.shape == (memes.IMAGE,)
-    assert last.weight.shape == (memes.TEXT, memes.IMAGE)
+    assert prelu.weight.shape == (few_labels.IMAGE,)
+    assert last.weight.shape == (few_labels.TEXT, few_labels.IMAGE)
 
 
 def test_cooked_features_of_a_missing_side_come_from_the_other_side_s_decoder():
     torch.manual_seed(0)
-    made, posts = CromAE(memes.IMAGE, memes.TEXT), memes.batch(3)
+    made, posts = CromAE(few_labels.IMAGE, few_labels.TEXT), few_labels.batch(3)
     image, text = posts.inputs["pair_image"].float(), posts.inputs["pair_text"].float()
     present = torch.tensor([[True, True], [True, False], [False, True]])
     image[2], text[1] = 0, 0
@@ -83,8 +83,8 @@ def test_cooked_features_of_a_missing_side_come_from_the_other_side_s_decoder():
 
 
 def test_its_loss_is_the_mean_squared_error_of_both_directions_over_pairs():
-    model = model_of("raw_n_cook", memes.data(), quick("raw_n_cook"))
-    posts = memes.batch(5, present=[[True, True]] * 3 + [[True, False], [False, True]])
+    model = model_of("raw_n_cook", few_labels.data(), quick("raw_n_cook"))
+    posts = few_labels.batch(5, present=[[True, True]] * 3 + [[True, False], [False, True]])
     image, text = posts.inputs["pair_image"][:3].float(), posts.inputs["pair_text"][:3].float()
     errors = [model.crom_ae.image_to_text(image) - text, model.crom_ae.text_to_image(text) - image]
     expected = sum(one.square().mean() for one in errors)
@@ -94,7 +94,7 @@ def test_its_loss_is_the_mean_squared_error_of_both_directions_over_pairs():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COOKED)
 def test_crom_ae_learns_from_unlabelled_posts_alone_and_stays_in_the_second_stage(name):
-    given, settings = memes.data(labelled=12), quick(name)
+    given, settings = few_labels.data(labelled=12), quick(name)
     first, second = registry.spec(name).stages(settings)
     [start] = trained(name, given, settings, stages=lambda settings: (first,))
     [whole] = trained(name, given, settings)
@@ -118,7 +118,7 @@ def test_crom_ae_learns_from_unlabelled_posts_alone_and_stays_in_the_second_stag
 
 @pytest.mark.slow
 def test_its_reconstruction_gets_better():
-    given, settings = memes.data(), quick("raw_n_cook", ae_epochs=60, ae_lr=0.01)
+    given, settings = few_labels.data(), quick("raw_n_cook", ae_epochs=60, ae_lr=0.01)
     first = registry.spec("raw_n_cook").stages(settings)[0]
     [one] = trained("raw_n_cook", given, settings, stages=lambda settings: (first,))
     model = model_of("raw_n_cook", given, settings)
@@ -143,16 +143,16 @@ def test_the_stages_are_those_of_the_slides():
     ("labelled", "factor"), [(30, 0.85), (25, 0.85), (90, 0.85), (12, 0.90), (7, 0.93), (5, 0.93), (1, 0.93)]
 )
 def test_the_learning_rate_falls_by_the_share_of_labelled_posts(labelled, factor):
-    posts = memes.batch(100, labelled=labelled)
-    assert RawNCookSettings().schedule().of(posts) == StepDecay(factor)
-    without = registry.settings_of("raw_n_cook_no_db_loss")().schedule().of(posts)
+    posts = few_labels.batch(100, labelled=labelled)
+    assert RawNCookSettings().schedule()(posts) == StepDecay(factor)
+    without = registry.settings_of("raw_n_cook_no_db_loss")().schedule()(posts)
     assert without.factor == {0.85: 0.95, 0.90: 0.97, 0.93: 0.99}[factor]
-    assert RawNCookSettings(decay=0.5).schedule().of(posts) == StepDecay(0.5)
+    assert RawNCookSettings(decay=0.5).schedule() == StepDecay(0.5)
 
 
 def test_of_two_shares_as_near_the_larger_is_taken():
-    assert DecayByShare(DECAYS).of(memes.batch(10, labelled=2)) == StepDecay(0.85)
-    assert DecayByShare(PLAIN_DECAYS, 200, "step").of(memes.batch(40, labelled=3)) == StepDecay(
+    assert DecayByShare(DECAYS)(few_labels.batch(10, labelled=2)) == StepDecay(0.85)
+    assert DecayByShare(PLAIN_DECAYS, 200, "step")(few_labels.batch(40, labelled=3)) == StepDecay(
         0.97, 200, "step"
     )
 
@@ -160,7 +160,7 @@ def test_of_two_shares_as_near_the_larger_is_taken():
 @pytest.mark.parametrize(("labelled", "each"), [(2400, 12), (800, 4), (400, 2)])
 def test_cmml_s_steps_have_labelled_posts_in_proportion(labelled, each):
     """12, 4 and 2 of 40 at MAMI's ratios, and 200 steps an epoch."""
-    posts = memes.batch(8000, labelled=labelled)
+    posts = few_labels.batch(8000, labelled=labelled)
     steps = LabelledAndUnlabelled(40).epoch(posts, torch.Generator().manual_seed(0))
     assert len(steps) == 200
     assert {(len(rows), int(posts.labelled[rows].sum())) for rows in steps} == {(40, each)}
@@ -168,7 +168,7 @@ def test_cmml_s_steps_have_labelled_posts_in_proportion(labelled, each):
 
 def test_unlabelled_pairs_are_read_once_an_epoch():
     present = [[True, row % 5 != 0] for row in range(30)]
-    posts = memes.batch(30, labelled=10, present=present)
+    posts = few_labels.batch(30, labelled=10, present=present)
     steps = Unlabelled(8).epoch(posts, torch.Generator().manual_seed(0))
     assert sorted(torch.cat(steps).tolist()) == [row for row in range(10, 30) if row % 5]
     assert [len(rows) for rows in steps] == [8, 8]
@@ -177,7 +177,7 @@ def test_unlabelled_pairs_are_read_once_an_epoch():
 @pytest.mark.parametrize("name", ["raw_n_cook", "cmml", "cmml_clip"])
 def test_without_unlabelled_posts_it_is_one_line(name):
     with pytest.raises(BaselineError) as error:
-        trained(name, memes.data(labelled=40), quick(name))
+        trained(name, few_labels.data(labelled=40), quick(name))
     what = "post with image and text" if name == "raw_n_cook" else "post"
     assert str(error.value) == (
         f"the training part has no unlabelled {what}, which this model learns from: "
@@ -186,7 +186,7 @@ def test_without_unlabelled_posts_it_is_one_line(name):
 
 
 def test_a_label_without_a_positive_is_named():
-    given = memes.data(labelled=12)
+    given = few_labels.data(labelled=12)
     target = given.train.target.clone()
     target[:12, 1] = 0
     given = replace(given, train=given.train._replace(target=target))
@@ -202,7 +202,7 @@ def test_a_label_without_a_positive_is_named():
 @pytest.mark.parametrize("name", FAMILY)
 def test_every_parameter_gets_a_gradient_in_one_step_but_those_that_are_frozen(name, several):
     """Each in one of its stages, over a step of labelled and unlabelled posts."""
-    given = memes.data(several=several)
+    given = few_labels.data(several=several)
     spec, settings = registry.spec(name), quick(name, dropout=0.0) if "raw" in name else quick(name)
     model = model_of(name, given, settings).train()
     reached = set()
@@ -222,7 +222,7 @@ def test_every_parameter_gets_a_gradient_in_one_step_but_those_that_are_frozen(n
 @KINDS
 @pytest.mark.parametrize("name", FAMILY)
 def test_it_overfits_32_posts(name, several):
-    given = memes.data(n=48, labelled=32, several=several)
+    given = few_labels.data(n=48, labelled=32, several=several)
     settings = quick(name, epochs=80, lr=0.02, decay=1.0, **({"dropout": 0.0} if "raw" in name else {}))
     [one] = trained(name, given, settings)
     model = model_of(name, given, settings)
@@ -236,7 +236,7 @@ def test_it_overfits_32_posts(name, several):
 @KINDS
 @pytest.mark.parametrize("name", FAMILY)
 def test_no_mode_reads_what_is_missing(name, several):
-    given = memes.data(several=several)
+    given = few_labels.data(several=several)
     model = model_of(name, given, quick(name))
     posts = given.validation
     head = registry.spec(name).heads["both"]
@@ -262,7 +262,7 @@ def test_no_mode_reads_what_is_missing(name, several):
 @KINDS
 @pytest.mark.parametrize("name", FAMILY)
 def test_stacked_seeds_give_the_networks_of_single_ones(name, several):
-    given = memes.data(several=several)
+    given = few_labels.data(several=several)
     settings = quick(name, **({"dropout": 0.0} if "raw" in name else {}))
     both = trained(name, given, settings, (0, 1))
     for seed, one in enumerate(both):
@@ -274,10 +274,10 @@ def test_stacked_seeds_give_the_networks_of_single_ones(name, several):
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_a_checkpoint_gives_the_network_back(name, tmp_path):
-    given, settings = memes.data(), quick(name)
+    given, settings = few_labels.data(), quick(name)
     spec = registry.spec(name)
     model = model_of(name, given, settings)
-    states = {key: memes.ENCODERS[key].state() for key in spec.inputs}
+    states = {key: few_labels.ENCODERS[key].state() for key in spec.inputs}
     one = Checkpoint(name, given.task, settings, 0, model.state_dict(), states)
     one.write(tmp_path / "one.pt")
     again = read(tmp_path / "one.pt")
@@ -291,16 +291,16 @@ def test_a_checkpoint_gives_the_network_back(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name in FAMILY if name.startswith("raw")])
 def test_of_single_classes_each_is_decided_against_the_rest(name):
     """The loss of a class is that of several labels with one positive."""
-    given, settings = memes.data(several=False), quick(name)
+    given, settings = few_labels.data(several=False), quick(name)
     hot = torch.nn.functional.one_hot(given.train.target, 3).float()
-    several = replace(given, task=memes.SEVERAL, train=given.train._replace(target=hot))
+    several = replace(given, task=few_labels.SEVERAL, train=given.train._replace(target=hot))
     losses = [total(model_of(name, one, settings).terms(one.train)).detach() for one in (given, several)]
     assert torch.equal(*losses)
     assert isinstance(given.task, SingleLabel)
 
 
 def test_the_balanced_loss_counts_the_labelled_posts_alone():
-    given = memes.data(n=40, labelled=12)
+    given = few_labels.data(n=40, labelled=12)
     balanced = model_of("raw_n_cook", given, quick("raw_n_cook")).balanced
     assert float(balanced.posts) == 12
     assert balanced.counts.tolist() == given.train.target[:12].sum(0).tolist()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from baselines.data.batch import IMAGE, TEXT, Batch
 from baselines.data.samplers import LabelledAndUnlabelled
 from baselines.data.task import Task
-from baselines.models.base import LastEpoch, Model, Optimiser, Schedule, Spec, Stage, StepDecay, Term, Terms
+from baselines.models.base import LastEpoch, Model, Optimiser, Spec, Stage, StepDecay, Term, Terms
 from baselines.models.semimemes2023.features import PAIR, features
 from baselines.models.semimemes2023.settings import DECAYS, DecayByShare
 from baselines.models.settings import ModelSettings, setting
@@ -38,7 +38,7 @@ class CMMLClipSettings(ModelSettings):
     )
     threshold: float = setting(1.003, "of the Huber loss of 2 − cosine on unlabelled posts", above=0)
 
-    def schedule(self) -> Schedule:
+    def schedule(self) -> StepDecay | DecayByShare:
         """Return how the learning rate falls."""
         if self.decay is None:
             return DecayByShare(DECAYS, EVERY, "step")

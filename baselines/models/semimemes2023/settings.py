@@ -28,7 +28,7 @@ class DecayByShare:
     every: int = 1
     unit: Literal["epoch", "step"] = "epoch"
 
-    def of(self, posts: Batch) -> StepDecay:
+    def __call__(self, posts: Batch) -> StepDecay:
         """Return the decay for these training posts."""
         share = float(posts.labelled.double().mean())
         nearest = min(self.factors, key=lambda known: (round(abs(known - share), 6), -known))
