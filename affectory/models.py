@@ -56,9 +56,9 @@ def _listed(name: str | None) -> Iterator[str]:
 def _models(families: list[str]) -> Iterator[str]:
     for family in families:
         yield family
-        for name, one in registry.MODELS.items():
-            if one.family == family:
-                yield f"  {name:<18}{one.title}"
+        mine = {name: one.title for name, one in registry.MODELS.items() if one.family == family}
+        width = max(14, *(len(name) + 2 for name in mine))
+        yield from (f"  {name:<{width}}{title}" for name, title in mine.items())
 
 
 def _settings(name: str) -> Iterator[str]:

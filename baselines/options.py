@@ -10,6 +10,9 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core.errors import InputError
 
+#: The value of --pair that makes a pair of two separate networks.
+SEPARATE = "separate"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -78,7 +81,8 @@ class Options:
     """Frozen text network: a hub id, a folder."""
 
     pair: Annotated[str, arg(metavar="NAME")] = "openai/clip-vit-large-patch14"
-    """Frozen networks of image and text in one space: a hub id, a folder."""
+    """Frozen networks of image and text in one space: a hub id, a folder; "separate": those of --backbone and
+    --text-encoder."""
 
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest one available."""

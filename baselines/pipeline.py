@@ -29,7 +29,7 @@ from baselines.data.release import Release
 from baselines.experiment import Fold
 from baselines.models import registry
 from baselines.models.settings import ModelSettings, Value
-from baselines.options import Options
+from baselines.options import SEPARATE, Options
 from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
@@ -142,18 +142,21 @@ def _setup(
     wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
     backbone = _backbone(options, models, wanted)
     networks = {"image": backbone} if backbone else {}
+    separate = options.pair == SEPARATE
     if "pair_image" in wanted:
-        networks["pair_image"] = load_backbone(options.pair)
+        own = load_backbone(options.pair) if not separate else backbone or _load_backbone(options)
+        networks["pair_image"] = own
     images = {
         name: inputs.frozen(release, network, options.features, device) for name, network in networks.items()
     }
     sources = {
         name: Source(options.backbone, options.weights, options.side, network.digest, network.dim)
-        if name == "image"
+        if name == "image" or separate
         else Source(options.pair, None, None, network.digest, network.dim)
         for name, network in networks.items()
     }
-    named = {"sentence": options.text_encoder, "pair_text": options.pair}
+    pair_text = options.text_encoder if separate else options.pair
+    named = {"sentence": options.text_encoder, "pair_text": pair_text}
     texts = {
         name: inputs.frozen_texts(release, load_text_encoder(one), options.features, device)
         for name, one in named.items()
@@ -225,13 +228,17 @@ def _networks(options: Options, models: Sequence[str], conditions: Sequence[Cond
 def _backbone(options: Options, models: Sequence[str], inputs_: Collection[str]) -> Backbone | None:
     """Return the image network; None if no model reads its features."""
     if "image" in inputs_:
-        return load_backbone(options.backbone, options.weights, side=options.side)
+        return _load_backbone(options)
     if options.finetune:
         raise InputError(
             f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
             "leave it out, or name another model"
         )
     return None
+
+
+def _load_backbone(options: Options) -> Backbone:
+    return load_backbone(options.backbone, options.weights, side=options.side)
 
 
 def pick_device(name: str) -> torch.device:

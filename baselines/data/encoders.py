@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from affectory.encoders.text.bag_of_words import BagOfWords
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.subwords import Subwords
 from affectory.encoders.text.tfidf import Tfidf
@@ -131,9 +132,11 @@ INPUTS: dict[str, Input] = {
     # Ids and values of the n-grams of a text, and ids of its tokens.
     "tfidf": Input(Tfidf.from_state, None),
     "tokens": Input(Tokens.from_state, None),
+    # Which of the 3,000 most frequent tokens of all training texts a text holds.
+    "bag": Input(BagOfWords.from_state, lambda given: BagOfWords.fit(given.train)),
     # Features of the text network of --text-encoder.
     "sentence": Input(FrozenText.from_state, lambda given: given.texts["sentence"]),
-    # Features of both networks of --pair.
+    # Features of both networks of --pair, or of --backbone and --text-encoder.
     "pair_image": Input(lambda state: Images(**state), lambda given: given.images["pair_image"]),
     "pair_text": Input(FrozenText.from_state, lambda given: given.texts["pair_text"]),
 }

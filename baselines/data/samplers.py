@@ -33,25 +33,49 @@ class Shuffled:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledAndUnlabelled:
-    """`labelled` labelled posts and `batch - labelled` unlabelled ones a step, until either runs out.
+class Unlabelled:
+    """Each unlabelled post that has image and text once, in a random order, `batch` a step.
 
-    Raises `BaselineError` where there are no unlabelled posts.
+    Raises `BaselineError` where there is none.
     """
 
     batch: int
-    labelled: int
+
+    def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
+        """Return the rows of each step."""
+        pairs = ~posts.labelled & posts.present.all(-1)
+        if not bool(pairs.any()):
+            raise BaselineError(_no_unlabelled("post with image and text"))
+        return list(_shuffled(pairs, drawer).split(self.batch))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledAndUnlabelled:
+    """`labelled` labelled posts and `batch - labelled` unlabelled ones a step, until either runs out.
+
+    `labelled` None is the share of the labelled posts times `batch`, rounded: as many of each as an epoch
+    over all posts needs. Raises `BaselineError` where there are no unlabelled posts.
+    """
+
+    batch: int
+    labelled: int | None = None
 
     def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
         """Return the rows of each step, the labelled ones first."""
         if bool(posts.labelled.all()):
-            raise BaselineError(
-                "the training part has no unlabelled post, which this model learns from: "
-                "choose another model, or a release with unlabelled posts"
-            )
-        known = _shuffled(posts.labelled, drawer).split(self.labelled)
-        others = _shuffled(~posts.labelled, drawer).split(self.batch - self.labelled)
+            raise BaselineError(_no_unlabelled("post"))
+        share = float(posts.labelled.double().mean())
+        labelled = self.labelled or min(max(1, round(share * self.batch)), self.batch - 1)
+        known = _shuffled(posts.labelled, drawer).split(labelled)
+        others = _shuffled(~posts.labelled, drawer).split(self.batch - labelled)
         return [torch.cat(both) for both in zip(known, others, strict=False)]
+
+
+def _no_unlabelled(what: str) -> str:
+    return (
+        f"the training part has no unlabelled {what}, which this model learns from: "
+        "choose another model, a release with unlabelled posts, or --ratios 0.3"
+    )
 
 
 @dataclass(frozen=True, slots=True)

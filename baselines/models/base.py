@@ -157,6 +157,7 @@ class LastEpoch:
 class Stage:
     """A stage of training: at most `epochs` epochs that minimise `terms`.
 
+    `schedule`: how learning rates fall; a function where it depends on the training posts.
     `other_texts`: the number of texts of other classes that each post's loss is given, in the inputs
     "other_texts", int64[P, g, L], and "pattern", int64[B], the row of the post's own (`data.samplers`).
     """
@@ -165,7 +166,7 @@ class Stage:
     sampler: Sampler
     optimiser: Optimiser
     stopping: Validation | LastEpoch
-    schedule: StepDecay = StepDecay()
+    schedule: StepDecay | Callable[[Batch], StepDecay] = StepDecay()
     terms: Callable[[Any, Batch], Terms] = own_terms
     other_texts: int = 0
 

@@ -28,10 +28,11 @@ class Entry(NamedTuple):
 
 
 #: The families, each with the key of its paper in `results/papers/`; "" for rows that no paper has.
-FAMILIES = {"duong2017": "duong2017", "multitask": "pagefortin2019", "today": ""}
+FAMILIES = {"duong2017": "duong2017", "multitask": "pagefortin2019", "memes": "semimemes2023", "today": ""}
 
 _DUONG = "baselines.models.duong2017"
 _PAGEFORTIN = "baselines.models.pagefortin2019"
+_SEMIMEMES = "baselines.models.semimemes2023"
 _TODAY = "baselines.models.today"
 
 #: The models in the order of their papers' tables.
@@ -47,6 +48,18 @@ MODELS: dict[str, Entry] = {
     "l_fus": Entry("multitask", "L-Fus, late fusion", f"{_PAGEFORTIN}.l_fus:SPEC"),
     "sm": Entry("multitask", "SM, single-task multimodal", f"{_PAGEFORTIN}.sm:SPEC"),
     "cv_ct_cm": Entry("multitask", "Multitask", f"{_PAGEFORTIN}.cv_ct_cm:SPEC"),
+    "raw_n_cook": Entry("memes", "RAW-N-COOK", f"{_SEMIMEMES}.raw_n_cook:SPEC"),
+    "raw_n_cook_no_crom_ae": Entry(
+        "memes", "RAW-N-COOK without CROM-AE", f"{_SEMIMEMES}.raw_n_cook:NO_CROM_AE"
+    ),
+    "raw_n_cook_no_db_loss": Entry(
+        "memes", "RAW-N-COOK without DB loss", f"{_SEMIMEMES}.raw_n_cook:NO_DB_LOSS"
+    ),
+    "raw_n_cook_no_crom_ae_no_db_loss": Entry(
+        "memes", "RAW-N-COOK without CROM-AE and DB loss", f"{_SEMIMEMES}.raw_n_cook:NO_EITHER"
+    ),
+    "cmml": Entry("memes", "CMML", f"{_SEMIMEMES}.cmml:SPEC"),
+    "cmml_clip": Entry("memes", "CMML-CLIP", f"{_SEMIMEMES}.cmml:CLIP"),
     "tfidf": Entry("today", "TF-IDF, logistic regression", f"{_TODAY}.tfidf:SPEC"),
     "sentence": Entry("today", "Sentence encoder, logistic regression", f"{_TODAY}.sentence:SPEC"),
     "clip_image": Entry("today", "Image-text pair, images, logistic regression", f"{_TODAY}.clip:IMAGE"),

@@ -85,6 +85,8 @@ class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     releases: dict[str, tuple[str, ...]]
     task: Literal["single", "several"] = "single"
     backbones: dict[str, str] = {}
+    finetuned: tuple[str, ...] = ()
+    text_encoder: str | None = None
     vectors: str | None = None
     vectors_file: str | None = None
     without_vectors: tuple[str, ...] = ()
@@ -114,7 +116,8 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """What one paper reports on one dataset, and what it used.
 
     `preset`: the settings that the paper states, by model, those of this dataset included. `backbones`: the
-    image networks of models that don't have `backbone`. `vectors_file`: how the published file of its word
+    image networks of models that don't have `backbone`. `finetuned`: its models that train their image
+    network too. `text_encoder`: its frozen text network. `vectors_file`: how the published file of its word
     vectors begins; `without_vectors`: its models without any. `unpaired`: its image-only and text-only posts.
     """
 
@@ -126,7 +129,9 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     task: str  # "single"
     backbone: str
     backbones: dict[str, str]
+    finetuned: tuple[str, ...]
     weights: str
+    text_encoder: str | None
     vectors: str | None
     vectors_file: str | None
     without_vectors: tuple[str, ...]
@@ -197,6 +202,8 @@ def _paper(file: _File, one: _Dataset, release: str) -> Paper:
         task=one.task,
         backbone=one.backbone,
         backbones=one.backbones,
+        finetuned=one.finetuned,
+        text_encoder=one.text_encoder,
         weights=one.weights,
         vectors=one.vectors,
         vectors_file=one.vectors_file,
@@ -259,8 +266,13 @@ def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
         told.append(f"images: {row.backbone} where the paper has {backbone}")
     if row.weights == "random":
         told.append(f"images: random weights where the paper has {paper.weights}'s")
-    if any(value for key, value in row.settings.items() if key.rpartition(".")[2] == "finetune"):
+    finetuned = any(value for key, value in row.settings.items() if key.rpartition(".")[2] == "finetune")
+    if finetuned and row.model not in paper.finetuned:
         told.append("images: a fine-tuned network where the paper's is frozen")
+    if row.model in paper.finetuned and not finetuned:
+        told.append("images: a frozen network where the paper's is fine-tuned")
+    if paper.text_encoder and row.text_encoder and row.text_encoder.rpartition(" ")[0] != paper.text_encoder:
+        told.append(f"texts: {row.text_encoder} where the paper has {paper.text_encoder}")
     told += _vectors(paper, row)
     told += [one for one in paper.otherwise if _concerns(one, row)]
     told += _counted(paper, dataset)

@@ -85,12 +85,13 @@ class Run:
         waited = [0] * len(self.seeds)
         optimiser = optimiser_of(stage.optimiser, self.stack.parameters(), self.stack.embeddings())
         others = self._other_texts(stage)
+        schedule = stage.schedule(self.data.train) if callable(stage.schedule) else stage.schedule
         step = 0
         for epoch in range(1, stage.epochs + 1):
             self.stack.train(True)
             for posts in self._steps(stage, others):
                 self.stack.losses(posts, stage.terms).sum().backward()
-                optimiser.step(stage.schedule.scale(epoch - 1, step))
+                optimiser.step(schedule.scale(epoch - 1, step))
                 step += 1
             self.stack.train(False)
             self._judge(stage.stopping, epoch, last=epoch == stage.epochs, waited=waited)

@@ -210,11 +210,11 @@ def test_another_version_is_refused_in_one_line(tmp_path, version):
 
 
 def test_a_model_that_no_longer_exists_is_refused_in_one_line(tmp_path):
-    path = changed(tmp_path / "gone.pt", model="vilt")
+    path = changed(tmp_path / "gone.pt", model="gone")
     with pytest.raises(BaselineError) as error:
         read(path)
     assert str(error.value) == (
-        f"the checkpoint '{path}' is of the model 'vilt', which this program doesn't have: "
+        f"the checkpoint '{path}' is of the model 'gone', which this program doesn't have: "
         f"it has {', '.join(registry.MODELS)}"
     )
 

@@ -99,10 +99,11 @@ def test_step_decay_multiplies_by_epoch_or_by_step():
     [
         (StepDecay(0.5, 1), [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]),
         (StepDecay(0.5, 3, "step"), [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]),
+        (lambda posts: StepDecay(posts.size / 240), [1, 1, 1, 1, 0.25, 0.25, 0.25, 0.25]),
     ],
 )
 def test_a_stage_takes_each_step_at_its_scheduled_rate(schedule, expected, monkeypatch):
-    """Two epochs of four steps; the next stage counts from 0 again."""
+    """Two epochs of four steps of 60 training posts; the next stage counts from 0 again."""
     scales = []
     step = loop.optimiser_of
 

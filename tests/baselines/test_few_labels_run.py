@@ -1,0 +1,117 @@
+"""The semi-supervised models by the command, on a small release with shares of its labels."""
+
+import pyarrow.parquet as pq
+import pytest
+
+from baselines import run
+from baselines.predict import Predictor
+from baselines.results.schema import Condition, read
+from tests.baselines import small
+from tests.encoders.test_hub_encoders import bert, clip
+
+pytestmark = pytest.mark.slow
+
+FAMILY = (
+    "raw_n_cook",
+    "raw_n_cook_no_crom_ae",
+    "raw_n_cook_no_db_loss",
+    "raw_n_cook_no_crom_ae_no_db_loss",
+    "cmml",
+    "cmml_clip",
+)
+QUICK = [f"{name}.epochs=2" for name in FAMILY] + [
+    "raw_n_cook.ae_epochs=2",
+    "raw_n_cook_no_db_loss.ae_epochs=2",
+]
+
+
+def arguments(folder, *more):
+    places = [f"--{name}={folder / name}" for name in ("datasets", "cache", "features", "out")]
+    network = ["--backbone", "resnet18", "--weights", "random", "--side", "33", "--device", "cpu"]
+    return ["tiny", *places, *network, "--seeds", "1", "--text-encoder", str(folder / "bert"), *more]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["several", "single"])
+def home(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("memes")
+    small.learnable(folder / "datasets" / "tiny", request.param, sizes=(48, 12, 12), unlabelled=6)
+    bert(folder / "bert")
+    models = ["--models", *FAMILY, "--pair", "separate", "--set", *QUICK]
+    assert run.main(arguments(folder, *models, "--ratios", ".5", ".25")) == 0
+    return folder
+
+
+def test_every_model_has_a_row_for_each_share_with_scores_in_every_mode(home):
+    results = read(home / "out" / "tiny" / "1.0.0")
+    shares = Condition(labelled=0.5), Condition(labelled=0.25)
+    assert [(row.model, row.condition) for row in results.rows] == [
+        (name, share) for share in shares for name in FAMILY
+    ]
+    for row in results.rows:
+        assert (list(row.modes), row.stopped, row.family) == (["both", "image", "text"], (), "memes")
+        assert (row.backbone, row.weights) == ("resnet18", "random")
+        assert len(row.history[0]) == 2
+        assert (row.text_encoder is None) == (row.model == "cmml")
+    notes = {row.model: row.notes for row in results.rows}
+    assert notes["cmml"] == (
+        "reconstructed: the command that SemiMemes published for CMML runs its CLIP variant",
+    )
+    assert notes["raw_n_cook"] == ()
+
+
+def test_a_checkpoint_answers_for_a_post_as_the_run_did(home):
+    folder = home / "out" / "tiny" / "1.0.0"
+    [path] = (home / "datasets" / "tiny" / "1.0.0").glob("test-*.parquet")
+    post = pq.read_table(path).to_pylist()[0]
+    rows = pq.read_table(folder / "predictions.parquet").to_pylist()
+    for name in ("raw_n_cook", "cmml", "cmml_clip"):
+        [checkpoint] = (folder / "checkpoints").glob(f"{name}-*25*-seed0.pt")
+        predictor = Predictor.load(checkpoint)
+        for mode, given in (
+            ("both", {"image": post["image"]["bytes"], "text": post["text"]}),
+            ("image", {"image": post["image"]["bytes"]}),
+            ("text", {"text": post["text"]}),
+        ):
+            [expected] = [
+                row["probabilities"]
+                for row in rows
+                if (row["model"], row["mode"], row["post_id"]) == (name, mode, post["post_id"])
+                and row["condition"] == predictor.checkpoint.condition
+            ]
+            assert list(predictor(**given).values()) == pytest.approx(expected, abs=5e-3)
+
+
+def test_all_labels_of_a_release_without_unlabelled_posts_are_refused_in_one_line(home, tmp_path, capsys):
+    small.learnable(tmp_path / "datasets" / "tiny", sizes=(24, 9, 9), unlabelled=0)
+    bert(tmp_path / "bert")
+    more = ["--models", "raw_n_cook", "--pair", "separate"]
+    assert run.main(arguments(tmp_path, *more)) == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith(
+            "error: the training part has no unlabelled post with image and text, which this model "
+        )
+    )
+
+
+def test_a_pair_of_one_folder_is_read_too(home, capsys):
+    from transformers import CLIPImageProcessor
+
+    clip(home / "clip")
+    side = {"height": 32, "width": 32}
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=side).save_pretrained(home / "clip")
+    more = [
+        "--models",
+        "cmml_clip",
+        "--pair",
+        str(home / "clip"),
+        "--ratios",
+        ".5",
+        "--out",
+        str(home / "other"),
+    ]
+    assert run.main(arguments(home, *more, "--set", "cmml_clip.epochs=1")) == 0
+    [row] = read(home / "other" / "tiny" / "1.0.0").rows
+    assert row.backbone == str(home / "clip")
+    assert row.text_encoder.startswith(str(home / "clip"))
