@@ -23,7 +23,7 @@ class ImageSettings(ModelSettings):
 
     lr: float = setting(0.2, "learning rate of SGD", above=0)
     momentum: float = setting(0.0, "momentum of SGD; embeddings have none", least=0, most=0.99)
-    weight_decay: float = setting(0.0, "weight decay; embeddings have none", least=0)
+    weight_decay: float = setting(0.01, "weight decay; embeddings have none", least=0)
     batch: int = setting(64, "posts per mini-batch", least=1)
     epochs: int = setting(100, "the most epochs", least=1)
     patience: int = setting(5, "epochs without a better validation likelihood before training stops", least=1)
@@ -76,6 +76,6 @@ def stages(settings: ImageSettings, other_texts: int = 0) -> tuple[Stage, ...]:
     return (stage,)
 
 
-#: The candidates of `--tune`.
-GRID = {"lr": (0.05, 0.2), "weight_decay": (0.0, 0.003, 0.01, 0.03)}
-WORD_GRID = GRID | {"word_rate": (4.0, 32.0)}
+#: The candidates of `--tune`, chosen like the defaults (docs/settings.md).
+GRID = {"lr": (0.05, 0.2), "weight_decay": (0.0, 0.01, 0.03, 0.1)}
+WORD_GRID = GRID | {"word_rate": (32.0, 64.0)}
