@@ -150,8 +150,8 @@ def _by_kind(
 ) -> Iterator[_Posts]:
     """Yield all posts for the models that read all, and the pairs for the others."""
     of_pairs = [model for model in models if registry.spec(model).posts != "all"]
-    if not of_pairs or not subsets.has_unpaired(release):
-        of_pairs = []
+    if not (release.has_images and release.has_texts and subsets.has_unpaired(release)):
+        of_pairs = []  # all are pairs, or none: then a model of one modality has what it reads
     if rest := tuple(model for model in models if model not in of_pairs):
         yield _Posts(release, rest, seeds, mask)
     if of_pairs:

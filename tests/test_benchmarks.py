@@ -39,6 +39,10 @@ RUNS = {
     "kernels": (["--turns", "1", "--steps", "2"], "convolutions"),
     "language": (["--titles", "100", "--rounds", "1"], "156 foreign ones in 12 languages"),
     "local": (["--rows", "200"], "collect again"),
+    "unpaired": (
+        ["--corpora", "1", "--posts", "100", "--seeds", "1", "--shares", "0.5"],
+        "Cm on fewer pairs",
+    ),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "references": (
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],

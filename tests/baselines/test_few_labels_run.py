@@ -89,9 +89,7 @@ def test_all_labels_of_a_release_without_unlabelled_posts_are_refused_in_one_lin
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]
-        .startswith(
-            "error: the training part has no unlabelled post with image and text, which this model "
-        )
+        .startswith("error: the training part has no unlabelled post with image and text, which this model ")
     )
 
 

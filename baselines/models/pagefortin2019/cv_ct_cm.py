@@ -85,5 +85,5 @@ SPEC = Spec(
     cost=12,
     stacks=False,
     posts="both ways",
-    names={"both": "Cm", "image": "Cv", "text": "Ct"},
+    names={"image": "Cv", "text": "Ct", "both": "Cm"},
 )

@@ -14,4 +14,5 @@ SPEC = Spec(
     inputs=(),
     made_of=Combination("si", "st", "mean"),
     posts="pairs",
+    names={"both": "L-Fus"},
 )

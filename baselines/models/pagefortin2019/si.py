@@ -53,4 +53,5 @@ SPEC = Spec(
     cost=1,
     stacks=False,
     posts="pairs",
+    names={"image": "SI"},
 )

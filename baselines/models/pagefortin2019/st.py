@@ -50,4 +50,5 @@ SPEC = Spec(
     cost=10,
     stacks=False,
     posts="pairs",
+    names={"text": "ST"},
 )

@@ -1,0 +1,150 @@
+"""The multitask model of Pagé Fortin and Chaib-draa 2019 beside its single-task parts, and with fewer pairs.
+
+    uv run python -m benchmarks.unpaired          corpora 8 to 15 of the sandbox
+
+Trained on the pairs of each corpus with our defaults, which were not chosen on these corpora. The first table
+compares classifiers on equal test posts (their Table 2); the second trains on a share of the pairs, alone and
+with the other pairs' halves (their Figure 3). Intervals and p are those of a run's table: a bootstrap over
+seeds and test posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+
+from baselines import experiment
+from baselines.data import inputs, subsets
+from baselines.data.batch import Mode
+from baselines.data.metrics import post_mean
+from baselines.data.release import Release
+from baselines.models import registry
+from baselines.results import statistics
+from baselines.training.checkpoint import Checkpoint
+from benchmarks._corpora import POSTS, TESTED_ON, Drawn, drawn, train
+from benchmarks._measure import machine, show
+
+#: What is compared: the second minus the first, each a model in a mode.
+COMPARED: tuple[tuple[str, str, Mode], ...] = (
+    ("sm", "cv_ct_cm", "image"),
+    ("sm", "cv_ct_cm", "text"),
+    ("si", "cv_ct_cm", "image"),
+    ("st", "cv_ct_cm", "text"),
+    ("sm", "cv_ct_cm", "both"),
+)
+
+#: Whether a network is right about each test post of all corpora, by seed: float64[S, n].
+Outcomes = NDArray[np.float64]
+
+
+def outcomes(made: Drawn, networks: Sequence[Checkpoint], mode: Mode) -> Outcomes:
+    """Return whether each network is right about each test post, float64[S, n]."""
+    task, target = made.release.task, torch.from_numpy(made.test.target)
+    each = [task.decide(task.probabilities(one.logits(made.posts, mode))) == target for one in networks]
+    return torch.stack(each).double().numpy()
+
+
+def difference(first: Outcomes, second: Outcomes) -> tuple[float, statistics.Comparison | None]:
+    """Return the accuracy of the second less that of the first, in points, and its comparison."""
+    groups = np.arange(first.shape[1])
+    one, other = statistics.resample([post_mean(first), post_mean(second)], groups, resamples=2000)
+    return 100 * float(second.mean() - first.mean()), statistics.compare(one, other)
+
+
+def cells(first: Outcomes, second: Outcomes) -> list[Any]:
+    """Return the cells of a row: both accuracies, the difference, its interval, p."""
+    points, found = difference(first, second)
+    told = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}" if found else "–"
+    return [
+        100 * first.mean(),
+        100 * second.mean(),
+        f"{points:+.1f}",
+        told,
+        f"{found.p:.4f}" if found else "–",
+    ]
+
+
+def with_posts(made: Drawn, release: Release) -> Drawn:
+    """Return a corpus with other training posts."""
+    data = inputs.prepare(release, tuple(made.data.encoders), {"image": made.images})
+    return replace(made, release=release, data=data)
+
+
+def at_share(
+    made: Drawn, share: float, unpaired: bool, settings: Mapping[str, Any], seeds: Sequence[int]
+) -> Outcomes:
+    """Return how the multitask model does that is trained on a share of the pairs, a draw for each seed."""
+    found = []
+    for seed in seeds:
+        mask = subsets.drawn_pairs(made.release, share, seed)
+        posts = with_posts(made, subsets.with_pairs(made.release, mask, unpaired=unpaired))
+        networks = train(posts, {"cv_ct_cm": settings["cv_ct_cm"]}, (seed,))["cv_ct_cm"]
+        found.append(outcomes(posts, networks, "both"))
+    return np.concatenate(found)
+
+
+def main(
+    seeds: int = 3,
+    corpora: int = len(TESTED_ON),
+    posts: int = POSTS,
+    shares: tuple[float, ...] = (0.01, 0.05, 0.25),
+) -> None:
+    """Compare the classifiers.
+
+    Args:
+        seeds: Seeds of each model.
+        corpora: How many corpora, from the eighth.
+        posts: Posts of each corpus.
+        shares: Shares of the pairs of the second table.
+    """
+    print(machine(), f"torch {torch.__version__}")
+    models = [model for model in registry.selected(["multitask"]) if registry.spec(model).settings]
+    settings = experiment.chosen(models, {}, {})
+    whole: dict[tuple[str, Mode], list[Outcomes]] = {}
+    fewer: dict[tuple[float, bool], list[Outcomes]] = {}
+    for number in list(TESTED_ON)[:corpora]:
+        made = drawn(number, posts)
+        networks = train(made, settings, range(seeds))
+        for model in models:
+            for mode in registry.spec(model).modes:
+                whole.setdefault((model, mode), []).append(outcomes(made, networks[model], mode))
+        for share in shares:
+            for unpaired in (False, True):
+                done = at_share(made, share, unpaired, settings, range(seeds))
+                fewer.setdefault((share, unpaired), []).append(done)
+        print(f"corpus {number}", flush=True)
+    everything = {row: np.concatenate(each, 1) for row, each in whole.items()}
+    head = ["first", "second", "difference", "95% interval", "p"]
+    show(
+        f"Accuracy in percent, {corpora} corpora of {posts} posts, {seeds} seeds",
+        ["second − first", *head],
+        [
+            [
+                f"{_named(second, mode)} − {_named(first, mode)}",
+                *cells(everything[first, mode], everything[second, mode]),
+            ]
+            for first, second, mode in COMPARED
+        ],
+    )
+    show(
+        "Cm on fewer pairs: alone (first), and with the other pairs' halves (second)",
+        ["share of the pairs", *head],
+        [
+            [f"{100 * share:g}%", *cells(*(np.concatenate(fewer[share, one], 1) for one in (False, True)))]
+            for share in shares
+        ],
+    )
+
+
+def _named(model: str, mode: Mode) -> str:
+    return registry.spec(model).names.get(mode, model)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
