@@ -166,7 +166,7 @@ def _rows(rows: Sequence[Row], layout: Layout) -> list[Row]:
         rows = [row for row in rows if (row.model in unpaired if own else not row.condition.unpaired)]
     if layout.models:
         rows = [row for row in rows if row.model in layout.models]
-        if len({row.model for row in rows}) < 2:
+        if all(row.model == layout.models[0] for row in rows):
             return []
     rows = [row for row in rows if row.model not in layout.without]
     if "both" in layout.modes:

@@ -61,8 +61,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     "unpaired" has the models that were trained with and without them, in both conditions. `lines`: "by row"
     has each mode as columns; "by mode" has one set of columns, and a line for each mode of a row that has a
     name of its own ("SM_I"). `columns`: "by condition" has one line for each model, and a column for each
-    condition of its rows ("30% labelled"). `models`: the only ones that it has, of which there must be two;
-    `without`: those that it leaves to another table.
+    condition of its rows ("30% labelled"). `models`: the only ones that it has; the first is what the others
+    are compared with, and doesn't stand alone. `without`: those that it leaves to another table.
     """
 
     name: str  # "Table 4"

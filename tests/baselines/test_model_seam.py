@@ -23,6 +23,7 @@ from baselines.models import registry
 from baselines.models.settings import Described, described
 from baselines.plan import Setup
 from baselines.predict import Predictor
+from baselines.projection import projections
 from baselines.results.schema import USUAL, Row, read
 from baselines.training import checkpoint, finetune_steps
 from baselines.training.checkpoint import Source
@@ -45,6 +46,29 @@ def registered():
         patch.setitem(registry.MODELS, "toy", toy_model.ENTRY)
         patch.setitem(registry.MODELS, "mean", toy_model.MEAN_ENTRY)
         yield
+
+
+def test_the_pictures_of_the_model_are_those_of_its_vectors_in_the_colour_of_the_labels(made):
+    test, several = made.fold.test, made.release.task.kind == "several"
+    found = {one.kind: one for one in projections(made.fold, made.setup)}
+    both = (test.digests != "") & (test.texts != "")
+    assert {kind: (one.model, one.method, len(one.posts)) for kind, one in found.items()} == {
+        "raw": ("toy", "PCA", both.sum()),
+        "cooked": ("toy", "PCA", both.sum()),
+    }
+    network = made.fold.networks["toy", USUAL][0]
+    posts = experiment.TestPosts(made.release, made.setup, test.take(both.nonzero()[0]))(network)
+    vectors = network.network().pictures(posts)["cooked"].detach().double()
+    drawn = torch.tensor(found["cooked"].posts, dtype=torch.float64)
+    # Two components can't be farther apart than the vectors, and hold their largest variance.
+    assert (torch.pdist(drawn) <= torch.pdist(vectors) + 1e-9).all()
+    expected = torch.linalg.svdvals(vectors - vectors.mean(0))[:2]
+    torch.testing.assert_close(torch.linalg.svdvals(drawn), expected)
+    counts = made.release.counts()["train"]
+    for target, label in zip(test.target[both].tolist(), found["raw"].labels, strict=True):
+        own = [i for i, there in enumerate(target) if there] if several else [target]
+        assert label in own
+        assert all(list(counts.values())[label] <= list(counts.values())[i] for i in own)
 
 
 def post_of(folder: Path, name: str, number: int) -> dict:

@@ -87,6 +87,11 @@ class Toy(Model):
         text = self.activation(self.text(mean)) * told
         return {"seen": self.seen(torch.cat([image, text], -1)), "told": self.told(text)}
 
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the images' features before and after the first layer."""
+        image = batch.inputs["image"].float()
+        return {"raw": image, "cooked": self.activation(self.image(image - self.mean))}
+
     def terms(self, batch: Batch) -> Terms:
         """Return both likelihoods, and the squared distance of the heads over all posts that have a text."""
         logits, told = self(batch), batch.present[:, TEXT]

@@ -24,14 +24,19 @@ def section(results: Results) -> Html | None:
     if not scored:
         return None
     draw, kind = (outcomes, "Outcomes by label") if several else (confusion, "Confusion matrix")
-    first = c.classifiers(results)
+    first, share = c.classifiers(results), scored[0][0].condition.labelled
     panels: tuple[list[Html], list[Html]] = ([], [])  # those that are open, and the folded ones
     for row, mode in scored:
         name = c.title(results, row, mode)
         drawn = draw(row.modes[mode].confusion, names, f"{kind} of {name}")
-        panels[first not in (None, row)].append(h("figure", h("figcaption", name), drawn, cls="panel"))
+        folds = first not in (None, row) or row.condition.labelled not in (None, share)
+        panels[folds].append(h("figure", h("figcaption", name), drawn, cls="panel"))
     shown, folded = (h("div", *some, cls="charts") if some else None for some in panels)
-    others = h("summary", f"{kind.split()[0]} of the other models", h("small", f"{len(panels[1])}"))
+    others = h(
+        "summary",
+        f"{kind.split()[0]} of the other {'rows' if share else 'models'}",
+        h("small", f"{len(panels[1])}"),
+    )
     legend = [h("span", h("i", cls=f"dot {cls}"), f"{name} ({told})") for name, cls, told in OUTCOMES]
     word = "label" if several else "class"
     more = ("precision", "recall", "auc")
