@@ -50,6 +50,13 @@ RUNS = {
     "statistics": (["--quick"], "False-positive rates in percent, 5 seeds"),
     "text_model": (["--name", "RELEASE", "--seeds", "1", "--epoch", "2", "--dim", "10"], "bigrams"),
     "train": (["--seeds", "1", "--turns", "1", "--posts", "160", "--width", "32"], "median"),
+    "train_memes": (
+        [
+            *("--seeds", "1", "--turns", "1", "--ae-epochs", "2", "--epochs", "2"),
+            *("--unlabelled", "80", "--labelled", "40", "--width", "16"),
+        ],
+        "median",
+    ),
 }
 
 
