@@ -57,6 +57,13 @@ RUNS = {
         ["--family", "multitask", "--seeds", "1", "--turns", "1", "--posts", "80", "--width", "32"],
         "median",
     ),
+    "train_memes": (
+        [
+            *("--seeds", "1", "--turns", "1", "--ae-epochs", "2", "--epochs", "2"),
+            *("--unlabelled", "80", "--labelled", "40", "--width", "16"),
+        ],
+        "median",
+    ),
 }
 
 

@@ -2,10 +2,12 @@
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from baselines import run
 from baselines.predict import Predictor
 from baselines.results.schema import Condition, read
+from baselines.training import finetune_steps
 from tests.baselines import small
 from tests.encoders.test_hub_encoders import bert, clip
 
@@ -86,11 +88,8 @@ def test_all_labels_of_a_release_without_unlabelled_posts_are_refused_in_one_lin
     bert(tmp_path / "bert")
     more = ["--models", "raw_n_cook", "--pair", "separate"]
     assert run.main(arguments(tmp_path, *more)) == 2
-    assert (
-        capsys.readouterr()
-        .err.splitlines()[-1]
-        .startswith("error: the training part has no unlabelled post with image and text, which this model ")
-    )
+    [*_, told] = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: the training part has no unlabelled post with image and text, which ")
 
 
 def test_a_pair_of_one_folder_is_read_too(home, capsys):
@@ -113,3 +112,22 @@ def test_a_pair_of_one_folder_is_read_too(home, capsys):
     [row] = read(home / "other" / "tiny" / "1.0.0").rows
     assert row.backbone == str(home / "clip")
     assert row.text_encoder.startswith(str(home / "clip"))
+
+
+def test_cmml_is_fine_tuned_with_labelled_and_unlabelled_posts_in_a_step(home, capsys):
+    if not finetune_steps.in_main_process(torch.device("cpu")):
+        pytest.skip("only the main process evaluates")
+    more = [
+        "--models",
+        "cmml",
+        "--finetune",
+        "--ratios",
+        ".5",
+        "--set",
+        "finetune.epochs=1",
+        "finetune.batch=9",
+    ]
+    assert run.main(arguments(home, *more)) == 0
+    [row] = read(home / "out" / "tiny" / "1.0.0-finetuned").rows
+    assert (row.settings["finetune"], row.stopped) == (True, ())
+    assert list(row.modes) == ["both", "image", "text"]

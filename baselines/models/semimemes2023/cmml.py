@@ -85,7 +85,7 @@ class CMML(Model):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits of the three heads."""
-        image, text = features(batch, self.inputs, self.heads["fused"].weight)
+        image, text = features(batch, self.inputs, next(self.parameters()))
         vectors = torch.stack([self.image(image), self.text(text)], -2)  # [B, 2, hidden]
         scores = self.attention(vectors).squeeze(-1)
         scores = scores.masked_fill(~batch.present, torch.finfo(scores.dtype).min)
