@@ -54,7 +54,7 @@ class LabelledAndUnlabelled:
     """`labelled` labelled posts and `batch - labelled` unlabelled ones a step, until either runs out.
 
     `labelled` None is the share of the labelled posts times `batch`, rounded: as many of each as an epoch
-    over all posts needs. Raises `BaselineError` where there are no unlabelled posts.
+    over all posts needs. Raises `BaselineError` where there are no unlabelled posts, or for a `batch` of 1.
     """
 
     batch: int
@@ -64,6 +64,10 @@ class LabelledAndUnlabelled:
         """Return the rows of each step, the labelled ones first."""
         if bool(posts.labelled.all()):
             raise BaselineError(_no_unlabelled("post"))
+        if self.batch < 2:
+            raise BaselineError(
+                "a mini-batch of 1 post can't hold a labelled and an unlabelled one: set batch to 2 or more"
+            )
         share = float(posts.labelled.double().mean())
         labelled = self.labelled or min(max(1, round(share * self.batch)), self.batch - 1)
         known = _shuffled(posts.labelled, drawer).split(labelled)

@@ -318,7 +318,7 @@ def test_posts_of_several_labels_are_counted_once_and_those_without_a_label_too(
 
 
 def test_a_model_can_have_another_image_network_than_its_paper():
-    row = changed(ROW, model="cmml", backbone="resnet18", vectors=None, settings={})
+    row = changed(ROW, model="ext_pie_net", backbone="resnet18", vectors=None, settings={})
     told = differences(changed(MEMES, posts=3239, task="single", labels=()), row, DATASET)
     assert told == ()
 

@@ -66,6 +66,15 @@ def test_a_step_has_as_many_labelled_and_unlabelled_posts_as_were_asked_for():
     assert posts.labelled[read].sum() == 100
 
 
+def test_a_mini_batch_of_one_post_is_refused():
+    posts = batch([0] * 4, labelled=[True, False, True, False])
+    with pytest.raises(BaselineError) as error:
+        LabelledAndUnlabelled(1).epoch(posts, drawer())
+    assert str(error.value) == (
+        "a mini-batch of 1 post can't hold a labelled and an unlabelled one: set batch to 2 or more"
+    )
+
+
 def test_an_epoch_ends_with_the_unlabelled_posts_where_they_are_the_fewer():
     posts = batch([0] * 100, labelled=[row < 90 for row in range(100)])
     steps = LabelledAndUnlabelled(10, 5).epoch(posts, drawer())
