@@ -59,6 +59,9 @@ class Options:
     side: Annotated[int | None, arg(metavar="PIXELS", help_behavior_hint="(default: the network's)")] = None
     """Height and width of its input."""
 
+    squash: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Resize images to the square input of --backbone and --pair, without a crop."""
+
     finetune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Train the image network too (extra `finetune`; a GPU is recommended)."""
 

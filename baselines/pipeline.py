@@ -18,7 +18,7 @@ import torch
 from affectory.core import files
 from affectory.core.errors import InputError
 from affectory.encoders.image.backbones import Backbone, load_backbone
-from affectory.encoders.text.hub_encoders import load_text_encoder
+from affectory.encoders.text.hub_encoders import Output, load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
 from baselines import experiment, plan
 from baselines.data import inputs, subsets
@@ -131,22 +131,26 @@ def _setup(
 ) -> Setup:
     wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
     backbone = _backbone(options, models, wanted)
-    networks = {"image": backbone} if backbone else {}
+    networks, squash = {"image": backbone} if backbone else {}, options.squash
     if "pair_image" in wanted:
-        networks["pair_image"] = load_backbone(options.pair)
+        networks["pair_image"] = load_backbone(options.pair, squash=squash)
     images = {
         name: inputs.frozen(release, network, options.features, device) for name, network in networks.items()
     }
     sources = {
-        name: Source(options.backbone, options.weights, options.side, network.digest, network.dim)
+        name: Source(options.backbone, options.weights, options.side, network.digest, network.dim, squash)
         if name == "image"
-        else Source(options.pair, None, None, network.digest, network.dim)
+        else Source(options.pair, None, None, network.digest, network.dim, squash)
         for name, network in networks.items()
     }
-    named = {"sentence": options.text_encoder, "pair_text": options.pair}
+    named: dict[str, tuple[str, Output]] = {
+        "sentence": (options.text_encoder, "features"),
+        "pair_text": (options.pair, "features"),
+        "pair_states": (options.pair, "states"),
+    }
     texts = {
-        name: inputs.frozen_texts(release, load_text_encoder(one), options.features, device)
-        for name, one in named.items()
+        name: inputs.frozen_texts(release, load_text_encoder(one, output=output), options.features, device)
+        for name, (one, output) in named.items()
         if name in wanted
     }
     finetuning = None
@@ -215,7 +219,7 @@ def _networks(options: Options, models: Sequence[str], conditions: Sequence[Cond
 def _backbone(options: Options, models: Sequence[str], inputs_: Collection[str]) -> Backbone | None:
     """Return the image network; None if no model reads its features."""
     if "image" in inputs_:
-        return load_backbone(options.backbone, options.weights, side=options.side)
+        return load_backbone(options.backbone, options.weights, side=options.side, squash=options.squash)
     if options.finetune:
         raise InputError(
             f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "

@@ -122,6 +122,8 @@ INPUTS: dict[str, Input] = {
     # Features of both networks of --pair.
     "pair_image": Input(lambda state: Images(**state), lambda given: given.images["pair_image"]),
     "pair_text": Input(FrozenText.from_state, lambda given: given.texts["pair_text"]),
+    # States of the pair's text tokens before its projection, padding included, float16[n, L, D].
+    "pair_states": Input(FrozenText.from_state, lambda given: given.texts["pair_states"]),
 }
 
 

@@ -28,9 +28,10 @@ class Entry(NamedTuple):
 
 
 #: The families, each with the key of its paper in `results/papers/`.
-FAMILIES = {"duong2017": "duong2017"}
+FAMILIES = {"duong2017": "duong2017", "memes": "semimemes2023"}
 
 _DUONG = "baselines.models.duong2017"
+_MEMES = "baselines.models.semimemes2023"
 
 #: The models in the order of their papers' tables.
 MODELS: dict[str, Entry] = {
@@ -40,6 +41,7 @@ MODELS: dict[str, Entry] = {
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
+    "tib_va": Entry("memes", "TIB-VA", f"{_MEMES}.tib_va:SPEC"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.

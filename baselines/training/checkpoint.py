@@ -38,6 +38,7 @@ class Source:
     side: int | None
     digest: str
     features: int
+    squash: bool = False
 
     def load(self, weights: str | None = None) -> Backbone:
         """Return the image network. `weights`: where they are, if they have moved since training.
@@ -45,7 +46,7 @@ class Source:
         Raises `BaselineError` where they aren't available, or aren't those of training.
         """
         given = weights or self.weights
-        backbone = load_backbone(self.name, given, side=self.side)
+        backbone = load_backbone(self.name, given, side=self.side, squash=self.squash)
         if backbone.digest != self.digest:
             raise BaselineError(
                 f"the weights {given or self.name!r} have the digest {backbone.digest}, "

@@ -34,7 +34,8 @@ def optimiser_of(
 ) -> Steps:
     """Return the optimisers of the parameters, by name. Those of a group with rate 0 are frozen.
 
-    The gradients of `embeddings` become sparse where SGD has neither momentum nor weight decay for them.
+    The gradients of `embeddings` become sparse where SGD has neither momentum nor weight decay for them, and
+    no gradient is clipped.
     """
     for group in wanted.groups:
         assert any(group.part in name for name in parameters), f"no parameter is named {group.part!r}"
@@ -45,7 +46,9 @@ def optimiser_of(
         parameter.requires_grad_(own.lr > 0)
         momentum = wanted.momentum if own is rest else 0.0
         if name in embeddings:
-            embeddings[name].sparse = wanted.kind == "sgd" and not momentum and not own.weight_decay
+            embeddings[name].sparse = (
+                wanted.kind == "sgd" and not momentum and not own.weight_decay and wanted.clip is None
+            )
         if own.lr > 0:
             groups.setdefault(own, []).append(parameter)
     made: list[Sgd | Adam] = []
@@ -55,7 +58,15 @@ def optimiser_of(
             made.append(Sgd(mine, lr=group.lr, momentum=momentum, weight_decay=group.weight_decay))
         else:
             decoupled = wanted.kind == "adamw"
-            made.append(Adam(mine, lr=group.lr, weight_decay=group.weight_decay, decoupled=decoupled))
+            made.append(
+                Adam(
+                    mine,
+                    lr=group.lr,
+                    weight_decay=group.weight_decay,
+                    decoupled=decoupled,
+                    betas=wanted.betas,
+                )
+            )
     return Steps(made)
 
 
@@ -102,14 +113,20 @@ class Sgd:
 class Adam:
     """Adam (Kingma and Ba 2015), for one learning rate; `decoupled` decay is AdamW's.
 
-    β₁ = .9, β₂ = .999, ε = 1e-8.
+    ε = 1e-8.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], *, lr: float, weight_decay: float = 0.0, decoupled: bool = False
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+        betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
         self.parameters = list(parameters)
-        self.lr, self.weight_decay, self.decoupled = lr, weight_decay, decoupled
+        self.lr, self.weight_decay, self.decoupled, self.betas = lr, weight_decay, decoupled, betas
         self._moments: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # first, second, number of steps
 
     @torch.no_grad()
@@ -133,8 +150,8 @@ class Adam:
             [steps for _, _, steps in moments],
             decoupled_weight_decay=self.decoupled,
             amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
             lr=self.lr,
             weight_decay=self.weight_decay,
             eps=1e-8,
