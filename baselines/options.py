@@ -77,6 +77,12 @@ class Options:
     pair: Annotated[str, arg(metavar="NAME")] = "openai/clip-vit-large-patch14"
     """Frozen networks of image and text in one space: a hub id, a folder."""
 
+    regions: Annotated[str, arg(metavar="SOURCE")] = "grid"
+    """Image regions: grid (of --backbone), torchvision-frcnn, or a file of them."""
+
+    pixels: Annotated[int, arg(metavar="PIXELS")] = 384
+    """Height and width of images for models that read pixels."""
+
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest one available."""
 
@@ -110,6 +116,13 @@ class Options:
             )
         if self.vectors is not None and not self.vectors.is_file():
             raise InputError(f"--vectors {str(self.vectors)!r} is not a file")
+        if not 16 <= self.pixels <= 1024:
+            raise InputError(f"--pixels {self.pixels}: it is between 16 and 1024")
+        if self.regions not in ("grid", "torchvision-frcnn") and not Path(self.regions).is_file():
+            raise InputError(
+                f"--regions {self.regions!r} is not a file: give grid, torchvision-frcnn, or a .npz or "
+                ".safetensors file of regions"
+            )
         for share in self.pairs:
             if not 0 < share <= 1:
                 raise InputError(f"--pairs {share:g} is no share: it must be above 0 and at most 1")

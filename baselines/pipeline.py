@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,12 +17,10 @@ import torch
 
 from affectory.core import files
 from affectory.core.errors import InputError
-from affectory.encoders.image.backbones import Backbone, load_backbone
-from affectory.encoders.text.hub_encoders import Output, load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
-from baselines import experiment, plan
-from baselines.data import inputs, subsets
+from baselines import experiment, frozen, plan
 from baselines.data import release as data
+from baselines.data import subsets
 from baselines.data.inputs import Data
 from baselines.data.release import Release
 from baselines.experiment import Fold
@@ -33,7 +31,6 @@ from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
-from baselines.training.checkpoint import Source
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.finetune_steps import FinetuneSettings, in_main_process
 from baselines.training.progress import Progress
@@ -130,33 +127,19 @@ def _setup(
     is_main: bool,
 ) -> Setup:
     wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
-    backbone = _backbone(options, models, wanted)
-    networks, squash = {"image": backbone} if backbone else {}, options.squash
-    if "pair_image" in wanted:
-        networks["pair_image"] = load_backbone(options.pair, squash=squash)
-    images = {
-        name: inputs.frozen(release, network, options.features, device) for name, network in networks.items()
-    }
-    sources = {
-        name: Source(options.backbone, options.weights, options.side, network.digest, network.dim, squash)
-        if name == "image"
-        else Source(options.pair, None, None, network.digest, network.dim, squash)
-        for name, network in networks.items()
-    }
-    named: dict[str, tuple[str, Output]] = {
-        "sentence": (options.text_encoder, "features"),
-        "pair_text": (options.pair, "features"),
-        "pair_states": (options.pair, "states"),
-    }
-    texts = {
-        name: inputs.frozen_texts(release, load_text_encoder(one, output=output), options.features, device)
-        for name, (one, output) in named.items()
-        if name in wanted
-    }
+    seen = frozen.images(options, release, wanted, device)
+    if options.finetune and seen.backbone is None:
+        raise InputError(
+            f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
+            "leave it out, or name another model"
+        )
+    texts = frozen.texts(options, release, wanted, device)
     finetuning = None
-    if options.finetune and backbone:
+    if options.finetune and seen.backbone:
         settings = FinetuneSettings(**given.get("finetune", {}))  # type: ignore[arg-type]
-        finetuning = Finetuning(backbone, settings, options.features, device, is_main, progress.finetuned)
+        finetuning = Finetuning(
+            seen.backbone, settings, options.features, device, is_main, progress.finetuned
+        )
     base = experiment.chosen(models, preset, given)
     search = Search(folder, device, given, progress.tuned)
 
@@ -169,11 +152,11 @@ def _setup(
     return Setup(
         models=models,
         seeds=tuple(range(options.seeds)),
-        images=images,
+        images=seen.encoders,
         vectors=open_vectors(options.vectors, options.features) if options.vectors else None,
         width=options.width,
         texts=texts,
-        sources=sources,
+        sources=seen.sources,
         device=device,
         folder=folder / "checkpoints",
         preset=options.preset,
@@ -214,18 +197,6 @@ def _networks(options: Options, models: Sequence[str], conditions: Sequence[Cond
         model: each * (len(conditions) if registry.spec(model).posts == "both ways" else len(shared))
         for model in plan.needed(models)
     }
-
-
-def _backbone(options: Options, models: Sequence[str], inputs_: Collection[str]) -> Backbone | None:
-    """Return the image network; None if no model reads its features."""
-    if "image" in inputs_:
-        return load_backbone(options.backbone, options.weights, side=options.side, squash=options.squash)
-    if options.finetune:
-        raise InputError(
-            f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
-            "leave it out, or name another model"
-        )
-    return None
 
 
 def pick_device(name: str) -> torch.device:

@@ -42,6 +42,7 @@ MODELS: dict[str, Entry] = {
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
     "tib_va": Entry("memes", "TIB-VA", f"{_MEMES}.tib_va:SPEC"),
+    "ext_pie_net": Entry("memes", "Ext-PIE-Net", f"{_MEMES}.ext_pie_net:SPEC"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.

@@ -1,4 +1,4 @@
-"""Small memes in memory for the models of pairs: features of images, states of tokens, some posts with gaps."""
+"""Small memes in memory for the models of pairs: features of images, states of tokens, posts with gaps."""
 
 import torch
 
