@@ -78,7 +78,7 @@ def _regions(options: Options, release: Release, device: torch.device) -> tuple[
         source = Source(network.name, None, None, network.digest, network.dim, reading="torchvision-frcnn")
     else:
         found = inputs.computed_regions(release, Path(options.regions))
-        return found, Source(options.regions, None, None, "file", found.rows.width, reading="file")
+        return found, Source(Path(options.regions).name, None, None, "file", found.rows.width, reading="file")
     return inputs.regions(release, network, options.features, device), source
 
 

@@ -101,6 +101,8 @@ def _opened(path: Path) -> Iterator[tuple[Collection[str], Callable[[str], NDArr
         else:
             with np.load(path) as arrays:
                 yield frozenset(arrays.files), arrays.__getitem__
+    except BaselineError:
+        raise
     except (OSError, ValueError, SafetensorError, zipfile.BadZipFile, AttributeError) as error:
         raise BaselineError(
             f"--regions {str(path)!r} can't be read ({error}): give grid, torchvision-frcnn, or a .npz or "

@@ -43,6 +43,9 @@ MODELS: dict[str, Entry] = {
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
     "tib_va": Entry("memes", "TIB-VA", f"{_MEMES}.tib_va:SPEC"),
     "ext_pie_net": Entry("memes", "Ext-PIE-Net", f"{_MEMES}.ext_pie_net:SPEC"),
+    "visualbert": Entry("memes", "VisualBERT", f"{_MEMES}.visualbert:SPEC"),
+    "vilt": Entry("memes", "ViLT", f"{_MEMES}.vilt:SPEC"),
+    "lxmert": Entry("memes", "LXMERT", f"{_MEMES}.lxmert:SPEC"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.

@@ -4,7 +4,7 @@ import torch
 
 from affectory.encoders.text.frozen import FrozenText
 from baselines.data.batch import Batch
-from baselines.data.encoders import Images
+from baselines.data.encoders import Images, Pixels, Regions
 from baselines.data.inputs import Data
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
@@ -15,8 +15,9 @@ CPU = torch.device("cpu")
 LABELS = ("shaming", "stereotype", "violence")
 TASKS = {"single": SingleLabel(LABELS), "several": SeveralLabels(LABELS)}
 
-#: Widths of an image's and a text's features, and the tokens of a text.
-IMAGE, TEXT, TOKENS = 6, 5, 4
+#: Widths of an image's and a text's features, the tokens of a text, the regions and pixels of an image.
+IMAGE, TEXT, TOKENS, REGIONS, SIDE = 6, 5, 4, 3, 8
+WORDS = ("so", "happy", "a", "day", "dark", "night")
 
 
 def frozen(output="features"):
@@ -29,6 +30,8 @@ ENCODERS = {
     "sentence": frozen(),
     "pair_image": Images(IMAGE),
     "pair_states": frozen("states"),
+    "regions": Regions(IMAGE, REGIONS, "3 of tiny"),
+    "pixels": Pixels(SIDE),
 }
 
 
@@ -37,6 +40,11 @@ def posts(n, kind, seed=0, gaps=True):
     draw = torch.Generator().manual_seed(seed)
     shapes = {"image": (IMAGE,), "sentence": (TEXT,), "pair_image": (IMAGE,), "pair_states": (TOKENS, TEXT)}
     inputs = {name: torch.randn(n, *shape, generator=draw).half() for name, shape in shapes.items()}
+    boxes = torch.rand(n, REGIONS, 4, generator=draw).half()
+    features = torch.randn(n, REGIONS, IMAGE, generator=draw).half()
+    inputs["regions"] = torch.cat([features, boxes, torch.ones(n, REGIONS, 1).half()], -1)
+    inputs["regions"][::3, 2] = 0  # fewer regions than others
+    inputs["pixels"] = torch.randint(0, 256, (n, 3, SIDE, SIDE), generator=draw, dtype=torch.uint8)
     present = torch.ones(n, 2, dtype=torch.bool)
     if gaps:
         present[2::5, 0] = False
@@ -46,9 +54,14 @@ def posts(n, kind, seed=0, gaps=True):
     return Batch(inputs, present, target, torch.ones(n, dtype=torch.bool))
 
 
+def written(row):
+    """The text of a post: its number in the six words."""
+    return " ".join(WORDS[row // 6**place % 6] for place in range(3))
+
+
 def data(kind, n=32, gaps=True):
     """Data of n training posts, and the same as validation."""
-    texts = {split: [f"post {row}" for row in range(n)] for split in ("train", "validation")}
+    texts = {split: [written(row) for row in range(n)] for split in ("train", "validation")}
     train = posts(n, kind, gaps=gaps)
     return Data(TASKS[kind], train, train, ENCODERS, texts)
 
@@ -78,8 +91,7 @@ def right(name, kind, settings, fitted):
 def again(folder, name, kind, settings, fitted):
     """The checkpoint of a trained network, written and read."""
     spec = registry.spec(name)
-    states = {one: ENCODERS[one].state() for one in spec.inputs}
-    states = states if fitted.encoders is None else fitted.encoders
+    states = fitted.encoders or {one: ENCODERS[one].state() for one in spec.inputs}
     written = Checkpoint(name, TASKS[kind], settings, fitted.seed, fitted.state, states)
     written.write(folder / "one.pt")
     return read(folder / "one.pt")

@@ -29,6 +29,9 @@ BOX = 5
 #: Regions of an image that the detector gives, those with the surest objects first (Tan and Bansal 2019).
 MOST = 36
 
+#: At this side every network has a last feature map of more than one cell.
+WIDE = 224
+
 #: Height and width to which images are squashed for the detector.
 SIDE = 800
 
@@ -111,40 +114,51 @@ def _regions(backbone: Backbone, module: nn.Module, how: str, width: int, number
 
 def _last_map(backbone: Backbone) -> tuple[str, tuple[int, int, int]]:
     """Return the name of the module that gives the last feature map, and the map's shape [D, h, w]."""
-    found: list[tuple[str, tuple[int, ...]]] = []
+    maps = _maps(backbone.module, max(backbone.side, WIDE)) or _maps(backbone.module, backbone.side)
+    larger = [name for name, (_, height, width) in maps.items() if min(height, width) > 1]
+    if len(larger) < 2:  # none, or the patches of a vision transformer
+        raise BaselineError(
+            f"--regions grid: {backbone.name} has no feature map; take a convolutional --backbone such as "
+            "resnet50"
+        )
+    place = larger[-1]
+    return place, _maps(backbone.module, backbone.side)[place]
+
+
+def _maps(module: nn.Module, side: int) -> dict[str, tuple[int, int, int]]:
+    """Return the shapes of the feature maps of an image, [D, h, w], by the module that gives them, in order.
+
+    Nothing for a network that doesn't read images of that size.
+    """
+    found: dict[str, tuple[int, int, int]] = {}
 
     def noted(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, given: Any, out: Any) -> None:
-            if isinstance(out, Tensor) and out.ndim == 4 and min(out.shape[2:]) > 1:
-                found.append((name, tuple(out.shape[1:])))
+            if isinstance(out, Tensor) and out.ndim == 4:
+                found.pop(name, None)
+                found[name] = (out.shape[1], out.shape[2], out.shape[3])
 
         return hook
 
-    modules = [(name, one) for name, one in backbone.module.named_modules() if name]
-    hooks = [one.register_forward_hook(noted(name)) for name, one in modules]
+    hooks = [one.register_forward_hook(noted(name)) for name, one in module.named_modules() if name]
     try:
         with torch.inference_mode():
-            backbone.module(torch.zeros(1, 3, backbone.side, backbone.side))
+            module(torch.zeros(1, 3, side, side))
+    except (ValueError, RuntimeError, AssertionError):
+        return {}
     finally:
         for hook in hooks:
             hook.remove()
-    if len({name for name, _ in found}) < 2:  # none, or the patches of a vision transformer
-        raise BaselineError(
-            f"--regions grid: {backbone.name} has no feature map at {backbone.side} pixels; take a larger "
-            "--side, or a convolutional --backbone such as resnet50"
-        )
-    place, shape = found[-1]
-    depth, height, across = shape
-    return place, (depth, height, across)
+    return found
 
 
 class Detected(nn.Module):
-    """The regions of a Faster R-CNN: float[B, 3, S, S], 0 to 1 -> float[B, MOST · (1024 + BOX)].
+    """The regions of a Faster R-CNN: float[B, 3, S, S], 0 to 1 -> float[B, most · (1024 + BOX)].
 
     Of the detector's proposals those with the surest object, and the features before its last layers.
     """
 
-    def __init__(self, detector: Any, most: int = MOST) -> None:
+    def __init__(self, detector: Any, most: int) -> None:
         super().__init__()
         self.detector, self.most = detector, most
 
@@ -201,7 +215,7 @@ def detector(weights: str | None = None) -> RegionNetwork:
             f"the weights of {name} can't be fetched ({reason}): put {chosen.url} into torch's cache "
             f"({torch.hub.get_dir()}/checkpoints), or take --regions grid or a file of regions"
         ) from error
-    module = Detected(made).eval()
+    module = Detected(made, MOST).eval()
     weights_sha256 = state_digest(module)
     how = f"squash to {SIDE} bicubic, {MOST} regions"
     found = Backbone(
