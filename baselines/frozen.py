@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.image.regions import detector, grid
 from affectory.encoders.text.frozen import FrozenText
-from affectory.encoders.text.hub_encoders import Output, load_text_encoder
+from affectory.encoders.text.hub_encoders import TextNetwork, load_text_encoder
 from baselines.data import inputs
 from baselines.data.encoders import ImageEncoder
 from baselines.data.release import Release
@@ -86,13 +86,14 @@ def texts(
     options: Options, release: Release, wanted: Collection[str], device: torch.device
 ) -> dict[str, FrozenText]:
     """Return the frozen text networks of models with these inputs, the release's features computed."""
-    named: dict[str, tuple[str, Output]] = {
-        "sentence": (options.text_encoder, "features"),
-        "pair_text": (options.pair, "features"),
-        "pair_states": (options.pair, "states"),
+    named: dict[str, Callable[[], TextNetwork]] = {
+        "sentence": lambda: load_text_encoder(options.text_encoder),
+        "first_token": lambda: load_text_encoder(options.text_encoder, pooling="cls"),
+        "pair_text": lambda: load_text_encoder(options.pair),
+        "pair_states": lambda: load_text_encoder(options.pair, output="states"),
     }
     return {
-        name: inputs.frozen_texts(release, load_text_encoder(one, output=output), options.features, device)
-        for name, (one, output) in named.items()
+        name: inputs.frozen_texts(release, load(), options.features, device)
+        for name, load in named.items()
         if name in wanted
     }

@@ -19,6 +19,12 @@ def test_without_a_name_every_family_and_model_is_listed(capsys):
         "  early         Early fusion",
         "  joint         Joint fusion",
         "  common        Common space fusion",
+        "memes",
+        "  tib_va        TIB-VA",
+        "  ext_pie_net   Ext-PIE-Net",
+        "  visualbert    VisualBERT",
+        "  vilt          ViLT",
+        "  lxmert        LXMERT",
         "",
         "affectory models NAME lists a model's settings; affectory run DATASET --models NAME trains it",
     ]
@@ -55,7 +61,7 @@ def test_a_row_that_is_made_of_two_others_names_them(capsys):
     ("name", "told"),
     [
         ("joimt", "error: there is no model 'joimt'; did you mean joint?"),
-        ("x", "error: there is no model 'x'; it is one of image, text, late, early, joint, common"),
+        ("x", f"error: there is no model 'x'; it is one of {', '.join(registry.MODELS)}"),
     ],
 )
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys, name, told):

@@ -193,6 +193,8 @@ INPUTS: dict[str, Input] = {
     "ngrams": Input(Subwords.from_state, None),
     # Features of the text network of --text-encoder.
     "sentence": Input(FrozenText.from_state, lambda given: given.texts["sentence"]),
+    # The state of the first token (CLS) of the same network.
+    "first_token": Input(FrozenText.from_state, lambda given: given.texts["first_token"]),
     # Features of both networks of --pair.
     "pair_image": Input(lambda state: Images(**state), lambda given: given.images["pair_image"]),
     "pair_text": Input(FrozenText.from_state, lambda given: given.texts["pair_text"]),

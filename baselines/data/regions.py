@@ -74,7 +74,7 @@ def _region(
         )
     if not np.isfinite(features).all():
         raise BaselineError(f"--regions {str(path)!r}: the array {name!r} has NaN or infinite features")
-    boxes = np.zeros((len(features), 4))
+    boxes: NDArray[Any] = np.zeros((len(features), 4))
     if has_boxes:
         boxes = get(f"{name}.boxes") if f"{name}.boxes" in keys else np.empty(0)
         if boxes.shape != (len(features), 4):

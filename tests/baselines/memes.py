@@ -27,7 +27,7 @@ def frozen(output="features"):
 
 ENCODERS = {
     "image": Images(IMAGE),
-    "sentence": frozen(),
+    "first_token": frozen(),
     "pair_image": Images(IMAGE),
     "pair_states": frozen("states"),
     "regions": Regions(IMAGE, REGIONS, "3 of tiny"),
@@ -38,7 +38,12 @@ ENCODERS = {
 def posts(n, kind, seed=0, gaps=True):
     """n posts whose features are noise: what a label is can only be learnt by heart."""
     draw = torch.Generator().manual_seed(seed)
-    shapes = {"image": (IMAGE,), "sentence": (TEXT,), "pair_image": (IMAGE,), "pair_states": (TOKENS, TEXT)}
+    shapes = {
+        "image": (IMAGE,),
+        "first_token": (TEXT,),
+        "pair_image": (IMAGE,),
+        "pair_states": (TOKENS, TEXT),
+    }
     inputs = {name: torch.randn(n, *shape, generator=draw).half() for name, shape in shapes.items()}
     boxes = torch.rand(n, REGIONS, 4, generator=draw).half()
     features = torch.randn(n, REGIONS, IMAGE, generator=draw).half()
@@ -111,7 +116,7 @@ def check_gradients(name, kind, settings, frozen=()):
 def check_masks(name, kind, settings):
     """What stands in the inputs of a missing modality changes nothing."""
     model, batch = network(name, kind, settings), posts(8, kind)
-    for mode, names in (("image", ("sentence", "pair_states")), ("text", ("image", "pair_image"))):
+    for mode, names in (("image", ("first_token", "pair_states")), ("text", ("image", "pair_image"))):
         only = batch.only(mode)
         other = only._replace(inputs=only.inputs | {one: only.inputs[one] * 2 + 1 for one in names})
         with torch.no_grad():

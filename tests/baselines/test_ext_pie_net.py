@@ -59,7 +59,7 @@ def logits(values, image, text, seen, told):
 def test_logits_are_those_of_the_formulas(kind):
     model, batch = memes.network("ext_pie_net", kind, SETTINGS), memes.posts(10, kind)
     values = {name: value.numpy() for name, value in model.state_dict().items()}
-    rows = zip(batch.inputs["image"], batch.inputs["sentence"], batch.present, strict=True)
+    rows = zip(batch.inputs["image"], batch.inputs["first_token"], batch.present, strict=True)
     expected = [
         logits(values, image.double().numpy(), text.double().numpy(), *there.tolist())
         for image, text, there in rows

@@ -14,7 +14,7 @@ from tests.baselines import small
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-MODELS = tuple(registry.MODELS)
+MODELS = registry.selected(["duong2017"])
 SEEDS = 2
 
 

@@ -199,7 +199,8 @@ def detector(weights: str | None = None) -> RegionNetwork:
 
     def transform(image: Any) -> Tensor:
         squashed = resize(image, [SIDE, SIDE], InterpolationMode.BICUBIC)
-        return pil_to_tensor(squashed).float() / 255
+        scaled: Tensor = pil_to_tensor(squashed).float() / 255
+        return scaled
 
     chosen: Any = None if weights == RANDOM else detection.FasterRCNN_ResNet50_FPN_Weights.DEFAULT
     try:

@@ -83,7 +83,7 @@ class ExtPieNet(Model):
         seen, told = (batch.present[:, column].unsqueeze(-1) for column in (IMAGE, TEXT))
         given = {name: one.to(self.text.weight.dtype) for name, one in batch.inputs.items()}
         image = self.image_head(given["image"]) * seen
-        text = torch.tanh(self.text(self.text_head(given["sentence"]))) * told
+        text = torch.tanh(self.text(self.text_head(given["first_token"]))) * told
         return {"y": self.classify(self.fusion(image, text))}
 
 
@@ -94,7 +94,7 @@ def build(task: Task, encoders: Mapping[str, Any], settings: ExtPieNetSettings) 
         raise BaselineError(
             f"ext_pie_net has two heads, and --backbone gives {width} features: take one of an even width"
         )
-    return ExtPieNet(task, width, encoders["sentence"].width)
+    return ExtPieNet(task, width, encoders["first_token"].width)
 
 
 def stages(settings: ExtPieNetSettings) -> tuple[Stage, ...]:
@@ -108,7 +108,7 @@ SPEC = Spec(
     name="ext_pie_net",
     title=lambda settings: "Ext-PIE-Net (no pretraining)",
     reads=("image", "text"),
-    inputs=("image", "sentence"),
+    inputs=("image", "first_token"),
     settings=ExtPieNetSettings,
     build=build,
     stages=stages,

@@ -37,9 +37,9 @@ class Lxmert(ImageTextTransformer):
     """Tan and Bansal 2019. The pooled vector is that of CLS after the last cross-attention.
 
     The visual half of the last layer has no effect on it and is frozen, and so are the types of tokens: the
-    type of every text token is 0, which the network has as padding and never trains. Where every region is masked, the
-    softmax over equal scores is uniform: the regions of a missing image are zeros, so that nothing of it is
-    read. int64[B, L], float[B, R, D + 5] -> float[B, C].
+    type of every text token is 0, which the network has as padding and never trains. Where every region is
+    masked, the softmax over equal scores is uniform: the regions of a missing image are zeros, so that
+    nothing of it is read. int64[B, L], float[B, R, D + 5] -> float[B, C].
     """
 
     def __init__(self, task: Task, network: Any, tokens: Tokens, settings: Any) -> None:
