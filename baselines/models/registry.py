@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 FAMILIES = {"duong2017": "duong2017", "memes": "semimemes2023"}
 
 _DUONG = "baselines.models.duong2017"
-_MEMES = "baselines.models.semimemes2023"
+_SEMIMEMES = "baselines.models.semimemes2023"
 
 #: The models in the order of their papers' tables.
 MODELS: dict[str, Entry] = {
@@ -41,11 +41,11 @@ MODELS: dict[str, Entry] = {
     "early": Entry("duong2017", "Early fusion", f"{_DUONG}.early:SPEC"),
     "joint": Entry("duong2017", "Joint fusion", f"{_DUONG}.joint:SPEC"),
     "common": Entry("duong2017", "Common space fusion", f"{_DUONG}.common:SPEC"),
-    "tib_va": Entry("memes", "TIB-VA", f"{_MEMES}.tib_va:SPEC"),
-    "ext_pie_net": Entry("memes", "Ext-PIE-Net", f"{_MEMES}.ext_pie_net:SPEC"),
-    "visualbert": Entry("memes", "VisualBERT", f"{_MEMES}.visualbert:SPEC"),
-    "vilt": Entry("memes", "ViLT", f"{_MEMES}.vilt:SPEC"),
-    "lxmert": Entry("memes", "LXMERT", f"{_MEMES}.lxmert:SPEC"),
+    "tib_va": Entry("memes", "TIB-VA", f"{_SEMIMEMES}.tib_va:SPEC"),
+    "ext_pie_net": Entry("memes", "Ext-PIE-Net", f"{_SEMIMEMES}.ext_pie_net:SPEC"),
+    "visualbert": Entry("memes", "VisualBERT", f"{_SEMIMEMES}.visualbert:SPEC"),
+    "vilt": Entry("memes", "ViLT", f"{_SEMIMEMES}.vilt:SPEC"),
+    "lxmert": Entry("memes", "LXMERT", f"{_SEMIMEMES}.lxmert:SPEC"),
 }
 
 #: Settings that belong to no single model, by their name in `--set`.

@@ -1,6 +1,7 @@
 """VisualBERT, ViLT and LXMERT at a small size, against the networks of `transformers` themselves."""
 
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -239,3 +240,33 @@ def test_a_tokenizer_of_more_words_than_the_network_has_is_one_line(networks, tm
     assert str(error.value) == (
         "--set visualbert.tokenizer: it has 10 tokens, and the network 5: take the network's own tokenizer"
     )
+
+
+def test_a_hub_that_is_out_of_reach_is_one_line(monkeypatch):
+    monkeypatch.setattr(hub, "_answers", lambda: False)
+    with pytest.raises(BaselineError) as error:
+        registry.spec("vilt").fit(memes.data("single", 8), registry.settings_of("vilt")(), [0], memes.CPU)
+    assert str(error.value) == (
+        "dandelin/vilt-b32-mlm can't be loaded from 'dandelin/vilt-b32-mlm' (the Hugging Face hub can't be "
+        "reached, and hasn't given it before): download it elsewhere (`hf download dandelin/vilt-b32-mlm "
+        "--local-dir DIR`) and give its folder with --set vilt.tokenizer=DIR"
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("cpu", "lxmert needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"),
+        (
+            "cuda:1",
+            "--device cuda:1: lxmert trains on the first GPU alone; set CUDA_VISIBLE_DEVICES=1 and --device "
+            "cuda",
+        ),
+    ],
+)
+def test_a_machine_that_cannot_train_it_is_one_line(device, told, networks, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    settings = settings_of("lxmert", networks)
+    with pytest.raises(BaselineError) as error:
+        registry.spec("lxmert").fit(memes.data("single", 8), settings, [0], torch.device(device))
+    assert str(error.value) == told

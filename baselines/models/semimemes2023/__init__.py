@@ -1,1 +1,1 @@
-"""SemiMemes (Pham et al. 2023) and the models that it is compared with, one a file."""
+"""The models that SemiMemes compares (arXiv 2304.00020, and the slides with other figures): one file each."""
