@@ -17,7 +17,7 @@ from torch import Tensor
 from baselines import plan
 from baselines.data import inputs, subsets
 from baselines.data.batch import MODES, Batch, Mode
-from baselines.data.encoders import Images
+from baselines.data.encoders import ImageEncoder
 from baselines.data.inputs import Data
 from baselines.data.release import Part, Release
 from baselines.models import registry
@@ -110,7 +110,7 @@ class TestPosts:
             found.inputs[name] = self._encoded[key]
         return found
 
-    def _images(self, one: Checkpoint, name: str) -> Images:
+    def _images(self, one: Checkpoint, name: str) -> ImageEncoder:
         """Return the features of the test images, by the image network that was trained with this one."""
         if self.setup.finetuning is not None and name == "image":
             return self.setup.finetuning.images(one, self.release)

@@ -68,6 +68,9 @@ class Options:
     side: Annotated[int | None, arg(metavar="PIXELS", help_behavior_hint="(default: the network's)")] = None
     """Height and width of its input."""
 
+    squash: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Resize images to the square input of --backbone and --pair, without a crop."""
+
     finetune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Train the image network too (extra `finetune`; a GPU is recommended)."""
 
@@ -83,6 +86,12 @@ class Options:
     pair: Annotated[str, arg(metavar="NAME")] = "openai/clip-vit-large-patch14"
     """Frozen networks of image and text in one space: a hub id, a folder; "separate": those of --backbone and
     --text-encoder."""
+
+    regions: Annotated[str, arg(metavar="SOURCE")] = "grid"
+    """Image regions: grid (of --backbone), torchvision-frcnn, or a file of them."""
+
+    pixels: Annotated[int, arg(metavar="PIXELS")] = 384
+    """Height and width of images for models that read pixels."""
 
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest one available."""
@@ -123,6 +132,13 @@ class Options:
             raise InputError("--labels can't be combined with --task single: it chooses among several labels")
         if twice := [one for number, one in enumerate(self.labels) if one in self.labels[:number]]:
             raise InputError(f"--labels names {twice[0]!r} twice")
+        if not 16 <= self.pixels <= 1024:
+            raise InputError(f"--pixels {self.pixels}: it is between 16 and 1024")
+        if self.regions not in ("grid", "torchvision-frcnn") and not Path(self.regions).is_file():
+            raise InputError(
+                f"--regions {self.regions!r} is not a file: give grid, torchvision-frcnn, or a .npz or "
+                ".safetensors file of regions"
+            )
         for share in self.pairs:
             if not 0 < share <= 1:
                 raise InputError(f"--pairs {share:g} is no share: it must be above 0 and at most 1")

@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,24 +17,21 @@ import torch
 
 from affectory.core import files
 from affectory.core.errors import InputError
-from affectory.encoders.image.backbones import Backbone, load_backbone
-from affectory.encoders.text.hub_encoders import load_text_encoder
 from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary
-from baselines import experiment, plan
-from baselines.data import gold, inputs, subsets
+from baselines import experiment, frozen, plan
+from baselines.data import gold, subsets
 from baselines.data import release as data
 from baselines.data.inputs import Data
 from baselines.data.release import Release
 from baselines.experiment import Fold
 from baselines.models import registry
 from baselines.models.settings import ModelSettings, Value
-from baselines.options import SEPARATE, Options
+from baselines.options import Options
 from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
-from baselines.training.checkpoint import Source
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.finetune_steps import FinetuneSettings, in_main_process
 from baselines.training.progress import Progress
@@ -140,32 +137,19 @@ def _setup(
     is_main: bool,
 ) -> Setup:
     wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
-    backbone = _backbone(options, models, wanted)
-    networks = {"image": backbone} if backbone else {}
-    separate = options.pair == SEPARATE
-    if "pair_image" in wanted:
-        own = load_backbone(options.pair) if not separate else backbone or _load_backbone(options)
-        networks["pair_image"] = own
-    images = {
-        name: inputs.frozen(release, network, options.features, device) for name, network in networks.items()
-    }
-    sources = {
-        name: Source(options.backbone, options.weights, options.side, network.digest, network.dim)
-        if name == "image" or separate
-        else Source(options.pair, None, None, network.digest, network.dim)
-        for name, network in networks.items()
-    }
-    pair_text = options.text_encoder if separate else options.pair
-    named = {"sentence": options.text_encoder, "pair_text": pair_text}
-    texts = {
-        name: inputs.frozen_texts(release, load_text_encoder(one), options.features, device)
-        for name, one in named.items()
-        if name in wanted
-    }
+    seen = frozen.images(options, release, wanted, device)
+    if options.finetune and seen.backbone is None:
+        raise InputError(
+            f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
+            "leave it out, or name another model"
+        )
+    texts = frozen.texts(options, release, wanted, device)
     finetuning = None
-    if options.finetune and backbone:
+    if options.finetune and seen.backbone:
         settings = FinetuneSettings(**given.get("finetune", {}))  # type: ignore[arg-type]
-        finetuning = Finetuning(backbone, settings, options.features, device, is_main, progress.finetuned)
+        finetuning = Finetuning(
+            seen.backbone, settings, options.features, device, is_main, progress.finetuned
+        )
     base = experiment.chosen(models, preset, given)
     search = Search(folder, device, given, progress.tuned)
 
@@ -178,11 +162,11 @@ def _setup(
     return Setup(
         models=models,
         seeds=tuple(range(options.seeds)),
-        images=images,
+        images=seen.encoders,
         vectors=open_vectors(options.vectors, options.features) if options.vectors else None,
         width=options.width,
         texts=texts,
-        sources=sources,
+        sources=seen.sources,
         device=device,
         folder=folder / "checkpoints",
         preset=options.preset,
@@ -223,22 +207,6 @@ def _networks(options: Options, models: Sequence[str], conditions: Sequence[Cond
         model: each * (len(conditions) if registry.spec(model).posts == "both ways" else len(shared))
         for model in plan.needed(models)
     }
-
-
-def _backbone(options: Options, models: Sequence[str], inputs_: Collection[str]) -> Backbone | None:
-    """Return the image network; None if no model reads its features."""
-    if "image" in inputs_:
-        return _load_backbone(options)
-    if options.finetune:
-        raise InputError(
-            f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
-            "leave it out, or name another model"
-        )
-    return None
-
-
-def _load_backbone(options: Options) -> Backbone:
-    return load_backbone(options.backbone, options.weights, side=options.side)
 
 
 def pick_device(name: str) -> torch.device:

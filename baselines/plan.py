@@ -11,7 +11,7 @@ import torch
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.vectors import WordVectors
 from baselines.data import inputs, subsets
-from baselines.data.encoders import Images
+from baselines.data.encoders import ImageEncoder
 from baselines.data.inputs import Data
 from baselines.data.release import Release
 from baselines.data.subsets import LabelMask, PairMask
@@ -35,7 +35,7 @@ class Setup:
 
     models: tuple[str, ...]
     seeds: tuple[int, ...]
-    images: Mapping[str, Images]  # frozen features by input
+    images: Mapping[str, ImageEncoder]  # frozen features by input
     texts: Mapping[str, FrozenText]
     vectors: WordVectors | None
     width: int

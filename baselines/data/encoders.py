@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from affectory.encoders.image.regions import BOX
 from affectory.encoders.text.bag_of_words import BagOfWords
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.subwords import Subwords
@@ -73,16 +74,88 @@ class Images:
 
     def of(self, part: Part) -> NDArray[np.float16]:
         """Return a part's features, float16[n, D], as they are kept: half the memory to read them from."""
-        out = np.zeros((len(part), self.width), np.float16)
-        for number, split in enumerate(SPLITS):
-            mine = (part.where[:, 0] == number) & (part.digests != "")
-            if mine.any():
-                out[mine] = self.by_split[split][part.where[mine, 1]]
-        return out
+        return _of(part, self.by_split, self.shape, np.dtype(np.float16))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image's features."""
+        return (self.width,)
 
     def state(self) -> dict[str, Any]:
         """Return the width; the features stay in their cache."""
         return {"width": self.width}
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The regions of a release's images: of each its features, its box, and 1 (`encoders.image.regions`).
+
+    `width`: that of a region's features; `number`: the regions of an image, fewer ones padded with zeros.
+    `name`: where they come from. `has_boxes`: False where a file has none; they are zeros then.
+    """
+
+    width: int
+    number: int
+    name: str
+    has_boxes: bool = True
+    rows: Images = field(default_factory=lambda: Images(0), repr=False)  # flattened
+    modality: Literal["image"] = "image"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image's regions."""
+        return self.number, self.width + BOX
+
+    def of(self, part: Part) -> NDArray[np.float16]:
+        """Return a part's regions, float16[n, R, D + BOX]."""
+        return self.rows.of(part).reshape(len(part), *self.shape)
+
+    def state(self) -> dict[str, Any]:
+        """Return all but the regions themselves."""
+        return {
+            "width": self.width,
+            "number": self.number,
+            "name": self.name,
+            "has_boxes": self.has_boxes,
+        }
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The images of a release, squashed to `width` pixels: uint8[3, width, width] each; zeros for none."""
+
+    width: int
+    by_split: dict[str, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+    modality: Literal["image"] = "image"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image."""
+        return 3, self.width, self.width
+
+    def of(self, part: Part) -> NDArray[np.uint8]:
+        """Return a part's images, uint8[n, 3, S, S]."""
+        return _of(part, self.by_split, self.shape, np.dtype(np.uint8))
+
+    def state(self) -> dict[str, Any]:
+        """Return the width."""
+        return {"width": self.width}
+
+
+def _of(
+    part: Part, by_split: Mapping[str, NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return the rows of a part, zeros for posts without an image."""
+    out = np.zeros((len(part), *shape), dtype)
+    for number, split in enumerate(SPLITS):
+        mine = (part.where[:, 0] == number) & (part.digests != "")
+        if mine.any():
+            out[mine] = by_split[split][part.where[mine, 1]]
+    return out
+
+
+#: What encodes the images of a release.
+ImageEncoder = Images | Regions | Pixels
 
 
 @dataclass(frozen=True)
@@ -99,7 +172,7 @@ class Given:
     file: WordVectors | None
     vectors: Vectors | None
     width: int
-    images: Mapping[str, Images]
+    images: Mapping[str, ImageEncoder]
     texts: Mapping[str, FrozenText]
 
 
@@ -136,9 +209,17 @@ INPUTS: dict[str, Input] = {
     "bag": Input(BagOfWords.from_state, lambda given: BagOfWords.fit(given.train)),
     # Features of the text network of --text-encoder.
     "sentence": Input(FrozenText.from_state, lambda given: given.texts["sentence"]),
+    # The state of the first token (CLS) of the same network.
+    "first_token": Input(FrozenText.from_state, lambda given: given.texts["first_token"]),
     # Features of both networks of --pair, or of --backbone and --text-encoder.
     "pair_image": Input(lambda state: Images(**state), lambda given: given.images["pair_image"]),
     "pair_text": Input(FrozenText.from_state, lambda given: given.texts["pair_text"]),
+    # States of the pair's text tokens before its projection, padding included, float16[n, L, D].
+    "pair_states": Input(FrozenText.from_state, lambda given: given.texts["pair_states"]),
+    # Features and boxes of the regions of --regions, float16[n, R, D + BOX].
+    "regions": Input(lambda state: Regions(**state), lambda given: given.images["regions"]),
+    # Images squashed to the side of --pixels, uint8[n, 3, S, S].
+    "pixels": Input(lambda state: Pixels(**state), lambda given: given.images["pixels"]),
 }
 
 

@@ -20,14 +20,17 @@ from torch import Tensor
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.features import extract
+from affectory.encoders.image.pixels import pixel_batches, squashed_pixels
+from affectory.encoders.image.regions import RegionNetwork
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.hub_encoders import TextNetwork
 from affectory.encoders.text.subwords import words as fasttext_words
 from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
 from affectory.encoders.text.words import Vocabulary, tokenise
 from baselines.data.batch import Batch
-from baselines.data.encoders import INPUTS, Given, Images, load_encoders
+from baselines.data.encoders import INPUTS, Given, ImageEncoder, Images, Pixels, Regions, load_encoders
 from baselines.data.images import image_refs
+from baselines.data.regions import read_regions
 from baselines.data.release import SPLITS, Part, Release
 from baselines.data.task import Task, task_of
 
@@ -47,13 +50,44 @@ def frozen(release: Release, backbone: Backbone, cache: Path, device: torch.devi
 
 def extracted(release: Release, part: Part, features: NDArray[np.float16]) -> Images:
     """Put the features of a part's images, in order, where their rows are."""
-    width = features.shape[1]
-    by_split = {s: np.zeros((release.rows[s].num_rows, width), np.float16) for s in SPLITS}
+    return Images(features.shape[1], _by_split(release, part, features))
+
+
+def _by_split(release: Release, part: Part, features: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    shape = features.shape[1:]
+    by_split = {s: np.zeros((release.rows[s].num_rows, *shape), features.dtype) for s in SPLITS}
     where = part.where[part.digests != ""]
     for number, split in enumerate(SPLITS):
         mine = where[:, 0] == number
         by_split[split][where[mine, 1]] = features[mine]
-    return Images(width, by_split)
+    return by_split
+
+
+def regions(release: Release, network: RegionNetwork, cache: Path, device: torch.device) -> Regions:
+    """Return the regions of a release's images by a frozen network. Errors as of `frozen`."""
+    name = f"{network.regions} of {network.name}"
+    rows = frozen(release, network, cache, device)
+    return Regions(network.width, network.regions, name, rows=rows)
+
+
+def computed_regions(release: Release, path: Path) -> Regions:
+    """Return the regions of a release's images from a file. Errors as of `read_regions`."""
+    everything = release.everything()
+    part = everything.take(np.flatnonzero(everything.digests != ""))
+    found = read_regions(path, part)
+    rows = extracted(release, part, found.rows)
+    return Regions(found.width, found.number, f"{found.number} of {path.name}", found.has_boxes, rows)
+
+
+def pixels(release: Release, side: int) -> Pixels:
+    """Return the images of a release, squashed to a square. Raises `BaselineError` for a damaged image."""
+    everything = release.everything()
+    refs = image_refs(release, everything)
+    batches = [range(at, min(at + 64, len(refs))) for at in range(0, len(refs), 64)]
+    found = np.zeros((len(refs), 3, side, side), np.uint8)
+    for rows, decoded in zip(batches, pixel_batches(refs, squashed_pixels(side), batches), strict=True):
+        found[rows.start : rows.stop] = decoded.numpy()
+    return Pixels(side, _by_split(release, everything, found))
 
 
 def frozen_texts(release: Release, network: TextNetwork, cache: Path, device: torch.device) -> FrozenText:
@@ -159,7 +193,7 @@ class Data:
 def prepare(
     release: Release,
     inputs: Iterable[str],
-    images: Mapping[str, Images],
+    images: Mapping[str, ImageEncoder],
     vectors: WordVectors | None = None,
     width: int = 200,
     frozen_texts: Mapping[str, FrozenText] | None = None,
@@ -205,7 +239,8 @@ def of_post(task: Task, encoders: Mapping[str, Any], features: Tensor | None, te
     inputs = {}
     for name, encoder in encoders.items():
         if encoder.modality == "image":
-            inputs[name] = torch.zeros(1, encoder.width) if features is None else features
+            shape = (1, *encoder.shape)
+            inputs[name] = torch.zeros(shape) if features is None else features.reshape(shape)
         else:
             inputs[name] = torch.from_numpy(encoder.encode([text]))
     present = torch.tensor([[features is not None, bool(text)]])

@@ -104,9 +104,9 @@ class Task(ABC):
             name: float(self.metric(name, probabilities[None], target)(ones)[0, 0]) for name in self.titles
         }
 
-    def score(self, probabilities: Tensor, target: Tensor) -> float:
-        """Return the headline metric of one seed's predictions, float[n, C]."""
-        metric = self.metric(self.headline, probabilities[None], target)
+    def score(self, probabilities: Tensor, target: Tensor, name: str = "") -> float:
+        """Return the headline metric, or another by its name, of one seed's predictions, float[n, C]."""
+        metric = self.metric(name or self.headline, probabilities[None], target)
         return float(metric(np.ones((1, len(target))))[0, 0])
 
     def by_label(self, probabilities: Tensor, target: Tensor) -> dict[str, LabelMetrics]:

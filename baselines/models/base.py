@@ -15,6 +15,7 @@ The rest of the program asks the spec; no other file compares a model's name.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 
 from baselines.data.batch import Batch, Mode
 from baselines.data.samplers import Sampler
-from baselines.data.task import Kind, Rule, Task
+from baselines.data.task import Kind, Rule, SeveralLabels, Task
 from baselines.models.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Optimiser:
 
     `lazy`, of Adam: a row of an embedding, and its moments, change only in the steps that read it
     (`torch.optim.SparseAdam`). Adam itself moves every row in every step, by its momentum.
+    `clip`: the norm of all gradients together is scaled down to it where it is larger.
     """
 
     kind: Literal["sgd", "adam", "adamw"]
@@ -122,6 +124,19 @@ class Optimiser:
     weight_decay: float = 0.0
     groups: tuple[Group, ...] = ()
     lazy: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)  # of Adam
+    clip: float | None = None
+
+
+class Schedule(Protocol):
+    """How the learning rates change within a stage."""
+
+    def scale(self, epoch: int, step: int, steps: int) -> float:
+        """Return what the rates are multiplied by in an epoch and a step, both counted from 0.
+
+        `step` counts on over the epochs; `steps` is the number of steps of all epochs.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +147,45 @@ class StepDecay:
     every: int = 1
     unit: Literal["epoch", "step"] = "epoch"
 
-    def scale(self, epoch: int, step: int) -> float:
-        """Return what the rates are multiplied by in an epoch and a step, both counted from 0."""
+    def scale(self, epoch: int, step: int, steps: int) -> float:
+        """Return what the rates are multiplied by."""
         return self.factor ** ((epoch if self.unit == "epoch" else step) // self.every)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiStep:
+    """Multiplies every learning rate by `factor` after each of some epochs: `MultiStepLR`."""
+
+    factor: float
+    epochs: tuple[int, ...]
+
+    def scale(self, epoch: int, step: int, steps: int) -> float:
+        """Return what the rates are multiplied by."""
+        return self.factor ** sum(epoch >= one for one in self.epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class OneCycle:
+    """The rates rise from 1/25 of the optimiser's to all of it, then fall to 4e-6 of it, along half cosines.
+
+    `OneCycleLR` with its own defaults (Smith and Topin 2017), but the momentum stays. `rise`: the share of
+    the steps in which the rates rise.
+    """
+
+    rise: float = 0.3
+
+    def scale(self, epoch: int, step: int, steps: int) -> float:
+        """Return what the rates are multiplied by."""
+        low, least = 1 / 25, 1 / 25 / 1e4
+        top, last = self.rise * steps - 1, steps - 1
+        if step < top:
+            return _between(low, 1.0, step / top)
+        return _between(1.0, least, (step - top) / (last - top))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """Return where half a cosine is between two values."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +197,26 @@ class Validation:
 
     patience: int
     gain: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BestScore:
+    """Trains all epochs and keeps the one with the best validation score, the first of several as good.
+
+    The score is `metric`, or the task's headline metric; where a task of several labels has `label`, the mean
+    F1 of that label's positives and negatives.
+    """
+
+    metric: str = ""
+    label: str = ""
+
+    def of(self, task: Task, probabilities: Tensor, target: Tensor) -> float:
+        """Return the score of predictions, float[n, C]."""
+        if task.kind == "several" and self.label in task.names:
+            column = task.names.index(self.label)
+            alone = SeveralLabels((self.label,))  # whose weighted F1 is that mean
+            return alone.score(probabilities[:, [column]], target[:, [column]])
+        return task.score(probabilities, target, self.metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +236,8 @@ class Stage:
     epochs: int
     sampler: Sampler
     optimiser: Optimiser
-    stopping: Validation | LastEpoch
-    schedule: StepDecay | Callable[[Batch], StepDecay] = StepDecay()
+    stopping: Validation | BestScore | LastEpoch
+    schedule: Schedule | Callable[[Batch], Schedule] = StepDecay()
     terms: Callable[[Any, Batch], Terms] = own_terms
     other_texts: int = 0
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from torch import Tensor
 from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, load_backbone
+from affectory.encoders.image.pixels import squashed_pixels
+from affectory.encoders.image.regions import detector, grid
 from baselines.data.batch import Batch, Mode
 from baselines.data.encoders import load_encoders
 from baselines.data.task import Task, task_of
@@ -29,15 +31,24 @@ from baselines.models.settings import ModelSettings, Value, as_values
 VERSION = 3
 
 
+#: What is read of an image. "file": regions that were computed elsewhere.
+Reading = Literal["features", "grid", "torchvision-frcnn", "file", "pixels"]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a network's image features come from: what `load_backbone` was given, and the digest it found."""
+    """Where a network's image features come from: what `load_backbone` was given, and the digest it found.
+
+    `reading`: what was read of an image: the network's features, regions, or the pixels themselves.
+    """
 
     name: str
     weights: str | None
     side: int | None
     digest: str
     features: int
+    squash: bool = False
+    reading: Reading = "features"
 
     def load(self, weights: str | None = None) -> Backbone:
         """Return the image network. `weights`: where they are, if they have moved since training.
@@ -45,7 +56,18 @@ class Source:
         Raises `BaselineError` where they aren't available, or aren't those of training.
         """
         given = weights or self.weights
-        backbone = load_backbone(self.name, given, side=self.side)
+        if self.reading == "file":
+            raise BaselineError(
+                f"the regions of training were computed elsewhere ({self.name}): this model can't read "
+                "another image; give a text alone"
+            )
+        if self.reading == "pixels":
+            return squashed_pixels(self.side or 0)
+        if self.reading == "torchvision-frcnn":
+            backbone: Backbone = detector(given)
+        else:
+            backbone = load_backbone(self.name, given, side=self.side, squash=self.squash)
+            backbone = grid(backbone) if self.reading == "grid" else backbone
         if backbone.digest != self.digest:
             raise BaselineError(
                 f"the weights {given or self.name!r} have the digest {backbone.digest}, "

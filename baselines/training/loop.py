@@ -21,8 +21,10 @@ from torch.func import functional_call, stack_module_state
 from baselines.data.batch import Batch, trimmed
 from baselines.data.inputs import Data
 from baselines.data.samplers import OtherTexts
-from baselines.models.base import Fitted, LastEpoch, Model, Spec, Stage, Terms, Validation, total
+from baselines.models.base import BestScore, Fitted, LastEpoch, Model, Spec, Stage, Terms, Validation, total
 from baselines.training.optimisers import optimiser_of
+
+Stopping = Validation | BestScore | LastEpoch
 
 #: Rows of which logits are computed at once.
 CHUNK = 4096
@@ -71,6 +73,7 @@ class Run:
         self.drawers = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.problems = [""] * len(seeds)
         self.kept: list[Fitted | None] = [None] * len(seeds)
+        self.merits = [-math.inf] * len(seeds)  # of the epochs that were kept: likelihood, or a score
         self.history: list[list[float]] = [[] for _ in seeds]
         self.note = ""
         torch.manual_seed(seeds[0])
@@ -85,13 +88,17 @@ class Run:
         waited = [0] * len(self.seeds)
         optimiser = optimiser_of(stage.optimiser, self.stack.parameters(), self.stack.embeddings())
         others = self._other_texts(stage)
-        schedule = stage.schedule(self.data.train) if callable(stage.schedule) else stage.schedule
+        found = stage.schedule
+        schedule = found(self.data.train) if callable(found) else found
+        every = stage.epochs * len(stage.sampler.epoch(self.data.train, torch.Generator()))
         step = 0
         for epoch in range(1, stage.epochs + 1):
             self.stack.train(True)
             for posts in self._steps(stage, others):
                 self.stack.losses(posts, stage.terms).sum().backward()
-                optimiser.step(schedule.scale(epoch - 1, step))
+                if stage.optimiser.clip is not None:
+                    self.stack.clip(stage.optimiser.clip)
+                optimiser.step(schedule.scale(epoch - 1, step, every))
                 step += 1
             self.stack.train(False)
             self._judge(stage.stopping, epoch, last=epoch == stage.epochs, waited=waited)
@@ -124,10 +131,10 @@ class Run:
                 posts.inputs["pattern"] = own.where(others.count[own] > 0, -1)
             yield posts
 
-    def _over(self, stopping: Validation | LastEpoch, i: int, waited: Sequence[int]) -> bool:
+    def _over(self, stopping: Stopping, i: int, waited: Sequence[int]) -> bool:
         return bool(self.problems[i]) or (isinstance(stopping, Validation) and waited[i] >= stopping.patience)
 
-    def _judge(self, stopping: Validation | LastEpoch, epoch: int, *, last: bool, waited: list[int]) -> None:
+    def _judge(self, stopping: Stopping, epoch: int, *, last: bool, waited: list[int]) -> None:
         """Score the networks on validation, and keep those that are to be kept."""
         task, posts = self.data.task, self.data.validation
         for i, logits in enumerate(self.logits(posts)):
@@ -135,9 +142,12 @@ class Run:
                 continue
             likelihood = -float(task.losses(logits, posts.target).mean())
             best = self.kept[i]
-            score = math.nan
+            score, merit = math.nan, likelihood
             if math.isfinite(likelihood):
-                score = task.score(task.probabilities(logits).cpu(), posts.target.cpu())
+                probabilities, target = task.probabilities(logits).cpu(), posts.target.cpu()
+                score = task.score(probabilities, target)
+                if isinstance(stopping, BestScore):
+                    merit = stopping.of(task, probabilities, target)
             self.history[i].append(score)
             if isinstance(stopping, LastEpoch) and not last and math.isfinite(likelihood):
                 continue
@@ -145,12 +155,8 @@ class Run:
                 self.problems[i] = (
                     f"the loss became NaN or infinite in epoch {epoch}: try a smaller learning rate"
                 )
-            elif (
-                isinstance(stopping, LastEpoch)
-                or best is None
-                or likelihood > best.likelihood + stopping.gain
-            ):
-                waited[i] = 0
+            elif best is None or isinstance(stopping, LastEpoch) or merit > self.merits[i] + _gain(stopping):
+                waited[i], self.merits[i] = 0, merit
                 state = self.stack.state(i)
                 self.kept[i] = Fitted(self.seeds[i], state, epoch, score, likelihood, note=self.note)
             else:
@@ -175,6 +181,11 @@ class Run:
                 best = Fitted(seed, {}, best.epoch, best.score, best.likelihood, problem)
             found.append(best)
         return found
+
+
+def _gain(stopping: Validation | BestScore) -> float:
+    """Return what an epoch must gain to count as better."""
+    return stopping.gain if isinstance(stopping, Validation) else 0.0
 
 
 class _Objective(nn.Module):
@@ -226,6 +237,16 @@ class Stack:
             return found
 
         return torch.vmap(one, randomness="different")(self._stacked, self._buffers, batch)
+
+    @torch.no_grad()
+    def clip(self, most: float) -> None:
+        """Scale down each network's gradients whose norm, of all together, is above `most`."""
+        found = [one.grad for one in self.parameters().values() if one.grad is not None]
+        norms = [torch.linalg.vector_norm(one.reshape(self.size, -1), dim=1) for one in found]
+        norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+        scale = (most / (norm + 1e-6)).clamp(max=1)  # as `clip_grad_norm_` has it
+        for one in found:
+            one.mul_(scale.reshape(-1, *[1] * (one.ndim - 1)) if self.size > 1 else scale[0])
 
     @torch.no_grad()
     def logits(self, batch: Batch, head: str) -> Tensor:

@@ -15,8 +15,8 @@ from torch.optim.sgd import sgd
 
 from baselines.models.base import Group, Optimiser
 
-#: Adam's own.
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+#: Adam's ε.
+EPS = 1e-8
 
 
 class Steps:
@@ -37,8 +37,8 @@ def optimiser_of(
 ) -> Steps:
     """Return the optimisers of the parameters, by name. Those of a group with rate 0 are frozen.
 
-    The gradients of `embeddings` become sparse where they have no weight decay, and the optimiser is SGD
-    without momentum, or lazy Adam.
+    The gradients of `embeddings` become sparse where they have no weight decay and aren't clipped, and the
+    optimiser is SGD without momentum, or lazy Adam.
     """
     for group in wanted.groups:
         assert any(group.part in name for name in parameters), f"no parameter is named {group.part!r}"
@@ -50,7 +50,7 @@ def optimiser_of(
         momentum = wanted.momentum if own is rest else 0.0
         if name in embeddings:
             by_row = wanted.lazy if wanted.kind != "sgd" else not momentum
-            embeddings[name].sparse = by_row and not own.weight_decay
+            embeddings[name].sparse = by_row and not own.weight_decay and wanted.clip is None
         if own.lr > 0:
             groups.setdefault(own, []).append(parameter)
     made: list[Sgd | Adam] = []
@@ -60,7 +60,15 @@ def optimiser_of(
             made.append(Sgd(mine, lr=group.lr, momentum=momentum, weight_decay=group.weight_decay))
         else:
             decoupled = wanted.kind == "adamw"
-            made.append(Adam(mine, lr=group.lr, weight_decay=group.weight_decay, decoupled=decoupled))
+            made.append(
+                Adam(
+                    mine,
+                    lr=group.lr,
+                    weight_decay=group.weight_decay,
+                    decoupled=decoupled,
+                    betas=wanted.betas,
+                )
+            )
     return Steps(made)
 
 
@@ -107,15 +115,21 @@ class Sgd:
 class Adam:
     """Adam (Kingma and Ba 2015), for one learning rate; `decoupled` decay is AdamW's.
 
-    β₁ = .9, β₂ = .999, ε = 1e-8. A sparse gradient moves the numbers that it names alone, as
+    ε = 1e-8. A sparse gradient moves the numbers that it names alone, as
     `torch.optim.SparseAdam` does. The dense step is PyTorch's fused one: a fifth of the time on a CPU.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], *, lr: float, weight_decay: float = 0.0, decoupled: bool = False
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+        betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
         self.parameters = list(parameters)
-        self.lr, self.weight_decay, self.decoupled = lr, weight_decay, decoupled
+        self.lr, self.weight_decay, self.decoupled, self.betas = lr, weight_decay, decoupled, betas
         self._moments: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # first, second, number of steps
 
     @torch.no_grad()
@@ -144,8 +158,8 @@ class Adam:
             fused=True,
             decoupled_weight_decay=self.decoupled,
             amsgrad=False,
-            beta1=BETA1,
-            beta2=BETA2,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
             lr=self.lr,
             weight_decay=self.weight_decay,
             eps=EPS,
@@ -159,8 +173,9 @@ class Adam:
         place, values = tuple(gradient.indices()), gradient.values()
         steps += 1
         taken = float(steps)
-        mean = first[place].lerp_(values, 1 - BETA1)
-        square = second[place].mul_(BETA2).addcmul_(values, values, value=1 - BETA2)
+        beta1, beta2 = self.betas
+        mean = first[place].lerp_(values, 1 - beta1)
+        square = second[place].mul_(beta2).addcmul_(values, values, value=1 - beta2)
         first[place], second[place] = mean, square
-        rate = self.lr * (1 - BETA2**taken) ** 0.5 / (1 - BETA1**taken)
+        rate = self.lr * (1 - beta2**taken) ** 0.5 / (1 - beta1**taken)
         parameter[place] += (mean / square.sqrt_().add_(EPS)).mul_(-rate)

@@ -12,6 +12,7 @@ from torchvision.models import get_model
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import load_backbone, save_backbone
 from tests.conftest import SHARED
+from tests.encoders.test_hub_encoders import clip
 
 pytestmark = pytest.mark.slow
 
@@ -135,6 +136,38 @@ def test_another_input_side_is_another_preprocessing():
     assert odd.preprocessing.startswith("resize 257 bilinear, crop 225, ")
     assert usual.key != odd.key
     assert usual.key.startswith("shufflenet_v2_x0_5-")
+
+
+def test_a_squashed_image_is_whole_and_its_preprocessing_another(tmp_path):
+    """The left third is red: of a square crop of the middle it would be less."""
+    image = Image.new("RGB", (90, 30), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, 30, 30))
+    usual, squashed = (
+        load_backbone("shufflenet_v2_x0_5", "random", side=33, squash=squash) for squash in (False, True)
+    )
+    assert squashed.preprocess(image).shape == (3, 33, 33)
+    red = (squashed.preprocess(image)[0] > 0).float().mean((0, 1))
+    assert red == pytest.approx(1 / 3, abs=0.02)
+    assert not (usual.preprocess(image)[0] > 0).any()
+    assert squashed.preprocessing.startswith("squash to 33 bicubic, mean ")
+    assert usual.key != squashed.key
+    save_backbone(squashed, tmp_path / "w.safetensors")
+    again = load_backbone("shufflenet_v2_x0_5", tmp_path / "w.safetensors", side=33, squash=True)
+    assert again.key == squashed.key
+
+
+def test_clip_squashes_in_place_of_its_own_resizing_and_crop(tmp_path):
+    from transformers import CLIPImageProcessor
+
+    clip(tmp_path)
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor.save_pretrained(tmp_path)
+    image = Image.effect_noise((90, 30), 60).convert("RGB")
+    usual, squashed = (load_backbone(str(tmp_path), squash=squash) for squash in (False, True))
+    small = image.resize((32, 32), Image.Resampling.BICUBIC)
+    torch.testing.assert_close(squashed.preprocess(image), usual.preprocess(small))
+    assert squashed.key != usual.key
+    assert squashed.preprocess(Image.new("L", (5, 400))).shape == (3, 32, 32)
 
 
 def test_weights_of_another_network_name_the_first_keys_that_differ(tmp_path, shufflenet):

@@ -223,11 +223,11 @@ def test_a_part_whose_model_no_longer_exists_is_refused_in_one_line(tmp_path):
     path = tmp_path / "late.pt"
     networks.checkpoint("late").write(path)
     found = torch.load(path, weights_only=True)
-    found["checkpoint"]["parts"][0]["model"] = "vilt"
+    found["checkpoint"]["parts"][0]["model"] = "gone"
     torch.save(found, path)
     with pytest.raises(BaselineError) as error:
         read(path)
-    assert str(error.value).startswith(f"the checkpoint '{path}' is of the model 'vilt', which this program ")
+    assert str(error.value).startswith(f"the checkpoint '{path}' is of the model 'gone', which this program ")
 
 
 @pytest.mark.parametrize(

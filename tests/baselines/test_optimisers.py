@@ -52,6 +52,12 @@ def test_steps_of_adam_are_those_of_the_library(decoupled, decay):
     check_steps(ours, theirs, mine, library)
 
 
+def test_adam_takes_other_betas():
+    ours, theirs = parameters()
+    mine = Adam(ours, lr=0.03, weight_decay=0.1, betas=(0.99, 0.98))
+    check_steps(ours, theirs, mine, torch.optim.Adam(theirs, lr=0.03, weight_decay=0.1, betas=(0.99, 0.98)))
+
+
 @pytest.mark.slow
 def test_training_imports_no_compiler():
     """It takes each process seconds, and torch's own optimisers import it."""
@@ -196,6 +202,7 @@ def test_a_parameter_belongs_to_the_first_group_that_matches():
         (Optimiser("sgd", 0.1), True),
         (Optimiser("sgd", 0.1, momentum=0.9), False),
         (Optimiser("sgd", 0.1, weight_decay=0.1), False),
+        (Optimiser("sgd", 0.1, clip=1.0), False),
         (Optimiser("sgd", 0.1, groups=(Group("words", 0.2, 0.1),)), False),
         (Optimiser("adam", 0.1), False),
         (Optimiser("adam", 0.1, lazy=True), True),

@@ -6,10 +6,14 @@ import pytest
 import torch
 
 from baselines.data.samplers import LabelledAndUnlabelled, MixedModalities, Shuffled
+from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
 from baselines.models.base import (
+    BestScore,
     Group,
     LastEpoch,
+    MultiStep,
+    OneCycle,
     Optimiser,
     Stage,
     StepDecay,
@@ -23,6 +27,7 @@ from tests.baselines.loops import CPU, PLAIN, data, same, staged, vectors
 # Stages.
 
 RATE = Optimiser("sgd", 0.05)
+CLIPPED = Optimiser("sgd", 0.05, clip=0.1)
 
 
 def stage(epochs=2, **more):
@@ -87,10 +92,34 @@ def test_each_stage_minimises_terms_of_its_own(seeds):
 
 def test_step_decay_multiplies_by_epoch_or_by_step():
     by_epoch = StepDecay(0.5, every=2)
-    assert [by_epoch.scale(epoch, 99) for epoch in range(5)] == [1, 1, 0.5, 0.5, 0.25]
+    assert [by_epoch.scale(epoch, 99, 500) for epoch in range(5)] == [1, 1, 0.5, 0.5, 0.25]
     by_step = StepDecay(0.85, every=200, unit="step")
-    assert [by_step.scale(99, step) for step in (0, 199, 200, 400)] == [1, 1, 0.85, 0.85**2]
-    assert StepDecay().scale(1000, 1000) == 1
+    assert [by_step.scale(99, step, 500) for step in (0, 199, 200, 400)] == [1, 1, 0.85, 0.85**2]
+    assert StepDecay().scale(1000, 1000, 2000) == 1
+
+
+def library_rates(schedule, steps):
+    """The learning rates of one of the library's schedules, whose highest is 1."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = schedule(optimiser)
+    found = []
+    for _ in range(steps):
+        found.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    return found
+
+
+@pytest.mark.slow
+def test_a_cycle_and_milestones_are_those_of_the_library():
+    milestones = MultiStep(0.5, (5, 10, 15))
+    known = library_rates(lambda one: torch.optim.lr_scheduler.MultiStepLR(one, [5, 10, 15], 0.5), 20)
+    assert [milestones.scale(epoch, 99, 500) for epoch in range(20)] == known
+    cycle = torch.optim.lr_scheduler.OneCycleLR
+    known = library_rates(lambda one: cycle(one, 1.0, total_steps=40, cycle_momentum=False), 39)
+    assert [OneCycle().scale(step // 10, step, 40) for step in range(39)] == pytest.approx(known)
+    assert OneCycle().scale(3, 39, 40) == pytest.approx(4e-6)
+    assert all(0 < OneCycle().scale(0, step, few) <= 1 for few in (1, 2, 3, 4) for step in range(few))
 
 
 @pytest.mark.slow
@@ -100,6 +129,8 @@ def test_step_decay_multiplies_by_epoch_or_by_step():
         (StepDecay(0.5, 1), [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]),
         (StepDecay(0.5, 3, "step"), [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]),
         (lambda posts: StepDecay(posts.size / 240), [1, 1, 1, 1, 0.25, 0.25, 0.25, 0.25]),
+        (MultiStep(0.5, (1,)), [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]),
+        (OneCycle(), [OneCycle().scale(0, step, 8) for step in range(8)]),
     ],
 )
 def test_a_stage_takes_each_step_at_its_scheduled_rate(schedule, expected, monkeypatch):
@@ -129,6 +160,53 @@ def test_the_last_epoch_is_kept_however_it_does_on_validation():
     [kept] = staged("early", data(noise=6.0), PLAIN["early"], (best,))
     assert kept.epoch < 8
     assert kept.likelihood > last.likelihood
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_the_epoch_with_the_best_score_is_kept_and_every_epoch_is_trained(seeds):
+    told = []
+    noisy = stage(8, optimiser=Optimiser("sgd", 0.5), sampler=Shuffled(8), stopping=BestScore())
+    for one in staged("early", data(noise=6.0), PLAIN["early"], (noisy,), seeds, told.append):
+        assert one.score == max(one.history)
+        assert one.epoch == 1 + one.history.index(one.score)
+    assert told == list(range(1, 9))
+
+
+def test_the_score_that_selects_is_the_headline_another_metric_or_the_f1_of_both_sides_of_a_label():
+    task = SeveralLabels(("misogynous", "shaming"))
+    target = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    guess = torch.tensor([[0.9, 0.1], [0.1, 0.1], [0.2, 0.8], [0.2, 0.8]])
+    assert BestScore(label="misogynous").of(task, guess, target) == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert BestScore("f1_macro").of(task, guess, target) == pytest.approx((2 / 3 + 1) / 2)
+    assert BestScore(label="other").of(task, guess, target) == task.score(guess, target)
+    single = SingleLabel(("misogynous", "not"))
+    assert BestScore(label="misogynous").of(single, guess, torch.tensor([0, 1, 1, 1])) == 0.75
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_the_gradients_of_each_network_are_clipped_at_the_norm_of_all_together(seeds, monkeypatch):
+    norms = []
+    step = loop.optimiser_of
+
+    def spied(wanted, parameters, embeddings):
+        steps = step(wanted, parameters, embeddings)
+        take = steps.step
+
+        def counted(scale):
+            flat = [one.grad.to_dense().reshape(len(seeds), -1) for one in parameters.values()]
+            norms.append(torch.cat(flat, 1).norm(dim=1).tolist())
+            take(scale)
+
+        steps.step = counted
+        return steps
+
+    monkeypatch.setattr(loop, "optimiser_of", spied)
+    staged("joint", data(), PLAIN["joint"], (stage(1, sampler=Shuffled(60)),), seeds)
+    staged("joint", data(), PLAIN["joint"], (stage(1, sampler=Shuffled(60), optimiser=CLIPPED),), seeds)
+    free, clipped = norms
+    assert clipped == pytest.approx([0.1] * len(seeds), rel=1e-4)
+    assert min(free) > 0.2
 
 
 @pytest.mark.slow

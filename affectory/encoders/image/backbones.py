@@ -65,24 +65,30 @@ class Backbone:
 
 
 def load_backbone(
-    name: str, weights: str | Path | None = None, *, side: int | None = None, seed: int = 0
+    name: str,
+    weights: str | Path | None = None,
+    *,
+    side: int | None = None,
+    squash: bool = False,
+    seed: int = 0,
 ) -> Backbone:
     """Load a network by name.
 
     `weights` is a file (.safetensors, .pth; a folder for a `transformers` model), "random" (drawn with
     `seed`), or None for those that its authors published, which are downloaded once. `side` is the input's
-    height and width in place of the usual one (torchvision's only).
+    height and width in place of the usual one (torchvision's only). `squash`: the whole image is resized to
+    that square, bicubic, without a crop; else it is prepared as its authors did.
 
     Raises `BaselineError` where there is no such network, or its weights can't be had or are another's.
     """
     from affectory.encoders.image import hub_backbones, torchvision_backbones
 
     if name in torchvision_backbones.names():
-        network = torchvision_backbones.load(name, weights, side, seed)
+        network = torchvision_backbones.load(name, weights, side, seed, squash=squash)
     elif "/" in name or Path(name).is_dir():
         if side is not None:
             raise BaselineError(f"--side {side}: {name} has its own input size; leave it out")
-        network = hub_backbones.load(name, weights, seed)
+        network = hub_backbones.load(name, weights, seed, squash=squash)
     else:
         raise BaselineError(_unknown(name, torchvision_backbones.names()))
     network.module.eval()

@@ -41,18 +41,26 @@ class Pooled(nn.Module):
 
 
 class Prepare:
-    """An image as a model's own processor makes it the input: float[3, H, W]."""
+    """An image as a model's own processor makes it the input: float[3, H, W].
 
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
+    `squashed`: the height and width to which the whole image is resized, bicubic, in place of the processor's
+    own resizing and crop.
+    """
+
+    def __init__(self, processor: Any, squashed: int | None = None) -> None:
+        self.processor, self.squashed = processor, squashed
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Return an RGB image's pixels."""
-        pixels: Tensor = self.processor(images=image, return_tensors="pt")["pixel_values"][0]
+        more: dict[str, Any] = {}
+        if self.squashed is not None:
+            image = image.resize((self.squashed, self.squashed), Image.Resampling.BICUBIC)
+            more = {"do_resize": False, "do_center_crop": False}
+        pixels: Tensor = self.processor(images=image, return_tensors="pt", **more)["pixel_values"][0]
         return pixels
 
 
-def load(name: str, weights: str | Path | None, seed: int) -> Network:
+def load(name: str, weights: str | Path | None, seed: int, *, squash: bool = False) -> Network:
     """Load an encoder. Arguments and errors as of `load_backbone`."""
     random = str(weights) == RANDOM
     source = name if weights is None or random else hub.folder(Path(weights))
@@ -69,7 +77,11 @@ def load(name: str, weights: str | Path | None, seed: int) -> Network:
         raise BaselineError(
             f"{name} prepares images as {tuple(probe.shape)}: only square RGB inputs are supported"
         )
-    return Network(module, transform, _in_words(processor), int(probe.shape[1]))
+    side = int(probe.shape[1])
+    words = _in_words(processor)
+    if squash:
+        transform, words = Prepare(processor, side), f"squash to {side} bicubic, then {words}"
+    return Network(module, transform, words, side)
 
 
 def save(network: Network, folder: Path) -> None:

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone
+from affectory.encoders.image.network import Network
 
 #: Batches that are decoded, or being decoded, before they are wanted.
 AHEAD = 3
@@ -59,6 +61,17 @@ def pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
         raise BaselineError(
             f"the image of post {image.post_id} can't be decoded ({error}): build the release again"
         ) from error
+
+
+def squashed_pixels(side: int) -> Backbone:
+    """Return a network that changes nothing: it gives the image squashed to a square, uint8[3, S, S]."""
+
+    def transform(image: Image.Image) -> Tensor:
+        small = image.resize((side, side), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(small)).permute(2, 0, 1).contiguous()
+
+    network = Network(nn.Identity(), transform, f"squash to {side} bicubic", side)
+    return Backbone("pixels", 3 * side * side, f"pixels-{side}", "", network)
 
 
 def cores() -> int:

@@ -21,6 +21,7 @@ from affectory.encoders.image.torchvision_import import without_the_compiler
 with without_the_compiler():
     import torchvision.models as zoo
     from torchvision.transforms._presets import ImageClassification
+    from torchvision.transforms.functional import InterpolationMode
 
 #: densenet121-a639ec97.pth and its kin say "denselayer1.norm.1.weight" for "denselayer1.norm1.weight".
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)")
@@ -31,16 +32,18 @@ def names() -> list[str]:
     return list(zoo.list_models(module=zoo))
 
 
-def load(name: str, weights: str | Path | None, side: int | None, seed: int) -> Network:
+def load(
+    name: str, weights: str | Path | None, side: int | None, seed: int, *, squash: bool = False
+) -> Network:
     """Load a network. Arguments and errors as of `load_backbone`."""
     published = zoo.get_model_weights(name)
     chosen = published.DEFAULT
     if weights is not None:
         # Few files tell how their images were prepared (`save_backbone`'s do); most are of the first recipe.
         told = _preprocessing(Path(weights))
-        same = (one for one in published if _in_words(_transform(one, side)) == told)
+        same = (one for one in published if _in_words(_transform(one, side, squash)) == told)
         chosen = next(same, next(iter(published)))
-    transform = _transform(chosen, side)
+    transform = _transform(chosen, side, squash)
     if str(weights) == RANDOM:
         module, dim = seeded(lambda: _without_head(name), seed)
     else:
@@ -151,25 +154,37 @@ def _preprocessing(path: Path) -> str | None:
         return None  # reading its weights tells what is wrong
 
 
-def _transform(chosen: Any, side: int | None) -> ImageClassification:
-    """Return the preprocessing of published weights, at another input size where one is asked for."""
+def _transform(chosen: Any, side: int | None, squash: bool) -> ImageClassification:
+    """Return the preprocessing of published weights, at another input size where one is asked for.
+
+    `squash`: the whole image, bicubic, whatever its proportions.
+    """
     usual: ImageClassification = chosen.transforms()
     if side is None:
-        return usual
+        side = usual.crop_size[0]
+        if not squash:
+            return usual
     if not 32 <= side <= 2048:
         raise BaselineError(f"--side {side}: the input's side is between 32 and 2048 pixels")
-    return ImageClassification(
+    found = ImageClassification(
         crop_size=side,
         resize_size=round(usual.resize_size[0] * side / usual.crop_size[0]),
         mean=tuple(usual.mean),
         std=tuple(usual.std),
-        interpolation=usual.interpolation,
+        interpolation=InterpolationMode.BICUBIC if squash else usual.interpolation,
         antialias=usual.antialias,
     )
+    if squash:
+        found.resize_size = [side, side]  # of one number it keeps the proportions
+    return found
 
 
 def _in_words(transform: ImageClassification) -> str:
-    return (
-        f"resize {transform.resize_size[0]} {transform.interpolation.value}, crop {transform.crop_size[0]}, "
-        f"mean {tuple(transform.mean)}, std {tuple(transform.std)}"
+    squashed = len(transform.resize_size) == 2
+    fitted = (
+        f"squash to {transform.crop_size[0]} {transform.interpolation.value}"
+        if squashed
+        else f"resize {transform.resize_size[0]} {transform.interpolation.value}, "
+        f"crop {transform.crop_size[0]}"
     )
+    return f"{fitted}, mean {tuple(transform.mean)}, std {tuple(transform.std)}"

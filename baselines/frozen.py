@@ -1,0 +1,104 @@
+"""The frozen networks of a run: what its options say of them, and their features of a release by input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from affectory.encoders.image.backbones import Backbone, load_backbone
+from affectory.encoders.image.regions import detector, grid
+from affectory.encoders.text.frozen import FrozenText
+from affectory.encoders.text.hub_encoders import TextNetwork, load_text_encoder
+from baselines.data import inputs
+from baselines.data.encoders import ImageEncoder
+from baselines.data.release import Release
+from baselines.options import SEPARATE, Options
+from baselines.training.checkpoint import Reading, Source
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run reads of images, by input: the encoders, and where their features come from.
+
+    `backbone`: the network of --backbone; None if no model reads its features.
+    """
+
+    encoders: Mapping[str, ImageEncoder]
+    sources: Mapping[str, Source]
+    backbone: Backbone | None
+
+
+def images(options: Options, release: Release, wanted: Collection[str], device: torch.device) -> Seen:
+    """Return what models with these inputs read of a release's images. Errors as of `inputs.frozen`."""
+    encoders: dict[str, ImageEncoder] = {}
+    sources: dict[str, Source] = {}
+    backbone = None
+    if "image" in wanted:
+        backbone = _backbone(options)
+        encoders["image"] = inputs.frozen(release, backbone, options.features, device)
+        sources["image"] = _source(options, backbone)
+    if "pair_image" in wanted and options.pair == SEPARATE:
+        pair = backbone or _backbone(options)
+        encoders["pair_image"] = inputs.frozen(release, pair, options.features, device)
+        sources["pair_image"] = _source(options, pair)
+    elif "pair_image" in wanted:
+        pair = load_backbone(options.pair, squash=options.squash)
+        encoders["pair_image"] = inputs.frozen(release, pair, options.features, device)
+        sources["pair_image"] = Source(options.pair, None, None, pair.digest, pair.dim, options.squash)
+    if "regions" in wanted:
+        encoders["regions"], sources["regions"] = _regions(options, release, device)
+    if "pixels" in wanted:
+        side = options.pixels
+        encoders["pixels"] = inputs.pixels(release, side)
+        sources["pixels"] = Source("pixels", None, side, f"pixels-{side}", 3 * side * side, reading="pixels")
+    return Seen(encoders, sources, backbone)
+
+
+def _backbone(options: Options) -> Backbone:
+    return load_backbone(options.backbone, options.weights, side=options.side, squash=options.squash)
+
+
+def _source(options: Options, network: Backbone, reading: Reading = "features") -> Source:
+    return Source(
+        options.backbone,
+        options.weights,
+        options.side,
+        network.digest,
+        network.dim,
+        options.squash,
+        reading,
+    )
+
+
+def _regions(options: Options, release: Release, device: torch.device) -> tuple[ImageEncoder, Source]:
+    if options.regions == "grid":
+        network = grid(_backbone(options))
+        source = _source(options, network, "grid")
+    elif options.regions == "torchvision-frcnn":
+        network = detector()
+        source = Source(network.name, None, None, network.digest, network.dim, reading="torchvision-frcnn")
+    else:
+        found = inputs.computed_regions(release, Path(options.regions))
+        return found, Source(Path(options.regions).name, None, None, "file", found.rows.width, reading="file")
+    return inputs.regions(release, network, options.features, device), source
+
+
+def texts(
+    options: Options, release: Release, wanted: Collection[str], device: torch.device
+) -> dict[str, FrozenText]:
+    """Return the frozen text networks of models with these inputs, the release's features computed."""
+    pair = options.text_encoder if options.pair == SEPARATE else options.pair
+    named: dict[str, Callable[[], TextNetwork]] = {
+        "sentence": lambda: load_text_encoder(options.text_encoder),
+        "first_token": lambda: load_text_encoder(options.text_encoder, pooling="cls"),
+        "pair_text": lambda: load_text_encoder(pair),
+        "pair_states": lambda: load_text_encoder(pair, output="states"),
+    }
+    return {
+        name: inputs.frozen_texts(release, load(), options.features, device)
+        for name, load in named.items()
+        if name in wanted
+    }
