@@ -149,3 +149,39 @@ def test_a_share_of_the_labels_without_a_class_is_one_line(tmp_path, capsys):
         .err.splitlines()[-1]
         .startswith("error: --ratios 0.04, seed 0: no labelled post of ")
     )
+
+
+def of_one_modality(folder, modality):
+    """A release whose posts have an image, or a text, and never both."""
+    splits = {
+        split: [
+            {"post_id": f"reddit:{split}{row}", "image_sha256": f"{number}{row:063x}", "label": row % 3}
+            | (
+                {"image": small.png(40 * (row % 3), row, 90)}
+                if modality == "image"
+                else {"text": f"day {row}"}
+            )
+            for row in range(size)
+        ]
+        for number, (split, size) in enumerate((("train", 30), ("validation", 9), ("test", 9)))
+    }
+    small.release(folder / "datasets" / "tiny", splits, ("joy", "fear", "anger"))
+
+
+@pytest.mark.parametrize(
+    ("modality", "model", "lacking"), [("image", "si", "texts"), ("text", "st", "images")]
+)
+def test_a_release_of_one_modality_trains_the_model_of_it(tmp_path, capsys, modality, model, lacking):
+    of_one_modality(tmp_path, modality)
+    places = [f"--{name}={tmp_path / name}" for name in ("datasets", "cache", "features", "out")]
+    network = ["--backbone", "resnet18", "--weights", "random", "--side", "33", "--device", "cpu"]
+    small_ = ["--set", "multitask.epochs=1", "multitask.hidden=4", "multitask.filters=2"]
+    code = run.main(
+        ["tiny", *places, *network, "--width", "4", "--seeds", "1", "--models", "multitask", *small_]
+    )
+    assert code == 0, capsys.readouterr().err
+    results = read(tmp_path / "out" / "tiny" / "1.0.0")
+    assert [row.model for row in results.rows] == [model]
+    assert {one.model: one.reason for one in results.left_out} == {
+        other: f"tiny 1.0.0 has no {lacking}" for other in registry.selected(["multitask"]) if other != model
+    }
