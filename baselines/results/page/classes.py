@@ -75,7 +75,8 @@ def _by_label(results: Results, score: str, word: str) -> Html:
     for place, name in enumerate(results.dataset.labels):
         known: list[LabelScore | None] = [row.modes[mode].by_label.get(name) for row, mode in scored]
         values: list[float | None] = [getattr(one, score) if one else None for one in known]
-        best = max((value for value in values if value is not None), default=None)
+        given = [value for value in values if value is not None]
+        best = max(given) if len(set(given)) > 1 else None
         support = next((one.support for one in known if one), 0)
         cells = [_cell(value, best) for value in values]
         rows.append([join([h("i", cls=f"dot {colour(place)}"), name]), f"{support:,}", *cells])
