@@ -218,7 +218,8 @@ def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
     """Compare neighbouring rows in every mode that both have, the complete input first.
 
     Neighbours are models that follow one another in one condition, and the two rows of a model that is
-    trained with and without unpaired posts.
+    trained with and without unpaired posts. With one modality a combined row is one of its parts: these two
+    are not compared.
     """
     numbers = {row: number for number, row in enumerate(setup.rows)}
     shared = [one for one in setup.conditions if one.pairs is None and not one.unpaired]
@@ -227,10 +228,18 @@ def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
     found: list[evaluate.Sides] = []
     for mode in MODES:
         for a, b in together:
+            if mode != "both" and (a[0] in _parts(b[0]) or b[0] in _parts(a[0])):
+                continue
             first, second = (whole(folds, row, mode, setup.seeds) for row in (a, b))
             if first and second:
                 found.append(evaluate.Sides(numbers[a], numbers[b], mode, first, second))
     return evaluate.compared(found, targets(folds), groups(folds), folds[0].release.task)
+
+
+def _parts(model: str) -> tuple[str, ...]:
+    """Return what a combined row is made of."""
+    made_of = registry.spec(model).made_of
+    return () if made_of is None else (made_of.first, made_of.second)
 
 
 def _both_ways(rows: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
