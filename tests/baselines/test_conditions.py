@@ -124,7 +124,7 @@ def test_shares_of_the_labels_have_rows_of_every_model(tmp_path, capsys):
     [
         (
             ("--models", "text", "--pairs", "0.5"),
-            "--pairs: none of text learns from unpaired posts; name toy",
+            "--pairs: none of text learns from unpaired posts; name cv_ct_cm, toy",
         ),
         (("--models", "toy", "--pairs", "2"), "--pairs 2 is no share: it must be above 0 and at most 1"),
         (("--models", "toy", "--ratios", "0"), "--ratios 0 is no share: it must be above 0 and at most 1"),

@@ -19,7 +19,7 @@ from baselines.models import registry
 from baselines.models.today.regression import CANDIDATES, RegressionSettings
 from baselines.models.today.tfidf import TfidfSettings
 from baselines.predict import Predictor
-from baselines.results import comparison, schema
+from baselines.results import comparison, notes, schema
 from tests.baselines import run_fixture, small
 from tests.baselines.today import (
     BOTH,
@@ -237,7 +237,7 @@ def test_rows_that_no_paper_has_are_a_family_without_a_paper():
     assert (scores.heading, scores.paper, scores.modes) == ("Scores (today)", None, ("both",))
     assert (
         "No paper reports on reddit-emotion with these models: TF-IDF, logistic regression."
-        in comparison.notes(results)
+        in notes.notes(results)
     )
 
 
