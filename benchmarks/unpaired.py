@@ -11,7 +11,7 @@ seeds and test posts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,37 @@ def at_share(
     return np.concatenate(found)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The outcomes by model and mode, and those of Cm by share of the pairs and whether others were read."""
+
+    whole: dict[tuple[str, Mode], Outcomes]
+    fewer: dict[tuple[float, bool], Outcomes]
+
+
+def measured(
+    models: Sequence[str], numbers: Sequence[int], posts: int, seeds: int, shares: Sequence[float]
+) -> Measured:
+    """Train the models on each corpus, and the multitask model on shares of its pairs."""
+    settings = experiment.chosen(models, {}, {})
+    whole: dict[tuple[str, Mode], list[Outcomes]] = {}
+    fewer: dict[tuple[float, bool], list[Outcomes]] = {}
+    for number in numbers:
+        made = drawn(number, posts)
+        networks = train(made, settings, range(seeds))
+        for model in models:
+            for mode in registry.spec(model).modes:
+                whole.setdefault((model, mode), []).append(outcomes(made, networks[model], mode))
+        for share in shares:
+            for unpaired in (False, True):
+                done = at_share(made, share, unpaired, settings, range(seeds))
+                fewer.setdefault((share, unpaired), []).append(done)
+    return Measured(
+        {row: np.concatenate(each, 1) for row, each in whole.items()},
+        {row: np.concatenate(each, 1) for row, each in fewer.items()},
+    )
+
+
 def main(
     seeds: int = 3,
     corpora: int = len(TESTED_ON),
@@ -105,21 +136,7 @@ def main(
     """
     print(machine(), f"torch {torch.__version__}")
     models = [model for model in registry.selected(["multitask"]) if registry.spec(model).settings]
-    settings = experiment.chosen(models, {}, {})
-    whole: dict[tuple[str, Mode], list[Outcomes]] = {}
-    fewer: dict[tuple[float, bool], list[Outcomes]] = {}
-    for number in list(TESTED_ON)[:corpora]:
-        made = drawn(number, posts)
-        networks = train(made, settings, range(seeds))
-        for model in models:
-            for mode in registry.spec(model).modes:
-                whole.setdefault((model, mode), []).append(outcomes(made, networks[model], mode))
-        for share in shares:
-            for unpaired in (False, True):
-                done = at_share(made, share, unpaired, settings, range(seeds))
-                fewer.setdefault((share, unpaired), []).append(done)
-        print(f"corpus {number}", flush=True)
-    everything = {row: np.concatenate(each, 1) for row, each in whole.items()}
+    found = measured(models, list(TESTED_ON)[:corpora], posts, seeds, shares)
     head = ["first", "second", "difference", "95% interval", "p"]
     show(
         f"Accuracy in percent, {corpora} corpora of {posts} posts, {seeds} seeds",
@@ -127,7 +144,7 @@ def main(
         [
             [
                 f"{_named(second, mode)} − {_named(first, mode)}",
-                *cells(everything[first, mode], everything[second, mode]),
+                *cells(found.whole[first, mode], found.whole[second, mode]),
             ]
             for first, second, mode in COMPARED
         ],
@@ -136,7 +153,7 @@ def main(
         "Cm on fewer pairs: alone (first), and with the other pairs' halves (second)",
         ["share of the pairs", *head],
         [
-            [f"{100 * share:g}%", *cells(*(np.concatenate(fewer[share, one], 1) for one in (False, True)))]
+            [f"{100 * share:g}%", *cells(found.fewer[share, False], found.fewer[share, True])]
             for share in shares
         ],
     )
