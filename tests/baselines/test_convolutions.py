@@ -1,4 +1,4 @@
-"""The convolutions of the textual network of Pagé Fortin and Chaib-draa: the plain form, and that for CPUs."""
+"""Convolutions of Pagé Fortin and Chaib-draa's textual network: the plain form, and the one for CPUs."""
 
 import pytest
 import torch
