@@ -25,7 +25,7 @@ class Options:
     """Models or families, as `affectory models` lists them."""
 
     preset: Annotated[str, arg(metavar="NAME")] = "affectory"
-    """Our defaults, or a paper's settings to the letter (duong2017)."""
+    """Our defaults, or what a paper states: duong2017, semimemes2023."""
 
     set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
     """Change settings; `affectory models MODEL` lists them."""
@@ -39,10 +39,10 @@ class Options:
     folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """k-fold cross-validation (3 or more) instead of the release's splits."""
 
-    task: Annotated[Literal["single", "several"] | None, arg(help_behavior_hint="(default: by release)")] = (
-        None
-    )
-    """Read one label a post, or several."""
+    task: Annotated[
+        Literal["single", "several"] | None, arg(metavar="KIND", help_behavior_hint="(default: by release)")
+    ] = None
+    """Read one label a post (single), or several."""
 
     labels: Annotated[tuple[str, ...], arg(metavar="LABEL", help_behavior_hint="(default: all)")] = ()
     """Of several labels these; a class of the one label may be a further one."""
@@ -84,8 +84,7 @@ class Options:
     """Frozen text network: a hub id, a folder."""
 
     pair: Annotated[str, arg(metavar="NAME")] = "openai/clip-vit-large-patch14"
-    """Frozen networks of image and text in one space: a hub id, a folder; "separate": those of --backbone and
-    --text-encoder."""
+    """Frozen networks of image and text, a hub id or folder; "separate": --backbone, --text-encoder."""
 
     regions: Annotated[str, arg(metavar="SOURCE")] = "grid"
     """Image regions: grid (of --backbone), torchvision-frcnn, or a file of them."""

@@ -292,6 +292,13 @@ def test_vectors_of_another_format_name_the_line(home, tmp_path, capsys):
     )
 
 
+def test_help_fits_one_screen(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        run.main(["--help"])
+    assert len(capsys.readouterr().out.splitlines()) <= 50
+
+
 def test_help_imports_no_torch():
     program = (
         "import sys\nfrom baselines import predict, run\n"
