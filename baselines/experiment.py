@@ -36,7 +36,7 @@ class Fold:
 
     number: int | None
     release: Release
-    settings: Mapping[str, ModelSettings]
+    settings: Mapping[Key, ModelSettings]
     networks: dict[Key, list[Checkpoint]]
     probabilities: dict[tuple[Key, int, Mode], Tensor]  # row, seed, mode -> float[n, C]
     data: Data = field(repr=False)
@@ -82,7 +82,9 @@ def fold(release: Release, number: int | None, setup: Setup) -> Fold:
         for one in networks[row]:
             for mode in () if one.problem else registry.spec(row[0]).modes:
                 found[row, one.seed, mode] = release.task.probabilities(one.logits(posts, mode))
-    settings = {model: value for one in planned for model, value in one.ask.settings.items()}
+    settings = {
+        (model, one.ask.condition): value for one in planned for model, value in one.ask.settings.items()
+    }
     masks = tuple(dict.fromkeys(one.mask for one in planned if one.mask))
     return Fold(number, release, settings, networks, found, planned[0].ask.data, masks)
 
@@ -150,12 +152,12 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
     told = (spec.note, *(one.note for one in networks), *folds[0].release.notes)
     return Row(
         model=model,
-        title=spec.title(folds[0].settings.get(model)),
+        title=spec.title(folds[0].settings.get(row)),
         family=registry.entry(model).family,
         condition=condition,
         names={str(mode): name for mode, name in spec.names.items()},
         modes=by_mode,
-        settings=_settings(model, folds, setup.finetuning),
+        settings=_settings(row, folds, setup.finetuning),
         preset=setup.preset,
         tuned=setup.tuned,
         seconds=sum(one.seconds for one in networks),
@@ -169,17 +171,18 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
     )
 
 
-def _settings(model: str, folds: Sequence[Fold], finetuning: Finetuning | None) -> dict[str, Value]:
-    """Return a model's settings; those that differ between folds are listed, fold by fold.
+def _settings(row: Key, folds: Sequence[Fold], finetuning: Finetuning | None) -> dict[str, Value]:
+    """Return a row's settings; those that differ between folds are listed, fold by fold.
 
     The settings of a combined row are those of its two parts: "image.lr", "text.epoch".
     """
+    model, condition = row
     spec = registry.spec(model)
     if spec.made_of is not None:
         parts = (spec.made_of.first, spec.made_of.second)
-        each = {part: _settings(part, folds, finetuning) for part in parts}
+        each = {part: _settings((part, condition), folds, finetuning) for part in parts}
         return {f"{part}.{key}": value for part, values in each.items() for key, value in values.items()}
-    every = [as_values(fold.settings.get(model)) for fold in folds]
+    every = [as_values(fold.settings.get(row)) for fold in folds]
     found: dict[str, Value] = {}
     for name, value in every[0].items():
         values = [one[name] for one in every]
@@ -230,8 +233,10 @@ def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
         for a, b in together:
             if mode != "both" and (a[0] in _parts(b[0]) or b[0] in _parts(a[0])):
                 continue
-            first, second = (whole(folds, row, mode, setup.seeds) for row in (a, b))
-            if first and second:
+            # Seed by seed: one that either row had to give up is left out of both.
+            seeds = [seed for seed in setup.seeds if all(whole(folds, row, mode, [seed]) for row in (a, b))]
+            first, second = (whole(folds, row, mode, seeds) for row in (a, b))
+            if seeds:
                 found.append(evaluate.Sides(numbers[a], numbers[b], mode, first, second))
     return evaluate.compared(found, targets(folds), groups(folds), folds[0].release.task)
 

@@ -75,7 +75,7 @@ class Options:
     """Train the image network too (extra `finetune`; a GPU is recommended)."""
 
     vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: random)")] = None
-    """Pretrained word vectors as text: GloVe, word2vec, fastText."""
+    """Pretrained word vectors: GloVe, word2vec, fastText."""
 
     width: Annotated[int, arg(metavar="D")] = 200
     """Dimension of random word vectors."""

@@ -298,6 +298,7 @@ def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fol
     with files.replacing(folder / "predictions.parquet") as temporary:
         pq.write_table(predictions, temporary, compression="zstd")
     masks = [{"fold": fold.number, **asdict(mask)} for fold in folds for mask in fold.masks]
+    (folder / "masks.json").unlink(missing_ok=True)
     if masks:  # which training pairs lost their image or their text
         files.write(folder / "masks.json", msgspec.json.format(msgspec.json.encode(masks), indent=1))
     results.write(folder)

@@ -136,7 +136,7 @@ def _posts(release: Release, condition: Condition, setup: Setup) -> Iterator[_Po
             posts = subsets.with_pairs(release, mask, unpaired=condition.unpaired)
             yield _Posts(posts, both_ways, (seed,), mask)
     elif condition.unpaired:
-        yield _Posts(release, both_ways, setup.seeds)
+        yield _Posts(subsets.judged_on_pairs(release), both_ways, setup.seeds)
     elif condition.labelled is not None:
         for seed in setup.seeds:
             drawn = subsets.drawn_labels(release, condition.labelled, seed, stratified=setup.stratified)

@@ -242,11 +242,17 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
 
     Of the other folds a ninth is validation and the rest is trained on, as in the papers' 80/10/10. Duplicate
     groups stay together, and each class is spread evenly (of several labels each set of labels, as far as it
-    has enough posts). Unlabelled rows are always training. Raises `BaselineError` where a class has too few
+    has enough posts). Unlabelled rows are always training, and so are image-only and text-only ones of a
+    release whose own validation and test posts are pairs. Raises `BaselineError` where a class has too few
     groups for so many folds.
     """
     everything = release.everything()
-    group, by_class = groups_by_class(everything, seed)
+    paired = (everything.digests != "") & (everything.texts != "")
+    judged = everything.where[:, 0] != SPLITS.index("train")
+    fixed = ~everything.labelled
+    if paired.any() and paired[judged].all():
+        fixed |= ~paired
+    group, by_class = groups_by_class(replace(everything, labelled=~fixed), seed)
     dealt = np.concatenate(by_class)
     fold = np.full(group.max() + 1, -1, np.int64)
     fold[dealt] = np.arange(len(dealt)) % number
@@ -259,9 +265,9 @@ def folds(release: Release, number: int, seed: int = 0) -> list[Release]:
         ninth = [mine[::9] for mine in (rest if single else [np.concatenate(rest)])]
         split[np.concatenate(ninth)] = SPLITS.index("validation")
         own = split[group]
-        own[~everything.labelled] = SPLITS.index("train")
-        # An unlabelled copy of a test post stays out of training.
-        keep = everything.labelled | (split[group] == SPLITS.index("train"))
+        own[fixed] = SPLITS.index("train")
+        # A copy of a test post that is always training stays out.
+        keep = ~fixed | (split[group] == SPLITS.index("train"))
         parts = {name: everything.take((own == i) & keep) for i, name in enumerate(SPLITS)}
         found.append(checked(replace(release, parts=parts), f"so take fewer folds than {number}"))
     return found

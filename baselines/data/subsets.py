@@ -31,10 +31,16 @@ def pairs_only(release: Release) -> Release:
         for split, part in release.parts.items()
     }
     found = replace(release, parts=parts)
+    if not len(parts["validation"]):
+        raise BaselineError(
+            f"{release.name} {release.version} has no validation post with image and text, which models of "
+            "pairs are judged on: choose models of one modality, or use --folds"
+        )
     if missing := [name for name, posts in found.counts()["train"].items() if not posts]:
         raise BaselineError(
             f"{release.name} {release.version} has no training post with image and text of "
-            f"{', '.join(missing)}, which models of pairs learn from: choose models of one modality"
+            f"{', '.join(missing)}, which models of pairs learn from: leave these models out, or the class "
+            "out of the recipe"
         )
     return found
 
@@ -88,7 +94,13 @@ def with_pairs(release: Release, mask: PairMask, *, unpaired: bool) -> Release:
     digests[no_image], texts[no_text] = "", ""
     part = replace(part, digests=digests, texts=texts)
     release = replace(release, parts=release.parts | {"train": part})
-    return release if unpaired else pairs_only(release)
+    return judged_on_pairs(release) if unpaired else pairs_only(release)
+
+
+def judged_on_pairs(release: Release) -> Release:
+    """Return a release with all its training posts, and without the validation posts that aren't pairs."""
+    validation = pairs_only(release).parts["validation"]
+    return replace(release, parts=release.parts | {"validation": validation})
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A model of one modality, trained on all posts: a horizontal line."""
+    """A model of one modality, trained on all pairs: a horizontal line."""
 
     title: str
     mode: str

@@ -105,6 +105,11 @@ def _on_figure(line: Printed) -> Iterator[str]:
             f"* {line.table or line.source}, {line.row}{condition}: {line.inconsistent}; with one label per "
             "post the two are the same number."
         )
+    if line.p is not None:
+        yield (
+            f"{line.table or line.source}, {line.row}{condition}: p = {line.p:g} by the paper's t-test, "
+            "against its next best row."
+        )
     if line.remark:
         yield f"{line.table or line.source}, {line.row}{condition}: {line.remark}."
 

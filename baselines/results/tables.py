@@ -228,7 +228,7 @@ def on_curves(results: Results) -> str:
     known = curves(results)
     told = (
         "Training kept a share of the pairs. With unpaired posts, it also had one half of the other pairs as "
-        "texts and one half as images; pairs alone had nothing of them."
+        "texts and one half as images, and the release's own unpaired posts; pairs alone had none of these."
     )
     if any(point.together for curve in known for point in curve.points):
         told += " At 100% the two are one row."

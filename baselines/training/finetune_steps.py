@@ -300,8 +300,12 @@ def _optimiser(model: Unfrozen, settings: FinetuneSettings, stage: Stage) -> tor
     """Return the optimiser. The head's groups keep their rates relative to each other, but for AdamW, whose
     steps are of one size, however small the gradient."""
     backbone: dict[str, Any] = {"params": list(model.backbone.parameters()), "lr": settings.backbone_lr}
+    fixed = [group.part for group in stage.optimiser.groups if group.lr == 0]
     if settings.optimiser == "adamw":
-        head: dict[str, Any] = {"params": list(model.head.parameters())}
+        named = model.head.named_parameters()
+        head: dict[str, Any] = {
+            "params": [one for name, one in named if not any(part in name for part in fixed)]
+        }
         return torch.optim.AdamW([backbone, head], lr=settings.lr, weight_decay=settings.weight_decay)
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in model.head.named_parameters():

@@ -133,7 +133,7 @@ def tables_lines():
 
 def test_without_unpaired_posts_of_its_own_both_lines_of_a_release_meet_at_100():
     text = markdown(multitask_fixture.vso())
-    assert "pairs alone had nothing of them. At 100% the two are one row. The difference is" in text
+    assert "pairs alone had none of these. At 100% the two are one row. The difference is" in text
     lines = part(text, "### Cm, accuracy %")
     assert (
         lines[2]
