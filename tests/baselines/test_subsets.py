@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectory.core.errors import BaselineError
-from baselines.data.release import SPLITS, Part, Release
+from baselines.data.release import SPLITS, Part, Release, folds
 from baselines.data.subsets import (
     drawn_labels,
     drawn_pairs,
     has_unpaired,
+    judged_on_pairs,
     pairs_only,
     with_labels,
     with_pairs,
@@ -51,6 +52,29 @@ def test_pairs_alone_leave_test_posts_as_they_are():
     assert [kinds(found.parts[split]) for split in SPLITS] == ["bbbb", "b", "bit"]
     assert found.parts["train"].post_ids.tolist() == ["train000", "train001", "train004", "train005"]
     assert (has_unpaired(given), has_unpaired(found)) == (True, False)
+
+
+def test_with_unpaired_posts_in_training_validation_still_is_pairs():
+    given = release("bbitbb", "bib", "bit")
+    found = judged_on_pairs(given)
+    assert [kinds(found.parts[split]) for split in SPLITS] == ["bbitbb", "bb", "bit"]
+    mask = drawn_pairs(given, 0.5, seed=0)
+    assert kinds(with_pairs(given, mask, unpaired=True).parts["validation"]) == "bb"
+
+
+def test_a_validation_part_without_a_pair_is_one_line():
+    with pytest.raises(
+        BaselineError, match="no validation post with image and text, which models of pairs are"
+    ):
+        pairs_only(release("bbbb", "it"))
+
+
+def test_folds_keep_unpaired_posts_in_training_where_the_release_judges_by_pairs():
+    for one in folds(release("b" * 12 + "itit", "bb", "bbbb"), 3):
+        assert [set(kinds(one.parts[split])) for split in SPLITS] == [{"b", "i", "t"}, {"b"}, {"b"}]
+        assert kinds(one.parts["train"]).count("b") + sum(len(one.parts[s]) for s in SPLITS[1:]) == 18
+    tested = [kinds(one.parts["test"]) for one in folds(release("b" * 12 + "itit", "bb", "bbii"), 3)]
+    assert sorted("".join(tested)).count("i") == 4
 
 
 def test_a_class_without_a_pair_is_named():

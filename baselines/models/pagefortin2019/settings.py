@@ -1,7 +1,8 @@
 """Settings of Pagé Fortin and Chaib-draa's models, and their training: one stage of Adam.
 
 The paper prints the widths (300, 224, 128; 100 filters of 3, 4 and 5 words) and the dropout. What it leaves
-open: learning rates and mini-batch were chosen on validation posts of generated corpora (docs/settings.md).
+open is ours; learning rates and mini-batch were chosen on validation posts of generated corpora
+(docs/settings.md).
 """
 
 from __future__ import annotations
