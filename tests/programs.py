@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[1]
 @contextlib.contextmanager
 def at_work(code, *arguments, stderr=subprocess.DEVNULL):
     """Run Python code in its own session until it prints "at work"; kill what is left of it at the end."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts its background jobs so, and the program would inherit it: Ctrl-C would do nothing.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,
