@@ -68,6 +68,30 @@ def check_device(model: str, device: torch.device) -> None:
         ) from None
 
 
+def arguments_of(folder: str, batch: int, epochs: int, seed: int, device: torch.device, **more: Any) -> Any:
+    """Return the Trainer's arguments: silent, validation after each epoch, nothing written to `folder`."""
+    arguments = hub.transformers().TrainingArguments(
+        output_dir=folder,
+        num_train_epochs=epochs,
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=ROWS,
+        eval_strategy="epoch",
+        save_strategy="no",  # the best epoch is kept in main memory
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["target"],
+        dataloader_pin_memory=device.type == "cuda",
+        use_cpu=device.type == "cpu",
+        bf16=device.type == "cuda" and torch.cuda.is_bf16_supported(),
+        seed=seed,
+        **more,
+    )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # else the mini-batches go to all GPUs there are
+    return arguments
+
+
 def train(
     model: Model, train: Batch, validation: Batch, recipe: Recipe, seed: int, device: torch.device
 ) -> Kept:
@@ -76,28 +100,17 @@ def train(
     kept = Kept()
     rows = train.labelled.nonzero().flatten()
     with tempfile.TemporaryDirectory(prefix="affectory-") as folder:
-        arguments = they.TrainingArguments(
-            output_dir=folder,
-            num_train_epochs=recipe.epochs,
-            per_device_train_batch_size=recipe.batch,
-            per_device_eval_batch_size=ROWS,
+        arguments = arguments_of(
+            folder,
+            recipe.batch,
+            recipe.epochs,
+            seed,
+            device,
             learning_rate=recipe.lr,
             lr_scheduler_type="constant",
             weight_decay=recipe.weight_decay,
             max_grad_norm=0.0,  # no clipping
-            eval_strategy="epoch",
-            save_strategy="no",  # the best epoch is kept in main memory
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            label_names=["target"],
-            dataloader_pin_memory=device.type == "cuda",
-            use_cpu=device.type == "cpu",
-            bf16=device.type == "cuda" and torch.cuda.is_bf16_supported(),
-            seed=seed,
         )
-        arguments._n_gpu = min(1, arguments.n_gpu)  # else the mini-batches go to all GPUs there are
         trainer = they.Trainer(
             model=_Loss(model),
             args=arguments,

@@ -7,7 +7,6 @@ linearly to 0, mini-batches of 16. The classification head is that of `AutoModel
 
 from __future__ import annotations
 
-import importlib
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affectory.core.errors import BaselineError
 from affectory.encoders import hub
 from affectory.encoders.image.network import state_digest
 from affectory.encoders.text.tokens import Tokens
@@ -27,9 +25,7 @@ from baselines.data.task import Task
 from baselines.models.base import Fitted, Model, Spec
 from baselines.models.settings import ModelSettings, setting
 from baselines.models.today.regression import check, readable
-
-#: Texts that are run at once outside training.
-ROWS = 64
+from baselines.training import hub_trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class TextTransformer(Model):
         tokens = batch.inputs["tokens"]
         logits = self.prior.repeat(len(tokens), 1)
         told = batch.present[:, TEXT].nonzero().flatten()
-        for rows in told.split(ROWS) if len(told) else ():
+        for rows in told.split(hub_trainer.ROWS) if len(told) else ():
             logits[rows] = self.run(tokens[rows])
         return {"y": logits}
 
@@ -95,29 +91,13 @@ def fit(
     The weights are kept in half precision, and validation is judged with them. Raises `BaselineError` without
     Accelerate, for an encoder that can't be loaded, and where a class has no such post.
     """
-    _check_device(device)
+    hub_trainer.check_device("text_transformer", device)
     splits = {"train": data.train, "validation": data.validation}
     rows = {split: readable(posts, ("text",)) for split, posts in splits.items()}
     target = {split: splits[split].target[mine] for split, mine in rows.items()}
     check("text_transformer", ("text",), target["train"], target["validation"], data.task)
     texts = {split: [data.texts[split][row] for row in mine.tolist()] for split, mine in rows.items()}
     return [_fitted(data.task, texts, target, settings, seed, device) for seed in seeds]
-
-
-def _check_device(device: torch.device) -> None:
-    """Raise `BaselineError` where the Trainer can't run, or not on this device."""
-    if device.type == "cuda" and device.index not in (None, 0):
-        raise BaselineError(
-            f"--device {device}: text_transformer trains on the first GPU alone; set "
-            f"CUDA_VISIBLE_DEVICES={device.index} and --device cuda"
-        )
-    try:
-        importlib.import_module("accelerate")  # an extra
-    except ImportError:
-        raise BaselineError(
-            "text_transformer needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra "
-            "finetune)"
-        ) from None
 
 
 def _fitted(
@@ -146,7 +126,9 @@ def _fitted(
     model.load_state_dict(best.state)
     model.to(device).eval()
     with torch.inference_mode():
-        logits = torch.cat([model.run(part.to(device)).cpu() for part in validation[0].split(ROWS)]).double()
+        logits = torch.cat(
+            [model.run(part.to(device)).cpu() for part in validation[0].split(hub_trainer.ROWS)]
+        ).double()
     likelihood = -float(task.losses(logits, validation[1]).mean())
     score = task.score(task.probabilities(logits), validation[1])
     return Fitted(
@@ -232,28 +214,17 @@ def _train(
     best = _best_epoch(they, model)
     steps = settings.epochs * math.ceil(len(train[0]) / settings.batch)
     with tempfile.TemporaryDirectory(prefix="affectory-") as folder:
-        arguments = they.TrainingArguments(
-            output_dir=folder,
-            num_train_epochs=settings.epochs,
-            per_device_train_batch_size=settings.batch,
-            per_device_eval_batch_size=ROWS,
+        arguments = hub_trainer.arguments_of(
+            folder,
+            settings.batch,
+            settings.epochs,
+            seed,
+            device,
             learning_rate=settings.lr,
             weight_decay=settings.weight_decay,
             warmup_steps=math.ceil(settings.warmup * steps),
-            eval_strategy="epoch",
-            save_strategy="no",  # the best epoch is kept in main memory
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
             prediction_loss_only=True,
-            remove_unused_columns=False,
-            label_names=["target"],
-            dataloader_pin_memory=device.type == "cuda",
-            use_cpu=device.type == "cpu",
-            bf16=device.type == "cuda" and torch.cuda.is_bf16_supported(),
-            seed=seed,
         )
-        arguments._n_gpu = min(1, arguments.n_gpu)  # else the mini-batches go to all GPUs there are
         trainer = they.Trainer(
             model=_Loss(model),
             args=arguments,
