@@ -21,7 +21,18 @@ from torch.func import functional_call, stack_module_state
 from baselines.data.batch import Batch, trimmed
 from baselines.data.inputs import Data
 from baselines.data.samplers import OtherTexts
-from baselines.models.base import BestScore, Fitted, LastEpoch, Model, Spec, Stage, Terms, Validation, total
+from baselines.models.base import (
+    BestScore,
+    Fitted,
+    LastEpoch,
+    Model,
+    Spec,
+    Stage,
+    Terms,
+    Validation,
+    own_terms,
+    total,
+)
 from baselines.training.optimisers import optimiser_of
 
 Stopping = Validation | BestScore | LastEpoch
@@ -101,7 +112,10 @@ class Run:
                 optimiser.step(schedule.scale(epoch - 1, step, every))
                 step += 1
             self.stack.train(False)
-            self._judge(stage.stopping, epoch, last=epoch == stage.epochs, waited=waited)
+            last = epoch == stage.epochs
+            # A stage that keeps its last epoch and hasn't trained what answers needs no score before that.
+            if last or stage.terms is own_terms or not isinstance(stage.stopping, LastEpoch):
+                self._judge(stage.stopping, epoch, last=last, waited=waited)
             tell(epoch)
             if all(self._over(stage.stopping, i, waited) for i in range(len(self.seeds))):
                 break
