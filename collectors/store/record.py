@@ -73,7 +73,9 @@ class Post:
     ("moderator", "deleted", …), or None. `label` is the source's own label, if it has one; `labels` are
     the post's labels in a multi-label source (None: it wasn't annotated); `split` is the published split,
     if there is one; `generated` is True for a post of the sandbox, whose `permalink` leads nowhere, and
-    None for others.
+    None for others. `source_label` is the source's word for `label`, where a recipe maps one to the other.
+    `observed_from` says whose answer the record is (oauth, archive, dump, index), and `observed_at` when that
+    one looked at the post, a Unix time: an archive's copy can be years older than `collected_at`.
 
     Of a removed post the store keeps only a `tombstone`.
     """
@@ -91,6 +93,7 @@ class Post:
     votes: Mapping[str, int] = field(default_factory=dict)
     votes_total: int | None = None
     label: str | None = None
+    source_label: str | None = None
     labels: tuple[str, ...] | None = None
     split: str | None = None
     tags: tuple[str, ...] = ()
@@ -100,6 +103,8 @@ class Post:
     over_18: bool | None = None
     removed: str | None = None
     generated: bool | None = None
+    observed_from: str | None = None
+    observed_at: int | None = None
     media: tuple[Media, ...] = ()
     collected_at: int | None = None
 

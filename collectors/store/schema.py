@@ -8,7 +8,7 @@ from affectory.core.errors import StoreError
 from collectors.store.rows import ticket_of
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 5
+STORE_VERSION = 6
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, by which `file crawl.sqlite` tells a crawl store.
 APPLICATION_ID = 0x41464354
@@ -28,6 +28,7 @@ create table posts (
     votes        text not null,       -- JSON: label -> count
     votes_total  integer,
     label        text,
+    source_label text,                -- what the source calls it, where a recipe maps it to `label`
     labels       text,                -- JSON: the labels that hold; null: not annotated
     split        text,                -- the published one
     tags         text not null default '[]',  -- JSON
@@ -37,6 +38,8 @@ create table posts (
     over_18      integer,
     removed      text,                -- the source's own reason; then all but id, place and time is empty
     generated    integer,             -- 1: a post of the sandbox; null: of its source
+    observed_from text,               -- whose answer this is: oauth, archive, dump, index
+    observed_at  integer,             -- when that one looked at the post: an archive's copy can be years old
     collected_at integer not null,
     media_key    text not null        -- digest of the links as resolved: unchanged links keep their images
 );
@@ -55,6 +58,8 @@ create table media (
     fallback_url text,
     final_url    text,                -- where the bytes came from, after redirects
     robots       text,                -- the X-Robots-Tag header, where there was one
+    signals      text,                -- JSON: other signals of consent, as they came
+    refused_by   text,                -- the signal that refused the image
     sha256       text,
     mime         text,
     width        integer,
@@ -130,6 +135,13 @@ _MIGRATIONS = {
         "or post_id in (select post_id from posts where removed is not null)",
     ),
     4: ("alter table posts add column generated integer",),
+    5: (
+        "alter table posts add column source_label text",
+        "alter table posts add column observed_from text",
+        "alter table posts add column observed_at integer",
+        "alter table media add column signals text",
+        "alter table media add column refused_by text",
+    ),
 }
 
 

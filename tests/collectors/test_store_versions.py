@@ -14,10 +14,10 @@ from tests.collectors.sample import POST
 def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
     Store.open(tmp_path).close()
     with sqlite3.connect(tmp_path / "crawl.sqlite") as db:
-        db.execute("pragma user_version = 7")
+        db.execute("pragma user_version = 99")
     db.close()
     with pytest.raises(
-        StoreError, match=r"has version 7, newer than this program reads \(5\): upgrade affectory"
+        StoreError, match=r"has version 99, newer than this program reads \(6\): upgrade affectory"
     ):
         Store.open(tmp_path)
 
@@ -35,7 +35,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
         assert store._db.execute("select labels, split, tags, taken from posts").fetchall() == [
             (None, None, "[]", None)
         ]
-        assert store._db.execute("pragma user_version").fetchone() == (5,)
+        assert store._db.execute("pragma user_version").fetchone() == (6,)
         assert store.add([POST])["known"] == 1
 
 
@@ -49,13 +49,22 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
         store._db.execute("pragma user_version = 2")
     with Store.open(tmp_path) as store:
         assert store._db.execute("select labels, split, tags from posts").fetchall() == before
-        assert store._db.execute("pragma user_version").fetchone() == (5,)
+        assert store._db.execute("pragma user_version").fetchone() == (6,)
         assert store.add([post])["known"] == 1
         store.add([replace(post, taken="2012-08-06 15:04:02")])
         assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
 
 
+def as_in_version_5(store):
+    for column in ("source_label", "observed_from", "observed_at"):
+        store._db.execute(f"alter table posts drop column {column}")
+    for column in ("signals", "refused_by"):
+        store._db.execute(f"alter table media drop column {column}")
+    store._db.execute("pragma user_version = 5")
+
+
 def as_in_version_3(store):
+    as_in_version_5(store)
     store._db.execute("drop index media_work")
     store._db.execute("alter table media drop column ticket")
     store._db.execute("alter table posts drop column generated")
@@ -72,7 +81,7 @@ def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(
             if name == "old":
                 as_in_version_3(store)
         with Store.open(tmp_path / name) as store, store.run("test") as run:
-            assert store._db.execute("pragma user_version").fetchone() == (5,)
+            assert store._db.execute("pragma user_version").fetchone() == (6,)
             orders.append([task.url for task in store.claim(run, ["creepy"], host="h", n=9)])
     assert orders[0] == orders[1]
     assert sorted(orders[0]) == [f"https://h/{i}.jpg" for i in range(9)] != orders[0]
@@ -81,10 +90,11 @@ def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(
 def test_the_posts_of_a_store_of_version_4_are_unmarked_until_the_sandbox_gives_them_again(tmp_path):
     with Store.open(tmp_path) as store:
         store.add([POST])
+        as_in_version_5(store)
         store._db.execute("alter table posts drop column generated")
         store._db.execute("pragma user_version = 4")
     with Store.open(tmp_path) as store:
-        assert store._db.execute("pragma user_version").fetchone() == (5,)
+        assert store._db.execute("pragma user_version").fetchone() == (6,)
         assert store.posts([POST.post_id]) == {POST.post_id: POST}
         assert store.add([POST]) == {"known": 1}
         marked = as_generated(POST)
@@ -92,3 +102,15 @@ def test_the_posts_of_a_store_of_version_4_are_unmarked_until_the_sandbox_gives_
         assert store.posts([POST.post_id]) == {POST.post_id: marked}
         store.add([replace(marked, removed="deleted")])
         assert store._db.execute("select generated, permalink from posts").fetchall() == [(1, None)]
+
+
+def test_a_store_of_version_5_gets_the_columns_of_sources_and_signals(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([POST])
+        as_in_version_5(store)
+    with Store.open(tmp_path) as store:
+        assert store.posts([POST.post_id]) == {POST.post_id: POST}
+        assert store._db.execute("select signals, refused_by from media limit 1").fetchall() == [(None, None)]
+        seen = replace(POST, observed_from="archive", observed_at=1_400_000_000, source_label="Happy")
+        assert [store.add([seen]), store.add([seen])] == [{"updated": 1}, {"known": 1}]
+        assert store.posts([POST.post_id]) == {POST.post_id: seen}

@@ -11,6 +11,7 @@ from collectors.crawl.selection import Selection
 from collectors.crawl.source import Page
 from collectors.store import Store
 from collectors.store.record import Media, Outcome, Post
+from tests.collectors.test_store_versions import as_in_version_5
 
 DIGEST = "ab" * 32
 IMAGE = Media("https://i.redd.it/a.jpg", 0, "image", fallback_url="https://preview.redd.it/a.jpg")
@@ -205,6 +206,7 @@ def test_removed_posts_of_a_store_of_version_3_become_tombstones(tmp_path):
             "update posts set removed = 'deleted', collected_at = 1800000000 where post_id = ?",
             (POST.post_id,),
         )
+        as_in_version_5(store)
         store._db.execute("drop table orphans")
         store._db.execute("drop index media_work")
         store._db.execute("create index media_work on media (host, url) where status = 'pending'")
