@@ -48,45 +48,56 @@ class Fold:
         return self.release.parts["test"]
 
 
-def train(
-    release: Release, number: int | None, setup: Setup
-) -> tuple[list[plan.Training], dict[Key, list[Checkpoint]]]:
-    """Train the models on one fold, and return each row's networks by seed."""
-    planned = plan.trainings(release, number, setup)
+@dataclass
+class Trained:
+    """What training on one fold gave: networks by seed and settings by row, masks, and its first inputs."""
+
+    data: Data
+    networks: dict[Key, list[Checkpoint]] = field(default_factory=dict)
+    settings: dict[Key, ModelSettings] = field(default_factory=dict)
+    masks: list[subsets.PairMask | subsets.LabelMask] = field(default_factory=list)
+
+
+def train(release: Release, number: int | None, setup: Setup) -> Trained:
+    """Train the models on one fold, condition by condition."""
 
     def tell(one: Checkpoint, known: bool) -> None:
         setup.tell(number, one, known)
 
-    if setup.finetuning:
-        each = [setup.finetuning.train_all(one.ask, one.release, tell) for one in planned]
-    else:
-        each = trainer.train_many([one.ask for one in planned], tell)
-    networks: dict[Key, list[Checkpoint]] = {}
-    for one, by_model in zip(planned, each, strict=True):
-        for model, by_seed in by_model.items():
-            networks.setdefault((model, one.ask.condition), []).extend(by_seed)
-    return planned, networks
+    found: Trained | None = None
+    for planned in plan.trainings(release, number, setup):
+        asks = [one.ask for one in planned]
+        found = found or Trained(asks[0].data)
+        if setup.finetuning:
+            each = [setup.finetuning.train_all(one.ask, one.release, tell) for one in planned]
+        else:
+            each = trainer.train_many(asks, tell)
+        condition = asks[0].condition
+        trained: dict[str, list[Checkpoint]] = {}
+        for one, by_model in zip(planned, each, strict=True):
+            found.settings |= {(model, condition): value for model, value in one.ask.settings.items()}
+            found.masks += [one.mask] if one.mask else []
+            for model, by_seed in by_model.items():
+                trained.setdefault(model, []).extend(by_seed)
+        rows = [model for model, of in setup.rows if of == condition]
+        combined = [model for model in rows if registry.spec(model).made_of is not None]
+        trained |= {model: trainer.combined(asks[0], model, trained) for model in combined}
+        found.networks |= {(model, condition): by_seed for model, by_seed in trained.items()}
+    assert found is not None  # there is always a condition
+    return found
 
 
 def fold(release: Release, number: int | None, setup: Setup) -> Fold:
     """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
-    planned, networks = train(release, number, setup)
-    asks = {one.ask.condition: one.ask for one in planned}
-    for model, condition in setup.rows:
-        if registry.spec(model).made_of is not None:
-            trained = {name: each for (name, of), each in networks.items() if of == condition}
-            networks[model, condition] = trainer.combined(asks[condition], model, trained)
+    trained = train(release, number, setup)
     posts = TestPosts(release, setup)
     found: dict[tuple[Key, int, Mode], Tensor] = {}
     for row in setup.rows:
-        for one in networks[row]:
+        for one in trained.networks[row]:
             for mode in () if one.problem else registry.spec(row[0]).modes:
                 found[row, one.seed, mode] = release.task.probabilities(one.logits(posts, mode))
-    settings = {
-        (model, one.ask.condition): value for one in planned for model, value in one.ask.settings.items()
-    }
-    masks = tuple(dict.fromkeys(one.mask for one in planned if one.mask))
-    return Fold(number, release, settings, networks, found, planned[0].ask.data, masks)
+    masks = tuple(dict.fromkeys(trained.masks))  # one stands at all trainings on its posts
+    return Fold(number, release, trained.settings, trained.networks, found, trained.data, masks)
 
 
 class TestPosts:
@@ -222,7 +233,7 @@ def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
 
     Neighbours are models that follow one another in one condition, and the two rows of a model that is
     trained with and without unpaired posts. With one modality a combined row is one of its parts: these two
-    are not compared.
+    are not compared. Where a spec names another row for a mode (`compared`), that one is too.
     """
     numbers = {row: number for number, row in enumerate(setup.rows)}
     shared = [one for one in setup.conditions if one.pairs is None and not one.unpaired]
@@ -230,7 +241,8 @@ def pairs(folds: Sequence[Fold], setup: Setup) -> tuple[Pair, ...]:
     together = [*chain.from_iterable(beside), *_both_ways(setup.rows)]
     found: list[evaluate.Sides] = []
     for mode in MODES:
-        for a, b in together:
+        named = [one for one in _named(setup.rows, mode) if one[0][1] in shared]
+        for a, b in dict.fromkeys([*together, *named]):
             if mode != "both" and (a[0] in _parts(b[0]) or b[0] in _parts(a[0])):
                 continue
             # Seed by seed: one that either row had to give up is left out of both.
@@ -252,6 +264,13 @@ def _both_ways(rows: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
         if condition.unpaired:
             alone = model, msgspec.structs.replace(condition, unpaired=False)
             yield alone if alone in rows else (model, USUAL), (model, condition)
+
+
+def _named(rows: Sequence[Key], mode: Mode) -> Iterator[tuple[Key, Key]]:
+    for model, condition in rows:
+        other = registry.spec(model).compared.get(mode, ""), condition
+        if other in rows:
+            yield other, (model, condition)
 
 
 def predictions(folds: Sequence[Fold]) -> pa.Table:

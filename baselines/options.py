@@ -77,7 +77,7 @@ class Options:
     vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: random)")] = None
     """Pretrained word vectors: GloVe, word2vec, fastText."""
 
-    width: Annotated[int, arg(metavar="D")] = 200
+    width: Annotated[int | None, arg(metavar="D", help_behavior_hint="(default: 200)")] = None
     """Dimension of random word vectors."""
 
     text_encoder: Annotated[str, arg(metavar="NAME")] = "sentence-transformers/all-MiniLM-L6-v2"
@@ -116,8 +116,13 @@ class Options:
             raise InputError(f"--seeds {self.seeds} is below 1")
         if self.folds is not None and self.folds < 3:
             raise InputError(f"--folds {self.folds} is below 3: each fold is the test set once")
-        if self.width < 2:
+        if self.width is not None and self.width < 2:
             raise InputError(f"--width {self.width} is below 2")
+        if self.width is not None and self.vectors is not None:
+            raise InputError(
+                f"--width {self.width} has no effect with --vectors, which have a width of their own: "
+                "leave one of the two out"
+            )
         if self.tune and self.finetune:
             raise InputError(
                 "--tune can't be combined with --finetune: it searches settings for features that are "

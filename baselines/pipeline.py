@@ -20,7 +20,7 @@ from affectory.core.errors import InputError
 from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary
 from baselines import experiment, frozen, plan
-from baselines.data import gold, subsets
+from baselines.data import gold, inputs, subsets
 from baselines.data import release as data
 from baselines.data.inputs import Data
 from baselines.data.release import Release
@@ -164,7 +164,7 @@ def _setup(
         seeds=tuple(range(options.seeds)),
         images=seen.encoders,
         vectors=open_vectors(options.vectors, options.features) if options.vectors else None,
-        width=options.width,
+        width=options.width or inputs.WIDTH,
         texts=texts,
         sources=seen.sources,
         device=device,

@@ -94,14 +94,14 @@ class _Posts:
     mask: PairMask | LabelMask | None = None
 
 
-def trainings(release: Release, number: int | None, setup: Setup) -> list[Training]:
-    """Return what is trained on a fold, condition by condition.
+def trainings(release: Release, number: int | None, setup: Setup) -> Iterator[list[Training]]:
+    """Yield what is trained on a fold, condition by condition: the posts of one fit into memory together.
 
     Each seed draws posts of its own, so that an interval over seeds includes the choice of pairs or labels.
     """
-    found: list[Training] = []
     settings: dict[tuple[str, Condition], ModelSettings] = {}
     for condition in setup.conditions:
+        found: list[Training] = []
         for one in _posts(release, condition, setup):
             wanted = {name for model in one.models for name in registry.spec(model).inputs}
             data = inputs.prepare(one.release, wanted, setup.images, setup.vectors, setup.width, setup.texts)
@@ -123,7 +123,7 @@ def trainings(release: Release, number: int | None, setup: Setup) -> list[Traini
                 condition,
             )
             found.append(Training(ask, one.release, one.mask))
-    return found
+        yield found
 
 
 def _posts(release: Release, condition: Condition, setup: Setup) -> Iterator[_Posts]:

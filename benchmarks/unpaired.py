@@ -5,7 +5,7 @@
 Trained on the pairs of each corpus with our defaults, which were not chosen on these corpora. The first table
 compares classifiers on equal test posts (their Table 2); the second trains on a share of the pairs, alone and
 with the other pairs' halves (their Figure 3). Intervals and p are those of a run's table: a bootstrap over
-seeds and test posts.
+seeds and test posts. Holm's p is corrected for all comparisons of both tables.
 """
 
 from __future__ import annotations
@@ -57,16 +57,30 @@ def difference(first: Outcomes, second: Outcomes) -> tuple[float, statistics.Com
     return 100 * float(second.mean() - first.mean()), statistics.compare(one, other)
 
 
-def cells(first: Outcomes, second: Outcomes) -> list[Any]:
-    """Return the cells of a row: both accuracies, the difference, its interval, p."""
-    points, found = difference(first, second)
-    told = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}" if found else "–"
+@dataclass(frozen=True)
+class Line:
+    """A comparison: its name, both outcomes."""
+
+    name: str
+    first: Outcomes
+    second: Outcomes
+
+
+def lines(compared: Sequence[Line]) -> list[list[Any]]:
+    """Return the lines of a table: both accuracies, the difference, its interval, p, and p after Holm's."""
+    each = [difference(one.first, one.second) for one in compared]
+    corrected = iter(statistics.holm([found.p for _, found in each if found]))
     return [
-        100 * first.mean(),
-        100 * second.mean(),
-        f"{points:+.1f}",
-        told,
-        f"{found.p:.4f}" if found else "–",
+        [
+            one.name,
+            100 * one.first.mean(),
+            100 * one.second.mean(),
+            f"{points:+.1f}",
+            f"{100 * found.low:+.1f} to {100 * found.high:+.1f}" if found else "–",
+            f"{found.p:.4f}" if found else "–",
+            f"{next(corrected):.4f}" if found else "–",
+        ]
+        for one, (points, found) in zip(compared, each, strict=True)
     ]
 
 
@@ -137,26 +151,26 @@ def main(
     print(machine(), f"torch {torch.__version__}")
     models = [model for model in registry.selected(["multitask"]) if registry.spec(model).settings]
     found = measured(models, list(TESTED_ON)[:corpora], posts, seeds, shares)
-    head = ["first", "second", "difference", "95% interval", "p"]
+    table = [
+        Line(
+            f"{_named(second, mode)} − {_named(first, mode)}",
+            found.whole[first, mode],
+            found.whole[second, mode],
+        )
+        for first, second, mode in COMPARED
+    ]
+    curve = [
+        Line(f"Cm on {100 * share:g}% of the pairs", found.fewer[share, False], found.fewer[share, True])
+        for share in shares
+    ]
+    told = lines([*table, *curve])
+    head = ["first", "second", "difference", "95% interval", "p", "Holm's p"]
     show(
         f"Accuracy in percent, {corpora} corpora of {posts} posts, {seeds} seeds",
         ["second − first", *head],
-        [
-            [
-                f"{_named(second, mode)} − {_named(first, mode)}",
-                *cells(found.whole[first, mode], found.whole[second, mode]),
-            ]
-            for first, second, mode in COMPARED
-        ],
+        told[: len(table)],
     )
-    show(
-        "Cm on fewer pairs: alone (first), and with the other pairs' halves (second)",
-        ["share of the pairs", *head],
-        [
-            [f"{100 * share:g}%", *cells(found.fewer[share, False], found.fewer[share, True])]
-            for share in shares
-        ],
-    )
+    show("Pairs alone (first), and with the other pairs' halves (second)", ["", *head], told[len(table) :])
 
 
 def _named(model: str, mode: Mode) -> str:

@@ -41,7 +41,7 @@ RUNS = {
     "local": (["--rows", "200"], "collect again"),
     "unpaired": (
         ["--corpora", "1", "--posts", "100", "--seeds", "1", "--shares", "0.5"],
-        "Cm on fewer pairs",
+        "Cm on",
     ),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "references": (

@@ -34,6 +34,9 @@ from baselines.data.regions import read_regions
 from baselines.data.release import SPLITS, Part, Release
 from baselines.data.task import Task, task_of
 
+#: The default dimension of random word vectors.
+WIDTH = 200
+
 
 def frozen(release: Release, backbone: Backbone, cache: Path, device: torch.device) -> Images:
     """Return the features of a release's images. Raises `BaselineError`, as `extract` does, or for a network
@@ -195,7 +198,7 @@ def prepare(
     inputs: Iterable[str],
     images: Mapping[str, ImageEncoder],
     vectors: WordVectors | None = None,
-    width: int = 200,
+    width: int = WIDTH,
     frozen_texts: Mapping[str, FrozenText] | None = None,
 ) -> Data:
     """Make what models with these inputs are trained on.

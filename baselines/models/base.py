@@ -290,6 +290,7 @@ class Spec:
     `posts`: the training and validation posts that it reads: all; those with image and text; or "both ways",
     which gives a second row, trained on image-only and text-only posts too.
     `names`: the paper's names of its rows by mode, where each mode has one of its own ("SM_I").
+    `compared`: by mode the model that it is compared with there, beside its neighbours in the table.
     `note`: what every reader of its rows has to know ("reconstructed: …").
     """
 
@@ -312,6 +313,7 @@ class Spec:
     ranks_by: Literal["likelihood", "score"] = "likelihood"
     posts: Literal["all", "pairs", "both ways"] = "all"
     names: Mapping[Mode, str] = field(default_factory=dict)
+    compared: Mapping[Mode, str] = field(default_factory=dict)
     note: str = ""
 
     def __post_init__(self) -> None:

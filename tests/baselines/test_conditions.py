@@ -38,6 +38,7 @@ def pairs(tmp_path_factory):
     return trained(
         tmp_path_factory.mktemp("pairs"),
         "--models",
+        "image",
         "text",
         "toy",
         "--pairs",
@@ -53,6 +54,7 @@ def test_a_model_of_unpaired_posts_has_a_row_with_and_one_without_them_at_each_s
     assert code == 0
     rows = [(row.model, row.condition) for row in read(folder).rows]
     assert rows == [
+        ("image", Condition()),
         ("text", Condition()),
         ("toy", Condition()),
         ("toy", HALF),
@@ -65,7 +67,7 @@ def test_each_condition_has_checkpoints_of_its_own(pairs):
     _, folder = pairs
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {
         f"{name}-seed{seed}.pt"
-        for name in ("text", "toy", "toy-pairs50", "toy-pairs50-unpaired", "toy-unpaired")
+        for name in ("image", "text", "toy", "toy-pairs50", "toy-pairs50-unpaired", "toy-unpaired")
         for seed in range(3)
     }
 
@@ -84,10 +86,13 @@ def test_rows_with_and_without_unpaired_posts_are_compared(pairs):
     results = read(folder)
     compared = {(one.first, one.second, one.mode) for one in results.pairs}
     numbers = {(row.model, row.condition): number for number, row in enumerate(results.rows)}
-    text, usual = numbers["text", Condition()], numbers["toy", Condition()]
+    image, text = numbers["image", Condition()], numbers["text", Condition()]
+    usual = numbers["toy", Condition()]
     assert compared == {
+        (image, text, "both"),
         (text, usual, "both"),
         (text, usual, "text"),
+        (image, usual, "image"),  # as the toy's spec says
         *(
             (numbers["toy", HALF], numbers["toy", HALF_AND_OTHERS], mode)
             for mode in ("both", "image", "text")

@@ -269,6 +269,7 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
         (["--folds", "2"], "error: --folds 2 is below 3: each fold is the test set once"),
         (["--seeds", "0"], "error: --seeds 0 is below 1"),
         (["--width", "1"], "error: --width 1 is below 2"),
+        (["--width", "50", "--vectors", __file__], "error: --width 50 has no effect with --vectors"),
         (["--models", "joimt"], "error: there is no model 'joimt'; did you mean joint?"),
         (["--preset", "duong"], "error: --preset 'duong' is none: take one of affectory, duong2017"),
         (["--task", "several"], "has one label a post, and no column `labels`"),

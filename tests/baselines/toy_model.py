@@ -154,5 +154,5 @@ MEAN = Spec(
 MEAN_ENTRY = Entry("toys", "Mean of two", "tests.baselines.toy_model:MEAN")
 
 #: The toy model as one that learns from unpaired posts too.
-BOTH_WAYS = replace(SPEC, name="toy", posts="both ways")
+BOTH_WAYS = replace(SPEC, name="toy", posts="both ways", compared={"image": "image"})
 BOTH_WAYS_ENTRY = Entry("toys", "Toy", "tests.baselines.toy_model:BOTH_WAYS")

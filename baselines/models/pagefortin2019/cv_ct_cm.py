@@ -86,4 +86,5 @@ SPEC = Spec(
     stacks=False,
     posts="both ways",
     names={"image": "Cv", "text": "Ct", "both": "Cm"},
+    compared={"image": "si", "text": "st"},
 )
