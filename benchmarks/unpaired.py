@@ -17,16 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from numpy.typing import NDArray
 
 from baselines import experiment
 from baselines.data import inputs, subsets
 from baselines.data.batch import Mode
-from baselines.data.metrics import post_mean
 from baselines.data.release import Release
 from baselines.models import registry
-from baselines.results import statistics
 from baselines.training.checkpoint import Checkpoint
+from benchmarks._compared import HEAD, Line, Outcomes, lines
 from benchmarks._corpora import POSTS, TESTED_ON, Drawn, drawn, train
 from benchmarks._measure import machine, show
 
@@ -39,49 +37,12 @@ COMPARED: tuple[tuple[str, str, Mode], ...] = (
     ("sm", "cv_ct_cm", "both"),
 )
 
-#: Whether a network is right about each test post of all corpora, by seed: float64[S, n].
-Outcomes = NDArray[np.float64]
-
 
 def outcomes(made: Drawn, networks: Sequence[Checkpoint], mode: Mode) -> Outcomes:
     """Return whether each network is right about each test post, float64[S, n]."""
     task, target = made.release.task, torch.from_numpy(made.test.target)
     each = [task.decide(task.probabilities(one.logits(made.posts, mode))) == target for one in networks]
     return torch.stack(each).double().numpy()
-
-
-def difference(first: Outcomes, second: Outcomes) -> tuple[float, statistics.Comparison | None]:
-    """Return the accuracy of the second less that of the first, in points, and its comparison."""
-    groups = np.arange(first.shape[1])
-    one, other = statistics.resample([post_mean(first), post_mean(second)], groups, resamples=2000)
-    return 100 * float(second.mean() - first.mean()), statistics.compare(one, other)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A comparison: its name, both outcomes."""
-
-    name: str
-    first: Outcomes
-    second: Outcomes
-
-
-def lines(compared: Sequence[Line]) -> list[list[Any]]:
-    """Return the lines of a table: both accuracies, the difference, its interval, p, and p after Holm's."""
-    each = [difference(one.first, one.second) for one in compared]
-    corrected = iter(statistics.holm([found.p for _, found in each if found]))
-    return [
-        [
-            one.name,
-            100 * one.first.mean(),
-            100 * one.second.mean(),
-            f"{points:+.1f}",
-            f"{100 * found.low:+.1f} to {100 * found.high:+.1f}" if found else "–",
-            f"{found.p:.4f}" if found else "–",
-            f"{next(corrected):.4f}" if found else "–",
-        ]
-        for one, (points, found) in zip(compared, each, strict=True)
-    ]
 
 
 def with_posts(made: Drawn, release: Release) -> Drawn:
@@ -164,13 +125,12 @@ def main(
         for share in shares
     ]
     told = lines([*table, *curve])
-    head = ["first", "second", "difference", "95% interval", "p", "Holm's p"]
     show(
         f"Accuracy in percent, {corpora} corpora of {posts} posts, {seeds} seeds",
-        ["second − first", *head],
+        ["second − first", *HEAD],
         told[: len(table)],
     )
-    show("Pairs alone (first), and with the other pairs' halves (second)", ["", *head], told[len(table) :])
+    show("Pairs alone (first), and with the other pairs' halves (second)", ["", *HEAD], told[len(table) :])
 
 
 def _named(model: str, mode: Mode) -> str:

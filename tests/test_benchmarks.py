@@ -43,6 +43,10 @@ RUNS = {
         ["--corpora", "1", "--posts", "100", "--seeds", "1", "--shares", "0.5"],
         "Cm on",
     ),
+    "unlabelled": (
+        ["--corpora", "1", "--posts", "100", "--seeds", "1", "--ratios", "0.5"],
+        "Holm's p",
+    ),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "references": (
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],

@@ -7,6 +7,7 @@ the interval stands in docs/performance.md.
 import pytest
 
 from benchmarks import unpaired
+from benchmarks._compared import difference
 
 pytestmark = pytest.mark.long
 
@@ -17,10 +18,10 @@ def found():
 
 
 def test_without_a_text_the_multitask_model_is_better_than_one_that_was_trained_on_both(found):
-    _, compared = unpaired.difference(found.whole["sm", "image"], found.whole["cv_ct_cm", "image"])
+    _, compared = difference(found.whole["sm", "image"], found.whole["cv_ct_cm", "image"])
     assert compared.low > 0
 
 
 def test_with_few_pairs_the_other_pairs_halves_help(found):
-    _, compared = unpaired.difference(found.fewer[0.05, False], found.fewer[0.05, True])
+    _, compared = difference(found.fewer[0.05, False], found.fewer[0.05, True])
     assert compared.low > 0
