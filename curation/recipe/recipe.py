@@ -20,6 +20,7 @@ from collectors.local.source import Local
 from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
+from curation.measure.cleaning import Cleaning
 from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
 from curation.splits.rule import Rule
@@ -34,9 +35,14 @@ class Source(Table):
 
 
 class Text(Table):
-    """What the text of a post is: its title, or title and body with a newline between them."""
+    """What the text of a post is: its title, or title and body with a newline between them, then cleaned.
+
+    `clean`: as it was collected, or a paper's cleaning (`curation.measure.cleaning`). `title` and `body` keep
+    what was collected.
+    """
 
     parts: tuple[Literal["title", "body"], ...] = ("title",)
+    clean: Cleaning = "none"
 
 
 class Images(Table):
@@ -152,8 +158,11 @@ class Recipe(Table):
         said: dict[str, Any] = self.model_dump(mode="json")
         said["source"] = {key: value for key, value in said["source"].items() if value is not None}
         local = said["source"].get("local", {})
+        # Keys of later versions: the digests of older releases lack them.
         if not local.get("generated"):
-            local.pop("generated", None)  # a key of a later version: the digests of older releases lack it
+            local.pop("generated", None)
+        if self.text.clean == "none":
+            del said["text"]["clean"]
         return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:

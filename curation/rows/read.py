@@ -22,6 +22,7 @@ from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot
 from collectors.store.snapshot import Snapshot
 from curation.filters.stage import ROWS
+from curation.measure.cleaning import CLEANING
 from curation.recipe.recipe import Recipe
 from curation.rows.attribution import attribution
 from curation.rows.votes import labelled
@@ -164,9 +165,8 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     if "labels" in columns:
         columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
     parts = [columns[part] for part in recipe.text.parts]
-    columns["text"] = (
-        parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
-    )
+    whole = parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
+    columns["text"] = list(map(CLEANING[recipe.text.clean], whole))
     columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
     said = ("source", "post_id", "community", "permalink", "licence", "licence_url")
     columns["attribution"] = [

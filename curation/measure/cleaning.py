@@ -1,0 +1,44 @@
+"""The cleaning of texts that papers describe, as named steps of a recipe: `[text] clean = "slides"`."""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections.abc import Callable
+from typing import Literal
+
+#: The steps' names. "none" leaves a text as it was collected.
+Cleaning = Literal["none", "slides", "released"]
+
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_TO_SPACES = str.maketrans(dict.fromkeys(string.punctuation, " "))
+# Meant as .net, .com and .org, and written as a character class: it takes `end.then` with it.
+_DOTTED = re.compile(r"\S*\.[()|netcomrg\[]\S+")
+_HTTP = re.compile(r"http\S*")
+_DIGITS = re.compile(r"\d+")
+
+
+def slides(text: str) -> str:
+    """Return a text as the slides of SemiMemes have it: no URLs, non-ASCII or punctuation, lower case."""
+    plain = _URL.sub(" ", text).encode("ascii", "ignore").decode()
+    return " ".join(plain.translate(_PUNCTUATION).lower().split())
+
+
+def released(text: str) -> str:
+    """Return a text as the released code of SemiMemes has it.
+
+    In this order: words with a dot before one of `()|netcomrg[` and a further character go, `http…` goes,
+    each run of digits and each underscore becomes a space; then, word by word, NFKD to ASCII, lower case,
+    punctuation to spaces. Spaces are collapsed.
+    """
+    text = _DIGITS.sub(" ", _HTTP.sub("", _DOTTED.sub("", text))).replace("_", " ")
+    words = (
+        unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode().lower().translate(_TO_SPACES)
+        for word in text.split()
+    )
+    return " ".join(" ".join(words).split())
+
+
+CLEANING: dict[Cleaning, Callable[[str], str]] = {"none": str, "slides": slides, "released": released}
