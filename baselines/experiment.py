@@ -80,8 +80,7 @@ def train(release: Release, number: int | None, setup: Setup) -> Trained:
             for model, by_seed in by_model.items():
                 trained.setdefault(model, []).extend(by_seed)
         rows = [model for model, of in setup.rows if of == condition]
-        combined = [model for model in rows if registry.spec(model).made_of is not None]
-        trained |= {model: trainer.combined(asks[0], model, trained) for model in combined}
+        trained |= trainer.combined(asks[0], rows, trained)
         found.networks |= {(model, condition): by_seed for model, by_seed in trained.items()}
     assert found is not None  # there is always a condition
     return found

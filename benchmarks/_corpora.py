@@ -121,14 +121,11 @@ def _made(
 
 
 def train(made: Drawn, settings: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, list[Checkpoint]]:
-    """Train models with these settings; `late` follows where both of its parts are there."""
+    """Train models with these settings; late fusion follows where both of its parts are there."""
     with tempfile.TemporaryDirectory() as folder:
         ask = Ask(made.data, settings, tuple(seeds), Path(folder), {}, torch.device("cpu"))
         found = trainer.train_all(ask)
-        late = registry.spec("late").made_of
-        if late is not None and late.first in found and late.second in found:
-            found["late"] = trainer.combined(ask, "late", found)
-    return found
+        return found | trainer.combined(ask, registry.MODELS, found)
 
 
 def right(made: Drawn, networks: Sequence[Checkpoint], mode: Mode) -> Floats:

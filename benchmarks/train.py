@@ -103,9 +103,7 @@ def ours(data: Data, family: str, seeds: int) -> tuple[float, dict[str, list[int
         ask = Ask(data, settings, tuple(range(seeds)), Path(folder), {}, CPU)
         began = time.perf_counter()
         found = trainer.train_all(ask)
-        for model in models:
-            if registry.spec(model).made_of is not None:
-                found[model] = trainer.combined(ask, model, found)
+        found |= trainer.combined(ask, models, found)
         seconds = time.perf_counter() - began
     epochs = {}
     for model in models:

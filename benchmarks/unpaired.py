@@ -35,6 +35,7 @@ COMPARED: tuple[tuple[str, str, Mode], ...] = (
     ("si", "cv_ct_cm", "image"),
     ("st", "cv_ct_cm", "text"),
     ("sm", "cv_ct_cm", "both"),
+    ("l_fus", "cv_ct_cm", "both"),
 )
 
 
@@ -82,9 +83,9 @@ def measured(
     for number in numbers:
         made = drawn(number, posts)
         networks = train(made, settings, range(seeds))
-        for model in models:
+        for model, trained in networks.items():
             for mode in registry.spec(model).modes:
-                whole.setdefault((model, mode), []).append(outcomes(made, networks[model], mode))
+                whole.setdefault((model, mode), []).append(outcomes(made, trained, mode))
         for share in shares:
             for unpaired in (False, True):
                 done = at_share(made, share, unpaired, settings, range(seeds))

@@ -47,6 +47,7 @@ RUNS = {
         ["--corpora", "1", "--posts", "100", "--seeds", "1", "--ratios", "0.5"],
         "Holm's p",
     ),
+    "memes": (["--posts", "200", "--models", "cmml_clip", "lxmert"], "200 generated memes"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "references": (
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,7 +24,7 @@ from affectory.core.errors import BaselineError
 from affectory.core.processes import Pool
 from baselines.data.inputs import Data
 from baselines.models import registry
-from baselines.models.base import Combination, Fitted
+from baselines.models.base import Fitted
 from baselines.models.settings import ModelSettings
 from baselines.results.schema import USUAL, Condition
 from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read
@@ -152,26 +152,35 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
     )
 
 
-def combined(ask: Ask, model: str, trained: Mapping[str, Sequence[Checkpoint]]) -> list[Checkpoint]:
-    """Return a combined row's checkpoints, seed by seed, written like the others."""
-    made_of = registry.spec(model).made_of
-    assert isinstance(made_of, Combination)
-    found = []
-    for first, second in zip(trained[made_of.first], trained[made_of.second], strict=True):
-        one = Checkpoint(
-            model,
-            ask.data.task,
-            None,
-            first.seed,
-            {},
-            problem=first.problem or second.problem,
-            parts=(first, second),
-            generated=ask.generated,
-            condition=ask.condition.text,
-        )
-        one.write(ask.path(model, one.seed))
-        found.append(one)
+def combined(
+    ask: Ask, models: Iterable[str], trained: Mapping[str, Sequence[Checkpoint]]
+) -> dict[str, list[Checkpoint]]:
+    """Return the checkpoints of combined rows, by seed: of the models that are made of two `trained` ones."""
+    found: dict[str, list[Checkpoint]] = {}
+    for model in models:
+        made_of = registry.spec(model).made_of
+        if made_of is None or not {made_of.first, made_of.second} <= set(trained):
+            continue
+        pairs = zip(trained[made_of.first], trained[made_of.second], strict=True)
+        found[model] = [_combined(ask, model, *parts) for parts in pairs]
     return found
+
+
+def _combined(ask: Ask, model: str, first: Checkpoint, second: Checkpoint) -> Checkpoint:
+    """Return a combined row's checkpoint, written like the others."""
+    one = Checkpoint(
+        model,
+        ask.data.task,
+        None,
+        first.seed,
+        {},
+        problem=first.problem or second.problem,
+        parts=(first, second),
+        generated=ask.generated,
+        condition=ask.condition.text,
+    )
+    one.write(ask.path(model, one.seed))
+    return one
 
 
 @dataclass(frozen=True, slots=True)

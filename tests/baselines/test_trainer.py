@@ -150,11 +150,11 @@ def test_a_combined_row_takes_the_two_networks_of_its_seed(tmp_path):
     by_model = {
         model: [networks.checkpoint(model, seed=seed) for seed in (0, 1)] for model in ("image", "text")
     }
-    fused = combined(ask, "late", by_model)
+    fused = combined(ask, ["image", "late"], by_model)["late"]
     assert [(one.seed, [part.seed for part in one.parts]) for one in fused] == [(0, [0, 0]), (1, [1, 1])]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["late-seed0.pt", "late-seed1.pt"]
     lost = replace(by_model["text"][1], problem="the loss became NaN or infinite")
-    again = combined(ask, "late", by_model | {"text": [by_model["text"][0], lost]})
+    again = combined(ask, ["late"], by_model | {"text": [by_model["text"][0], lost]})["late"]
     assert [one.problem for one in again] == [None, "the loss became NaN or infinite"]
 
 
