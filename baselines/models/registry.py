@@ -59,6 +59,7 @@ MODELS: dict[str, Entry] = {
         "memes", "RAW-N-COOK without CROM-AE and DB loss", f"{_SEMIMEMES}.raw_n_cook:NO_EITHER"
     ),
     "cmml": Entry("memes", "CMML", f"{_SEMIMEMES}.cmml:SPEC"),
+    "cmml_text": Entry("memes", "CMML, text alone", f"{_SEMIMEMES}.cmml:TEXT_ALONE"),
     "cmml_clip": Entry("memes", "CMML-CLIP", f"{_SEMIMEMES}.cmml:CLIP"),
     "tib_va": Entry("memes", "TIB-VA", f"{_SEMIMEMES}.tib_va:SPEC"),
     "ext_pie_net": Entry("memes", "Ext-PIE-Net", f"{_SEMIMEMES}.ext_pie_net:SPEC"),

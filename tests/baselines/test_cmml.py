@@ -68,6 +68,27 @@ def test_its_loss_is_the_paper_s_post_by_post(several):
         assert float(one.weight * one.sum / one.posts) == pytest.approx(expected[name], rel=1e-6), name
 
 
+@pytest.mark.parametrize("several", [True, False], ids=["several", "single"])
+def test_the_text_branch_alone_is_cmml_s_and_its_loss_is_the_mean_over_labelled_texts(several):
+    model, posts = made("cmml_text", several)
+    whole, _ = made("cmml", several)
+    shapes = {name: value.shape for name, value in whole.text.named_parameters()}
+    assert {name: value.shape for name, value in model.text.named_parameters()} == shapes
+    with torch.no_grad():
+        logits = model(posts)["y"].numpy()
+        [term] = model.terms(posts).values()
+    rows = np.flatnonzero((posts.present[:, 1] & posts.labelled).numpy())
+    losses = []
+    for row in rows:
+        z, y = logits[row], posts.target[row].numpy()
+        if several:
+            losses.append(np.mean(np.log1p(np.exp(z)) - y * z))
+        else:
+            losses.append(np.log(np.exp(z).sum()) - z[y])
+    assert float(term.weight * term.sum / term.posts) == pytest.approx(np.mean(losses), rel=1e-6)
+    assert int(term.posts) == len(rows) == 4
+
+
 def test_the_diversity_is_off_unless_it_is_set():
     model, posts = made()
     assert set(model.terms(posts)) == {"image", "text", "fused", "consistency"}

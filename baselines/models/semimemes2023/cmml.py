@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.data.batch import IMAGE, TEXT, Batch
-from baselines.data.samplers import LabelledAndUnlabelled
+from baselines.data.samplers import LabelledAndUnlabelled, Sampler, Shuffled
 from baselines.data.task import Task
 from baselines.models.base import LastEpoch, Model, Optimiser, Spec, Stage, StepDecay, Term, Terms
 from baselines.models.semimemes2023.features import PAIR, features
@@ -105,7 +105,7 @@ class CMML(Model):
             self.task.probabilities(logits["image"]), self.task.probabilities(logits["text"]), dim=-1
         )
         known, others = pairs & batch.labelled, pairs & ~batch.labelled
-        mean = 1 / len(self.task.names) if self.task.kind == "several" else 1.0
+        mean = _mean(self.task)
         found = {
             "image": self.likelihood(logits["image"], batch, batch.present[:, IMAGE], mean),
             "text": self.likelihood(logits["text"], batch, batch.present[:, TEXT], mean),
@@ -122,15 +122,45 @@ def huber(distance: Tensor, threshold: float) -> Tensor:
     return nn.functional.huber_loss(distance, torch.zeros_like(distance), reduction="none", delta=threshold)
 
 
+class CMMLText(Model):
+    """CMML's text branch with its head, for releases without images. float[B, D] -> float[B, C]."""
+
+    def __init__(self, task: Task, words: int, settings: CMMLSettings) -> None:
+        super().__init__(task)
+        self.text = _text_branch(words, settings)
+        self.head = nn.Linear(settings.hidden, len(task.names))
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the logits; of a post without a text, or without a known word, those of an empty bag."""
+        bag = batch.inputs["bag"] * batch.present[:, TEXT].unsqueeze(-1)
+        return {"y": self.head(self.text(bag.to(self.head.weight.dtype)))}
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the likelihood of the posts that have a text."""
+        weight = _mean(self.task)
+        return {"y": self.likelihood(self(batch)["y"], batch, batch.present[:, TEXT], weight)}
+
+
+def _mean(task: Task) -> float:
+    """Return what makes a sum over several labels their mean."""
+    return 1 / len(task.names) if task.kind == "several" else 1.0
+
+
+def _text_branch(words: int, settings: CMMLSettings) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(words, settings.words), nn.ReLU(), nn.Linear(settings.words, settings.hidden)
+    )
+
+
 def build(task: Task, encoders: Mapping[str, Any], settings: CMMLSettings) -> CMML:
     """Return a new CMML: a linear layer on image features, two layers on the bag of words."""
-    text = nn.Sequential(
-        nn.Linear(encoders["bag"].width, settings.words),
-        nn.ReLU(),
-        nn.Linear(settings.words, settings.hidden),
-    )
     image = nn.Linear(encoders["image"].width, settings.hidden)
-    return CMML(task, image, text, settings, ("image", "bag"))
+    return CMML(task, image, _text_branch(encoders["bag"].width, settings), settings, ("image", "bag"))
+
+
+def build_text(task: Task, encoders: Mapping[str, Any], settings: CMMLSettings) -> CMMLText:
+    """Return a new text branch."""
+    return CMMLText(task, encoders["bag"].width, settings)
 
 
 def build_clip(task: Task, encoders: Mapping[str, Any], settings: CMMLClipSettings) -> CMML:
@@ -141,14 +171,22 @@ def build_clip(task: Task, encoders: Mapping[str, Any], settings: CMMLClipSettin
 
 def stages(settings: CMMLClipSettings) -> tuple[Stage, ...]:
     """Return the training: labelled and unlabelled posts in every step, in proportion to their numbers."""
-    stage = Stage(
+    return (_stage(settings, LabelledAndUnlabelled(settings.batch)),)
+
+
+def text_stages(settings: CMMLSettings) -> tuple[Stage, ...]:
+    """Return the training of the text branch, which has nothing to learn from unlabelled posts."""
+    return (_stage(settings, Shuffled(settings.batch)),)
+
+
+def _stage(settings: CMMLClipSettings, sampler: Sampler) -> Stage:
+    return Stage(
         settings.epochs,
-        LabelledAndUnlabelled(settings.batch),
+        sampler,
         Optimiser("adam", settings.lr, weight_decay=settings.weight_decay),
         LastEpoch(),
         settings.schedule(),
     )
-    return (stage,)
 
 
 SPEC = Spec(
@@ -175,4 +213,16 @@ CLIP = Spec(
     grid={"lr": (1e-4, 3e-4, 1e-3)},
     heads={"both": "fused", "image": "fused", "text": "fused"},
     cost=5,
+)
+TEXT_ALONE = Spec(
+    name="cmml_text",
+    title=lambda settings: "CMML, text alone",
+    reads=("text",),
+    inputs=("bag",),
+    settings=CMMLSettings,
+    build=build_text,
+    stages=text_stages,
+    grid={"lr": (1e-4, 3e-4, 1e-3)},
+    cost=3,
+    note="the text branch of CMML, which reads images too: for releases without them",
 )
