@@ -18,6 +18,10 @@ from baselines.data.release import Release
 from baselines.options import SEPARATE, Options
 from baselines.training.checkpoint import Reading, Source
 
+#: The tokens of a text whose states are read, at most: as many as CLIP has. Other networks read 256 or more,
+#: nearly all of them padding of a meme's text.
+STATES = 77
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -95,7 +99,7 @@ def texts(
         "sentence": lambda: load_text_encoder(options.text_encoder),
         "first_token": lambda: load_text_encoder(options.text_encoder, pooling="cls"),
         "pair_text": lambda: load_text_encoder(pair),
-        "pair_states": lambda: load_text_encoder(pair, output="states"),
+        "pair_states": lambda: load_text_encoder(pair, output="states", tokens=STATES),
     }
     return {
         name: inputs.frozen_texts(release, load(), options.features, device)

@@ -160,7 +160,7 @@ def load_text_encoder(
     `weights` is a folder in place of the hub, "random" (drawn with `seed`), or None. `pooling` is by default
     what a sentence-transformers folder states, else "mean"; CLIP and SigLIP have their own. `output`:
     features of a text; the states of its tokens, for CLIP before its projection or after it. `tokens`: the
-    length at which texts are cut (default: the model's).
+    most that are read of a text; fewer where the model reads fewer.
 
     Raises `BaselineError` where there is no such network, or it can't be read.
     """
@@ -177,8 +177,9 @@ def load_text_encoder(
         model.vision_model = None  # half of CLIP, and never called here
     if output == "projected states" and not isinstance(getattr(model, "text_projection", None), nn.Linear):
         raise BaselineError(f"{name} has no projection of its texts: ask for the output states")
+    longest = int(stated.get("tokens") or _longest(model, tokenizer))
     reading = Reading(
-        tokens or min(int(stated.get("tokens") or _longest(model, tokenizer)), MAX_TOKENS),
+        min(tokens or MAX_TOKENS, longest, MAX_TOKENS),
         pooling or stated.get("pooling", "mean"),
         bool(stated.get("normalise")) and output == "features",
         bool(stated.get("lower")),
