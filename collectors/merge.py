@@ -128,7 +128,9 @@ def merge(readers: Sequence[Reader], into: Path, command: str, *, drop_authors: 
     return merged
 
 
-def _author_key(readers: Sequence[Reader], into: Path, *, drop_authors: bool) -> tuple[bytes | None, list[Path]]:
+def _author_key(
+    readers: Sequence[Reader], into: Path, *, drop_authors: bool
+) -> tuple[bytes | None, list[Path]]:
     """Return the key of the merged store's authors, and the stores that have others.
 
     Raises `InputError` if there are such stores, unless their authors are dropped.

@@ -77,4 +77,3 @@ def keeps_public(store: Path, posts: Collection[str]) -> bool:
             return any(post_id in posts for (post_id,) in found)
     except sqlite3.Error:
         return False
-

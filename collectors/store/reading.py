@@ -1,8 +1,8 @@
 """A store of any version, open for reading: whole rows, all of one moment. Nothing in it is changed.
 
-    with reading(Path("data/reddit")) as store:
-        for record in store.records():
-            print(record.post["title"], [row["status"] for row in record.media])
+with reading(Path("data/reddit")) as store:
+    for record in store.records():
+        print(record.post["title"], [row["status"] for row in record.media])
 """
 
 from __future__ import annotations
@@ -22,6 +22,18 @@ from collectors.store.schema import STORE_VERSION, prepare
 
 #: A row by the names of its columns.
 Row = Mapping[str, Any]
+
+#: Rows that contradict each other, by kind of fault.
+_CONTRADICTIONS = {
+    "stored_without_digest": "select post_id from media "
+    "where status = 'stored' and (sha256 is null or mime is null) order by 1",
+    "media_of_no_post": "select distinct post_id from media "
+    "where post_id not in (select post_id from posts) order by 1",
+    "removed_with_content": "select post_id from posts where removed is not null and ("
+    "title != '' or body != '' or author is not null or score is not null or permalink is not null "
+    "or post_id in (select post_id from media)) order by 1",
+    "orphan": "select sha256 from orphans order by 1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,23 @@ class Reader:
                 at, rows = next(media, (None, iter(())))
             mine = tuple(rows) if at == post["post_id"] else ()
             yield Record(post, mine)
+
+    def images(self) -> list[tuple[str, str, int | None]]:
+        """Return digest, MIME type and size of each stored image, as its rows have them."""
+        with explained(self.folder):
+            return self._db.execute(
+                "select distinct sha256, mime, bytes from media "
+                "where status = 'stored' and sha256 is not null and mime is not null order by 1, 2"
+            ).fetchall()
+
+    def faults(self) -> list[tuple[str, str]]:
+        """Return rows that contradict each other, as pairs of a kind and a post or an image."""
+        with explained(self.folder):
+            return [
+                (kind, str(name))
+                for kind, query in _CONTRADICTIONS.items()
+                for (name,) in self._db.execute(query)
+            ]
 
     def has_authors(self) -> bool:
         """Return whether any post has the hash of its author."""

@@ -334,6 +334,26 @@ class Store:
                 ).rowcount
         return lost
 
+    def repair(self, digests: Sequence[str], files: Sequence[str]) -> tuple[int, int]:
+        """Make images pending whose files are missing or damaged, and remove files that no row names.
+
+        `files` are paths within the store's folder. Returns how many images are pending now, and how many
+        files were removed.
+        """
+        pending, removed = self.refetch(digests), 0
+        with self._transaction() as db:
+            pending += db.execute(
+                "update media set status = 'pending', sha256 = null "
+                "where status = 'stored' and (sha256 is null or mime is null)"
+            ).rowcount
+            for name in files:
+                named = "select 1 from media where sha256 = ? and status = 'stored'"
+                path = self.folder / name
+                if not db.execute(named, (path.stem,)).fetchone():
+                    removed += path.exists()
+                    path.unlink(missing_ok=True)
+        return pending, removed
+
     def replace_media(self, url: str, urls: Sequence[str]) -> None:
         """Replace an album's address by the addresses of its images."""
         with self._transaction() as db:

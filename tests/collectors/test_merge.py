@@ -143,7 +143,9 @@ def test_an_album_that_one_store_has_opened_stays_open(tmp_path, order):
     for name in order:
         make(tmp_path / name, post(1))
     with Store.open(tmp_path / "opened") as store:
-        store.replace_media("https://i.redd.it/1-0.jpg", ["https://i.imgur.com/a.jpg", "https://i.imgur.com/b.jpg"])
+        store.replace_media(
+            "https://i.redd.it/1-0.jpg", ["https://i.imgur.com/a.jpg", "https://i.imgur.com/b.jpg"]
+        )
         put_image(store, "https://i.imgur.com/b.jpg", Picture(7).bytes())
     stored = hashlib.sha256(Picture(7).bytes()).hexdigest()
     found = merged(tmp_path, *(tmp_path / name for name in order))
