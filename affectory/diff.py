@@ -4,8 +4,8 @@
     affectory diff data/reddit data/archive --json > differences.json
 
 It counts, by community, the posts that only one of the stores has, and among the posts of both those with
-another score, those that only one has as removed, and those with other images (by sha256). The first ids of each
-are listed, with `--json` all of them. Neither store is changed, and the exit code is 0 if they differ, too.
+another score, those that only one has as removed, and those with other images (by sha256). The first ids of
+each are listed, with `--json` all of them. Neither store is changed. The exit code is 0 even if they differ.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
 
 Of a store: the database, each image's file, size and sha256, and files that no post has. `--repair` makes
 images pending whose file is missing or damaged, so that the next crawl asks for them again, and removes files
-that no post has. Of a release: each file's sha256 and rows, the images' sha256, the counts of the manifest and
-its ledger, and the card's list of files.
+that no post has. Of a release: each file's sha256 and rows, the images' sha256, the counts of the manifest
+and its ledger, and the card's list of files.
 
 Exit code: 0 if all is right or was repaired, 1 if not.
 """
@@ -145,6 +145,9 @@ def _again(found: ReleaseCheck, version: Path) -> str:
         return "remove the unlisted files, or move them elsewhere"
     if found.ids_only:
         return "get the ids again from where they came: they can't be rebuilt from themselves"
+    if found.made_by != "build":
+        what = found.name if found.made_by == "purge" else "IDS_FOLDER"
+        return f"rm -r {shlex.quote(str(version))} && affectory {found.made_by} {what}"
     build = f"{_build(found, version.parent)} --version {found.version}"
     if kinds & {"damaged_manifest", "ledger", "wrong_count", "wrong_rows", "ids_differ"}:
         return f"rm -r {shlex.quote(str(version))} && {build}"

@@ -3,9 +3,10 @@
     python -m collectors.merge data/reddit data/archive --into data/both
 
 Of two copies of a post the newer one is kept (`observed_at`, else `collected_at`; Reddit's own answer before
-an archive's of the same age). A removed post stays removed, unless another copy was observed later. Images are
-linked if the file system supports it, otherwise copied; one that any of the stores has is kept. The stores
-themselves aren't changed. The command can be stopped or killed at any moment: the same command completes it.
+an archive's of the same age). A removed post stays removed, unless another copy was observed later. Images
+are linked if the file system supports it, otherwise copied; one that any of the stores has is kept. The
+stores themselves aren't changed. The command can be stopped or killed at any moment: the same command
+completes it.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Merged:
         lines = []
         for folder, counts in self.posts.items():
             parts = " + ".join(f"{counts[word]:,} {word}" for word in ("new", "replaced", "known"))
-            lines.append(f"posts   {str(folder):<{width}}  {counts.total():,} = {parts}")
+            lines.append(f"posts   {folder!s:<{width}}  {counts.total():,} = {parts}")
         lines.append(f"images  {self.added:,} added")
         lines += [f"note    the authors of {folder} were left out" for folder in self.authorless]
         for folder, lost in self.lost.items():

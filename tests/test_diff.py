@@ -97,3 +97,11 @@ def test_a_folder_without_a_store_is_one_line(tmp_path, capsys):
     assert capsys.readouterr().err == (
         f"error: there is no crawl store in '{tmp_path}': name a folder that holds crawl.sqlite\n"
     )
+
+
+def test_a_store_on_a_read_only_disk_is_read(stores, capsys, monkeypatch):
+    for path in stores.glob("*/crawl.sqlite-*"):
+        path.unlink()
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert main(["diff", "one", "other"]) == 0
+    assert list(stores.glob("*/crawl.sqlite-*")) == []

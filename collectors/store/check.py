@@ -1,4 +1,4 @@
-"""Checks of a crawl store: the database, every image's digest and size, rows without a file, files without a row.
+"""Checks of a crawl store: the database, each image's file, size and digest, and files that no row names.
 
 Nothing is changed. `Store.repair` does what can be done about the faults.
 """

@@ -58,6 +58,6 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def _has_size(path: Path, size: Any) -> bool:
     try:
-        return path.stat().st_size == size
+        return bool(path.stat().st_size == size)
     except FileNotFoundError:
         return False

@@ -1,8 +1,8 @@
 """Merging: which of two stores' copies of a post and of its images is kept. Runs within a transaction.
 
-The newer observation of a post wins; at the same age an answer of Reddit's API wins over an archive's, else the
-copy that is there stays. A tombstone is replaced only by a copy that says it was observed later, so that a
-deletion isn't undone by an older copy that was collected later.
+The newer observation of a post wins; at the same age an answer of Reddit's API wins over an archive's, else
+the copy that is there stays. A tombstone is replaced only by a copy that says it was observed later, so that
+a deletion isn't undone by an older copy that was collected later.
 
 Of an image the copy that is stored wins over one that isn't, however old, because links rot. Only a later
 refusal by its host wins over it.
@@ -37,6 +37,8 @@ def merge(db: sqlite3.Connection, theirs: Record, bring: Bring, *, authors: bool
     ours = _ours(db, str(theirs.post["post_id"]))
     if not authors:
         theirs = _without_author(theirs, ours)
+    if theirs == ours and ours is not None and all(bring(row) for row in ours.media if _is_stored(row)):
+        return "known"
     is_newer = ours is None or _wins(theirs, ours)
     winner, loser = (theirs, ours) if is_newer else (ours, theirs)
     assert winner is not None
@@ -44,8 +46,9 @@ def merge(db: sqlite3.Connection, theirs: Record, bring: Bring, *, authors: bool
         if is_newer:
             rows.upsert(db, _tombstone(winner.post))
     else:
-        media = [_with_best_outcome(db, row, (theirs, ours), bring) for row in _links(winner, loser)]
-        if ours is None or winner.post != ours.post or media != list(ours.media):
+        copies, links = (theirs, ours), _links(winner, loser)
+        media = tuple(_with_best_outcome(db, row, copies, bring) for row in links)
+        if ours is None or winner.post != ours.post or media != ours.media:
             _write(db, winner.post, media)
     if ours is None:
         return "new"
@@ -56,7 +59,8 @@ def _ours(db: sqlite3.Connection, post_id: str) -> Record | None:
     found = _select(db, "select * from posts where post_id = ?", post_id)
     if not found:
         return None
-    return Record(found[0], _select(db, "select * from media where post_id = ? order by position", post_id))
+    media = _select(db, "select * from media where post_id = ? order by position", post_id)
+    return Record(found[0], tuple(media))
 
 
 def _select(db: sqlite3.Connection, query: str, key: str) -> list[Row]:
@@ -97,7 +101,7 @@ def _tombstone(post: Row) -> Post:
 
 
 def _links(winner: Record, loser: Record | None) -> Sequence[Row]:
-    """Return the media of the winner, or of the other copy if that one has opened an album of the winner's."""
+    """Return the media of the winner, or of the other copy if that one has opened an album in it."""
     if loser is None or loser.is_removed or loser.post["media_key"] != winner.post["media_key"]:
         return winner.media
     if [row["url"] for row in winner.media] == [row["url"] for row in loser.media]:

@@ -119,9 +119,10 @@ class Reader:
 
 def connect(store: Path) -> sqlite3.Connection:
     """Connect to a store's database, for reading only."""
-    # In a folder where SQLite can't make its -shm file, a database can be read only as one that never changes.
-    fixed = "" if os.access(store, os.W_OK) else "&immutable=1"
-    address = f"{(store / 'crawl.sqlite').absolute().as_uri()}?mode=ro{fixed}"
+    path = store / "crawl.sqlite"
+    # Where SQLite can't make its -shm and -wal files, a database can only be read as one that never changes.
+    is_fixed = not os.access(store, os.W_OK) and not path.with_name("crawl.sqlite-wal").exists()
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' * is_fixed}"
     return sqlite3.connect(address, uri=True, isolation_level=None)
 
 

@@ -1,4 +1,4 @@
-"""Checks of a release: each file's digest, the counts of rows, the ledger, the images' digests, the card's list.
+"""Checks of a release: digests of files and images, counts of rows, the ledger, the card's list of files.
 
 Nothing is changed. A release that holds the ids only is checked for what it holds.
 """
@@ -31,7 +31,11 @@ Fault = tuple[str, str]
 
 @dataclass(slots=True)
 class ReleaseCheck:
-    """What a check of one version found. `damaged` are the files whose content is wrong."""
+    """What a check of one version found.
+
+    `made_by` is the command that made it (build, purge or hydrate), and `damaged` are the files whose content
+    is wrong.
+    """
 
     name: str
     version: str
@@ -39,6 +43,7 @@ class ReleaseCheck:
     images: int = 0
     files: int = 0
     ids_only: bool = False
+    made_by: str = "build"
     faults: list[Fault] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
 
@@ -53,6 +58,8 @@ def check(folder: Path) -> ReleaseCheck:
         found.damaged.append(folder / "manifest.json")
         return found
     found.name, found.version = described.name, described.version
+    stages = {step.stage for step in described.ledger.steps}
+    found.made_by = next((name for name in ("purge", "hydrate") if name in stages), "build")
     found.ids_only = _is_ids_only(folder, described)
     files = described.tables(ids=True) if found.ids_only else list(described.files)
     found.faults += _ledger(described)
@@ -175,11 +182,10 @@ def _counts(folder: Path, tables: Sequence[Written], described: Manifest) -> Ite
                 yield from _differences(f"{split}{' (ids)' * ids}", several.counts.get(split, {}), found)
     for file in (one for one in tables if one.split == "dropped"):
         dropped = pq.read_table(folder / file.path, columns=["stage", "reason"])
-        found = Counter(zip(dropped["stage"].to_pylist(), dropped["reason"].to_pylist(), strict=True))
+        pairs = zip(dropped["stage"].to_pylist(), dropped["reason"].to_pylist(), strict=True)
+        found = Counter(f"{stage} {reason}" for stage, reason in pairs)
         steps = {f"{step.stage} {step.reason}": step.rows for step in described.ledger.steps}
-        yield from _differences(
-            "dropped", steps, Counter(" ".join(map(str, key)) for key in found.elements())
-        )
+        yield from _differences("dropped", steps, found)
     yield from _same_ids(folder, tables, described)
 
 
