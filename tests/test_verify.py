@@ -84,6 +84,23 @@ def test_faults_of_images_are_listed_by_kind_and_repaired(store, capsys):
     assert said(capsys, "store") == (0, ["store store: 3 posts, 0 images, 0.0 MB: all right"])
 
 
+@pytest.mark.slow
+def test_the_command_that_a_repair_prints_brings_the_image_back(tmp_path, monkeypatch, capsys, sandbox):
+    monkeypatch.chdir(tmp_path)
+    place = ["--sandbox-url", sandbox, "--source", "archive", "--store", "store"]
+    assert main(["collect", "reddit", "--subs", "gore", "--limit", "20", *place]) == 0
+    path = min(Path("store/media").glob("??/*"))
+    data = path.read_bytes()
+    path.unlink()
+    capsys.readouterr()
+    code, lines = said(capsys, "store", "--repair")
+    command = lines[-1].removeprefix("next    ").split()
+    assert (code, command[:3]) == (0, ["affectory", "collect", "reddit"])
+    assert main(command[1:]) == 0
+    capsys.readouterr()
+    assert (path.read_bytes(), said(capsys, "store")[0]) == (data, 0)
+
+
 def test_more_than_five_of_a_kind_are_counted(tmp_path, capsys):
     make_store(tmp_path / "store", [post(n) for n in range(1, 8)])
     for path in (tmp_path / "store" / "media").glob("??/*"):

@@ -49,7 +49,7 @@ def merge(db: sqlite3.Connection, theirs: Record, bring: Bring, *, authors: bool
         copies, links = (theirs, ours), _links(winner, loser)
         media = tuple(_with_best_outcome(db, row, copies, bring) for row in links)
         if ours is None or winner.post != ours.post or media != ours.media:
-            _write(db, winner.post, media)
+            _write(db, winner.post, media)  # also where only an image of the other copy was added
     if ours is None:
         return "new"
     return "replaced" if is_newer and _content(theirs) != _content(ours) else "known"

@@ -168,7 +168,18 @@ def test_a_file_that_is_missing_is_counted_and_waits(tmp_path, capsys):
     assert f"images  1 added\nnote    1 image file is missing in {one}: affectory verify {one}\n" in said
 
 
-def test_a_store_of_version_3_is_merged_and_stays_as_it_is(tmp_path):
+def test_merging_again_brings_back_a_file_that_was_lost(tmp_path):
+    one = make(tmp_path / "one", post(1), pictures=True)
+    whole = merged(tmp_path, one)
+    path = media_path(tmp_path / "both", digest(1), "image/jpeg")
+    path.unlink()
+    assert (merged(tmp_path, one), path.exists()) == (whole, True)
+    with Store.open(tmp_path / "both") as store:
+        store.refetch([digest(1)])
+    assert (merged(tmp_path, one), path.exists()) == (whole, True)
+
+
+def test_a_store_of_version_4_is_merged_and_stays_as_it_is(tmp_path):
     one = make(tmp_path / "one", post(1, title="a"), pictures=True)
     with Store.open(one) as store, store._transaction() as db:
         for column in ("source_label", "observed_from", "observed_at", "generated"):
