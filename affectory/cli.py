@@ -1,16 +1,20 @@
 """The console command `affectory`: every command of the project under one name.
 
 affectory demo                        a small example of all steps, without keys or network
+affectory doctor                      which sources work here, and what each needs
 affectory init [NAME …]               write the built-in recipes to ./datasets
 affectory collect reddit --subs …     python -m collectors.reddit
 affectory collect flickr --votes …    python -m collectors.flickr
 affectory collect local NAME …        python -m collectors.local
+affectory merge STORE … --into DIR    python -m collectors.merge
 affectory build NAME                  python -m curation.build
 affectory report NAME                 python -m curation.report
 affectory ids FOLDER                  python -m curation.ids
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
 affectory trace POST_ID               every place that still holds data of a post
+affectory diff STORE STORE            what two crawl stores have in common, and where they differ
+affectory verify STORE|RELEASE        every digest and count of a store or release
 affectory models [NAME]               the models, or the settings of one
 affectory run NAME                    python -m baselines.run
 affectory predict CHECKPOINT          python -m baselines.predict
@@ -29,7 +33,9 @@ from collectors.sites import SITES
 
 #: All commands but `demo` and `collect SITE`: the module whose `main` is called, and the line of help.
 MODULES = {
+    "doctor": ("affectory.doctor", "Show which sources work here, and what each needs."),
     "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
+    "merge": ("collectors.merge", "Merge crawl stores into one."),
     "build": ("curation.build", "Build a dataset's release from a crawl store."),
     "report": ("curation.report.__main__", "Write a release's report again."),
     "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
@@ -39,6 +45,8 @@ MODULES = {
         "Remove posts that their source has deleted from a dataset.",
     ),
     "trace": ("affectory.trace", "Show every place that still holds data of a post."),
+    "diff": ("affectory.diff", "Compare two crawl stores."),
+    "verify": ("affectory.verify", "Check every digest and count of a crawl store or a release."),
     "models": ("affectory.models", "List the models that can be trained, or the settings of one."),
     "run": ("baselines.run", "Train baselines on a release; compare with the papers' scores."),
     "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),

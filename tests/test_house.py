@@ -19,6 +19,7 @@ COMMANDS = (
     "collectors.reddit",
     "collectors.flickr",
     "collectors.local",
+    "collectors.merge",
     "collectors.sandbox",
     "curation.build",
     "curation.report",
@@ -31,7 +32,11 @@ COMMANDS = (
 
 ENTRIES = (
     "affectory.init",
+    "affectory.diff",
+    "affectory.doctor",
     "affectory.trace",
+    "affectory.verify",
+    "collectors.merge",
     "collectors.reddit.__main__",
     "collectors.flickr.__main__",
     "collectors.local.__main__",

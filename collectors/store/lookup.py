@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectory.core.errors import StoreError
+from collectors.store.reading import connect
 
 #: Columns of a post that are empty in a tombstone.
 _CONTENT = ("title", "body", "author", "permalink", "label", "taken")
@@ -43,7 +44,7 @@ def stores(folder: Path) -> Iterator[Path]:
 def kept(store: Path, post_id: str) -> Kept:
     """Return what the store in this folder keeps of a post. Raises `StoreError` if it can't be read."""
     try:
-        with closing(_connect(store)) as db:
+        with closing(connect(store)) as db:
             db.row_factory = sqlite3.Row
             row = db.execute("select * from posts where post_id = ?", (post_id,)).fetchone()
             media = db.execute("select sha256, mime from media where post_id = ?", (post_id,)).fetchall()
@@ -71,12 +72,8 @@ def keeps_public(store: Path, posts: Collection[str]) -> bool:
     False if the folder's `crawl.sqlite` is not a crawl store.
     """
     try:
-        with closing(_connect(store)) as db:
+        with closing(connect(store)) as db:
             found = db.execute("select post_id from posts where removed is null")
             return any(post_id in posts for (post_id,) in found)
     except sqlite3.Error:
         return False
-
-
-def _connect(store: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{(store / 'crawl.sqlite').absolute().as_uri()}?mode=ro", uri=True)

@@ -71,6 +71,20 @@ def take_over(db: sqlite3.Connection, folder: Path) -> None:
     )
 
 
+def alive(folder: Path) -> list[int]:
+    """Return the runs that are working on the store now."""
+    found = []
+    for path in sorted((folder / "runs").glob("*.lock")):
+        try:
+            with path.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.append(int(path.name.split(".")[0]))
+        except FileNotFoundError:
+            continue
+    return found
+
+
 def _requeue_lost(db: sqlite3.Connection, folder: Path, run_id: int) -> None:
     """Fetch again the images whose file is lost: after a power cut a row may be there without it."""
     stored = db.execute(

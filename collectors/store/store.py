@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Self
 
 from affectory.core.errors import StoreError
-from collectors.store import rows, runs
+from collectors.store import merging, rows, runs
+from collectors.store.files import Files
 from collectors.store.layout import explained, media_path
+from collectors.store.reading import Record
 from collectors.store.record import Outcome, Post
 from collectors.store.runs import Run
 from collectors.store.schema import prepare
@@ -116,15 +118,18 @@ class Store:
             with self._transaction() as db:
                 rows.delete_orphans(db, self.folder)
 
-    def author_key(self) -> bytes:
-        """Return the key that hashes authors' names in this store; create it at its first use (mode 0600)."""
+    def author_key(self, first: bytes | None = None) -> bytes:
+        """Return the key that hashes authors' names in this store; create it at its first use (mode 0600).
+
+        `first` is the key that it gets then, by default a random one.
+        """
         path = self.folder / "author.key"
         if not path.exists():
             with explained(self.folder):
                 new = path.with_name(f"author.key.{os.getpid()}")
                 descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(secrets.token_bytes(32))
+                    file.write(first or secrets.token_bytes(32))
                 # link() fails if another collector was first: its key is the store's.
                 with contextlib.suppress(FileExistsError):
                     os.link(new, path)
@@ -167,6 +172,16 @@ class Store:
             counts = Counter(rows.upsert(db, post) for post in posts)
             if walk is not None:
                 rows.set_walk(db, walk, cursor, done=False)
+        self._delete_orphans()
+        return counts
+
+    def merge(self, records: Sequence[Record], files: Files, *, authors: bool) -> Counter[str]:
+        """Merge another store's posts, with their images, in one transaction: see `merging`.
+
+        Returns how many were `new`, `replaced` or `known`. Without `authors` their hashes are left out.
+        """
+        with self._transaction() as db:
+            counts = Counter(merging.merge(db, one, files.bring, authors=authors) for one in records)
         self._delete_orphans()
         return counts
 
@@ -318,6 +333,26 @@ class Store:
                     "update media set status = 'pending', sha256 = null where sha256 = ?", (digest,)
                 ).rowcount
         return lost
+
+    def repair(self, digests: Sequence[str], files: Sequence[str]) -> tuple[int, int]:
+        """Make images pending whose files are missing or damaged, and remove files that no row names.
+
+        `files` are paths within the store's folder. Returns how many images are pending now, and how many
+        files were removed.
+        """
+        pending, removed = self.refetch(digests), 0
+        with self._transaction() as db:
+            pending += db.execute(
+                "update media set status = 'pending', sha256 = null "
+                "where status = 'stored' and (sha256 is null or mime is null)"
+            ).rowcount
+            for name in files:
+                named = "select 1 from media where sha256 = ? and status = 'stored'"
+                path = self.folder / name
+                if not db.execute(named, (path.stem,)).fetchone():
+                    removed += path.exists()
+                    path.unlink(missing_ok=True)
+        return pending, removed
 
     def replace_media(self, url: str, urls: Sequence[str]) -> None:
         """Replace an album's address by the addresses of its images."""

@@ -1,0 +1,172 @@
+"""Check a crawl store or a release: every digest and every count.
+
+    affectory verify data/reddit
+    affectory verify datasets/reddit-emotion              all versions and the card
+    affectory verify datasets/reddit-emotion/1.0.0
+    affectory verify data/reddit --repair
+
+Of a store: the database, each image's file, size and sha256, and files that no post has. `--repair` makes
+images pending whose file is missing or damaged, so that the next crawl asks for them again, and removes files
+that no post has. Of a release: each file's sha256 and rows, the images' sha256, the counts of the manifest
+and its ledger, and the card's list of files.
+
+Exit code: 0 if all is right or was repaired, 1 if not.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from affectory.core.command import finish
+from affectory.core.errors import InputError
+from affectory.core.numbers import count
+
+if TYPE_CHECKING:
+    from collectors.store.check import StoreCheck
+    from curation.release.check import ReleaseCheck
+
+#: Faults of a kind that are listed one by one.
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """Check a crawl store or a release: every digest and every count. Exit code 1 if anything is wrong."""
+
+    path: Positional[Annotated[Path, arg(metavar="STORE|RELEASE")]]
+    """A crawl store (data/reddit), a dataset (datasets/NAME) or one of its versions (datasets/NAME/1.0.0)."""
+
+    repair: FlagCreatePairsOff[bool] = False
+    """Of a store: make missing and damaged images pending, so that the next crawl asks for them again, and
+    remove files that no post has. Of a release the command that builds it again is printed anyway."""
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "affectory verify") -> int:
+    """Run the command with these arguments (default: those it was started with); return its exit code."""
+    options = tyro.cli(Options, prog=prog, args=arguments)
+    return finish(lambda: _verify(options))
+
+
+def _verify(options: Options) -> int:
+    path = options.path if options.path.name.strip(".") else options.path.resolve()
+    if (path / "crawl.sqlite").is_file():
+        return _store(path, repair=options.repair)
+    versions = [path] if (path / "manifest.json").is_file() else _versions(path)
+    if versions:
+        return _release(path, versions)
+    raise InputError(
+        f"{str(path)!r} is neither a crawl store nor a release: name a folder that holds crawl.sqlite, "
+        "manifest.json or versions with one"
+    )
+
+
+def _versions(folder: Path) -> list[Path]:
+    from curation.release import versions
+
+    return [folder / version for version in versions.built(folder)]
+
+
+def _store(folder: Path, *, repair: bool) -> int:
+    from collectors.store.check import TO_FETCH, TO_REMOVE, check
+
+    found = check(folder)
+    holds = f"{count(found.posts, 'post')}, {count(found.images, 'image')}, {found.bytes / 1e6:,.1f} MB"
+    _print(f"store {folder}: {holds}", found.faults)
+    if found.is_used:
+        print("note    a run is working on the store: files that no post has were not looked for")
+    kinds = {kind for kind, _ in found.faults}
+    mendable = kinds & {*TO_FETCH, *TO_REMOVE}
+    if mendable and not repair:
+        print(f"next    affectory verify {shlex.quote(str(folder))} --repair")
+    elif mendable:
+        _repair(folder, found)
+        if kinds & {*TO_FETCH}:
+            print(f"next    {found.last_command or 'collect into the store again'}")
+    for kind in sorted(kinds - mendable):
+        print(f"next    {_STORE_STEPS[kind].format(folder=shlex.quote(str(folder)))}")
+    return int(bool(kinds - mendable if repair else kinds))
+
+
+#: What to do about faults of a store that a repair can't mend.
+_STORE_STEPS = {
+    "damaged_database": "restore {folder}/crawl.sqlite from a copy, or collect into another --store",
+    "author_key": "restore {folder}/author.key from a copy",
+    "media_of_no_post": "restore {folder}/crawl.sqlite from a copy, or collect into another --store",
+    "removed_with_content": "collect these posts again: a post that is still removed is emptied",
+    "unknown_type": "restore {folder}/crawl.sqlite from a copy, or collect into another --store",
+}
+
+
+def _repair(folder: Path, found: StoreCheck) -> None:
+    from collectors.store import Store
+    from collectors.store.check import TO_FETCH
+
+    if found.is_used:
+        raise InputError(f"a run is working on the store {str(folder)!r}: repair it when the run has ended")
+    lost = sorted({Path(what).stem for kind, what in found.faults if kind in TO_FETCH})
+    files = [what for kind, what in found.faults if kind == "file_without_row"]
+    with Store.open(folder) as store:  # deletes the orphans
+        pending, removed = store.repair(lost, files)
+    images, gone = count(pending, "image is", "images are"), count(removed, "file was", "files were")
+    print(f"repair  {images} pending, {gone} removed")
+
+
+def _release(path: Path, versions: Sequence[Path]) -> int:
+    from curation.release.check import card_faults, check
+
+    checks = [check(version) for version in versions]
+    for found in checks:
+        holds = f"{count(found.files, 'file')}, {count(found.rows, 'row')}, {count(found.images, 'image')}"
+        _print(f"release {found.name} {found.version}: {holds}", found.faults)
+    folder = versions[0].parent
+    card = list(card_faults(folder)) if versions[0] != path or (folder / "README.md").exists() else []
+    if card:
+        _print(f"card {folder / 'README.md'}", card)
+    for found, version in zip(checks, versions, strict=True):
+        if found.faults:
+            print(f"next    {_again(found, version)}")
+    if card and not any(found.faults for found in checks):
+        print(f"next    {_build(checks[0], folder)} writes the card again")
+    return int(bool(card or any(found.faults for found in checks)))
+
+
+def _again(found: ReleaseCheck, version: Path) -> str:
+    """Return the command that makes a version right."""
+    kinds = {kind for kind, _ in found.faults}
+    if kinds == {"unlisted_file"}:
+        return "remove the unlisted files, or move them elsewhere"
+    if found.ids_only:
+        return "get the ids again from where they came: they can't be rebuilt from themselves"
+    if found.made_by != "build":
+        what = found.name if found.made_by == "purge" else "IDS_FOLDER"
+        return f"rm -r {shlex.quote(str(version))} && affectory {found.made_by} {what}"
+    build = f"{_build(found, version.parent)} --version {found.version}"
+    if kinds & {"damaged_manifest", "ledger", "wrong_count", "wrong_rows", "ids_differ"}:
+        return f"rm -r {shlex.quote(str(version))} && {build}"
+    if not found.damaged:
+        return build
+    return f"rm {' '.join(shlex.quote(str(file)) for file in found.damaged)} && {build}"
+
+
+def _build(found: ReleaseCheck, folder: Path) -> str:
+    where = "" if folder.parent == Path("datasets") else f" --datasets {shlex.quote(str(folder.parent))}"
+    return f"affectory build {shlex.quote(found.name)}{where}"
+
+
+def _print(title: str, faults: Sequence[tuple[str, str]]) -> None:
+    """Print what was checked, and the number of faults of each kind with the first ones."""
+    print(title + ("" if faults else ": all right"))
+    for kind, number in Counter(kind for kind, _ in faults).items():
+        first = [what for one, what in faults if one == kind][:SHOWN]
+        print(f"  {kind.replace('_', ' ')} {number:,}")
+        print("\n".join(f"    {what}" for what in first))
+        if number > SHOWN:
+            print(f"    and {number - SHOWN:,} more")

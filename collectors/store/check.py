@@ -1,0 +1,121 @@
+"""Checks of a crawl store: the database, each image's file, size and digest, and files that no row names.
+
+Nothing is changed. `Store.repair` does what can be done about the faults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from affectory.core.errors import StoreError
+from affectory.core.progress import Steps
+from collectors.store import runs
+from collectors.store.layout import EXTENSIONS, media_path
+from collectors.store.reading import connect, reading
+
+#: Faults that a repair makes pending, so that the next crawl asks for the images again.
+TO_FETCH = ("missing_file", "wrong_size", "wrong_digest", "unreadable_file", "stored_without_digest")
+
+#: Faults that a repair removes.
+TO_REMOVE = ("file_without_row", "orphan")
+
+
+@dataclass(slots=True)
+class StoreCheck:
+    """What a check found. `faults` are pairs of a kind and what is wrong: a file, a post, a message."""
+
+    posts: int = 0
+    images: int = 0
+    bytes: int = 0
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    last_command: str | None = None
+    is_used: bool = False  # a run is working on the store: files without a row are not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """A stored image as its rows have it."""
+
+    sha256: str
+    mime: str
+    bytes: int | None
+
+
+def check(folder: Path) -> StoreCheck:
+    """Check the store in `folder`. Raises `StoreError` if there is none, or if it is of a newer version."""
+    found = StoreCheck(is_used=bool(runs.alive(folder)))
+    try:
+        found.faults += [("damaged_database", line) for line in _integrity(folder)]
+        with reading(folder) as store:
+            found.posts, found.last_command = store.count(), store.last_command()
+            found.faults += store.faults()
+            images = [_Image(*row) for row in store.images() if row[1] in EXTENSIONS]
+            strange = {mime for _, mime, _ in store.images()} - EXTENSIONS.keys()
+            found.faults += [("unknown_type", mime) for mime in sorted(strange)]
+            if store.has_authors() and len(store.author_key() or b"") != 32:
+                found.faults.append(("author_key", "the posts have hashes of authors, and their key is lost"))
+    except StoreError as error:
+        if not found.faults and not isinstance(error.__cause__, sqlite3.DatabaseError):
+            raise
+        found.faults = found.faults or [("damaged_database", str(error))]
+        return found
+    found.images, found.bytes = len(images), sum(image.bytes or 0 for image in images)
+    found.faults += _files(folder, images)
+    if not found.is_used:
+        found.faults += [("file_without_row", path) for path in _unnamed(folder, images)]
+    return found
+
+
+def _integrity(folder: Path) -> list[str]:
+    """Return what SQLite finds wrong in the database. Raises `StoreError` if there is none."""
+    if not (folder / "crawl.sqlite").is_file():
+        raise StoreError(f"there is no crawl store in {str(folder)!r}: name a folder that holds crawl.sqlite")
+    try:
+        with closing(connect(folder)) as db:
+            lines = [str(line) for (line,) in db.execute("pragma integrity_check")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if lines == ["ok"] else lines
+
+
+def _files(folder: Path, images: list[_Image]) -> Iterator[tuple[str, str]]:
+    def look(image: _Image) -> str:
+        return _fault(media_path(folder, image.sha256, image.mime), image)
+
+    with Steps("checking", len(images), "images") as steps, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for image, fault in zip(images, pool.map(look, images), strict=True):
+            steps.advance()
+            if fault:
+                yield fault, _name(media_path(folder, image.sha256, image.mime), folder)
+
+
+def _fault(path: Path, image: _Image) -> str:
+    """Return what is wrong with a stored image's file; "" if nothing is."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != image.bytes:
+                return "wrong_size"
+            return "" if hashlib.file_digest(file, "sha256").hexdigest() == image.sha256 else "wrong_digest"
+    except FileNotFoundError:
+        return "missing_file"
+    except OSError:
+        return "unreadable_file"
+
+
+def _unnamed(folder: Path, images: list[_Image]) -> list[str]:
+    """Return the files below `media` that no row names; the next run removes those in `media/tmp` itself."""
+    named = {media_path(folder, image.sha256, image.mime) for image in images}
+    there = (path for path in (folder / "media").glob("*/*") if path.parent.name != "tmp")
+    return sorted(_name(path, folder) for path in there if path not in named)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
