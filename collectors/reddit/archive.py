@@ -114,7 +114,8 @@ class Archive:
             if _identity(child) in seen:
                 continue
             if isinstance(child, Unreadable):
-                rejected.append(Rejection("unreadable_line", f"r/{sub}: {child.why}"[:200]))
+                where = f"r/{sub}, {_date(child.created_utc)}"
+                rejected.append(Rejection("unreadable_line", f"{where}: {child.why}"[:200]))
                 continue
             post = parse_post(child, key=self.key, collected_at=int(time.time()), escaped=True)
             if isinstance(post, Post):

@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 
+#: Posts of an answer that is read post by post; the archive gives 500 at most.
+MAX_ITEMS = 1000
+
 # A whole pair is matched as one, and so is any other escape: "\\ud83d" is a backslash and letters.
 _ESCAPE = re.compile(
     rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -20,7 +23,7 @@ _ESCAPE = re.compile(
 # A string (the group is empty if it has no end), or a character that gives JSON its structure.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[][{},]', re.DOTALL)
 _TIME = re.compile(rb'"created_utc"\s*:\s*"?([0-9]{1,11})(?![0-9])')
-# msgspec before 0.19 raises the second for bytes that aren't UTF-8.
+# Older versions of msgspec raise the second for bytes that aren't UTF-8.
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -82,7 +85,7 @@ def _item(raw: bytes) -> Any:
 
 
 def _items(body: bytes, quoted_key: bytes) -> list[bytes] | None:
-    """Return the bytes of each item of an object's array, None if there is no such array or it has no end.
+    """Return the bytes of each item of an object's array, None if it has no such array that can be read.
 
     Only strings, brackets and commas are told apart, so that one bad item doesn't hide the others.
     """
@@ -106,6 +109,8 @@ def _items(body: bytes, quoted_key: bytes) -> list[bytes] | None:
                 last_item = body[start : token.start()].strip()
                 return [*found, last_item] if last_item else found
         elif start is not None and depth == 2:
+            if len(found) == MAX_ITEMS:
+                return None
             found.append(body[start : token.start()].strip())
             start = token.end()
     return None

@@ -208,12 +208,20 @@ def test_one_unreadable_post_of_an_archive_is_counted_and_the_walk_ends(odd, why
     assert [p.post_id for p in posts_of(pages)] == [f"reddit:a{n}" for n in (1, 2, 3) if n != place]
     rejected = [(r.reason, r.detail) for page in pages for r in page.rejected]
     assert [reason for reason, _ in rejected] == ["unreadable_line"]
-    assert rejected[0][1].startswith(f"r/happy: {why}")
+    assert rejected[0][1].startswith(f"r/happy, 1970-01-01 00:00:0{place}: {why}")
     assert pages[-1].last
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>", b'{"data": [{"id": "a', b'{"data": 5}', b'["data", [1]]', b"\xff"]
+    "body",
+    [
+        b"<html>",
+        b'{"data": [{"id": "a',
+        b'{"data": 5}',
+        b'["data", [1]]',
+        b"\xff",
+        b'{"data": [' + b"," * 2000 + b"]}",
+    ],
 )
 def test_an_archives_answer_without_posts_is_no_json(body):
     _, failures, _ = odd_archive(lambda after: body)
