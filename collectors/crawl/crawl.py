@@ -25,7 +25,7 @@ from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.progress import Progress
 from collectors.crawl.selection import Selection
-from collectors.crawl.source import Failure, ImageStage, Source, Work
+from collectors.crawl.source import Failure, ImageStage, Page, Source, Work
 from collectors.crawl.summary import Summary, silent_hosts
 from collectors.crawl.workers import Workers
 from collectors.http.client import Client
@@ -41,7 +41,8 @@ class Plan:
     addresses of images that are gone, by kind of media. A rerun doesn't retry images that failed for one of
     the `hopeless` reasons. `image_stage` replaces the download of images. `shown_as` is how the summary
     shows a community (None: it doesn't), and `rejected_shown` how many rejected rows of each reason it lists.
-    `generated` marks the posts: they come from a sandbox.
+    `generated` marks the posts: they come from a sandbox. `listings` are those of `communities` that show
+    other communities' posts, such as r/all: those communities' images are fetched, too.
     """
 
     folder: Path
@@ -60,7 +61,11 @@ class Plan:
     shown_as: str | None = "{}"
     rejected_shown: int = 0
     generated: bool = False
+    listings: Sequence[str] = ()
 
+
+#: How many of the communities that listings show are named in the summary; the others are counted.
+COMMUNITIES_NAMED = 10
 
 #: Builds the source of a crawl from its open store, its client, and a stack that closes what it opens.
 MakeSource = Callable[[Store, Client, AsyncExitStack], Awaitable[Source]]
@@ -101,7 +106,8 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
     progress, report, began = Progress(), _Report(plan.rejected_shown), time.monotonic()
     interrupted, trouble = False, None
     with Store.open(plan.folder) as store, store.run(plan.command) as run:
-        work = Work(store, run, progress, asyncio.Event())
+        communities = [*plan.communities, *store.reached(plan.listings)]
+        work = Work(store, run, progress, asyncio.Event(), communities)
         try:
             await _both(plan, work, client, make_source, report)
         except asyncio.CancelledError:
@@ -110,12 +116,11 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             if progress.posts.total() + progress.images.total() == 0:
                 raise
             trouble = error
-        name = plan.shown_as
         summary = Summary(
             asked=progress.asked,
             posts=progress.posts,
-            by_community={name.format(c): store.post_count([c]) for c in plan.communities} if name else {},
-            media=store.media_counts(plan.communities),
+            by_community=_by_community(plan, work) if plan.shown_as else {},
+            media=store.media_counts(communities),
             fetched=progress.images,
             failures=report.failures,
             silent=silent_hosts(progress.by_host),
@@ -130,6 +135,19 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
     return summary
 
 
+def _by_community(plan: Plan, work: Work) -> dict[str, int]:
+    """Return the posts of each community that was asked for, then of those that listings show."""
+    counts = {name: work.store.post_count([name]) for name in work.communities}
+    asked = [name for name in plan.communities if name not in plan.listings]
+    others = [name for name in counts if name not in plan.communities and counts[name]]
+    others.sort(key=lambda name: (-counts[name], name))
+    named = [*asked, *others[:COMMUNITIES_NAMED]]
+    shown = {(plan.shown_as or "{}").format(name): counts[name] for name in named}
+    if rest := others[COMMUNITIES_NAMED:]:
+        shown[f"{len(rest):,} others"] = sum(counts[name] for name in rest)
+    return shown
+
+
 async def _both(plan: Plan, work: Work, client: Client, make_source: MakeSource, report: _Report) -> None:
     """Collect posts and get their images at the same time, and show the progress."""
     async with AsyncExitStack() as stack:
@@ -142,7 +160,7 @@ async def _both(plan: Plan, work: Work, client: Client, make_source: MakeSource,
             async with asyncio.TaskGroup() as group:
                 images: asyncio.Task[None] | None = None
                 if plan.media:
-                    work.store.requeue(plan.communities, reasons_kept=_hopeless(plan, client))
+                    work.store.requeue(work.communities, reasons_kept=_hopeless(plan, client))
                     images = group.create_task(get_images(work))
                 await _collect(plan, work, source, report)
                 if images is not None:
@@ -161,7 +179,7 @@ async def _download(plan: Plan, client: Client, work: Work) -> None:
             work.run,
             client,
             workers,
-            plan.communities,
+            work.communities,
             work.progress,
             plan.imgur_client_id,
             plan.find_another,
@@ -179,10 +197,19 @@ async def _collect(plan: Plan, work: Work, source: Source, report: _Report) -> N
             work.progress.doing = page.doing or (plan.shown_as or "{}").format(page.community)
             if plan.generated:
                 page = replace(page, posts=[as_generated(post) for post in page.posts])
+            if page.community in plan.listings:
+                _reach(work, page)
             selection.take(page)
             report.reject(page.rejected)
             report.notes += page.notes
         await asyncio.sleep(0)
+
+
+def _reach(work: Work, page: Page) -> None:
+    """Add the communities of a listing's posts to those whose images are fetched, now and by later runs."""
+    found = {post.community for post in page.posts}
+    work.store.reach(page.community, found)
+    work.communities.extend(sorted(found - set(work.communities)))
 
 
 def _hopeless(plan: Plan, client: Client) -> list[str]:

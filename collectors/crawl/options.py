@@ -111,7 +111,9 @@ def files(flag: str, paths: Sequence[Path], suffixes: Sequence[str]) -> list[Pat
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
             if not inside:
-                raise InputError(f"{flag} {str(path)!r} holds no {' or '.join(suffixes)} file")
+                *others, last = suffixes
+                kinds = f"{', '.join(others)} or {last}" if others else last
+                raise InputError(f"{flag} {str(path)!r} holds no {kinds} file")
             found += inside
         elif path.is_file():
             found.append(path)

@@ -67,12 +67,13 @@ class Selection:
             self._considered[walk] = self.store.candidates(walk)
             self.progress.asked += self._considered[walk]
             self.progress.posts[WAITING] += self._considered[walk]
-        self.store.add_candidates(walk, kept, cursor=page.cursor, limit=limit)
-        self._considered[walk] += len(kept)
-        self.progress.posts[WAITING] += len(kept)
+        repeats = self.store.add_candidates(walk, kept, cursor=page.cursor, limit=limit)
+        self._considered[walk] += len(kept) - repeats
+        self.progress.posts[WAITING] += len(kept) - repeats
+        counts = Counter({"duplicate_id": repeats} if repeats else {})
         if not page.last:
-            return Counter()
+            return counts
         promoted = self.store.promote(walk, limit, page.cursor)
         considered = self._considered.pop(walk)
         self.progress.posts[WAITING] -= considered
-        return promoted + Counter({f"outside_the_top_{limit}": considered - promoted.total()})
+        return counts + promoted + Counter({f"outside_the_top_{limit}": considered - promoted.total()})

@@ -59,12 +59,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the image stage of a running crawl works with; `collected` is set once all posts are stored."""
+    """What the image stage of a running crawl works with; `collected` is set once all posts are stored.
+
+    Images are fetched of the posts of `communities`, to which a listing such as r/all adds as it is read.
+    """
 
     store: Store
     run: Run
     progress: Progress
     collected: asyncio.Event
+    communities: list[str]
 
 
 #: Settles the images that are pending in the store, until all posts are collected and none is pending.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import InputError
+from collectors.delimited import cells
 from collectors.local.source import DELIMITERS, JSON_LINES, PARQUET, Local
 from collectors.store.record import Rejection
 
@@ -20,9 +20,6 @@ _UNQUOTED = "it ends within quotes: for a table without quoting set quoted = fal
 
 #: Lines of a JSON Lines file whose keys are its columns.
 LINES_FOR_COLUMNS = 1000
-
-#: Maximum length of a cell; the library's default is 128 kB.
-MAX_CELL = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +66,14 @@ def open_table(folder: Path, name: str, source: Local) -> Table:
     if kind in JSON_LINES:
         return Table(path, _keys(path, encoding), encoding)
     table = Table(path, (), encoding, source.delimiter or DELIMITERS[kind], source.quoted)
-    with path.open(encoding=encoding, newline="") as file:
-        names: list[str] = next(_csv(table, file), [])
+    _, names, _ = next(_cells(table), (1, [], False))
     return replace(table, columns=names)
-
-
-def _csv(table: Table, lines: Iterable[str]) -> Any:
-    csv.field_size_limit(MAX_CELL)
-    if table.quoted:
-        return csv.reader(lines, delimiter=table.delimiter)
-    return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_NONE)
 
 
 def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
     place = {name: table.columns.index(name) for name in names}
     width = len(table.columns)
-    for first, values, torn in _cells(table):
+    for first, values, torn in islice(_cells(table), 1, None):  # without the header
         where = f"{table.path.name}, line {first}"
         if torn:
             yield where, Rejection("unclosed_quote", _UNQUOTED)
@@ -96,27 +85,9 @@ def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | 
 
 
 def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield, for each row below the header, its first line, its cells, and if it ends within quotes."""
-    raw: list[str] = []  # the lines of the current row
-
-    def lines(file: Iterable[str]) -> Iterator[str]:
-        for line in file:
-            raw.append(line)
-            yield line
-
+    """Yield each row, the header too: its first line, its cells, and whether it ends within quotes."""
     with table.path.open(encoding=table.encoding, newline="") as file:
-        reader = _csv(table, lines(file))
-        try:
-            for values in reader:
-                first = reader.line_num + 1 - len(raw)
-                torn = table.quoted and len(raw) > 1 and sum(line.count('"') for line in raw) % 2 == 1
-                raw.clear()
-                if first > 1:
-                    yield first, values, torn
-        except csv.Error as error:
-            raise InputError(
-                f"{table.path}, line {reader.line_num}: {error}; is {table.delimiter!r} its delimiter?"
-            ) from None
+        yield from cells(file, table.path, table.delimiter, quoted=table.quoted)
 
 
 def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:

@@ -12,7 +12,6 @@ The command can be stopped or killed at any moment: the same command resumes the
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from affectory.core.command import finish
 from affectory.core.errors import InputError
 from collectors.crawl.options import CrawlOptions, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
+from collectors.reddit.names import LISTINGS, subreddit_names
 from collectors.reddit.sources import SOURCES, TOP, make_source
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 Window = Literal["all", "year", "month", "week", "day", "hour"]
 _SECONDS = {"year": 365 * 86400, "month": 30 * 86400, "week": 7 * 86400, "day": 86400, "hour": 3600}
-_NAME = re.compile(r"[A-Za-z0-9_]{2,32}")
+
+#: Rows that can't be read which the summary lists, of each reason.
+REJECTED_SHOWN = 5
 
 _NAMES = ",".join(SOURCES)
 _SOURCES = "; ".join(f"{name}: {source.does}" for name, source in SOURCES.items())
@@ -103,12 +105,9 @@ def _crawl(options: Options, command: str) -> Summary:
 
 def subreddits(options: Options) -> list[str]:
     """Return the subreddits' names in lower case without repeats. Raises `InputError`."""
-    subs = list(dict.fromkeys(re.sub(r"^/?r/|/$", "", name).lower() for name in options.subs))
+    subs = subreddit_names(options.subs)
     if not subs:
         raise InputError("--subs is empty: name at least one subreddit, as in --subs happy creepy")
-    for name in subs:
-        if not _NAME.fullmatch(name):
-            raise InputError(f"--subs {name!r} is not a subreddit's name: 2 to 32 letters, digits and '_'")
     return subs
 
 
@@ -119,6 +118,12 @@ def check(options: Options) -> list[Path]:
     if options.source not in SOURCES:
         raise InputError(f"--source {options.source!r} is none of {', '.join(SOURCES)}")
     source = SOURCES[options.source]
+    listings = [name for name in subreddits(options) if name in LISTINGS]
+    if listings and source.login != "always":
+        raise InputError(
+            f"--subs {listings[0]} is a listing of Reddit's, not a subreddit: use --source oauth, or name "
+            "the subreddits"
+        )
     if options.path and not source.suffixes:
         names = " or ".join(name for name, one in SOURCES.items() if one.suffixes)
         raise InputError(f"--path can be used with --source {names}, not with {options.source}")
@@ -144,6 +149,8 @@ async def collect(options: Options, subs: list[str], paths: list[Path], command:
             since=int(time.time()) - _SECONDS[options.time] if options.time != "all" else None,
             imgur_client_id="sandbox" if sandbox else os.environ.get("IMGUR_CLIENT_ID", "").strip() or None,
             shown_as="r/{}",
+            rejected_shown=REJECTED_SHOWN,
+            listings=[name for name in subs if name in LISTINGS],
         )
         make = make_source(source, plan, paths, options.time, sandbox)
         return await crawl(plan, options.crawl.client(sandbox), make)

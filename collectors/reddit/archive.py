@@ -23,7 +23,8 @@ from collectors.crawl.source import Failure, Page
 from collectors.http.answers import FetchError
 from collectors.http.client import Client
 from collectors.reddit.api import RedditApi
-from collectors.reddit.post import parse_post
+from collectors.reddit.decoder import Unreadable, UnreadableJson, decode_answer
+from collectors.reddit.post import YEAR_9999, parse_post
 from collectors.reddit.refresh import refresh
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
@@ -39,11 +40,6 @@ PATIENCE = 8
 
 class ArchiveError(SourceError):
     """The archive doesn't return a subreddit's posts."""
-
-
-class _Answer(msgspec.Struct):
-    data: list[Any] | None = None
-    error: str | None = None
 
 
 def make(asked: Asked) -> Archive:
@@ -88,7 +84,7 @@ class Archive:
         walk = f"archive:{sub}:{self.scope}"
         cursor = self.resume(walk)
         after = int(cursor) if cursor is not None else (self.since or 0)
-        seen: set[str] = set()  # ids of the page before, whose last second is asked for again
+        seen: set[Any] = set()  # those of the page before, whose last second is asked for again
         found_any = cursor is not None
         while True:
             found = await self._ask(sub, after)
@@ -96,20 +92,30 @@ class Archive:
                 raise ArchiveError(f"r/{sub}: the archive has no posts of it; check the spelling")
             found_any = True
             newest = max((_second(p) for p in found), default=0)
-            if found:
+            asked_after = after
+            if newest > after:
                 # `after` is exclusive. Ask again for the newest second, which may have more posts than
                 # fitted into this page, unless the next request would be the same as this one.
-                after = newest - 1 if newest - 1 > after else max(newest, after + 1)
+                after = newest - 1 if newest - 1 > after else newest
             yield await self._page(sub, walk, found, seen, after)
             if not found:
                 return
-            seen = {p["id"] for p in found if isinstance(p, dict) and isinstance(p.get("id"), str)}
+            if after == asked_after:
+                raise ArchiveError(
+                    f"r/{sub}: the archive repeats its posts up to {_date(after)}; run the same command "
+                    "later to resume"
+                )
+            seen = {_identity(p) for p in found}
 
-    async def _page(self, sub: str, walk: str, found: Sequence[Any], seen: set[str], after: int) -> Page:
+    async def _page(self, sub: str, walk: str, found: Sequence[Any], seen: set[Any], after: int) -> Page:
         posts: list[Post] = []
         rejected: list[Rejection] = []
         for child in found:
-            if isinstance(child, dict) and child.get("id") in seen:
+            if _identity(child) in seen:
+                continue
+            if isinstance(child, Unreadable):
+                where = f"r/{sub}, {_date(child.created_utc)}"
+                rejected.append(Rejection("unreadable_line", f"{where}: {child.why}"[:200]))
                 continue
             post = parse_post(child, key=self.key, collected_at=int(time.time()), escaped=True)
             if isinstance(post, Post):
@@ -129,8 +135,8 @@ class Archive:
                 accept=(200, 400, 422),
             )
             try:
-                parsed = msgspec.json.decode(answer.body, type=_Answer)
-            except msgspec.DecodeError:
+                parsed = decode_answer(answer.body)
+            except UnreadableJson:
                 raise ArchiveError(f"r/{sub}: the archive's answer is not JSON; try again later") from None
             if parsed.data is not None:
                 return parsed.data
@@ -141,9 +147,23 @@ class Archive:
         raise ArchiveError(f"r/{sub}: the archive asks to slow down; run the same command later to resume")
 
 
+def _identity(child: Any) -> Any:
+    """Return what tells a post of a page from the others, whether it can be read or not."""
+    if isinstance(child, Unreadable):
+        return child
+    own_id = child.get("id") if isinstance(child, dict) else None
+    return own_id if isinstance(own_id, str) else msgspec.json.encode(child)
+
+
 def _second(post: Any) -> int:
     value = post.get("created_utc") if isinstance(post, dict) else None
+    value = post.created_utc if isinstance(post, Unreadable) else value
     try:
-        return int(float(value))  # type: ignore[arg-type]
+        second = int(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return 0
+    return second if second <= YEAR_9999 else 0
+
+
+def _date(second: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))

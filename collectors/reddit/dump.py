@@ -1,76 +1,31 @@
-"""Source `dump`: `.zst` files of raw submissions, one JSON object per line, as archives publish them.
-
-Files are compressed with a window of up to 2 GB (`--long=31`) and may have several frames. Lines are split
-as bytes, because a chunk may end inside a character. A file that ends inside a frame is an error with the
-offset.
-"""
+"""Source `dump`: files of raw submissions, one JSON object per line, as archives publish them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import zstandard
 
-from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
+from collectors.reddit.decoder import UnreadableJson, decode
+from collectors.reddit.json_lines import LONGEST, lines
 from collectors.reddit.post import parse_post
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
-#: Bytes that are read from the file at once.
-CHUNK = 1 << 20
-
 #: Posts per page, and lines after which a page is yielded in any case.
 PAGE_POSTS, PAGE_LINES = 500, 200_000
-
-
-class TruncatedDump(InputError):
-    """A dump that ends inside a frame."""
 
 
 class _Glance(msgspec.Struct):
     """The field by which most lines are skipped without parsing the rest."""
 
     subreddit: str | None = None
-
-
-def lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a `.zst` file. Raises `TruncatedDump`, or `InputError` for another format."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
-    rest, unpacked = b"", 0
-    with path.open("rb") as file:
-        frame = decompressor.decompressobj()
-        at_start = True
-        while chunk := file.read(CHUNK):
-            while chunk:
-                try:
-                    data = frame.decompress(chunk)
-                except zstandard.ZstdError as error:
-                    raise InputError(
-                        f"{str(path)!r} is not a valid .zst file: {error}, near byte "
-                        f"{file.tell() - len(chunk):,}; download it again"
-                    ) from None
-                at_start = False
-                unpacked += len(data)
-                *whole, rest = (rest + data).split(b"\n")
-                yield from whole
-                chunk = frame.unused_data
-                if frame.eof:  # another frame may follow
-                    frame, at_start = decompressor.decompressobj(), True
-        if not at_start:
-            raise TruncatedDump(
-                f"{str(path)!r} is truncated: it ends inside a zstd frame at byte {file.tell():,} "
-                f"({unpacked:,} unpacked); download it again"
-            )
-    if rest:
-        yield rest
 
 
 def make(asked: Asked) -> Dump:
@@ -80,27 +35,29 @@ def make(asked: Asked) -> Dump:
 
 @dataclass(slots=True)
 class Dump:
-    """Read the posts of `subs` from dump files, in one pass for all subreddits."""
+    """Read the posts of `subs` from dump files, in one pass for all subreddits.
+
+    Lines of more than `longest` bytes are rejected.
+    """
 
     paths: Sequence[Path]
     subs: Sequence[str]
     key: bytes
     scope: str
-    _pages: dict[str, _Gathered] = field(default_factory=dict)
+    longest: int = LONGEST
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield the posts in the files' order; each community's last page comes after the last file."""
         gathered = {sub: _Gathered() for sub in self.subs}
         others = 0
         for path in self.paths:
-            number = 0
-            for number, line in enumerate(lines(path), 1):
-                sub, found = self._read(line, path, number)
+            for count, (number, line) in enumerate(lines(path, longest=self.longest), 1):
+                sub, found = self._read(line, f"{path.name}, line {number}")
                 if sub is None:
                     others += 1
                 else:
                     gathered[sub].add(found)
-                if number % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
+                if count % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
                     await asyncio.sleep(0)  # for Ctrl-C and the image stage
@@ -111,17 +68,21 @@ class Dump:
     def _walk(self, sub: str) -> str:
         return f"dump:{sub}:{self.scope}"
 
-    def _read(self, line: bytes, path: Path, number: int) -> tuple[str | None, Post | Rejection]:
+    def _read(self, line: bytes | None, where: str) -> tuple[str | None, Post | Rejection]:
         """Return the line's community, or None for one that wasn't asked for, and its post."""
+        if line is None:
+            return self.subs[0], Rejection("unreadable_line", f"{where}: longer than {self.longest:,} bytes")
         try:
-            name = (msgspec.json.decode(line, type=_Glance).subreddit or "").lower()
+            name = (decode(line, _Glance).subreddit or "").lower()
             if name not in self.subs:
                 return None, Rejection("other_subreddit")
-            found: Any = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
-            detail = f"{path.name}, line {number}: {error}"
-            return self.subs[0], Rejection("unreadable_line", detail[:200])
-        return name, parse_post(found, key=self.key, collected_at=int(time.time()), escaped=True)
+            found = decode(line)
+        except UnreadableJson as error:
+            return self.subs[0], Rejection("unreadable_line", f"{where}: {error}"[:200])
+        post = parse_post(found, key=self.key, collected_at=int(time.time()), escaped=True)
+        if isinstance(post, Rejection):
+            post = Rejection(post.reason, f"{where}: {post.detail}".removesuffix(": "))
+        return name, post
 
 
 class _Gathered:

@@ -12,17 +12,17 @@ or any other file with one id or URL per line (`3svmej`, `t3_3svmej`,
 
 from __future__ import annotations
 
-import csv
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
+from collectors.delimited import cells
 from collectors.reddit.answers import RedditError
 from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.post import parse_post
@@ -36,6 +36,12 @@ NEEDED = ("id", "title", "url", "subreddit")
 _ID = re.compile(
     r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_)?([0-9a-z]{4,13})(?:[/?#]\S*)?", re.IGNORECASE
 )
+
+#: Columns with numbers, and the field of the post that each gives.
+NUMBERS = {"ups": "score", "num_comments": "num_comments", "created_utc": "created_at"}
+
+#: What stands in a cell without a value.
+_NO_VALUE = ("", "N/A")
 
 #: A row of a list: the fields of the submission that it has, at least {"id": …}.
 Row = Mapping[str, Any]
@@ -55,6 +61,7 @@ class Index:
     key: bytes
     scope: str
     api: RedditApi | None = None
+    _unreadable: dict[str, list[str]] = field(default_factory=dict)  # values, by column
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield the posts list by list, a hundred rows at a time."""
@@ -69,7 +76,8 @@ class Index:
             for page in await self._pages(batch):
                 yield page
         for sub in self.subs:
-            yield Page(sub, self._walk(sub), last=True, ranked=True)
+            notes = self._notes() if sub == self.subs[0] else ()
+            yield Page(sub, self._walk(sub), last=True, ranked=True, notes=notes)
 
     def _walk(self, sub: str) -> str:
         return f"index:{sub}:{self.scope}"
@@ -86,6 +94,7 @@ class Index:
             for row in listed:
                 post = parse_post(row, key=self.key, collected_at=int(time.time()))
                 if isinstance(post, Post):
+                    self._check_numbers(row, post)
                     posts.append(post)
                 elif len(row) == 1:
                     rejected.append(Rejection("not_listed", str(row["id"])))
@@ -96,6 +105,20 @@ class Index:
         except RedditError as error:
             return [Failure(sub, error) for sub in self.subs]
         return self._by_community(posts, rejected)
+
+    def _check_numbers(self, row: Row, post: Post) -> None:
+        """Note the numbers of a table's row that the post lacks because they can't be read."""
+        for column, name in NUMBERS.items():
+            value = row.get(column)
+            if getattr(post, name) is None and isinstance(value, str) and value.strip() not in _NO_VALUE:
+                self._unreadable.setdefault(column, []).append(f"{value[:40]!r} of {post.post_id}")
+
+    def _notes(self) -> list[str]:
+        """Return a line for each column with values that can't be read."""
+        return [
+            f"unreadable {column}: {len(values):,}, the first is {values[0]}; without it the post is kept"
+            for column, values in self._unreadable.items()
+        ]
 
     def _by_community(self, posts: Sequence[Post], rejected: Sequence[Rejection]) -> list[Page | Failure]:
         pages: list[Page | Failure] = []
@@ -117,7 +140,7 @@ def rows(path: Path, *, ids_alone: bool) -> Iterator[Row | Rejection]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
-                yield from _table(path, csv.DictReader(file))
+                yield from _table(path, file)
                 return
             if not ids_alone:
                 raise InputError(
@@ -134,19 +157,25 @@ def rows(path: Path, *, ids_alone: bool) -> Iterator[Row | Rejection]:
         raise InputError(f"{str(path)!r} is not UTF-8 text (byte {error.start:,}): convert it") from None
 
 
-def _table(path: Path, table: csv.DictReader[str]) -> Iterator[Row | Rejection]:
-    columns = table.fieldnames or []
+def _table(path: Path, file: Iterable[str]) -> Iterator[Row | Rejection]:
+    found = cells(file, path)
+    _, columns, torn = next(found, (1, [], False))
+    if torn:
+        raise InputError(f"{str(path)!r}, line 1: a quote isn't closed; close it")
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise InputError(
             f"{str(path)!r} has no column {missing[0]!r}; it has {', '.join(map(repr, columns)) or 'none'}, "
             f"and needs {', '.join(NEEDED)}"
         )
-    for row in table:
-        if None in row.values() or None in row:
-            yield Rejection("wrong_number_of_columns", f"{path.name}, line {table.line_num}")
-        else:
-            yield _mended(row)
+    for first, values, torn in found:
+        where = f"{path.name}, line {first}"
+        if torn:
+            yield Rejection("unclosed_quote", f"{where}: the lines up to the next quote belong to this row")
+        elif len(values) == len(columns):
+            yield _mended(dict(zip(columns, values, strict=True)))
+        elif values:  # not an empty line
+            yield Rejection("wrong_number_of_columns", where)
 
 
 def _mended(row: dict[str, str]) -> dict[str, str | None]:

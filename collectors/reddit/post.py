@@ -18,13 +18,16 @@ from collectors.reddit.answers import MalformedAnswer
 from collectors.store.record import Media, Post, Rejection, author_hash
 
 _ID = re.compile(r"[0-9A-Za-z]{1,13}")  # base 36: 13 digits hold 2**64
-_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+# "259", "1,234", "1432086938.0", as spreadsheets write them
+_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]{1,19}|[0-9]{1,3}(?:,[0-9]{3}){1,6}))(?:\.[0-9]*)?\s*", re.ASCII)
 _GONE = ("[deleted]", "[removed]")
 # In dumps `removed_by` is one of these words; in answers to moderators it is a name, which we don't store.
 _REMOVERS = frozenset(
     {"admin", "anti_evil_ops", "author", "automod_filtered", "deleted", "moderator", "reddit"}
 )
-_YEAR_9999 = 253_402_300_799
+#: The last Unix second that dates can show.
+YEAR_9999 = 253_402_300_799
+
 _REDDIT = "https://www.reddit.com"
 
 
@@ -155,9 +158,10 @@ def _text(value: Any, escaped: bool) -> str:
 
 
 def _whole(value: Any) -> int | None:
-    """Return an integer of at most 64 bits from 7724, 7724.0 or "7724", else None."""
+    """Return an integer of at most 64 bits from 7724, 7724.0, "7724", "7,724" or "7724.0", else None."""
     if isinstance(value, str):
-        value = int(value) if _WHOLE.fullmatch(value) else None
+        number = _NUMBER.fullmatch(value)
+        value = int(number[1].replace(",", "")) if number else None
     elif isinstance(value, float):
         value = int(value) if math.isfinite(value) else None
     if not isinstance(value, int) or isinstance(value, bool):
@@ -166,11 +170,9 @@ def _whole(value: Any) -> int | None:
 
 
 def _time(value: Any) -> int | None:
-    """Return a Unix time in seconds from 1447575277, 1447575277.0 or "1447575277.0", else None."""
-    if isinstance(value, str):
-        value = value.removesuffix(".0")
+    """Return a Unix time in seconds from 1447575277, 1447575277.9 or "1447575277.9", else None."""
     found = _whole(value)
-    return found if found is not None and 0 <= found <= _YEAR_9999 else None
+    return found if found is not None and 0 <= found <= YEAR_9999 else None
 
 
 def _permalink(value: Any, post_id: str) -> str:

@@ -51,7 +51,11 @@ SOURCES: dict[str, RedditSource] = {
         "the public Arctic Shift archive, no credentials",
         login="if possible",
     ),
-    "dump": RedditSource("collectors.reddit.dump:make", ".zst files of raw submissions", suffixes=(".zst",)),
+    "dump": RedditSource(
+        "collectors.reddit.dump:make",
+        "files of raw submissions, one a line, packed (.zst, .gz, .xz) or not",
+        suffixes=(".zst", ".gz", ".xz", ".jsonl", ".ndjson", ".json"),
+    ),
     "index": RedditSource(
         "collectors.reddit.index:make",
         "published lists, CSV tables or files of ids",

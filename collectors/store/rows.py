@@ -251,6 +251,13 @@ def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], lim
     )
 
 
+def repeats(db: sqlite3.Connection, walk: str, posts: Sequence[Post]) -> int:
+    """Return how many of these posts repeat an earlier one of them or a candidate of the walk."""
+    found = "select 1 from candidates where walk = ? and post_id = ?"
+    ids = {post.post_id for post in posts}
+    return len(posts) - sum(db.execute(found, (walk, one)).fetchone() is None for one in ids)
+
+
 def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]:
     """Return a walk's best-scored candidates, the best first."""
     found = db.execute(

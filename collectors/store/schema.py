@@ -89,6 +89,11 @@ create table walks (                  -- how far a walk over a source's pages ha
     done         integer not null default 0,
     updated_at   integer not null
 );
+create table reached (                -- where the posts of a listing, such as r/all, come from
+    listing      text not null,
+    community    text not null,
+    primary key (listing, community)
+) without rowid;
 create table candidates (             -- posts of a walk whose best are known at its end
     walk         text not null,
     post_id      text not null,
@@ -141,6 +146,8 @@ _MIGRATIONS = {
         "alter table posts add column observed_at integer",
         "alter table media add column signals text",
         "alter table media add column refused_by text",
+        "create table if not exists reached (listing text not null, community text not null, "
+        "primary key (listing, community)) without rowid",
     ),
 }
 

@@ -205,12 +205,17 @@ class Store:
         with self._transaction() as db:
             rows.set_walk(db, walk, cursor, done=True)
 
-    def add_candidates(self, walk: str, posts: Sequence[Post], *, cursor: str | None, limit: int) -> None:
-        """Keep those posts of a walk that may be among its `limit` best-scored, and write its cursor."""
+    def add_candidates(self, walk: str, posts: Sequence[Post], *, cursor: str | None, limit: int) -> int:
+        """Keep those posts of a walk that may be among its `limit` best-scored, and write its cursor.
+
+        Returns how many of them were repeats: of one another, or of candidates from before.
+        """
         with self._transaction() as db:
+            repeats = rows.repeats(db, walk, posts)
             rows.add_candidates(db, walk, posts, limit)
             rows.set_walk(db, walk, cursor, done=False)
         self._delete_orphans()
+        return repeats
 
     def candidates(self, walk: str) -> int:
         """Return how many candidates a walk has."""
@@ -234,6 +239,17 @@ class Store:
     def communities(self) -> dict[str, int]:
         """Return the number of posts of each community in the store, by the communities' names."""
         return dict(self._db.execute("select community, count(*) from posts group by 1 order by 1"))
+
+    def reach(self, listing: str, communities: Iterable[str]) -> None:
+        """Note that the posts of a listing, such as r/all, come from these communities, among others."""
+        with self._transaction() as db:
+            db.executemany("insert or ignore into reached values (?, ?)", [(listing, c) for c in communities])
+
+    def reached(self, listings: Sequence[str]) -> list[str]:
+        """Return the communities that posts of these listings came from, in this run or an earlier one."""
+        marks = ",".join("?" * len(listings))
+        found = f"select distinct community from reached where listing in ({marks}) order by 1"
+        return [community for (community,) in self._db.execute(found, listings)]
 
     def removed(self) -> dict[str, str]:
         """Return the posts that their source has removed: id -> the source's reason."""

@@ -1,3 +1,5 @@
+import asyncio
+import json
 import os
 import re
 import signal
@@ -10,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import crash
-from collectors.reddit.__main__ import main
+from collectors.crawl.options import CrawlOptions
+from collectors.reddit.__main__ import Options, collect, main
 from collectors.sandbox import running
+from tests.collectors.raw import raw_site, with_headers
 from tests.conftest import SHARED
 
 SUBS = ["--subs", "happy", "creepy", "rage", "gore"]
@@ -147,6 +151,84 @@ def path_of(url):
     return url.removeprefix("https:/").removeprefix("http:/").split("?")[0]
 
 
+@pytest.mark.slow
+def test_a_listing_of_all_subreddits_has_its_images_fetched_and_its_posts_counted_by_subreddit(
+    capsys, tmp_path, sandbox
+):
+    store = ["--sandbox-url", sandbox, "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, "--subs", "all", "--limit", "40", "--no-media", *store)
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "posts   asked 100 = 40 new + 60 beyond limit")
+    counted = {name: int(n) for name, n in re.findall(r"r/(\w+) (\d+)", lines[1])}
+    assert counted == communities(tmp_path / "s")
+    assert sum(counted.values()) == 40
+    assert list(counted.values()) == sorted(counted.values(), reverse=True)
+    linked = int(re.match(r"images  linked (\d+) = ", lines[2])[1])
+    assert linked >= 40
+    # The next run gives no post at all, and fetches the images of those that the first found.
+    code, out, _ = run(capsys, "--subs", "r/all", "--min-ups", "1000000", *store)
+    found = re.search(rf"images  linked {linked} = (\d+) stored", out)
+    assert (code, communities(tmp_path / "s")) == (0, counted)
+    assert int(found[1]) > 10
+    assert "pending" not in out
+
+
+def test_a_listing_names_the_largest_subreddits_and_counts_the_others(tmp_path):
+    def answer(head, body):
+        if "/api/v1/access_token" in head:
+            token = b'{"access_token": "t", "token_type": "bearer", "expires_in": 3600, "scope": "*"}'
+            return with_headers(token, Content_Type="application/json")
+        posts = [
+            {"id": f"{sub:x}0{n}", "subreddit": f"sub{sub:02}", "title": "t", "url": "https://example.org/"}
+            for sub in range(12)
+            for n in range(2 if sub == 7 else 1)
+        ]
+        children = [{"kind": "t3", "data": post} for post in posts]
+        listing = {"kind": "Listing", "data": {"after": None, "children": children}}
+        return with_headers(json.dumps(listing).encode(), Content_Type="application/json")
+
+    async def go():
+        async with raw_site(answer) as base:
+            crawl = CrawlOptions(store=tmp_path / "s", media=False, sandbox_url=base)
+            return await collect(Options(("popular",), "oauth", crawl=crawl), ["popular"], [], "")
+
+    assert asyncio.run(go()).by_community == {
+        "r/sub07": 2,
+        **{f"r/sub0{n}": 1 for n in (0, 1, 2, 3, 4, 5, 6, 8, 9)},
+        "2 others": 2,
+    }
+
+
+def test_a_dump_counts_a_repeated_post_as_that_and_shows_where_a_line_cannot_be_read(capsys, tmp_path):
+    post = '{"id": "%s", "subreddit": "happy", "title": "t", "score": %d, "url": "https://example.org/"}'
+    rows = [post % ("a", 1), post % ("b", 2), "", "{", post % ("a", 3), post % ("c", 0)]
+    (tmp_path / "x.jsonl").write_text("\n".join(rows))
+    arguments = ["--source", "dump", "--path", "x.jsonl", "--subs", "happy", "--limit", "2", "--no-media"]
+    code, out, _ = run(capsys, *arguments, "--store", tmp_path / "s")
+    assert code == 0
+    assert out.splitlines()[0] == (
+        "posts   asked 5 = 2 new + 1 duplicate id + 1 outside the top 2 + 1 unreadable line"
+    )
+    assert "note    unreadable line: x.jsonl, line 4: Input data was truncated\n" in out
+    with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:
+        found = db.execute("select post_id, score from posts order by 1").fetchall()
+    db.close()
+    assert found == [("reddit:a", 3), ("reddit:b", 2)]
+
+
+def test_an_unclosed_quote_of_a_list_is_shown_with_its_line(capsys, tmp_path):
+    rows = [
+        "id,title,url,subreddit",
+        "a1b2,one,https://example.org/,happy",
+        'a1b3,"two,https://example.org/,happy',
+    ]
+    (tmp_path / "x.csv").write_text("\n".join([*rows, "a1b4,three,https://example.org/,happy", ""]))
+    code, out, _ = run(capsys, "--source", "index", "--path", "x.csv", "--subs", "happy", "--no-media")
+    assert code == 0
+    assert out.splitlines()[0] == "posts   asked 2 = 1 new + 1 unclosed quote"
+    assert "note    unclosed quote: x.csv, line 3: " in out
+
+
 # -- bad input ---------------------------------------------------------------------------------
 
 
@@ -164,7 +246,8 @@ def test_without_credentials_the_message_names_the_ways_on(capsys):
         (["--subs"], "error: --subs is empty: name at least one subreddit, as in --subs happy creepy\n"),
         (
             ["--subs", "not a name"],
-            "error: --subs 'not a name' is not a subreddit's name: 2 to 32 letters, digits and '_'\n",
+            "error: --subs 'not a name' is not a subreddit's name: 2 to 32 letters, digits and '_', u_USER, "
+            "or an address with /r/NAME or /user/USER\n",
         ),
         (["--subs", "happy", "--limit", "0"], "error: --limit 0 is below 1\n"),
         (["--subs", "happy", "--source", "index"], "error: --source index needs --path FILE_OR_FOLDER\n"),
@@ -172,7 +255,15 @@ def test_without_credentials_the_message_names_the_ways_on(capsys):
             ["--subs", "happy", "--source", "dump", "--path", "no.zst"],
             "error: --path 'no.zst' doesn't exist\n",
         ),
-        (["--subs", "happy", "--source", "dump", "--path", "."], "error: --path '.' holds no .zst file\n"),
+        (
+            ["--subs", "happy", "--source", "dump", "--path", "."],
+            "error: --path '.' holds no .zst, .gz, .xz, .jsonl, .ndjson or .json file\n",
+        ),
+        (
+            ["--subs", "r/all", "--source", "archive"],
+            "error: --subs all is a listing of Reddit's, not a subreddit: use --source oauth, or name the "
+            "subreddits\n",
+        ),
         (
             ["--subs", "happy", "--sandbox", "--path", "x"],
             "error: --path can be used with --source dump or index, not with oauth\n",
@@ -187,6 +278,13 @@ def test_a_store_that_is_a_file_is_one_line(capsys, tmp_path, sandbox):
     (tmp_path / "file").write_text("")
     code, _, err = run(capsys, "--subs", "happy", "--sandbox-url", sandbox, "--store", tmp_path / "file")
     assert (code, err) == (2, f"error: --store {str(tmp_path / 'file')!r} is a file: name a folder\n")
+
+
+def test_an_empty_dump_is_one_line(capsys, tmp_path):
+    (tmp_path / "x.zst").write_bytes(b"")
+    code, out, err = run(capsys, "--subs", "happy", "--source", "dump", "--path", "x.zst")
+    assert (code, out) == (2, "")
+    assert err == "error: 'x.zst' is empty: download it again, or leave it out\n"
 
 
 def test_a_table_without_the_needed_columns_is_one_line(capsys, tmp_path):

@@ -106,6 +106,7 @@ def test_an_author_who_is_gone_is_none_and_the_post_stands(author):
         (1447575277.9, 1447575277),
         ("1447575277", 1447575277),
         ("1432086938.0", 1432086938),
+        ("1432086938.75", 1432086938),
         (0, 0),
         (-1, None),
         (float("nan"), None),
@@ -128,6 +129,13 @@ def test_the_time_is_whole_seconds_or_none(created_utc, created_at):
 )
 def test_the_score_falls_back_to_the_ups(score, expected):
     assert parsed(score=score).score == expected
+
+
+@pytest.mark.parametrize(
+    ("ups", "score"), [("259.0", 259), ("1,234", 1234), ("-1,234,567.5", -1234567), ("1,23", None)]
+)
+def test_a_number_is_read_as_a_spreadsheet_writes_it(ups, score):
+    assert parsed(score=None, ups=ups).score == score
 
 
 def test_counts_beyond_64_bits_are_none():

@@ -1,48 +1,25 @@
 import asyncio
 import json
 from collections import Counter
-from contextlib import AsyncExitStack
 
 import pytest
 import zstandard
 
 from affectory.core.errors import InputError
-from collectors.crawl.source import Failure, Page
 from collectors.http.client import client_for
 from collectors.reddit.api import connect
 from collectors.reddit.archive import Archive
-from collectors.reddit.dump import Dump, TruncatedDump, lines
-from collectors.reddit.index import Index
+from collectors.reddit.json_lines import TruncatedDump, lines
 from collectors.reddit.listings import Listings
 from collectors.sandbox.generated.corpus import Corpus
 from collectors.sandbox.server import make_sandbox, serving
+from tests.collectors.reddit_runs import HEADER, KEY, dump, gather, index, no_cursor, posts_of
 
-KEY = b"k" * 32
 CORPUS = Corpus(0, 600)
 
 
 def public_ids(sub):
     return {f"reddit:{post.id}" for post in CORPUS.posts if post.sub == sub and not post.removed}
-
-
-def gather(make):
-    """Run a source made by `make(stack)` to its end; return its pages and failures."""
-
-    async def run():
-        async with AsyncExitStack() as stack:
-            source = await make(stack)
-            return [page async for page in source.pages()]
-
-    found = asyncio.run(run())
-    return [p for p in found if isinstance(p, Page)], [p for p in found if isinstance(p, Failure)]
-
-
-def posts_of(pages):
-    return [post for page in pages for post in page.posts]
-
-
-def no_cursor(walk):
-    return None
 
 
 def listings(base, subs, *, limit=1000, window="all", beyond=False, resume=no_cursor):
@@ -211,13 +188,6 @@ def write_dump(path, posts, frames=1):
     return path
 
 
-def dump(paths, subs):
-    async def make(stack):
-        return Dump(paths, subs, KEY, "scope")
-
-    return gather(make)
-
-
 def test_a_dump_gives_the_posts_of_its_subreddits_and_counts_the_others(tmp_path):
     posts = [submission(i, sub="Happy" if i % 3 else "aww") for i in range(1, 1501)]
     path = write_dump(tmp_path / "RS.zst", posts, frames=4)
@@ -244,9 +214,8 @@ def test_a_truncated_dump_names_the_offset(tmp_path, keep):
     ).read_bytes()
     path = tmp_path / "cut.zst"
     path.write_bytes(whole[: int(len(whole) * keep)])
-    with pytest.raises(
-        TruncatedDump, match=rf"is truncated: it ends inside a zstd frame at byte {path.stat().st_size:,} "
-    ):
+    size = path.stat().st_size
+    with pytest.raises(TruncatedDump, match=rf"the \.zst file ends inside a frame at byte {size:,} "):
         list(lines(path))
 
 
@@ -258,20 +227,10 @@ def test_a_file_that_is_no_dump_is_refused(tmp_path):
 
 def test_a_last_line_without_its_end_is_read(tmp_path):
     (tmp_path / "x.zst").write_bytes(zstandard.compress(b'{"a": 1}\n{"b": 2}'))
-    assert list(lines(tmp_path / "x.zst")) == [b'{"a": 1}', b'{"b": 2}']
+    assert list(lines(tmp_path / "x.zst")) == [(1, b'{"a": 1}'), (2, b'{"b": 2}')]
 
 
 # -- lists -------------------------------------------------------------------------------------
-
-HEADER = "id,name,url,ups,downs,created_utc,title,permalink,subreddit,num_comments,author\n"
-
-
-def index(paths, subs, base=None):
-    async def make(stack):
-        api = await stack.enter_async_context(connect(base)) if base else None
-        return Index(paths, subs, KEY, "scope", api)
-
-    return gather(make)
 
 
 def test_a_published_table_gives_its_posts_by_its_own_columns(tmp_path):

@@ -120,7 +120,9 @@ def _rate_headers(sandbox: Sandbox) -> dict[str, str]:
 
 
 def _posts_of(sandbox: Sandbox, name: str) -> Sequence[SandboxPost] | web.StreamResponse:
-    """Return the public posts of a subreddit ("happy", or "happy+rage"), or the answer with its failure."""
+    """Return the public posts of a subreddit ("happy", "happy+rage", "all"), or the failure's answer."""
+    if name.lower() in ("all", "popular"):
+        return [post for post in sandbox.corpus.posts if post.removed is None]
     found: list[SandboxPost] = []
     for one in name.lower().split("+"):
         if one in _CLOSED:

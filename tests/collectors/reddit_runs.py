@@ -1,0 +1,47 @@
+"""Reddit's sources that read files, run to their end."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from collectors.crawl.source import Failure, Page
+from collectors.reddit.api import connect
+from collectors.reddit.dump import Dump
+from collectors.reddit.index import Index
+
+KEY = b"k" * 32
+HEADER = "id,name,url,ups,downs,created_utc,title,permalink,subreddit,num_comments,author\n"
+
+
+def gather(make):
+    """Run a source made by `make(stack)` to its end; return its pages and failures."""
+
+    async def run():
+        async with AsyncExitStack() as stack:
+            source = await make(stack)
+            return [page async for page in source.pages()]
+
+    found = asyncio.run(run())
+    return [p for p in found if isinstance(p, Page)], [p for p in found if isinstance(p, Failure)]
+
+
+def posts_of(pages):
+    return [post for page in pages for post in page.posts]
+
+
+def no_cursor(walk):
+    return None
+
+
+def dump(paths, subs, **options):
+    async def make(stack):
+        return Dump(paths, subs, KEY, "scope", **options)
+
+    return gather(make)
+
+
+def index(paths, subs, base=None):
+    async def make(stack):
+        api = await stack.enter_async_context(connect(base)) if base else None
+        return Index(paths, subs, KEY, "scope", api)
+
+    return gather(make)

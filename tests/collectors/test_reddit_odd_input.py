@@ -1,0 +1,307 @@
+"""What archives, dumps and lists hold besides regular posts: each is read, or counted with its reason."""
+
+import asyncio
+import gzip
+import lzma
+import tracemalloc
+
+import pytest
+import zstandard
+from aiohttp import web
+
+from affectory.core.errors import InputError
+from collectors.crawl.source import Failure, Page
+from collectors.reddit.archive import Archive
+from collectors.reddit.json_lines import TruncatedDump, lines
+from tests.collectors.fetching import client_to, site
+from tests.collectors.reddit_runs import HEADER, KEY, dump, index, no_cursor, posts_of
+
+# -- dumps with odd lines, and other formats ---------------------------------------------------
+
+ONE, TWO = (
+    b'{"id": "a", "subreddit": "happy", "title": "one"}',
+    b'{"id": "b", "subreddit": "happy", "title": "2"}',
+)
+
+
+def read_of(path, subs=("happy",)):
+    """Return the titles of a dump's posts, and its rejected lines."""
+    pages, _ = dump([path], list(subs))
+    return [p.title for p in posts_of(pages)], [(r.reason, r.detail) for page in pages for r in page.rejected]
+
+
+def test_half_a_surrogate_pair_in_a_dump_costs_no_post(tmp_path):
+    sad = rb'{"id":"c","subreddit":"happy","title":"sad \ud83d","author_flair_text":"sad \ud83d"}'
+    (tmp_path / "x.jsonl").write_bytes(b"\n".join([ONE, sad, TWO]))
+    assert read_of(tmp_path / "x.jsonl") == (["one", "sad \ufffd", "2"], [])
+
+
+def test_a_byte_that_is_not_utf_8_or_deep_nesting_costs_one_line(tmp_path):
+    byte = b'{"id":"c","subreddit":"happy","title":"caf\xe9"}'
+    deep = b'{"id":"d","subreddit":"happy","title":"t","x":' + b"[" * 2000 + b"]" * 2000 + b"}"
+    (tmp_path / "x.jsonl").write_bytes(b"\n".join([byte, ONE, deep, b"[" * 2000, TWO]))
+    assert read_of(tmp_path / "x.jsonl") == (
+        ["one", "2"],
+        [
+            ("unreadable_line", "x.jsonl, line 1: Invalid UTF-8 encoded string"),
+            ("unreadable_line", "x.jsonl, line 3: nested too deeply"),
+            ("unreadable_line", "x.jsonl, line 4: Expected `object`, got `array`"),
+        ],
+    )
+
+
+def test_blank_lines_are_no_lines_but_are_numbered(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b"\n \r\n" + ONE + b"\r\n\n\t\n" + TWO + b"\n\n{\n\n")
+    titles, rejected = read_of(tmp_path / "x.jsonl")
+    assert titles == ["one", "2"]
+    assert [detail.partition(":")[0] for _, detail in rejected] == ["x.jsonl, line 8"]
+
+
+def test_a_line_that_is_too_long_is_passed_over_and_the_next_one_read(tmp_path):
+    long = b"x" * 5_000_000
+    path = tmp_path / "x.zst"
+    path.write_bytes(zstandard.compress(b"\n".join([b"{}", long, b"12345", b"123456", b"{}", long])))
+    assert list(lines(path, longest=5)) == [
+        (1, b"{}"),
+        (2, None),
+        (3, b"12345"),
+        (4, None),
+        (5, b"{}"),
+        (6, None),
+    ]
+
+
+def test_a_line_over_the_bound_is_unreadable(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(ONE + b"\n" + b"x" * 101 + b"\n" + TWO)
+    pages, _ = dump([tmp_path / "x.jsonl"], ["happy"], longest=100)
+    assert [p.title for p in posts_of(pages)] == ["one", "2"]
+    assert [(r.reason, r.detail) for page in pages for r in page.rejected] == [
+        ("unreadable_line", "x.jsonl, line 2: longer than 100 bytes")
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("filling", [b"\n" * (1 << 20), b"x" * (1 << 20)])
+def test_what_unpacks_to_a_hundred_megabytes_takes_little_memory(tmp_path, filling):
+    packer = zstandard.ZstdCompressor().compressobj()
+    with (tmp_path / "x.zst").open("wb") as file:
+        for _ in range(100):
+            file.write(packer.compress(filling))
+        file.write(packer.compress(b"\n" + ONE) + packer.flush())
+    tracemalloc.start()
+    found = list(lines(tmp_path / "x.zst"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found[-1][1] == ONE
+    assert len(found) <= 2
+    assert peak < 250_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("x.zst", zstandard.compress),
+        ("x.gz", lambda raw: gzip.compress(raw[:50]) + gzip.compress(raw[50:])),
+        ("X.GZ", gzip.compress),
+        ("x.xz", lzma.compress),
+        ("x.jsonl", bytes),
+        ("x.ndjson", bytes),
+        ("x.json", bytes),
+    ],
+)
+def test_a_dump_is_read_by_its_suffix(tmp_path, name, pack):
+    (tmp_path / name).write_bytes(pack(ONE + b"\n" + TWO + b"\n"))
+    assert read_of(tmp_path / name) == (["one", "2"], [])
+
+
+@pytest.mark.parametrize(("name", "pack"), [("x.gz", gzip.compress), ("x.xz", lzma.compress)])
+def test_other_packed_files_that_are_truncated_or_none_say_so(tmp_path, name, pack):
+    path = tmp_path / name
+    path.write_bytes(pack((ONE + b"\n") * 1000)[:-10])
+    with pytest.raises(TruncatedDump, match=rf"the \{path.suffix} file ends inside a frame at byte"):
+        list(lines(path))
+    path.write_bytes(b"PK\x03\x04 this is a zip")
+    with pytest.raises(InputError, match=rf"is not a valid \{path.suffix} file"):
+        list(lines(path))
+
+
+@pytest.mark.parametrize("name", ["x.zst", "x.gz", "x.xz", "x.jsonl"])
+def test_an_empty_dump_is_an_error(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match=rf"{name}' is empty: download it again, or leave it out"):
+        dump([tmp_path / name], ["happy"])
+
+
+def test_a_dump_that_unpacks_to_nothing_is_an_error(tmp_path):
+    (tmp_path / "x.zst").write_bytes(zstandard.compress(b"\n\n"))
+    with pytest.raises(InputError, match="is empty: download it again"):
+        dump([tmp_path / "x.zst"], ["happy"])
+
+
+def test_a_dump_with_another_suffix_names_those_that_are_read(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"the suffix '\.zip', not \.zst, \.gz, \.xz, \.jsonl"):
+        dump([tmp_path / "x.zip"], ["happy"])
+
+
+# -- archives with odd posts -------------------------------------------------------------------
+
+
+def odd_archive(answer, resume=no_cursor):
+    """Read r/happy from an archive that gives `answer(after)`: pages, failures, each `after` of a request."""
+    asked = []
+
+    async def handler(request):
+        asked.append(int(request.query["after"]))
+        return web.Response(body=answer(asked[-1]), content_type="application/json")
+
+    async def run():
+        async with site(handler) as base, client_to(base) as client:
+            return [page async for page in Archive(client, ["happy"], KEY, None, "scope", resume).pages()]
+
+    found = asyncio.run(run())
+    return [p for p in found if isinstance(p, Page)], [p for p in found if isinstance(p, Failure)], asked
+
+
+def archived(number, more=b""):
+    return b'{"id":"a%d","subreddit":"happy","title":"t%d","created_utc":%d%s}' % (
+        number,
+        number,
+        number,
+        more,
+    )
+
+
+def served(*posts):
+    """Return an archive's function: those of these posts (made at seconds 1, 2, …) that are later."""
+
+    def answer(after):
+        return b'{"error":null,"data":[' + b", ".join(posts[after:]) + b"]}"
+
+    return answer
+
+
+def test_half_a_surrogate_pair_in_an_archives_page_costs_no_post():
+    flair = rb',"author_flair_text":"sad \ud83d","selftext":"\\ud83d \udc00"'
+    pages, failures, _ = odd_archive(served(archived(1), archived(2, flair), archived(3)))
+    assert failures == []
+    assert [(p.post_id, p.body) for p in posts_of(pages)] == [
+        ("reddit:a1", ""),
+        ("reddit:a2", "\\ud83d \ufffd"),
+        ("reddit:a3", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (b',"selftext":"caf\xe9"', "Invalid UTF-8 encoded string"),
+        (b',"x":' + b"[" * 2000 + b"]" * 2000, "nested too deeply"),
+        (b',"x":nope', "JSON is malformed: invalid character (byte "),
+    ],
+)
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_one_unreadable_post_of_an_archive_is_counted_and_the_walk_ends(odd, why, place):
+    posts = [archived(number, odd if number == place else b"") for number in (1, 2, 3)]
+    pages, failures, _ = odd_archive(served(*posts))
+    assert failures == []
+    assert [p.post_id for p in posts_of(pages)] == [f"reddit:a{n}" for n in (1, 2, 3) if n != place]
+    rejected = [(r.reason, r.detail) for page in pages for r in page.rejected]
+    assert [reason for reason, _ in rejected] == ["unreadable_line"]
+    assert rejected[0][1].startswith(f"r/happy, 1970-01-01 00:00:0{place}: {why}")
+    assert pages[-1].last
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b'{"data": [{"id": "a',
+        b'{"data": 5}',
+        b'["data", [1]]',
+        b"\xff",
+        b'{"data": [' + b"," * 2000 + b"]}",
+    ],
+)
+def test_an_archives_answer_without_posts_is_no_json(body):
+    _, failures, _ = odd_archive(lambda after: body)
+    assert [str(f.error) for f in failures] == ["r/happy: the archive's answer is not JSON; try again later"]
+
+
+def test_an_archive_that_repeats_a_page_ends_with_a_message():
+    pages, failures, asked = odd_archive(lambda after: served(archived(1), archived(5))(0))
+    assert [p.post_id for p in posts_of(pages)] == ["reddit:a1", "reddit:a5"]
+    assert asked == [0, 4, 5]
+    assert [str(f.error) for f in failures] == [
+        "r/happy: the archive repeats its posts up to 1970-01-01 00:00:05; run the same command later to "
+        "resume"
+    ]
+
+
+def test_posts_without_a_time_or_an_id_do_not_walk_in_circles():
+    page = b'{"data": [{"id": ["a"], "title": "x"}, {"id": "b1", "created_utc": 1e300}]}'
+    pages, failures, asked = odd_archive(lambda after: page)
+    assert [r.reason for page in pages for r in page.rejected] == ["bad_id", "no_title"]
+    assert (asked, len(failures)) == ([0], 1)
+
+
+# -- lists -------------------------------------------------------------------------------------
+
+
+def table(path, *rows):
+    path.write_text(HEADER + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def row(number, title="A title", ups="5", created="1349741234", comments="2"):
+    return f"1{number:04},t3_1{number:04},http://i.imgur.com/{number:07}.jpg,{ups},0,{created},{title},,happy,{comments},a"
+
+
+@pytest.mark.parametrize("rows_after", [3, pytest.param(4000, marks=pytest.mark.slow)])
+def test_an_unclosed_quote_is_counted_with_its_line(tmp_path, rows_after):
+    rows = [row(n) for n in range(rows_after)]
+    path = table(tmp_path / "x.csv", row(9000), row(9001, title='"Home, at last'), *rows)
+    pages, _ = index([path], ["happy"])
+    assert [p.post_id for p in posts_of(pages)] == ["reddit:19000"]
+    assert [(r.reason, r.detail) for page in pages for r in page.rejected] == [
+        ("unclosed_quote", "x.csv, line 3: the lines up to the next quote belong to this row")
+    ]
+
+
+def test_rows_after_the_next_quote_are_read_again(tmp_path):
+    rows = [
+        row(1, title='"Home'),
+        row(2),
+        row(3, title='"Home, at last"'),
+        row(4),
+        row(5, title='"two\nlines"'),
+    ]
+    pages, _ = index([table(tmp_path / "x.csv", *rows)], ["happy"])
+    assert [(p.post_id, p.title) for p in posts_of(pages)] == [
+        ("reddit:10004", "A title"),
+        ("reddit:10005", "two\nlines"),
+    ]
+
+
+def test_a_header_with_an_unclosed_quote_is_an_error(tmp_path):
+    (tmp_path / "x.csv").write_text('id,"title,url,subreddit\n1a,a,b,c\n')
+    with pytest.raises(InputError, match=r"x\.csv', line 1: a quote isn't closed; close it"):
+        index([tmp_path / "x.csv"], ["happy"])
+
+
+def test_numbers_are_read_as_spreadsheets_write_them(tmp_path):
+    rows = [row(1, ups="259.0", created="1432086938.5"), row(2, ups='"1,234"', comments=" 19 ")]
+    pages, _ = index([table(tmp_path / "x.csv", *rows)], ["happy"])
+    found = [(p.score, p.created_at, p.num_comments) for p in posts_of(pages)]
+    assert found == [(259, 1432086938, 2), (1234, 1349741234, 19)]
+    assert [note for page in pages for note in page.notes] == []
+
+
+def test_a_number_that_cannot_be_read_is_counted_and_the_post_kept(tmp_path):
+    rows = [row(1, ups="many", created=""), row(2, ups="1.2E+03"), row(3, created="N/A", comments="-")]
+    pages, _ = index([table(tmp_path / "x.csv", *rows)], ["happy", "rage"])
+    assert [p.score for p in posts_of(pages)] == [None, None, 5]
+    assert [note for page in pages for note in page.notes] == [
+        "unreadable ups: 2, the first is 'many' of reddit:10001; without it the post is kept",
+        "unreadable num_comments: 1, the first is '-' of reddit:10003; without it the post is kept",
+    ]
