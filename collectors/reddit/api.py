@@ -43,10 +43,10 @@ ENV_CLIENT_ID, ENV_SITE, ENV_USER_AGENT = "praw_client_id", "praw_site", "praw_u
 
 NO_CREDENTIALS = (
     "--source oauth needs credentials of a Reddit app, and none were found in praw.ini or the "
-    "environment (praw_client_id, praw_client_secret). Register an app of type 'script' at "
-    "https://www.reddit.com/prefs/apps; or read an archive (--source archive), a dump (--source dump "
-    "--path FILE.zst) or a published list (--source index --path FOLDER); or try the command without "
-    "credentials: --sandbox"
+    "environment (praw_client_id, praw_client_secret). Reddit gives them on request: "
+    "https://support.reddithelp.com/hc/en-us/articles/42728983564564; or read the archive "
+    "(--source archive), a dump (--source dump --path FILE.zst) or a published list (--source index "
+    "--path FOLDER); or try the command with generated posts: --sandbox"
 )
 
 USER_AGENT = "affectory/0.1 (research dataset builder)"

@@ -8,6 +8,7 @@ offset.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +24,9 @@ from collectors.crawl.source import Failure, Page
 from collectors.reddit.post import parse_post
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
+
+#: `observed_from` of a dump's posts.
+DUMP = "dump"
 
 #: Bytes that are read from the file at once.
 CHUNK = 1 << 20
@@ -73,6 +77,16 @@ def lines(path: Path) -> Iterator[bytes]:
         yield rest
 
 
+async def checksum(path: Path) -> str:
+    """Return a file's sha256, as published beside dumps; other tasks run in between."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+            await asyncio.sleep(0)
+    return sha256.hexdigest()
+
+
 def make(asked: Asked) -> Dump:
     """Return the source, which reads `asked.files`."""
     return Dump(asked.files, asked.plan.communities, asked.key, asked.scope)
@@ -107,6 +121,9 @@ class Dump:
         for position, sub in enumerate(self.subs):
             gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
             yield gathered[sub].page(sub, self._walk(sub), last=True)
+        for path in self.paths:
+            # In the closing summary, which the store's log of runs keeps.
+            yield Page(self.subs[0], None, notes=[f"{path.name} has sha256 {await checksum(path)}"])
 
     def _walk(self, sub: str) -> str:
         return f"dump:{sub}:{self.scope}"
@@ -121,7 +138,9 @@ class Dump:
         except msgspec.DecodeError as error:
             detail = f"{path.name}, line {number}: {error}"
             return self.subs[0], Rejection("unreadable_line", detail[:200])
-        return name, parse_post(found, key=self.key, collected_at=int(time.time()), escaped=True)
+        return name, parse_post(
+            found, key=self.key, collected_at=int(time.time()), escaped=True, observed_from=DUMP
+        )
 
 
 class _Gathered:
