@@ -1,4 +1,4 @@
-"""Who saw a post of Reddit, and when: archive, lists and dumps without a key, and the archive's own counts."""
+"""Who saw a post of Reddit, and when: the archive, lists and dumps without a key; the archive's counts."""
 
 import asyncio
 import hashlib
