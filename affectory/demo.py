@@ -15,7 +15,7 @@ def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]],
         print(f"usage: {prog}\n\n{demo.__doc__}")
         return 0 if arguments[0] in ("-h", "--help") else 2
     store = str(DEMO / "store")
-    collect = ["collect", "reddit", "--subs", *SUBS, "--sandbox", "--store", store]
+    collect = ["collect", "reddit", "--subs", *SUBS, "--source", "oauth", "--sandbox", "--store", store]
     build = ["build", "reddit-emotion", "--store", store, "--datasets", str(DEMO / "datasets")]
     # No weights are downloaded: an untrained network suffices to tell the sandbox's pictures apart.
     network = ["--backbone", "resnet18", "--weights", "random", "--side", "64"]

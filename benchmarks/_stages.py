@@ -79,7 +79,8 @@ class Verdict:
 def collect(place: Path, posts: int) -> None:
     """Fill `store` with posts of the sandbox, and lay the recipe ready."""
     with running(posts=posts) as base:
-        _run(place, "collectors.reddit", "--subs", *SUBS, "--sandbox-url", base, *STORE)
+        source = ["--source", "oauth", "--sandbox-url", base]
+        _run(place, "collectors.reddit", "--subs", *SUBS, *source, *STORE)
     for name in ("recipe.toml", "card.md"):
         (place / "datasets" / NAME).mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "datasets" / NAME / name, place / "datasets" / NAME)

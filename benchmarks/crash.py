@@ -39,6 +39,8 @@ from benchmarks._measure import machine
 from collectors.sandbox import running
 
 SUBS = ("happy", "creepy", "rage", "gore")
+#: As with credentials, whether this machine has any or not.
+SOURCE = ("--source", "oauth")
 FAULTS = ("429=0.02", "500=0.02", "truncated=0.02", "reset=0.01", "removed=0.03", "html=0.01")
 
 
@@ -63,7 +65,7 @@ class Verdict:
 
 def start(base: str, store: Path) -> subprocess.Popen[bytes]:
     """Start a collector on a store."""
-    command = [sys.executable, "-m", "collectors.reddit", "--subs", *SUBS, "--sandbox-url", base]
+    command = [sys.executable, "-m", "collectors.reddit", "--subs", *SUBS, *SOURCE, "--sandbox-url", base]
     return subprocess.Popen(
         [*command, "--store", str(store)],
         stdout=subprocess.DEVNULL,

@@ -146,8 +146,10 @@ def memory(base: str, folder: Path) -> Outcome:
 
 def bomb(base: str, folder: Path) -> Outcome:
     """Reddit's listing is a gzip bomb of 10 GB."""
-    command = [sys.executable, "-m", "collectors.reddit", "--subs", "happy", "--sandbox-url", base]
-    done = subprocess.run([*command, "--store", str(folder)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "collectors.reddit", "--subs", "happy", "--source", "oauth"]
+    done = subprocess.run(
+        [*command, "--sandbox-url", base, "--store", str(folder)], capture_output=True, text=True, check=False
+    )
     last = [
         line for line in (done.stdout + done.stderr).splitlines() if "too large" in line or "over" in line
     ]

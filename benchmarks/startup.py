@@ -62,8 +62,8 @@ def main(options: Options) -> None:
 
 def _crawl(sandbox: str, place: Path) -> list[str]:
     subs = ["happy", "creepy", "rage", "gore"]
-    store = ["--store", str(place / "store")]
-    return ["-m", "collectors.reddit", "--subs", *subs, "--sandbox-url", sandbox, *store]
+    source = ["--source", "oauth", "--sandbox-url", sandbox, "--store", str(place / "store")]
+    return ["-m", "collectors.reddit", "--subs", *subs, *source]
 
 
 def _build(tree: Path, place: Path) -> list[str]:

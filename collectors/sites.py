@@ -22,6 +22,7 @@ class Site:
     COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
     `by_ids` is called by a rebuild from ids, as `arguments(rows, folder, sandboxed=…)`: it writes a list of
     these posts to `folder` and returns the command's arguments (None: posts can't be collected by their ids).
+    `asks_again` says that this asks for posts again that the store has, and so finds deletions.
     """
 
     command: str | None
@@ -30,6 +31,7 @@ class Site:
     attribution: str | None = None
     sandbox: str | None = None
     by_ids: str | None = None
+    asks_again: bool = False
 
 
 #: By name: the `source` of a site's posts in the store.
@@ -44,6 +46,7 @@ SITES: dict[str, Site] = {
         },
         sandbox="collectors.sandbox.reddit.reddit_hosts:HOSTS",
         by_ids="collectors.reddit.by_ids:arguments",
+        asks_again=True,
     ),
     "flickr": Site(
         "collectors.flickr.__main__",

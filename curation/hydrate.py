@@ -3,7 +3,8 @@
     python -m curation.hydrate datasets/reddit-emotion --store data/reddit
 
 Texts and images come from a crawl store. Without `--store-only` the posts are collected into it first, by the
-collector of their source: Reddit's needs credentials, Flickr's a key (FLICKR_API_KEY). Posts that are no
+collector of their source. Reddit's asks Reddit or, without credentials, the Arctic Shift archive; Flickr's
+needs a key (FLICKR_API_KEY). Posts that are no
 longer available are dropped with a reason; the others keep label, split and duplicate group.
 """
 
@@ -40,7 +41,7 @@ class Options:
     """Collect nothing: use only the posts in the store."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
-    """Collect from a sandbox that runs there (python -m collectors.sandbox), without credentials."""
+    """Collect from a sandbox that runs there (python -m collectors.sandbox)."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.hydrate") -> int:

@@ -2,11 +2,12 @@
 
     python -m curation.purge reddit-emotion --store data/reddit
 
-A deleted post is one that its author, a moderator or the site has taken down since it was collected. Collect
-again first, so that the crawl store records it (`--source index`, with credentials, asks Reddit for each
-post by its id). The purge writes the next patch version without the deleted posts; of each it keeps a
-tombstone: the id and the source's reason. Duplicates that were dropped in favour of a deleted post are
-published instead. Features of the deleted posts' images are removed from the cache.
+A deleted post is one that its author, a moderator or the site has taken down since it was collected. With
+`--refresh` the source is asked for each post again first, so that the crawl store records it: Reddit or,
+without credentials, the Arctic Shift archive, which may not know of every deletion. The purge writes
+the next patch version without the deleted posts; of each it keeps a tombstone: the id and the source's
+reason. Duplicates that were dropped in favour of a deleted post are published instead. Features of the
+deleted posts' images are removed from the cache.
 
 Earlier versions and the results trained on them still contain the posts, as the dataset's card notes.
 `--remove-earlier` removes those versions, and everything but scores and settings from their results. Other
@@ -43,6 +44,9 @@ class Options:
     datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
     """The folder of the datasets."""
 
+    refresh: FlagCreatePairsOff[bool] = False
+    """Ask the source for each post first: Reddit or, without credentials, the archive."""
+
     remove_earlier: FlagCreatePairsOff[bool] = False
     """Remove the earlier versions that still contain deleted posts, and the posts from their results."""
 
@@ -52,6 +56,9 @@ class Options:
     features: Annotated[Path, arg(metavar="DIR")] = Path("data/features")
     """The folder of the image features."""
 
+    sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
+    """With --refresh, ask a sandbox that runs there (python -m collectors.sandbox)."""
+
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:
     """Run the command with these arguments; return its exit code."""
@@ -60,8 +67,11 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def _purge(options: Options) -> str:
-    from curation.deleted.removal import Places, purge  # pyarrow: not for --help
+    from curation.deleted.refresh import refresh  # pyarrow: not for --help
+    from curation.deleted.removal import Places, purge
 
+    if options.refresh:
+        refresh(options.datasets / options.name, options.version, options.store, options.sandbox_url)
     return purge(
         Places(options.datasets / options.name, options.results, options.features),
         store=options.store,

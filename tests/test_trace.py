@@ -35,8 +35,8 @@ def told(capsys, post_id):
 
 @pytest.mark.slow
 def test_after_a_purge_only_tombstones_are_left_of_a_deleted_post(capsys, home, sandbox):
-    place = ["--store", "data/reddit"]
-    assert main(["collect", "reddit", "--subs", "rage", "gore", "--sandbox-url", sandbox, *place]) == 0
+    place = ["--source", "oauth", "--sandbox-url", sandbox, "--store", "data/reddit"]
+    assert main(["collect", "reddit", "--subs", "rage", "gore", *place]) == 0
     assert main(["build", "test"]) == 0
     network = ["--backbone", "resnet18", "--weights", "random", "--side", "33", "--device", "cpu"]
     quick = ["--models", "joint", "--seeds", "1", "--set", "joint.epochs=2"]

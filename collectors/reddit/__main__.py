@@ -2,7 +2,7 @@
 
     python -m collectors.reddit --subs happy creepy rage gore
     python -m collectors.reddit --subs happy creepy rage gore --sandbox        (no keys, no network)
-    python -m collectors.reddit --subs happy --source archive --min-ups 100
+    python -m collectors.reddit --subs happy --source archive --min-ups 100    (auto, without credentials)
     python -m collectors.reddit --subs happy --source dump --path happy_submissions.zst
     python -m collectors.reddit --subs happy creepy rage gore --source index --path LISTS/
 
@@ -26,7 +26,7 @@ from affectory.core.errors import InputError
 from collectors.crawl.options import CrawlOptions, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
-from collectors.reddit.sources import SOURCES, TOP, make_source
+from collectors.reddit.sources import AUTO, SOURCES, TOP, choose, make_source
 
 if TYPE_CHECKING:
     from collectors.crawl.summary import Summary
@@ -37,8 +37,10 @@ _SECONDS = {"year": 365 * 86400, "month": 30 * 86400, "week": 7 * 86400, "day": 
 #: Rows that can't be read which the summary lists, of each reason.
 REJECTED_SHOWN = 5
 
-_NAMES = ",".join(SOURCES)
-_SOURCES = "; ".join(f"{name}: {source.does}" for name, source in SOURCES.items())
+_NAMES = ",".join([AUTO, *SOURCES])
+_SOURCES = "auto: oauth if there are credentials, else archive; " + "; ".join(
+    f"{name}: {source.does}" for name, source in SOURCES.items()
+)
 _WITH_FILES = [name for name, source in SOURCES.items() if source.suffixes]
 _UNLIMITED = [f"--source {name}" for name, source in SOURCES.items() if source.limit is None]
 
@@ -54,7 +56,7 @@ class Options:
     subs: Annotated[tuple[str, ...], arg(metavar="NAME …")]
     """Subreddits, for example: --subs happy creepy rage gore"""
 
-    source: Annotated[str, arg(metavar=f"{{{_NAMES}}}", help=f"Where posts come from. {_SOURCES}.")] = "oauth"
+    source: Annotated[str, arg(metavar=f"{{{_NAMES}}}", help=f"Where posts come from. {_SOURCES}.")] = AUTO
 
     path: Annotated[
         tuple[Path, ...],
@@ -98,6 +100,10 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
 def _crawl(options: Options, command: str) -> Summary:
     subs = subreddits(options)
     paths = check(options)
+    if options.source == AUTO:
+        name, why = choose()
+        print(f"source  {name}: {why}", flush=True)
+        options = replace(options, source=name)
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
     return run_command(lambda: collect(options, subs, paths, command))
@@ -115,9 +121,9 @@ def check(options: Options) -> list[Path]:
     """Return the files that the source reads. Raises `InputError` for an option that can't be used."""
     at_least_1("--limit", options.limit)
     options.crawl.check()
-    if options.source not in SOURCES:
-        raise InputError(f"--source {options.source!r} is none of {', '.join(SOURCES)}")
-    source = SOURCES[options.source]
+    if options.source not in (AUTO, *SOURCES):
+        raise InputError(f"--source {options.source!r} is none of {', '.join([AUTO, *SOURCES])}")
+    source = SOURCES[choose()[0] if options.source == AUTO else options.source]
     listings = [name for name in subreddits(options) if name in LISTINGS]
     if listings and source.login != "always":
         raise InputError(
@@ -136,7 +142,7 @@ def check(options: Options) -> list[Path]:
 
 
 async def collect(options: Options, subs: list[str], paths: list[Path], command: str) -> Summary:
-    """Run the crawl that the options describe; return its `Summary`."""
+    """Run the crawl that the options describe, with a source of `SOURCES`; return its `Summary`."""
     from collectors.crawl.crawl import crawl
 
     source = SOURCES[options.source]

@@ -53,7 +53,9 @@ class BadCredentials(RedditError):
     """Reddit doesn't accept the credentials of the app or the account."""
 
     says = "Reddit refuses the credentials"
-    next_step = "check client_id, client_secret, username and password in praw.ini"
+    next_step = (
+        "check client_id, client_secret, username and password in praw.ini, or do without: --source archive"
+    )
 
 
 class TokenExpired(BadCredentials):

@@ -43,10 +43,10 @@ ENV_CLIENT_ID, ENV_SITE, ENV_USER_AGENT = "praw_client_id", "praw_site", "praw_u
 
 NO_CREDENTIALS = (
     "--source oauth needs credentials of a Reddit app, and none were found in praw.ini or the "
-    "environment (praw_client_id, praw_client_secret). Register an app of type 'script' at "
-    "https://www.reddit.com/prefs/apps; or read an archive (--source archive), a dump (--source dump "
-    "--path FILE.zst) or a published list (--source index --path FOLDER); or try the command without "
-    "credentials: --sandbox"
+    "environment (praw_client_id, praw_client_secret). Reddit gives them on request: "
+    "https://support.reddithelp.com/hc/en-us/articles/42728983564564; or read the archive "
+    "(--source archive), a dump (--source dump --path FILE.zst) or a published list (--source index "
+    "--path FOLDER); or try the command with generated posts: --sandbox"
 )
 
 USER_AGENT = "affectory/0.1 (research dataset builder)"
@@ -61,11 +61,16 @@ def has_credentials() -> bool:
     try:
         found.read([Path(config_home) / "praw.ini", "praw.ini"])
     except configparser.Error as error:
-        raise InputError(
-            f"praw.ini can't be read: {' '.join(str(error).split())}; correct the line"
-        ) from None
+        raise InputError(f"praw.ini can't be read: {_fault(error)}; correct the line") from None
     site = os.environ.get(ENV_SITE, "DEFAULT")
     return (site == "DEFAULT" or found.has_section(site)) and found.get(site, "client_id", fallback="") != ""
+
+
+def _fault(error: configparser.Error) -> str:
+    """Return what is wrong with praw.ini and where, without its text, which may be a secret."""
+    numbers = [number for number, _ in getattr(error, "errors", [])]
+    line = getattr(error, "lineno", None) or next(iter(numbers), None)
+    return type(error).__name__ + (f" in line {line}" if line else "")
 
 
 @asynccontextmanager
@@ -97,8 +102,10 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
         settings |= {"requestor_class": KeepingRequestor, "requestor_kwargs": {"session": session}}
         try:
             reddit = asyncpraw.Reddit(**settings)
-        except (asyncpraw.exceptions.MissingRequiredAttributeException, configparser.Error) as error:
+        except asyncpraw.exceptions.MissingRequiredAttributeException as error:
             raise InputError(f"praw.ini: {' '.join(str(error).split())}") from None
+        except configparser.Error as error:
+            raise InputError(f"praw.ini can't be read: {_fault(error)}; correct the line") from None
         async with reddit:
             yield RedditApi(reddit)
 

@@ -1,52 +1,47 @@
 """Source `archive`: the Arctic Shift API, a public archive of Reddit that sorts by date only.
 
-    GET /api/posts/search?subreddit=happy&sort=asc&after=1356998400&limit=100
-    {"data": [{"id": "15qsyl", "created_utc": 1356998461, …}, …]}
-    422 {"data": null, "error": "Timeout. Maybe slow down a bit"}     (too many posts at once)
-
-A subreddit is read from its oldest post to its newest; scores are those of the archive's snapshot.
-Source: https://github.com/ArthurHeitmann/arctic_shift/blob/master/api/README.md and its issues 12, 66.
+A subreddit is read from its oldest post to its newest; scores are those of the archive's snapshot. At its end
+the posts in the store are compared with the archive's own counts.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from affectory.core.errors import SourceError
+from affectory.core.numbers import count
 from collectors.crawl.source import Failure, Page
-from collectors.http.answers import FetchError
 from collectors.http.client import Client
 from collectors.reddit.api import RedditApi
-from collectors.reddit.decoder import Unreadable, UnreadableJson, decode_answer
+from collectors.reddit.arctic_shift import ArchiveError, ArcticShift
+from collectors.reddit.decoder import Unreadable
 from collectors.reddit.post import YEAR_9999, parse_post
 from collectors.reddit.refresh import refresh
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
-HOST = "https://arctic-shift.photon-reddit.com"
-
-#: Posts per request: the API's maximum, and the minimum after "slow down" answers.
-PAGE, SMALLEST_PAGE = 100, 10
-
-#: "Slow down" answers in a row after which a subreddit is left to a later run.
-PATIENCE = 8
-
-
-class ArchiveError(SourceError):
-    """The archive doesn't return a subreddit's posts."""
+#: `observed_from` of the archive's posts.
+ARCHIVE = "archive"
 
 
 def make(asked: Asked) -> Archive:
     """Return the source; with the API, scores are refreshed."""
     plan = asked.plan
     return Archive(
-        asked.client, plan.communities, asked.key, plan.since, asked.scope, asked.resume, asked.api
+        asked.client,
+        plan.communities,
+        asked.key,
+        plan.since,
+        asked.scope,
+        asked.resume,
+        asked.api,
+        asked.stored,
     )
 
 
@@ -55,7 +50,8 @@ class Archive:
     """Read each subreddit's archive by date, from `since` (Unix seconds) if given.
 
     With `api`, scores are refreshed. `scope` distinguishes walks with different limits. After the end of a
-    walk, a later run continues with the posts that were made since.
+    walk, a later run continues with the posts that were made since. `stored` counts a community's posts in
+    the store by year; without it, the archive isn't asked how many there are.
     """
 
     client: Client
@@ -65,6 +61,7 @@ class Archive:
     scope: str
     resume: Callable[[str], str | None]
     api: RedditApi | None = None
+    stored: Callable[[str, int], Mapping[int | None, int]] | None = None
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield each subreddit's posts, the oldest first."""
@@ -72,22 +69,17 @@ class Archive:
             try:
                 async for page in self._subreddit(sub):
                     yield page
-            except FetchError as error:
-                problem = ArchiveError(
-                    f"r/{sub}: the archive can't be read ({error}); run the same command again to resume"
-                )
-                yield Failure(sub, problem)
             except SourceError as error:  # the archive's, or Reddit's while scores are refreshed
                 yield Failure(sub, error)
 
     async def _subreddit(self, sub: str) -> AsyncIterator[Page]:
-        walk = f"archive:{sub}:{self.scope}"
+        archive, walk = ArcticShift(self.client), f"archive:{sub}:{self.scope}"
         cursor = self.resume(walk)
         after = int(cursor) if cursor is not None else (self.since or 0)
         seen: set[Any] = set()  # those of the page before, whose last second is asked for again
         found_any = cursor is not None
         while True:
-            found = await self._ask(sub, after)
+            found = await archive.search(sub, after)
             if not found and not found_any:
                 raise ArchiveError(f"r/{sub}: the archive has no posts of it; check the spelling")
             found_any = True
@@ -99,6 +91,9 @@ class Archive:
                 after = newest - 1 if newest - 1 > after else newest
             yield await self._page(sub, walk, found, seen, after)
             if not found:
+                if self.stored is not None:
+                    # Now, as the posts of the last page are in the store.
+                    yield Page(sub, None, notes=[await self._coverage(archive, sub, self.stored)])
                 return
             if after == asked_after:
                 raise ArchiveError(
@@ -117,7 +112,9 @@ class Archive:
                 where = f"r/{sub}, {_date(child.created_utc)}"
                 rejected.append(Rejection("unreadable_line", f"{where}: {child.why}"[:200]))
                 continue
-            post = parse_post(child, key=self.key, collected_at=int(time.time()), escaped=True)
+            post = parse_post(
+                child, key=self.key, collected_at=int(time.time()), escaped=True, observed_from=ARCHIVE
+            )
             if isinstance(post, Post):
                 posts.append(post)
             else:
@@ -126,25 +123,32 @@ class Archive:
             posts = await refresh(self.api, posts, self.key)
         return Page(sub, walk, posts, rejected, cursor=str(after), last=not found, ranked=True)
 
-    async def _ask(self, sub: str, after: int) -> list[Any]:
-        """Request one page; after "slow down", wait and request a smaller one."""
-        size = PAGE
-        for attempt in range(PATIENCE):
-            answer = await self.client.get(
-                f"{HOST}/api/posts/search?subreddit={sub}&sort=asc&after={after}&limit={size}",
-                accept=(200, 400, 422),
-            )
-            try:
-                parsed = decode_answer(answer.body)
-            except UnreadableJson:
-                raise ArchiveError(f"r/{sub}: the archive's answer is not JSON; try again later") from None
-            if parsed.data is not None:
-                return parsed.data
-            if "slow down" not in (parsed.error or "").lower():
-                raise ArchiveError(f"r/{sub}: the archive says {parsed.error!r}; check the name")
-            size = max(size // 2, SMALLEST_PAGE)
-            await self.client.clock.sleep(random.uniform(1, 2 ** min(attempt + 1, 6)))
-        raise ArchiveError(f"r/{sub}: the archive asks to slow down; run the same command later to resume")
+    async def _coverage(
+        self, archive: ArcticShift, sub: str, stored: Callable[[str, int], Mapping[int | None, int]]
+    ) -> str:
+        """Return the line that compares the store with the archive's counts."""
+        since = self.since or 0
+        held = stored(sub, since)
+        try:
+            return coverage(sub, held, await archive.count(sub, since))
+        except ArchiveError as error:
+            return f"how many posts the archive has isn't known: {error}"
+
+
+def coverage(sub: str, stored: Mapping[int | None, int], known: Mapping[int, int]) -> str:
+    """Return how many of a subreddit's posts are stored, of those that the archive knows, by year.
+
+    Removed posts, of which the store has no year, are under None.
+    """
+    years = sorted({*known, *(year for year in stored if year is not None)})
+    dated = Counter({year: stored.get(year, 0) for year in years})
+    lines = " · ".join(f"{year} {dated[year]:,}/{known.get(year, 0):,}" for year in years)
+    gone = stored.get(None, 0)
+    return (
+        f"r/{sub}: stored {dated.total():,} of the archive's {count(sum(known.values()), 'post')}"
+        + (f", and {count(gone, 'tombstone')} of removed ones" if gone else "")
+        + (f": {lines}" if lines else "")
+    )
 
 
 def _identity(child: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +19,12 @@ from collectors.reddit.post import parse_post
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
+#: `observed_from` of a dump's posts.
+DUMP = "dump"
+
+#: Bytes that are read at once for a checksum.
+CHUNK = 1 << 20
+
 #: Posts per page, and lines after which a page is yielded in any case.
 PAGE_POSTS, PAGE_LINES = 500, 200_000
 
@@ -26,6 +33,16 @@ class _Glance(msgspec.Struct):
     """The field by which most lines are skipped without parsing the rest."""
 
     subreddit: str | None = None
+
+
+async def checksum(path: Path) -> str:
+    """Return a file's sha256, as published beside dumps; other tasks run in between."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+            await asyncio.sleep(0)
+    return sha256.hexdigest()
 
 
 def make(asked: Asked) -> Dump:
@@ -64,6 +81,9 @@ class Dump:
         for position, sub in enumerate(self.subs):
             gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
             yield gathered[sub].page(sub, self._walk(sub), last=True)
+        for path in self.paths:
+            # In the closing summary, which the store's log of runs keeps.
+            yield Page(self.subs[0], None, notes=[f"{path.name} has sha256 {await checksum(path)}"])
 
     def _walk(self, sub: str) -> str:
         return f"dump:{sub}:{self.scope}"
@@ -79,7 +99,9 @@ class Dump:
             found = decode(line)
         except UnreadableJson as error:
             return self.subs[0], Rejection("unreadable_line", f"{where}: {error}"[:200])
-        post = parse_post(found, key=self.key, collected_at=int(time.time()), escaped=True)
+        post = parse_post(
+            found, key=self.key, collected_at=int(time.time()), escaped=True, observed_from=DUMP
+        )
         if isinstance(post, Rejection):
             post = Rejection(post.reason, f"{where}: {post.detail}".removesuffix(": "))
         return name, post

@@ -6,8 +6,9 @@ A list is either a CSV table with columns `id`, `title`, `url` and `subreddit` (
     id,name,url,ups,downs,created_utc,title,permalink,subreddit,num_comments,author,…
     36klm2,t3_36klm2,http://i.imgur.com/dtcm0.jpg,259,0,1432086938.0,r/gore. Not r/shatter.,…,gore,19,…
 
-or any other file with one id or URL per line (`3svmej`, `t3_3svmej`,
-`https://www.reddit.com/r/creepy/comments/3svmej/…`), whose posts come from Reddit's API.
+or any other file with one id or URL per line (`3svmej`, `t3_3svmej`, `reddit:3svmej`,
+`https://www.reddit.com/r/creepy/comments/3svmej/…`), whose posts come from Reddit's API or, without
+credentials, from the Arctic Shift archive.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from affectory.core.errors import InputError
+from affectory.core.errors import InputError, SourceError
+from affectory.core.numbers import count
 from collectors.crawl.source import Failure, Page
 from collectors.delimited import cells
-from collectors.reddit.answers import RedditError
 from collectors.reddit.api import INFO_IDS, RedditApi
-from collectors.reddit.post import parse_post
-from collectors.reddit.refresh import refresh
+from collectors.reddit.archive import ARCHIVE
+from collectors.reddit.arctic_shift import IDS, ArcticShift
+from collectors.reddit.post import OAUTH, parse_post
+from collectors.reddit.refresh import not_listed, refresh
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
@@ -34,7 +37,7 @@ from collectors.store.record import Post, Rejection
 NEEDED = ("id", "title", "url", "subreddit")
 
 _ID = re.compile(
-    r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_)?([0-9a-z]{4,13})(?:[/?#]\S*)?", re.IGNORECASE
+    r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_|reddit:)?([0-9a-z]{4,13})(?:[/?#]\S*)?", re.IGNORECASE
 )
 
 #: Columns with numbers, and the field of the post that each gives.
@@ -42,6 +45,8 @@ NUMBERS = {"ups": "score", "num_comments": "num_comments", "created_utc": "creat
 
 #: What stands in a cell without a value.
 _NO_VALUE = ("", "N/A")
+#: `observed_from` of a table's rows.
+INDEX = "index"
 
 #: A row of a list: the fields of the submission that it has, at least {"id": …}.
 Row = Mapping[str, Any]
@@ -49,61 +54,72 @@ Row = Mapping[str, Any]
 
 def make(asked: Asked) -> Index:
     """Return the source, which reads `asked.files`."""
-    return Index(asked.files, asked.plan.communities, asked.key, asked.scope, asked.api)
+    archive = ArcticShift(asked.client)
+    return Index(asked.files, asked.plan.communities, asked.key, asked.scope, archive, asked.held, asked.api)
 
 
 @dataclass(slots=True)
 class Index:
-    """Read the posts of `subs` from published lists; lists of ids need `api`."""
+    """Read the posts of `subs` from published lists.
+
+    With `api`, Reddit is asked for each post; without it, `archive` for those of which a list has only the
+    id. `held` returns those of some posts that the store has.
+    """
 
     paths: Sequence[Path]
     subs: Sequence[str]
     key: bytes
     scope: str
+    archive: ArcticShift
+    held: Callable[[Sequence[str]], Mapping[str, Post]]
     api: RedditApi | None = None
     _unreadable: dict[str, list[str]] = field(default_factory=dict)  # values, by column
+    _from_archive: int = 0
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Yield the posts list by list, a hundred rows at a time."""
-        for path in self.paths:
-            batch: list[Row | Rejection] = []
-            for row in rows(path, ids_alone=self.api is not None):
-                batch.append(row)
-                if len(batch) == INFO_IDS:
-                    for page in await self._pages(batch):
-                        yield page
-                    batch = []
-            for page in await self._pages(batch):
-                yield page
+        """Yield the posts list by list, as many rows at a time as can be asked for at once."""
+        size = IDS if self.api is None else INFO_IDS
+        try:
+            for path in self.paths:
+                batch: list[Row | Rejection] = []
+                for row in rows(path):
+                    batch.append(row)
+                    if len(batch) == size:
+                        for page in await self._pages(batch):
+                            yield page
+                        batch = []
+                for page in await self._pages(batch):
+                    yield page
+        except SourceError as error:  # Reddit's, or the archive's: the next batch would fail, too
+            yield Failure(self.subs[0], error)
+            return
         for sub in self.subs:
             notes = self._notes() if sub == self.subs[0] else ()
             yield Page(sub, self._walk(sub), last=True, ranked=True, notes=notes)
+        if self._from_archive:
+            asked = count(self._from_archive, "post")
+            note = f"{asked} by id from the archive, which may not know of every deletion (no credentials)"
+            yield Page(self.subs[0], None, notes=[note])
 
     def _walk(self, sub: str) -> str:
         return f"index:{sub}:{self.scope}"
 
-    async def _pages(self, batch: Sequence[Row | Rejection]) -> list[Page | Failure]:
+    async def _pages(self, batch: Sequence[Row | Rejection]) -> list[Page]:
         """Parse a batch of rows and refresh it if there is an API; return a page for each community."""
         rejected = [row for row in batch if isinstance(row, Rejection)]
         listed = [row for row in batch if not isinstance(row, Rejection)]
-        posts: list[Post] = []
-        try:
-            if self.api is not None:
-                children = await self.api.info([row["id"] for row in listed if len(row) == 1])
-                listed = [children.get(row["id"], row) if len(row) == 1 else row for row in listed]
-            for row in listed:
-                post = parse_post(row, key=self.key, collected_at=int(time.time()))
+        posts, lost = await self._by_ids([row["id"] for row in listed if len(row) == 1])
+        rejected += lost
+        told: list[Post] = []
+        for row in listed:
+            if len(row) > 1:
+                post = parse_post(row, key=self.key, collected_at=int(time.time()), observed_from=INDEX)
                 if isinstance(post, Post):
                     self._check_numbers(row, post)
-                    posts.append(post)
-                elif len(row) == 1:
-                    rejected.append(Rejection("not_listed", str(row["id"])))
+                    told.append(post)
                 else:
                     rejected.append(post)
-            if self.api is not None:
-                posts = await refresh(self.api, posts, self.key)
-        except RedditError as error:
-            return [Failure(sub, error) for sub in self.subs]
+        posts += told if self.api is None else await refresh(self.api, told, self.key)
         return self._by_community(posts, rejected)
 
     def _check_numbers(self, row: Row, post: Post) -> None:
@@ -120,8 +136,39 @@ class Index:
             for column, values in self._unreadable.items()
         ]
 
-    def _by_community(self, posts: Sequence[Post], rejected: Sequence[Rejection]) -> list[Page | Failure]:
-        pages: list[Page | Failure] = []
+    async def _by_ids(self, ids: Sequence[str]) -> tuple[list[Post], list[Rejection]]:
+        """Return the posts with these ids, and why others are missing."""
+        if self.api is not None:
+            answers, seen_by = await self.api.info(ids) if ids else {}, OAUTH
+        else:
+            answers, seen_by = await self.archive.by_ids(ids), ARCHIVE
+        now, escaped = int(time.time()), seen_by == ARCHIVE
+        posts: list[Post] = []
+        rejected: list[Rejection] = []
+        missing: list[str] = []
+        for own_id in ids:
+            if own_id not in answers:
+                missing.append(own_id)
+                continue
+            post = parse_post(
+                answers[own_id], key=self.key, collected_at=now, escaped=escaped, observed_from=seen_by
+            )
+            if isinstance(post, Post):
+                posts.append(post)
+            else:
+                rejected.append(post)
+        self._from_archive += len(posts) if seen_by == ARCHIVE else 0
+        # An archive never had some posts; Reddit had all, and no longer returns some that are deleted.
+        held = self.held([f"reddit:{own_id}" for own_id in missing]) if self.api is not None else {}
+        for own_id in missing:
+            if (known := held.get(f"reddit:{own_id}")) is not None:
+                posts.append(known if known.removed else not_listed(known, now))
+            else:
+                rejected.append(Rejection("not_in_archive" if self.api is None else "not_listed", own_id))
+        return posts, rejected
+
+    def _by_community(self, posts: Sequence[Post], rejected: Sequence[Rejection]) -> list[Page]:
+        pages: list[Page] = []
         for number, sub in enumerate(self.subs):
             own = [post for post in posts if post.community == sub]
             first = number == 0
@@ -131,22 +178,13 @@ class Index:
         return pages
 
 
-def rows(path: Path, *, ids_alone: bool) -> Iterator[Row | Rejection]:
-    """Yield a list's rows.
-
-    Raises `InputError` for a table without the needed columns and, unless `ids_alone` is true, for a list of
-    ids.
-    """
+def rows(path: Path) -> Iterator[Row | Rejection]:
+    """Yield a list's rows. Raises `InputError` for a table without the needed columns."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() == ".csv":
                 yield from _table(path, file)
                 return
-            if not ids_alone:
-                raise InputError(
-                    f"{str(path)!r} is a list of ids, and the posts themselves come from Reddit's API: "
-                    "put credentials in praw.ini, or give a CSV table with columns " + ", ".join(NEEDED)
-                )
             for number, line in enumerate(file, 1):
                 found = _ID.fullmatch(line.strip())
                 if found is not None:

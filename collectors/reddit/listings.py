@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from collectors.crawl.source import Failure, Page
 from collectors.reddit.answers import BadCredentials, RedditError
 from collectors.reddit.api import RedditApi
-from collectors.reddit.post import parse_listing, parse_post
+from collectors.reddit.post import OAUTH, parse_listing, parse_post
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
 
@@ -103,7 +103,7 @@ class Listings:
     ) -> tuple[list[Post], list[Rejection], Counter[str]]:
         posts, rejected, skipped = [], [], Counter[str]()
         for child in children:
-            post = parse_post(child, key=self.key, collected_at=int(time.time()))
+            post = parse_post(child, key=self.key, collected_at=int(time.time()), observed_from=OAUTH)
             if isinstance(post, Rejection):
                 rejected.append(post)
             elif post.post_id in seen:

@@ -25,6 +25,9 @@ _GONE = ("[deleted]", "[removed]")
 _REMOVERS = frozenset(
     {"admin", "anti_evil_ops", "author", "automod_filtered", "deleted", "moderator", "reddit"}
 )
+#: `observed_from` of Reddit's own answer.
+OAUTH = "oauth"
+
 #: The last Unix second that dates can show.
 YEAR_9999 = 253_402_300_799
 
@@ -43,11 +46,14 @@ def parse_listing(body: Any, *, what: str = "the listing") -> tuple[list[Any], s
     return children, after if isinstance(after, str) and after else None
 
 
-def parse_post(child: Any, *, key: bytes, collected_at: int, escaped: bool = False) -> Post | Rejection:
+def parse_post(
+    child: Any, *, key: bytes, collected_at: int, escaped: bool = False, observed_from: str | None = None
+) -> Post | Rejection:
     """Return the post of a listing's child or a bare submission, or why it isn't one.
 
     `key` hashes the author's name. `escaped` says that texts are HTML-escaped (`&amp;`), as in dumps and
-    archives, but not in API answers to `raw_json=1`.
+    archives, but not in API answers to `raw_json=1`. `observed_from` says whose copy it is; Reddit's own
+    answer (`OAUTH`) is as of `collected_at`, and others say when they were retrieved.
     """
     post = _submission(child)
     if isinstance(post, Rejection):
@@ -78,9 +84,21 @@ def parse_post(child: Any, *, key: bytes, collected_at: int, escaped: bool = Fal
         permalink=_permalink(post.get("permalink"), post_id),
         over_18=over_18 if isinstance(over_18, bool) else None,
         removed=removed_word(post),
+        observed_from=observed_from,
+        observed_at=collected_at if observed_from == OAUTH else _retrieved(post),
         media=_media(post),
         collected_at=collected_at,
     )
+
+
+def _retrieved(post: Mapping[str, Any]) -> int | None:
+    """Return when an archive last looked at a post; None if it doesn't say."""
+    # {"retrieved_on": 1713200000, "_meta": {"retrieved_2nd_on": 1713330000}}, 36 hours later since 2023-11;
+    # {"retrieved_utc": …, "updated_utc": …} in Pushshift's last dumps
+    meta = post.get("_meta")
+    times = [_time(post.get(name)) for name in ("retrieved_on", "retrieved_utc", "updated_utc")]
+    times += [_time(meta.get("retrieved_2nd_on"))] if isinstance(meta, Mapping) else []
+    return max((time for time in times if time is not None), default=None)
 
 
 def removed_word(post: Mapping[str, Any]) -> str | None:

@@ -7,18 +7,21 @@ that only the source that was asked for is imported.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from collectors.reddit.api import RedditApi, connect, has_credentials
+
 if TYPE_CHECKING:
     from collectors.crawl.crawl import MakeSource, Plan
     from collectors.crawl.source import Source
     from collectors.http.client import Client
-    from collectors.reddit.api import RedditApi
     from collectors.store import Store
+    from collectors.store.record import Post
 
 #: The paper took the 1,000 best-scored posts of each subreddit (Duong et al. 2017, section 5.2).
 TOP = 1000
@@ -29,7 +32,8 @@ class RedditSource:
     """A source of Reddit's posts: `make` is the function that builds it, `does` its line of help.
 
     With `suffixes` it reads files with these endings, which `--path` names. `login` says whether it uses
-    Reddit's API: always, if there are credentials, or never. `limit` is the default of `--limit`.
+    Reddit's API: always, if the user has credentials, or never; the sandbox changes nothing about that, but
+    accepts a login without any. `limit` is the default of `--limit`.
     """
 
     make: str
@@ -58,7 +62,7 @@ SOURCES: dict[str, RedditSource] = {
     ),
     "index": RedditSource(
         "collectors.reddit.index:make",
-        "published lists, CSV tables or files of ids",
+        "published lists, CSV tables or files of ids (posts by id: Reddit's API, else the archive)",
         suffixes=(".csv", ".txt"),
         login="if possible",
         limit=None,
@@ -66,11 +70,27 @@ SOURCES: dict[str, RedditSource] = {
 }
 
 
+#: The name of `--source` that chooses: what it means here is said in one line.
+AUTO = "auto"
+
+
+def choose() -> tuple[str, str]:
+    """Return the source that `auto` means on this machine, and why."""
+    where = "praw.ini or the environment"
+    if has_credentials():
+        return "oauth", f"there are credentials of a Reddit app in {where}"
+    return "archive", (
+        f"no credentials of a Reddit app in {where}; scores and deletions are those that Arctic Shift has "
+        "seen"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a source is built from: what was asked for, and the resources of the crawl.
 
-    `key` hashes authors' names, `resume` returns a walk's position from an earlier run, and `api` is None
+    `key` hashes authors' names, `resume` returns a walk's position from an earlier run, `stored` how many
+    posts of a community the store has by year, `held` those of some posts that it has, and `api` is None
     without a login.
     """
 
@@ -81,6 +101,8 @@ class Asked:
     api: RedditApi | None
     key: bytes
     resume: Callable[[str], str | None]
+    stored: Callable[[str, int], Counter[int | None]]
+    held: Callable[[Sequence[str]], Mapping[str, Post]]
 
     @property
     def beyond_top(self) -> bool:
@@ -99,15 +121,21 @@ def make_source(
     """Return the function that builds the source; `sandbox` is the address of the sandbox, if any."""
 
     async def make(store: Store, client: Client, stack: AsyncExitStack) -> Source:
-        from collectors.reddit.api import connect, has_credentials
-
         api: RedditApi | None = None
-        can_log_in = sandbox is not None or has_credentials()
-        if source.login == "always" or (source.login == "if possible" and can_log_in):
+        if source.login == "always" or (source.login == "if possible" and has_credentials()):
             api = await stack.enter_async_context(connect(sandbox))
-        built: Source = pkgutil.resolve_name(source.make)(
-            Asked(plan, files, window, client, api, store.author_key(), store.cursor)
+        asked = Asked(
+            plan,
+            files,
+            window,
+            client,
+            api,
+            store.author_key(),
+            store.cursor,
+            store.by_year,
+            store.posts,
         )
+        built: Source = pkgutil.resolve_name(source.make)(asked)
         return built
 
     return make

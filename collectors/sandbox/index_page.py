@@ -26,6 +26,12 @@ def index_html(sandbox: Sandbox, base: str) -> str:
             "posts by id",
         ),
         ("GET", "/arctic-shift.photon-reddit.com/api/posts/search?subreddit=happy&sort=asc", "the archive"),
+        (
+            "GET",
+            "/arctic-shift.photon-reddit.com/api/posts/search/aggregate"
+            "?subreddit=happy&aggregate=created_utc&frequency=year&after=2005-01-01",
+            "its posts by year",
+        ),
         ("GET", f"/api.imgur.com/3/album/{album}/images", "an album; needs Authorization: Client-ID X"),
         ("GET", f"/i.redd.it/{first.pictures[0].id if first else 'ID'}.jpg", "an image"),
         ("GET", f"/api.flickr.com/services/rest/?{flickr_call}", "a Flickr photo, for any key but “wrong”"),

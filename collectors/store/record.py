@@ -75,7 +75,8 @@ class Post:
     if there is one; `generated` is True for a post of the sandbox, whose `permalink` leads nowhere, and
     None for others. `source_label` is the source's word for `label`, where a recipe maps one to the other.
     `observed_from` says whose answer the record is (oauth, archive, dump, index), and `observed_at` when that
-    one looked at the post, a Unix time: an archive's copy can be years older than `collected_at`.
+    one looked at the post, a Unix time, or None if it doesn't say: an archive's copy can be years older than
+    `collected_at`. The store never replaces a record by one that was observed earlier.
 
     Of a removed post the store keeps only a `tombstone`.
     """
@@ -112,8 +113,8 @@ class Post:
 def tombstone(post: Post) -> Post:
     """Return what the store keeps of a removed post.
 
-    That is its id, its community, the source's reason, when the removal was seen (`collected_at`), and
-    whether it was generated.
+    That is its id, its community, the source's reason, when and where the removal was seen, and whether it
+    was generated.
     """
     return Post(
         post.post_id,
@@ -122,6 +123,8 @@ def tombstone(post: Post) -> Post:
         title="",
         removed=post.removed,
         generated=post.generated,
+        observed_from=post.observed_from,
+        observed_at=post.observed_at,
         collected_at=post.collected_at,
     )
 

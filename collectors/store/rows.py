@@ -25,6 +25,8 @@ _INSERT_POST = (
     f"values ({', '.join('?' * (len(_POST_COLUMNS) + 1))}) on conflict (post_id) do update set "
     + ", ".join(f"{c} = excluded.{c}" for c in [*_POST_COLUMNS[1:], "media_key"])
 )
+#: The last columns of a post, `observed_from`, `observed_at` and `collected_at`, say nothing of its contents.
+_SET_OBSERVED = "update posts set observed_from = ?, observed_at = ? where post_id = ?"
 _INSERT_MEDIA = (
     f"insert into media (post_id, host, ticket, {', '.join(_MEDIA_COLUMNS)}) "
     f"values ({', '.join('?' * (len(_MEDIA_COLUMNS) + 3))})"
@@ -45,7 +47,10 @@ def ticket_of(url: str) -> int:
 
 
 def upsert(db: sqlite3.Connection, post: Post) -> str:
-    """Write a post, or the tombstone of a removed one. Return `new`, `updated` or `known` (unchanged)."""
+    """Write a post, or the tombstone of a removed one. Return `new`, `updated` or `known` (unchanged).
+
+    A post that the store has from a later observation is `known`, whatever this one says.
+    """
     post = post if post.collected_at else replace(post, collected_at=int(time.time()))
     if post.removed is not None:
         post = tombstone(post)
@@ -54,14 +59,32 @@ def upsert(db: sqlite3.Connection, post: Post) -> str:
     old = db.execute(
         f"select {', '.join(_POST_COLUMNS)}, media_key from posts where post_id = ?", (post.post_id,)
     ).fetchone()
-    if old is not None and old[:-2] == tuple(values[:-1]) and old[-1] == media_key:
-        return "known"
+    if old is not None:
+        *said, was_from, was_at, was_collected, was_key = old
+        if _is_older(post, was_from, was_at, was_collected):
+            return "known"
+        if said == values[: len(said)] and was_key == media_key:
+            if (was_from, was_at) != (post.observed_from, post.observed_at):
+                db.execute(_SET_OBSERVED, (post.observed_from, post.observed_at, post.post_id))
+            return "known"
     db.execute(_INSERT_POST, (*values, media_key))
     if old is None or old[-1] != media_key:
         _write_media(db, post)
     if post.removed is not None:
         _forget_candidate(db, post.post_id)
     return "new" if old is None else "updated"
+
+
+def _is_older(post: Post, was_from: str | None, was_at: int | None, was_collected: int) -> bool:
+    """Return whether the store's record of a post was observed later than this one.
+
+    A record that doesn't say when it was observed is older than one that does. A row of before version 6 may
+    have been Reddit's answer when it was collected, or an archive's old copy: a removal replaces it anyway.
+    """
+    if post.observed_from is None or (was_from is None and post.removed is not None):
+        return False
+    held = was_at if was_from is not None else was_collected
+    return held is not None and (post.observed_at is None or post.observed_at < held)
 
 
 def bury(db: sqlite3.Connection, posts: Sequence[Post]) -> None:
@@ -234,8 +257,10 @@ def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: boo
 def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], limit: int) -> None:
     """Add these posts to a walk's candidates, and keep the `limit` best-scored of all.
 
-    A removed post keeps its rank until the walk ends, so that no other post takes its place.
+    A removed post keeps its rank until the walk ends, so that no other post takes its place. So does a post
+    that is removed by a later observation, of which an archive may still give the text.
     """
+    posts = [_as_removed(db, post) for post in posts]
     bury(db, [post for post in posts if post.removed is not None])
     db.executemany(
         "insert or replace into candidates (walk, post_id, score, record) values (?, ?, ?, ?)",
@@ -256,6 +281,16 @@ def repeats(db: sqlite3.Connection, walk: str, posts: Sequence[Post]) -> int:
     found = "select 1 from candidates where walk = ? and post_id = ?"
     ids = {post.post_id for post in posts}
     return len(posts) - sum(db.execute(found, (walk, one)).fetchone() is None for one in ids)
+
+
+def _as_removed(db: sqlite3.Connection, post: Post) -> Post:
+    """Return the post with the store's reason for its removal, if that was observed later than the post."""
+    held = db.execute(
+        "select removed, observed_from, observed_at, collected_at from posts "
+        "where post_id = ? and removed is not null",
+        (post.post_id,),
+    ).fetchone()
+    return post if held is None or not _is_older(post, *held[1:]) else replace(post, removed=held[0])
 
 
 def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]:

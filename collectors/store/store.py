@@ -251,6 +251,26 @@ class Store:
         found = f"select distinct community from reached where listing in ({marks}) order by 1"
         return [community for (community,) in self._db.execute(found, listings)]
 
+    def by_year(self, community: str, since: int) -> Counter[int | None]:
+        """Return how many posts of a community the store has by year, of those made after `since`.
+
+        Removed posts, of which the store keeps no date, are counted under None.
+        """
+        found = self._db.execute(
+            "select cast(strftime('%Y', created_at, 'unixepoch') as integer), count(*) from posts "
+            "where community = ? and (created_at > ? or removed is not null) group by 1",
+            (community, since),
+        )
+        return Counter(dict(found))
+
+    def last_seen(self) -> Counter[str]:
+        """Return the number of public posts by whose answer they are: `oauth`, `archive`, …"""
+        found = self._db.execute(
+            "select observed_from, count(*) from posts "
+            "where observed_from is not null and removed is null group by 1"
+        )
+        return Counter(dict(found))
+
     def removed(self) -> dict[str, str]:
         """Return the posts that their source has removed: id -> the source's reason."""
         return dict(self._db.execute("select post_id, removed from posts where removed is not null"))

@@ -50,6 +50,7 @@ def purge(
     with Store.open(store or Path(described.recipe["source"]["store"]), create=False) as opened:
         there = held.of_versions(folder)
         words = held.deleted(opened, there)
+        seen = opened.last_seen()
         cached = _images(folder, there, words) | _texts(folder, there, words)
         forgotten = feature_cache.forget(places.features, cached)
         done, last, removed, cleared = None, old.name, [], []
@@ -76,7 +77,20 @@ def purge(
             f"{described.name} {old.name}: nothing is held of any post that its source has deleted; "
             "nothing to do"
         ]
+    lines += _seen_by_others(seen)
     return "\n".join([*lines, *said.outside(opened.folder, wrote=bool(done or removed))])
+
+
+def _seen_by_others(seen: Mapping[str, int]) -> list[str]:
+    """Return a note on the store's posts that were last seen by another than their source."""
+    others = seen.get("archive", 0) + seen.get("dump", 0) + seen.get("index", 0)
+    if not others:
+        return []
+    return [
+        f"note    {count(others, 'post')} of the store {'were' if others > 1 else 'was'} last seen in an "
+        "archive or a list, which may not know of every deletion: with Reddit credentials, --refresh asks "
+        "Reddit"
+    ]
 
 
 def _is_named(there: Sequence[Contents], version: str, words: Mapping[str, str]) -> bool:

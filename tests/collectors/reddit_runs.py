@@ -4,7 +4,9 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from collectors.crawl.source import Failure, Page
+from collectors.http.client import client_for
 from collectors.reddit.api import connect
+from collectors.reddit.arctic_shift import ArcticShift
 from collectors.reddit.dump import Dump
 from collectors.reddit.index import Index
 
@@ -39,9 +41,15 @@ def dump(paths, subs, **options):
     return gather(make)
 
 
-def index(paths, subs, base=None):
+def index(paths, subs, base=None, *, keyless=False, held=()):
     async def make(stack):
-        api = await stack.enter_async_context(connect(base)) if base else None
-        return Index(paths, subs, KEY, "scope", api)
+        client = await stack.enter_async_context(client_for(base, True))
+        api = await stack.enter_async_context(connect(base)) if base and not keyless else None
+        by_id = {post.post_id: post for post in held}
+
+        def of_store(ids):
+            return {post_id: by_id[post_id] for post_id in ids if post_id in by_id}
+
+        return Index(paths, subs, KEY, "scope", ArcticShift(client), of_store, api)
 
     return gather(make)

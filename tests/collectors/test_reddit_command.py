@@ -15,10 +15,15 @@ from benchmarks import crash
 from collectors.crawl.options import CrawlOptions
 from collectors.reddit.__main__ import Options, collect, main
 from collectors.sandbox import running
+from collectors.sandbox.generated.corpus import Corpus
 from tests.collectors.raw import raw_site, with_headers
 from tests.conftest import SHARED
 
 SUBS = ["--subs", "happy", "creepy", "rage", "gore"]
+
+
+def oauth(sandbox):
+    return ["--source", "oauth", "--sandbox-url", sandbox]
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +80,7 @@ def test_the_recorded_dump_gives_its_posts_with_the_sources_removals(capsys, tmp
 
 @pytest.mark.slow
 def test_a_crawl_of_the_sandbox_adds_up_and_a_second_one_fetches_nothing(capsys, tmp_path, sandbox):
-    arguments = [*SUBS, "--sandbox-url", sandbox, "--store", tmp_path / "s"]
+    arguments = [*SUBS, *oauth(sandbox), "--store", tmp_path / "s"]
     code, out, _ = run(capsys, *arguments)
     assert code == 0
     assert out.splitlines()[:4] == [
@@ -95,17 +100,101 @@ def test_a_crawl_of_the_sandbox_adds_up_and_a_second_one_fetches_nothing(capsys,
     }
 
 
+def test_without_credentials_auto_is_the_archive_and_the_store_is_compared_with_its_counts(
+    capsys, tmp_path, sandbox
+):
+    before = crash.requests_by_path(sandbox)
+    arguments = ["--subs", "rage", "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    source, posts, of, _, coverage, *_ = out.splitlines()
+    assert source == (
+        "source  archive: no credentials of a Reddit app in praw.ini or the environment; scores and "
+        "deletions are those that Arctic Shift has seen"
+    )
+    assert (posts, of) == ("posts   asked 114 = 114 new", "        r/rage 114")
+    assert coverage.startswith("note    r/rage: stored 114 of the archive's 114 posts: 2012 ")
+    assert coverage.endswith(" · 2024 19/19")
+    after = crash.requests_by_path(sandbox)
+    asked = {path for path in after if after[path] != before.get(path)}
+    assert asked == {f"/arctic-shift.photon-reddit.com/api/posts/search{more}" for more in ("", "/aggregate")}
+    code, out, _ = run(capsys, *arguments)
+    assert (code, out.splitlines()[1]) == (0, "posts   asked 114 = 114 known")
+    with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:
+        seen = db.execute("select distinct observed_from, observed_at > created_at from posts").fetchall()
+    db.close()
+    assert seen == [("archive", 1)]
+
+
+def test_with_credentials_auto_is_reddit(capsys, tmp_path, sandbox, monkeypatch):
+    monkeypatch.setenv("praw_client_id", "anything")
+    arguments = ["--subs", "rage", "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, *arguments)
+    assert (code, out.splitlines()[:2]) == (
+        0,
+        [
+            "source  oauth: there are credentials of a Reddit app in praw.ini or the environment",
+            "posts   asked 109 = 109 new",
+        ],
+    )
+
+
+def stored(store):
+    with sqlite3.connect(Path(store) / "crawl.sqlite") as db:
+        found = db.execute(
+            "select post_id, score, removed, observed_from from posts order by post_id"
+        ).fetchall()
+    db.close()
+    return found
+
+
+@pytest.mark.slow
+def test_reddits_answer_replaces_the_archives_and_not_the_other_way_round(capsys, tmp_path, sandbox):
+    both = ["--subs", "rage", "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    archive, reddit = [*both, "--source", "archive"], [*both, "--source", "oauth"]
+    run(capsys, *archive)
+    first = stored(tmp_path / "s")
+    run(capsys, *reddit)
+    refreshed = stored(tmp_path / "s")
+    assert {row[3] for row in refreshed} == {"oauth", "archive"}  # a listing leaves out removed posts
+    assert [row[0] for row in refreshed] == [row[0] for row in first]
+    assert sum(a[1] != b[1] for a, b in zip(first, refreshed, strict=True)) > 20
+    code, out, _ = run(capsys, *archive)
+    assert (code, out.splitlines()[0]) == (0, "posts   asked 114 = 114 known")
+    assert stored(tmp_path / "s") == refreshed
+
+
+@pytest.mark.slow
+def test_an_archives_copy_does_not_bring_back_a_post_that_reddit_has_removed(
+    capsys, tmp_path, sandbox, monkeypatch
+):
+    (tmp_path / "ids.txt").write_text("\n".join(p.id for p in Corpus(0, 600).posts if p.sub == "rage"))
+    both = ["--subs", "rage", "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    with monkeypatch.context() as patch:
+        patch.setenv("praw_client_id", "anything")
+        run(capsys, *both, "--source", "index", "--path", tmp_path / "ids.txt")
+    tombstones = [row for row in stored(tmp_path / "s") if row[2]]
+    assert len(tombstones) == 5
+    for source in (["archive"], ["index", "--path", tmp_path / "ids.txt"]):
+        code, out, _ = run(capsys, *both, "--source", *source)
+        assert (code, out.splitlines()[0]) == (0, "posts   asked 114 = 114 known")
+        assert [row for row in stored(tmp_path / "s") if row[2]] == tombstones
+    with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:
+        kept = dict(db.execute("select post_id, record from candidates").fetchall())
+    db.close()
+    assert len(kept) == 114
+    assert {json.loads(kept[row[0]])["title"] for row in tombstones} == {""}
+
+
 @pytest.mark.slow
 def test_no_authors_name_stands_in_a_store(capsys, tmp_path, sandbox):
-    run(capsys, *SUBS, "--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s")
+    run(capsys, *SUBS, *oauth(sandbox), "--no-media", "--store", tmp_path / "s")
     with sqlite3.connect(tmp_path / "s" / "crawl.sqlite") as db:
         authors = [a for (a,) in db.execute("select distinct author from posts where author is not null")]
         dump = "\n".join(db.iterdump())
     db.close()
     assert len(authors) > 100
     assert all(re.fullmatch("[0-9a-f]{32}", author) for author in authors)
-    from collectors.sandbox.generated.corpus import Corpus
-
     names = {post.author for post in Corpus(0, 600).posts if post.author}
     assert [name for name in names if f"'{name}'" in dump] == []
 
@@ -116,7 +205,7 @@ def test_faults_are_counted_by_their_reasons_and_a_rerun_mends_the_passing_ones(
     store = tmp_path / "s"
     # Four strikes spoil all of a run's attempts at an address, and none of the next run's.
     with running(posts=120, faults=faults, strikes=4, seed=2) as base:
-        arguments = [*SUBS, "--sandbox-url", base, "--store", store]
+        arguments = [*SUBS, *oauth(base), "--store", store]
         code, out, _ = run(capsys, *arguments)
         assert code == 0
         for reason in (
@@ -233,9 +322,9 @@ def test_an_unclosed_quote_of_a_list_is_shown_with_its_line(capsys, tmp_path):
 
 
 def test_without_credentials_the_message_names_the_ways_on(capsys):
-    code, out, err = run(capsys, "--subs", "happy")
+    code, out, err = run(capsys, "--subs", "happy", "--source", "oauth")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    for way in ("reddit.com/prefs/apps", "--source archive", "--source dump", "--source index", "--sandbox"):
+    for way in ("support.reddithelp.com", "--source archive", "--source dump", "--source index", "--sandbox"):
         assert way in err
     assert not Path("data").exists()
 
@@ -266,7 +355,7 @@ def test_without_credentials_the_message_names_the_ways_on(capsys):
         ),
         (
             ["--subs", "happy", "--sandbox", "--path", "x"],
-            "error: --path can be used with --source dump or index, not with oauth\n",
+            "error: --path can be used with --source dump or index, not with auto\n",
         ),
     ],
 )
@@ -276,7 +365,7 @@ def test_a_bad_option_is_one_line_and_exit_code_2(capsys, arguments, message):
 
 def test_a_store_that_is_a_file_is_one_line(capsys, tmp_path, sandbox):
     (tmp_path / "file").write_text("")
-    code, _, err = run(capsys, "--subs", "happy", "--sandbox-url", sandbox, "--store", tmp_path / "file")
+    code, _, err = run(capsys, "--subs", "happy", *oauth(sandbox), "--store", tmp_path / "file")
     assert (code, err) == (2, f"error: --store {str(tmp_path / 'file')!r} is a file: name a folder\n")
 
 
@@ -295,7 +384,7 @@ def test_a_table_without_the_needed_columns_is_one_line(capsys, tmp_path):
 
 
 def test_an_unknown_subreddit_alone_is_exit_code_2_and_beside_others_1(capsys, tmp_path, sandbox):
-    common = ["--sandbox-url", sandbox, "--no-media", "--store", tmp_path / "s"]
+    common = [*oauth(sandbox), "--no-media", "--store", tmp_path / "s"]
     code, out, _ = run(capsys, "--subs", "nosuchsubreddit", *common)
     line = "problem r/nosuchsubreddit: there is no subreddit of that name; check the spelling"
     assert (code, line in out) == (2, True)
@@ -315,8 +404,12 @@ def test_wrong_credentials_are_one_line(capsys, tmp_path, sandbox):
     }
     command = [sys.executable, "-m", "collectors.reddit", "--subs", "happy", "--store", "s"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (
+        2,
+        "source  oauth: there are credentials of a Reddit app in praw.ini or the environment\n",
+    )
     assert done.stderr.startswith("error: r/happy: Reddit refuses the credentials")
+    assert done.stderr.endswith("or do without: --source archive\n")
     assert "secret-of-the-app" not in done.stderr
 
 
@@ -324,7 +417,7 @@ def test_wrong_credentials_are_one_line(capsys, tmp_path, sandbox):
 
 
 def start(base, store, *more):
-    command = [sys.executable, "-m", "collectors.reddit", *SUBS, "--sandbox-url", base, "--store", str(store)]
+    command = [sys.executable, "-m", "collectors.reddit", *SUBS, *oauth(base), "--store", str(store)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
         [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

@@ -91,11 +91,11 @@ def test_an_empty_subreddit_is_a_walk_without_posts(sandbox):
     assert (failures, posts_of(pages), [page.last for page in pages]) == ([], [], [True])
 
 
-def archive(base, subs, *, resume=no_cursor, refreshed=False):
+def archive(base, subs, *, resume=no_cursor, refreshed=False, stored=None):
     async def make(stack):
         client = await stack.enter_async_context(client_for(base, True))
         api = await stack.enter_async_context(connect(base)) if refreshed else None
-        return Archive(client, subs, KEY, None, "scope", resume, api)
+        return Archive(client, subs, KEY, None, "scope", resume, api, stored)
 
     return gather(make)
 
@@ -282,12 +282,6 @@ def test_a_list_of_ids_is_filled_in_by_reddit(tmp_path, sandbox):
     assert found == {f"reddit:{p.id}": None for p in public} | {f"reddit:{removed.id}": removed.removed}
     rejected = [(r.reason, r.detail) for page in pages for r in page.rejected]
     assert sorted(rejected) == [("no_id", "ids.txt, line 6: 'not an id!'"), ("not_listed", "zzzzzz")]
-
-
-def test_a_list_of_ids_without_credentials_says_what_to_do(tmp_path):
-    (tmp_path / "ids.txt").write_text("3svmej\n")
-    with pytest.raises(InputError, match=r"is a list of ids.*put credentials in praw\.ini"):
-        index([tmp_path / "ids.txt"], ["happy"])
 
 
 def test_a_list_in_another_encoding_says_so(tmp_path):

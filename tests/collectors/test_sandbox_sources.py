@@ -267,6 +267,26 @@ def test_the_archive_notes_what_was_removed_of_posts_since_november_2023():
     assert "_meta" not in archived(removed.replace(removed=None, created_utc=1_698_796_800))
 
 
+def test_the_archive_counts_by_year_and_needs_a_start():
+    sandbox = make_sandbox(posts=300)
+    posts = [post for post in sandbox.corpus.posts if post.sub == "gore"]
+    path = f"{ARCHIVE}/search/aggregate?subreddit=gore&aggregate=created_utc&frequency="
+    counted, since, no_start, weeks = ask(
+        sandbox,
+        f"{path}year&after=2005-01-01",
+        f"{path}year&after=2024-01-01",
+        f"{path}year",
+        f"{path}week&after=2005-01-01",
+    )
+    assert sum(int(year["count"]) for year in counted.json["data"]) == len(posts)
+    assert counted.json["data"][-1] == since.json["data"][0]
+    assert since.json["data"][0]["created_utc"] == "2024-01-01T00:00:00.000Z"
+    assert [(reply.status, reply.json["error"]) for reply in (no_start, weeks)] == [
+        (400, "after or before is required"),
+        (400, "aggregate must be created_utc, and frequency year"),
+    ]
+
+
 def test_the_archive_takes_dates_and_ids_and_refuses_the_rest():
     sandbox = make_sandbox(posts=300)
     corpus = sandbox.corpus

@@ -149,5 +149,5 @@ def test_what_a_toy_reddit_source_needs_is_read_from_its_line(monkeypatch, capsy
         "error: --source pins needs --path FILE_OR_FOLDER",
         f"error: --path '{tmp_path}/empty' holds no .pins file",
         "error: --path can be used with --source dump or index or pins, not with archive",
-        "error: --source 'needles' is none of oauth, archive, dump, index, pins",
+        "error: --source 'needles' is none of auto, oauth, archive, dump, index, pins",
     ]

@@ -111,6 +111,6 @@ def test_a_store_of_version_5_gets_the_columns_of_sources_and_signals(tmp_path):
     with Store.open(tmp_path) as store:
         assert store.posts([POST.post_id]) == {POST.post_id: POST}
         assert store._db.execute("select signals, refused_by from media limit 1").fetchall() == [(None, None)]
-        seen = replace(POST, observed_from="archive", observed_at=1_400_000_000, source_label="Happy")
+        seen = replace(POST, observed_from="archive", observed_at=1_750_000_000, source_label="Happy")
         assert [store.add([seen]), store.add([seen])] == [{"updated": 1}, {"known": 1}]
         assert store.posts([POST.post_id]) == {POST.post_id: seen}

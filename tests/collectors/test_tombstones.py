@@ -220,3 +220,70 @@ def test_removed_posts_of_a_store_of_version_3_become_tombstones(tmp_path):
         assert store._db.execute("select post_id from candidates").fetchall() == [("reddit:live",)]
         assert store.posts(["reddit:live"]) == {"reddit:live": live}
         assert store.add([DELETED]) == Counter({"known": 1})
+
+
+# -- observations ------------------------------------------------------------------------------
+
+
+def seen(post, source, moment):
+    return replace(post, observed_from=source, observed_at=moment)
+
+
+def row_of(store):
+    found = store.posts([POST.post_id])[POST.post_id]
+    return found.score, found.removed, found.observed_from, found.observed_at
+
+
+def test_the_later_observation_of_a_post_stays(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([seen(POST, "archive", 100)])
+        assert store.add([seen(replace(POST, score=9), "oauth", 200)]) == {"updated": 1}
+        assert row_of(store) == (9, None, "oauth", 200)
+        assert store.add([seen(replace(POST, score=1), "archive", 150)]) == {"known": 1}
+        # A list that doesn't say how old it is counts as older than anything.
+        assert store.add([seen(replace(POST, score=1), "index", None)]) == {"known": 1}
+        assert row_of(store) == (9, None, "oauth", 200)
+        assert store.add([seen(replace(POST, score=10), "oauth", 300)]) == {"updated": 1}
+
+
+def test_an_unchanged_post_is_known_and_its_later_observation_is_noted(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([seen(POST, "index", None)])
+        assert store.add([seen(POST, "archive", 100)]) == {"known": 1}
+        assert row_of(store) == (7724, None, "archive", 100)
+        assert store.add([seen(POST, "archive", 100), seen(POST, "oauth", 200)]) == {"known": 2}
+        assert store.last_seen() == {"oauth": 1}
+
+
+def test_a_removal_is_undone_by_a_later_observation_alone(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([seen(POST, "archive", 100)])
+        assert store.add([seen(DELETED, "oauth", 200)]) == {"updated": 1}
+        assert store.add([seen(POST, "archive", 150)]) == {"known": 1}
+        store.add_candidates("archive:creepy", [seen(POST, "archive", 150)], cursor="1", limit=10)
+        ((record,),) = store._db.execute("select record from candidates").fetchall()
+        assert b"of its own" not in record
+        assert store.promote("archive:creepy", 10, "1") == {"known": 1}
+        assert row_of(store) == (None, "deleted", "oauth", 200)
+        assert store.add([seen(POST, "oauth", 300)]) == {"updated": 1}
+        assert row_of(store) == (7724, None, "oauth", 300)
+
+
+def test_of_a_row_older_than_version_6_it_is_not_known_who_saw_it(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([POST])  # collected at 1,700,000,000
+        assert store.add([seen(replace(POST, score=1), "archive", 1_600_000_000)]) == {"known": 1}
+        assert store.add([seen(replace(POST, score=2), "archive", 1_750_000_000)]) == {"updated": 1}
+        other = replace(POST, post_id="reddit:other")
+        store.add([other])
+        assert store.add([seen(replace(other, removed="deleted"), "archive", 1_600_000_000)]) == {
+            "updated": 1
+        }
+
+
+def test_posts_are_counted_by_year_and_tombstones_apart(tmp_path):
+    with Store.open(tmp_path) as store:
+        store.add([POST, replace(POST, post_id="reddit:b", created_at=1_325_376_000), DELETED])
+        store.add([replace(POST, post_id="reddit:c"), replace(POST, post_id="reddit:d", community="happy")])
+        assert store.by_year("creepy", 0) == {2012: 1, 2015: 1, None: 1}
+        assert store.by_year("creepy", 1_325_376_000) == {2015: 1, None: 1}

@@ -1,5 +1,9 @@
 """Releases of which the ids alone are passed on, and full releases made of them again."""
 
+import csv
+import hashlib
+import json
+import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +13,8 @@ import pytest
 
 from affectory.core.errors import AffectoryError
 from collectors.reddit.__main__ import main as collect
+from collectors.sandbox import running
+from collectors.sandbox.generated.corpus import Corpus
 from collectors.store import Store
 from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
@@ -171,22 +177,107 @@ def test_what_can_not_be_had_any_more_goes_under_its_reason(tmp_path):
     assert {key: row["split"] for key, row in after.items()} == {key: before[key]["split"] for key in after}
 
 
-@pytest.mark.slow
-def test_hydrating_collects_the_posts_by_their_ids(tmp_path, sandbox, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def keyless(tmp_path, monkeypatch):
+    """A folder on a machine without credentials of Reddit."""
+    for name in [name for name in os.environ if name.startswith("praw_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    subs = ["--subs", "rage", "gore"]
-    assert collect([*subs, "--sandbox-url", sandbox, "--store", "store"]) == 0
-    text = '[source]\ncommunities = ["rage", "gore"]\n[[filters]]\nuse = "image"\n'
-    recipe = write_recipe(tmp_path / "datasets", text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rage_and_gore(place, more):
+    """Write a recipe for two subreddits of the sandbox; return its path."""
+    recipe = write_recipe(place / "datasets", '[source]\ncommunities = ["rage", "gore"]\n' + more)
     recipe.write_text(recipe.read_text().replace("happy", "rage").replace("creepy", "gore"))
-    full = build(recipe, store=Path("store"), out=tmp_path / "datasets").folder
-    received = ids_alone(full.parent, tmp_path / "received")
-    assert (
-        hydrate([str(received), "--store", "anew", "--sandbox-url", sandbox, "--out", str(tmp_path / "full")])
-        == 0
+    return recipe
+
+
+def digests(folder):
+    """Return the sha256 of each Parquet file with rows that are published."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*.parquet"))
+        if not path.name.startswith("dropped-")
+    }
+
+
+@pytest.mark.slow
+def test_without_a_key_the_ids_of_a_release_give_the_same_files_again(capfd, keyless, sandbox):
+    reddit = ["--subs", "rage", "gore", "--sandbox-url", sandbox, "--store"]
+    assert collect([*reddit, "crawled"]) == 0
+    recipe = rage_and_gore(keyless, '[[filters]]\nuse = "image"\n')
+    full = build(recipe, store=Path("crawled"), out=keyless / "datasets").folder
+    received = ids_alone(full.parent, keyless / "received")
+    capfd.readouterr()
+    assert hydrate([str(received), "--store", "anew", "--sandbox-url", sandbox, "--out", "full"]) == 0
+    published = digests(full)
+    assert len(published) == 6
+    assert digests(Path("full", "1.0.0")) == published
+    said = capfd.readouterr().out
+    assert "by id from the archive, which may not know of every deletion (no credentials)" in said
+    # And by the list of ids that the collector takes from anyone.
+    ids = sorted({post_id for post_id, _ in rows_of(full)})
+    Path("ids.txt").write_text("".join(f"{post_id}\n" for post_id in ids))
+    assert collect([*reddit, "listed", "--source", "index", "--path", "ids.txt"]) == 0
+    assert hydrate([str(received), "--store", "listed", "--store-only", "--out", "again"]) == 0
+    assert digests(Path("again", "1.0.0")) == published
+
+
+@pytest.mark.slow
+def test_a_release_does_not_depend_on_who_saw_its_posts(tmp_path):
+    stores = [make_store(tmp_path / name, POSTS) for name in ("a", "b")]
+    with Store.open(stores[1]) as opened:
+        seen = [replace(one, observed_from="archive", observed_at=1_750_000_000) for one in POSTS]
+        assert opened.add(seen) == {"known": 60}
+    first, second = (
+        build(write_recipe(tmp_path / store.name), store=store, out=tmp_path / store.name / "out").folder
+        for store in stores
     )
-    assert rows_of(tmp_path / "full" / "1.0.0") == rows_of(full)
+    assert digests(first) == digests(second)
+    told = [json.loads((folder / "manifest.json").read_text())["input_digest"] for folder in (first, second)]
+    assert told[0] == told[1]
+
+
+@pytest.mark.slow
+def test_a_purge_without_a_key_asks_the_archive_and_says_what_that_may_miss(capfd, keyless):
+    posts = [post for post in Corpus(seed=8, posts=200).posts if post.sub in ("rage", "gore")]
+    with Path("list.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "title", "url", "subreddit", "ups"])
+        table.writerows([post.id, post.title, post.url, post.sub, post.ups] for post in posts)
+    listed = ["--source", "index", "--path", "list.csv", "--store", "store", "--no-media"]
+    assert collect(["--subs", "rage", "gore", *listed]) == 0
+    recipe = rage_and_gore(keyless, '[images]\nwhich = "none"\n')
+    build(recipe, store=Path("store"), out=keyless / "datasets")
+    capfd.readouterr()
+    with running(seed=8, posts=200) as base:
+        assert purge(["test", "--refresh", "--sandbox-url", base, "--store", "store"]) == 0
+    said = capfd.readouterr().out
+    assert "note    88 posts by id from the archive, which may not know of every deletion " in said
+    assert "test 1.0.1: 2 deleted posts removed (2 deleted)\n" in said
+    assert (
+        "note    86 posts of the store were last seen in an archive or a list, which may not know of every "
+        "deletion: with Reddit credentials, --refresh asks Reddit\n"
+    ) in said
+    purged = dropped_of(keyless / "datasets" / "test" / "1.0.1")
+    assert [row[:4] for row in purged] == [
+        ("reddit:1di4cwa", "purge", "removed_by_source", "deleted"),
+        ("reddit:1g6amcs", "purge", "removed_by_source", "deleted"),
+    ]
+
+
+@pytest.mark.slow
+def test_posts_that_can_not_be_asked_for_again_are_one_line(capsys, keyless):
+    posts = [replace(one, post_id=f"flickr:{n}", source="flickr") for n, one in enumerate(POSTS)]
+    store = make_store(keyless / "store", posts)
+    build(write_recipe(keyless / "datasets"), store=store, out=keyless / "datasets")
+    assert purge(["test", "--refresh", "--store", str(store)]) == 2
+    assert capsys.readouterr().err == (
+        "error: posts of 'flickr' can't be asked for again by their ids: leave out --refresh\n"
+    )
 
 
 def test_a_folder_without_a_release_is_one_line(capsys, tmp_path):

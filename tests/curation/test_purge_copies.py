@@ -139,7 +139,8 @@ def test_a_gallery_stays_in_one_split(tmp_path, which):
 @pytest.mark.slow
 def test_of_the_strict_recipe_as_many_stay_as_in_a_rebuild(tmp_path, sandbox):
     store = tmp_path / "store"
-    assert collect(["--subs", "rage", "gore", "--sandbox-url", sandbox, "--store", str(store)]) == 0
+    place = ["--source", "oauth", "--sandbox-url", sandbox, "--store", str(store)]
+    assert collect(["--subs", "rage", "gore", *place]) == 0
     text = '[source]\ncommunities = ["rage", "gore"]\n[[filters]]\nuse = "image"\n'
     text += '[duplicates]\nimages = "near"\ntexts = "near"\npolicy = "keep-best"\n'
 

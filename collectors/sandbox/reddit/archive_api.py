@@ -2,14 +2,18 @@
 
     GET /arctic-shift.photon-reddit.com/api/posts/search?subreddit=happy&sort=asc&after=1577836800&limit=100
     GET /arctic-shift.photon-reddit.com/api/posts/ids?ids=3svmej,4xznfz
+    GET /arctic-shift.photon-reddit.com/api/posts/search/aggregate?subreddit=happy&aggregate=created_utc
+        &frequency=year&after=2005-01-01
 
-`after` and `before` are exclusive. The archive holds posts as they were soon after they were made: a third
-of the scores are far too low, addresses are escaped as in the dumps, and posts that were removed later are
-still there, since November 2023 with a note in `_meta`. Errors are {"data": null, "error": "…"}.
+`after` and `before` are exclusive; an aggregation needs one of them, and its counts are strings.
+The archive holds posts as they were soon after they were made: a third of the scores are far too low,
+addresses are escaped as in the dumps, and posts that were removed later are still there, since November 2023
+with a note in `_meta`. Errors are {"data": null, "error": "…"}.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -35,24 +39,25 @@ class _BadRequest(Exception):
 
 def archive(sandbox: Sandbox, request: web.Request, path: str) -> web.StreamResponse:
     """Answer arctic-shift.photon-reddit.com."""
-    routes: dict[str, Callable[[Sandbox, web.Request], Sequence[SandboxPost]]] = {
-        "api/posts/search": _search,
-        "api/posts/ids": _ids,
+    routes: dict[str, Callable[[Sandbox, web.Request], list[Json]]] = {
+        "api/posts/search": lambda sandbox, request: _records(request, _search(sandbox, request)),
+        "api/posts/ids": lambda sandbox, request: _records(request, _ids(sandbox, request)),
+        "api/posts/search/aggregate": _by_year,
     }
     route = routes.get(path.rstrip("/"))
     if route is None:
         return json_response({"data": None, "error": "Not found"}, 404)
     try:
-        posts = route(sandbox, request)
+        data = route(sandbox, request)
     except _BadRequest as refusal:
         return json_response({"data": None, "error": str(refusal)}, 400)
+    return json_response({"data": data}, headers={"x-ratelimit-remaining": "1999", "x-ratelimit-reset": "60"})
+
+
+def _records(request: web.Request, posts: Sequence[SandboxPost]) -> list[Json]:
     records = [archived(post) for post in posts]
     fields = [name for name in request.query.get("fields", "").split(",") if name]
-    if fields:
-        records = [{name: record.get(name) for name in fields} for record in records]
-    return json_response(
-        {"data": records}, headers={"x-ratelimit-remaining": "1999", "x-ratelimit-reset": "60"}
-    )
+    return [{name: record.get(name) for name in fields} for record in records] if fields else records
 
 
 def archived(post: SandboxPost) -> Json:
@@ -72,22 +77,42 @@ def archived(post: SandboxPost) -> Json:
 
 def _search(sandbox: Sandbox, request: web.Request) -> Sequence[SandboxPost]:
     query = request.query
-    sub, limit_text, sort = query.get("subreddit"), query.get("limit", "25"), query.get("sort", "desc")
-    if not sub:
-        raise _BadRequest("At least one of author, subreddit is required")
+    limit_text, sort = query.get("limit", "25"), query.get("sort", "desc")
+    posts = _found(sandbox, request)
     if not limit_text.isdecimal() or not 1 <= int(limit_text) <= 100:
         raise _BadRequest(f"limit must be between 1 and 100, got {limit_text}")
     if sort not in ("asc", "desc"):
         raise _BadRequest(f"sort must be asc or desc, got {sort}")
+    if sort == "desc":
+        posts.reverse()
+    return posts[: int(limit_text)]
+
+
+def _found(sandbox: Sandbox, request: web.Request) -> list[SandboxPost]:
+    """Return the posts of a search, the oldest first."""
+    query = request.query
+    sub = query.get("subreddit")
+    if not sub:
+        raise _BadRequest("At least one of author, subreddit is required")
     after, before = _epoch(query.get("after")), _epoch(query.get("before"))
-    posts = [
+    return [
         post
         for post in sandbox.corpus.listing(sub) or ()
         if (after is None or post.created_utc > after) and (before is None or post.created_utc < before)
     ]
-    if sort == "desc":
-        posts.reverse()
-    return posts[: int(limit_text)]
+
+
+def _by_year(sandbox: Sandbox, request: web.Request) -> list[Json]:
+    """Count the posts of a search by year, the only frequency that is imitated."""
+    query = request.query
+    if query.get("aggregate") != "created_utc" or query.get("frequency") != "year":
+        raise _BadRequest("aggregate must be created_utc, and frequency year")
+    if not query.get("after") and not query.get("before"):
+        raise _BadRequest("after or before is required")
+    counts = Counter(datetime.fromtimestamp(post.created_utc, UTC).year for post in _found(sandbox, request))
+    return [
+        {"created_utc": f"{year}-01-01T00:00:00.000Z", "count": str(n)} for year, n in sorted(counts.items())
+    ]
 
 
 def _ids(sandbox: Sandbox, request: web.Request) -> Sequence[SandboxPost]:
