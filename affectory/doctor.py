@@ -145,13 +145,13 @@ def _credentials() -> Iterator[Line]:
     from collectors.reddit.api import ENV_CLIENT_ID, has_credentials
 
     name = "Reddit's credentials"
-    archive = "--source archive needs none; new ones need Reddit's approval"
+    archive = "--source auto takes the archive, which needs none; new ones need Reddit's approval"
     try:
         if has_credentials():
             yield Line("ok", name, "in the environment" if os.environ.get(ENV_CLIENT_ID) else "in praw.ini")
         else:
             yield Line("missing", name, "neither in praw.ini nor in the environment", archive)
-    except InputError:  # its message quotes the line, which may hold the secret
+    except InputError:
         yield Line(
             "missing", name, "praw.ini can't be read", "correct it: NAME=VALUE lines below a [section]"
         )

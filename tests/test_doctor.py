@@ -37,7 +37,7 @@ def findings(capsys, *options, code=0):
 
 def test_without_credentials_the_archive_works(home, sandbox, capsys):
     found = findings(capsys, "--sandbox-url", sandbox)
-    nothing = "--source archive needs none; new ones need Reddit's approval"
+    nothing = "--source auto takes the archive, which needs none; new ones need Reddit's approval"
     key = "https://www.flickr.com/services/api/misc.api_keys.html; --no-text fetches images without one"
     none = "neither in praw.ini nor in the environment"
     assert found["Sources"] == {

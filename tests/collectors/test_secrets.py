@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
+from affectory.core.errors import InputError
 from collectors.flickr.answers import Unavailable
 from collectors.flickr.api import FlickrApi
+from collectors.reddit.api import has_credentials
 from tests.collectors.fetching import client_to, marks, outcome, site
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -99,3 +101,19 @@ def test_flickrs_key_never_leaves_its_origin():
         assert [path.split("?")[0] for path in asked] == ["/api.flickr.com/services/rest/"]
         assert said.startswith("no answer from Flickr's API (foreign_redirect: to http")
         assert KEY[:8] not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[DEFAULT]\nclient_id=a\nclient_secret hunter2\n", "ParsingError in line 3"),
+        ("client_secret=hunter2\n", "MissingSectionHeaderError in line 1"),
+    ],
+)
+def test_a_line_of_praw_ini_that_cannot_be_read_is_named_by_its_number(text, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("praw_client_id", raising=False)
+    (tmp_path / "praw.ini").write_text(text)
+    with pytest.raises(InputError) as refused:
+        has_credentials()
+    assert str(refused.value) == f"praw.ini can't be read: {told}; correct the line"
