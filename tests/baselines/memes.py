@@ -87,17 +87,6 @@ def trained(name, kind, settings, seeds=(0,), **more):
     return fit(spec, data(kind, **more).of(spec.inputs), settings, seeds, CPU)
 
 
-def right(name, kind, settings, fitted):
-    """The share of the labels of the 32 training posts that a trained network gets right."""
-    spec, given = registry.spec(name), data(kind)
-    model = spec.build(given.task, given.encoders, settings)
-    model.load_state_dict(fitted.state)
-    with torch.no_grad():
-        logits = model.eval()(given.train)["y"]
-    decided = given.task.decide(given.task.probabilities(logits))
-    return float((given.task.hot(decided) == given.task.hot(given.train.target)).mean())
-
-
 def again(folder, name, kind, settings, fitted):
     """The checkpoint of a trained network, written and read."""
     spec = registry.spec(name)
@@ -106,17 +95,6 @@ def again(folder, name, kind, settings, fitted):
     written = Checkpoint(name, TASKS[kind], settings, fitted.seed, fitted.state, states)
     written.write(folder / "one.pt")
     return read(folder / "one.pt")
-
-
-def check_gradients(name, kind, settings, frozen=()):
-    """Every parameter gets a gradient in one step, but for those whose names begin so."""
-    spec, given = registry.spec(name), data(kind)
-    torch.manual_seed(0)
-    model = spec.build(given.task, given.encoders, settings)
-    sum(one.sum for one in model.terms(given.train).values()).backward()
-    for parameter, value in model.named_parameters():
-        learns = value.grad is not None and bool(value.grad.any())
-        assert learns != parameter.startswith(tuple(frozen)), parameter
 
 
 def check_masks(name, kind, settings):
