@@ -10,6 +10,7 @@ import torch
 
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.image.regions import detector, grid
+from affectory.encoders.image.views import two_views
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.hub_encoders import TextNetwork, load_text_encoder
 from baselines.data import inputs
@@ -44,6 +45,10 @@ def images(options: Options, release: Release, wanted: Collection[str], device: 
         backbone = _backbone(options)
         encoders["image"] = inputs.frozen(release, backbone, options.features, device)
         sources["image"] = _source(options, backbone)
+    if "image_views" in wanted:
+        # A view is a square of the input's size already: nothing is to be cropped once more.
+        network = load_backbone(options.backbone, options.weights, side=options.side, squash=True)
+        encoders["image_views"] = inputs.views(release, two_views(network), options.features, device)
     if "pair_image" in wanted and options.pair == SEPARATE:
         pair = backbone or _backbone(options)
         encoders["pair_image"] = inputs.frozen(release, pair, options.features, device)

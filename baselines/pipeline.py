@@ -26,6 +26,7 @@ from baselines.data.inputs import Data
 from baselines.data.release import Release
 from baselines.experiment import Fold
 from baselines.models import registry
+from baselines.models.base import Spec
 from baselines.models.settings import ModelSettings, Value
 from baselines.options import Options
 from baselines.plan import Setup
@@ -70,7 +71,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     elif not options.folds:
         release = gold.held_out(release)
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
-    models, left_out = trainable(release, wanted)
+    models, left_out = trainable(release, wanted, finetune=options.finetune)
     for one in left_out:
         print(f"left out: {one.model}: {one.reason}")
     if not models:
@@ -220,8 +221,10 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def trainable(release: Release, models: Sequence[str]) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """Return the models that the release has the inputs for, and the others with the reason."""
+def trainable(
+    release: Release, models: Sequence[str], *, finetune: bool = False
+) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
+    """Return the models that can be trained on a release, and the others with the reason."""
     there = {"image": release.has_images, "text": release.has_texts}
     left_out: dict[str, str] = {}
     for model in models:
@@ -230,8 +233,15 @@ def trainable(release: Release, models: Sequence[str]) -> tuple[tuple[str, ...],
             left_out[model] = f"{release.name} {release.version} has no {missing[0]}s"
         elif release.task.kind not in spec.tasks:
             left_out[model] = f"it can't be trained on {release.task.kind} labels a post"
+        elif finetune and "image" in spec.inputs and _stages(spec) > 1:
+            left_out[model] = "--finetune trains the last stage alone, and it is pretrained in another"
     kept = tuple(model for model in models if model not in left_out)
     return kept, tuple(LeftOut(model, reason) for model, reason in left_out.items())
+
+
+def _stages(spec: Spec) -> int:
+    """Return how many stages of training a model has."""
+    return len(spec.stages(spec.settings())) if spec.stages and spec.settings else 1
 
 
 def _results(

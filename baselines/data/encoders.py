@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectory.encoders.image.regions import BOX
+from affectory.encoders.image.views import VIEWS
 from affectory.encoders.text.bag_of_words import BagOfWords
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.subwords import Subwords
@@ -121,6 +122,31 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class Views:
+    """The features of two random views of each image of a release (`encoders.image.views`).
+
+    `width`: that of a view's features.
+    """
+
+    width: int
+    rows: Images = field(default_factory=lambda: Images(0), repr=False)  # flattened
+    modality: Literal["image"] = "image"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image's views."""
+        return VIEWS, self.width
+
+    def of(self, part: Part) -> NDArray[np.float16]:
+        """Return a part's views, float16[n, 2, D]."""
+        return self.rows.of(part).reshape(len(part), *self.shape)
+
+    def state(self) -> dict[str, Any]:
+        """Return the width."""
+        return {"width": self.width}
+
+
+@dataclass(frozen=True)
 class Pixels:
     """The images of a release, squashed to `width` pixels: uint8[3, width, width] each; zeros for none."""
 
@@ -155,7 +181,7 @@ def _of(
 
 
 #: What encodes the images of a release.
-ImageEncoder = Images | Regions | Pixels
+ImageEncoder = Images | Regions | Views | Pixels
 
 
 @dataclass(frozen=True)
@@ -177,10 +203,14 @@ class Given:
 
 
 class Input(NamedTuple):
-    """An input of a batch. `make`: None where a model makes it in its own `fit`."""
+    """An input of a batch. `make`: None where a model makes it in its own `fit`.
+
+    `later`: whether a trained network reads it too. If not, its checkpoint doesn't keep the encoder.
+    """
 
     load: Callable[[Mapping[str, Any]], Any]  # from the state in a checkpoint
     make: Callable[[Given], Any] | None
+    later: bool = True
 
 
 def _words(given: Given) -> Vocabulary:
@@ -196,6 +226,10 @@ def _cased_words(given: Given) -> Vocabulary:
 INPUTS: dict[str, Input] = {
     # Features of the image network of --backbone.
     "image": Input(lambda state: Images(**state), lambda given: given.images["image"]),
+    # Features of the same network for two random views of each image, float16[n, 2, D].
+    "image_views": Input(
+        lambda state: Views(**state), lambda given: given.images["image_views"], later=False
+    ),
     # Ids of lower-case words.
     "words": Input(Vocabulary.from_state, _words),
     # Ids of words as they are written, where the vectors have them so; else lower-case.

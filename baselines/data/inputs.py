@@ -22,13 +22,14 @@ from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.features import extract
 from affectory.encoders.image.pixels import pixel_batches, squashed_pixels
 from affectory.encoders.image.regions import RegionNetwork
+from affectory.encoders.image.views import ViewNetwork
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.hub_encoders import TextNetwork
 from affectory.encoders.text.subwords import words as fasttext_words
 from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
 from affectory.encoders.text.words import Vocabulary, tokenise
 from baselines.data.batch import Batch
-from baselines.data.encoders import INPUTS, Given, ImageEncoder, Images, Pixels, Regions, load_encoders
+from baselines.data.encoders import INPUTS, Given, ImageEncoder, Images, Pixels, Regions, Views, load_encoders
 from baselines.data.images import image_refs
 from baselines.data.regions import read_regions
 from baselines.data.release import SPLITS, Part, Release
@@ -80,6 +81,11 @@ def computed_regions(release: Release, path: Path) -> Regions:
     found = read_regions(path, part)
     rows = extracted(release, part, found.rows)
     return Regions(found.width, found.number, f"{found.number} of {path.name}", found.has_boxes, rows)
+
+
+def views(release: Release, network: ViewNetwork, cache: Path, device: torch.device) -> Views:
+    """Return the features of two views of each image of a release. Errors as of `frozen`."""
+    return Views(network.width, frozen(release, network, cache, device))
 
 
 def pixels(release: Release, side: int) -> Pixels:

@@ -63,6 +63,9 @@ MODELS: dict[str, Entry] = {
     "cmml_clip": Entry("memes", "CMML-CLIP", f"{_SEMIMEMES}.cmml:CLIP"),
     "tib_va": Entry("memes", "TIB-VA", f"{_SEMIMEMES}.tib_va:SPEC"),
     "ext_pie_net": Entry("memes", "Ext-PIE-Net", f"{_SEMIMEMES}.ext_pie_net:SPEC"),
+    "ext_pie_net_pretrained": Entry(
+        "memes", "Ext-PIE-Net (pretrained on unlabelled posts)", f"{_SEMIMEMES}.ext_pie_net:PRETRAINED"
+    ),
     "visualbert": Entry("memes", "VisualBERT", f"{_SEMIMEMES}.visualbert:SPEC"),
     "vilt": Entry("memes", "ViLT", f"{_SEMIMEMES}.vilt:SPEC"),
     "lxmert": Entry("memes", "LXMERT", f"{_SEMIMEMES}.lxmert:SPEC"),

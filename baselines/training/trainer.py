@@ -22,6 +22,7 @@ import torch
 
 from affectory.core.errors import BaselineError
 from affectory.core.processes import Pool
+from baselines.data.encoders import INPUTS
 from baselines.data.inputs import Data
 from baselines.models import registry
 from baselines.models.base import Fitted
@@ -130,7 +131,7 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
     model = done.job.key
     spec = registry.spec(model)
     data = ask.data.of(spec.inputs)
-    own = {name: encoder.state() for name, encoder in data.encoders.items()}
+    own = {name: encoder.state() for name, encoder in data.encoders.items() if INPUTS[name].later}
     return Checkpoint(
         model=model,
         task=ask.data.task,

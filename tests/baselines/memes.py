@@ -4,7 +4,7 @@ import torch
 
 from affectory.encoders.text.frozen import FrozenText
 from baselines.data.batch import Batch
-from baselines.data.encoders import Images, Pixels, Regions
+from baselines.data.encoders import INPUTS, Images, Pixels, Regions, Views
 from baselines.data.inputs import Data
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
@@ -27,6 +27,7 @@ def frozen(output="features"):
 
 ENCODERS = {
     "image": Images(IMAGE),
+    "image_views": Views(IMAGE),
     "first_token": frozen(),
     "pair_image": Images(IMAGE),
     "pair_states": frozen("states"),
@@ -35,8 +36,11 @@ ENCODERS = {
 }
 
 
-def posts(n, kind, seed=0, gaps=True):
-    """n posts whose features are noise: what a label is can only be learnt by heart."""
+def posts(n, kind, seed=0, gaps=True, unlabelled=0):
+    """n posts whose features are noise: what a label is can only be learnt by heart.
+
+    The last `unlabelled` have no label.
+    """
     draw = torch.Generator().manual_seed(seed)
     shapes = {
         "image": (IMAGE,),
@@ -55,8 +59,9 @@ def posts(n, kind, seed=0, gaps=True):
         present[2::5, 0] = False
         present[3::5, 1] = False
     several = torch.randint(0, 2, (n, len(LABELS)), generator=draw).float()
+    inputs["image_views"] = torch.randn(n, 2, IMAGE, generator=draw).half()
     target = torch.arange(n) % len(LABELS) if kind == "single" else several
-    return Batch(inputs, present, target, torch.ones(n, dtype=torch.bool))
+    return Batch(inputs, present, target, torch.arange(n) < n - unlabelled)
 
 
 def written(row):
@@ -64,10 +69,10 @@ def written(row):
     return " ".join(WORDS[row // 6**place % 6] for place in range(3))
 
 
-def data(kind, n=32, gaps=True):
+def data(kind, n=32, gaps=True, unlabelled=0):
     """Data of n training posts, and the same as validation."""
     texts = {split: [written(row) for row in range(n)] for split in ("train", "validation")}
-    train = posts(n, kind, gaps=gaps)
+    train = posts(n, kind, gaps=gaps, unlabelled=unlabelled)
     return Data(TASKS[kind], train, train, ENCODERS, texts)
 
 
@@ -82,35 +87,14 @@ def trained(name, kind, settings, seeds=(0,), **more):
     return fit(spec, data(kind, **more).of(spec.inputs), settings, seeds, CPU)
 
 
-def right(name, kind, settings, fitted):
-    """The share of the labels of the 32 training posts that a trained network gets right."""
-    spec, given = registry.spec(name), data(kind)
-    model = spec.build(given.task, given.encoders, settings)
-    model.load_state_dict(fitted.state)
-    with torch.no_grad():
-        logits = model.eval()(given.train)["y"]
-    decided = given.task.decide(given.task.probabilities(logits))
-    return float((given.task.hot(decided) == given.task.hot(given.train.target)).mean())
-
-
 def again(folder, name, kind, settings, fitted):
     """The checkpoint of a trained network, written and read."""
     spec = registry.spec(name)
-    states = fitted.encoders or {one: ENCODERS[one].state() for one in spec.inputs}
+    kept = [one for one in spec.inputs if INPUTS[one].later]
+    states = fitted.encoders or {one: ENCODERS[one].state() for one in kept}
     written = Checkpoint(name, TASKS[kind], settings, fitted.seed, fitted.state, states)
     written.write(folder / "one.pt")
     return read(folder / "one.pt")
-
-
-def check_gradients(name, kind, settings, frozen=()):
-    """Every parameter gets a gradient in one step, but for those whose names begin so."""
-    spec, given = registry.spec(name), data(kind)
-    torch.manual_seed(0)
-    model = spec.build(given.task, given.encoders, settings)
-    sum(one.sum for one in model.terms(given.train).values()).backward()
-    for parameter, value in model.named_parameters():
-        learns = value.grad is not None and bool(value.grad.any())
-        assert learns != parameter.startswith(tuple(frozen)), parameter
 
 
 def check_masks(name, kind, settings):

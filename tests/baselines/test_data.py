@@ -225,6 +225,15 @@ def test_a_model_that_cannot_be_trained_on_several_labels_is_left_out(several, m
     )
 
 
+def test_fine_tuning_leaves_out_a_model_that_is_pretrained_in_a_stage_of_its_own(pairs):
+    two = ("ext_pie_net", "ext_pie_net_pretrained")
+    assert trainable(pairs, two) == (two, ())
+    assert trainable(pairs, two, finetune=True) == (
+        two[:1],
+        (LeftOut(two[1], "--finetune trains the last stage alone, and it is pretrained in another"),),
+    )
+
+
 def in_memory(target, groups, labelled=None):
     """A release of these rows, all in one split; `target` are classes' numbers, or indicators of labels."""
     n = len(target)

@@ -263,19 +263,6 @@ def quick(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("several", [False, True], ids=["single", "several"])
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_learns_32_posts_by_heart(name, several):
-    task = reference.SEVERAL if several else reference.SINGLE
-    spec = registry.spec(name)
-    made = data(learnable(several=several), task, spec.inputs)
-    for one in fit(spec, made, quick(name), [0, 1], CPU):
-        assert one.problem is None
-        assert one.score == 1
-        assert one.likelihood > -0.1
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "present", [[[1, 0]] * 32, [[0, 1]] * 32, GAPS * 4], ids=["images", "texts", "mixed"]
 )

@@ -200,41 +200,6 @@ def test_a_label_without_a_positive_is_named():
 
 @KINDS
 @pytest.mark.parametrize("name", FAMILY)
-def test_every_parameter_gets_a_gradient_in_one_step_but_those_that_are_frozen(name, several):
-    """Each in one of its stages, over a step of labelled and unlabelled posts."""
-    given = few_labels.data(several=several)
-    spec, settings = registry.spec(name), quick(name, dropout=0.0) if "raw" in name else quick(name)
-    model = model_of(name, given, settings).train()
-    reached = set()
-    for stage in spec.stages(settings):
-        model.zero_grad()
-        total(stage.terms(model, given.train)).backward()
-        frozen = tuple(group.part for group in stage.optimiser.groups if group.lr == 0)
-        for key, value in model.named_parameters():
-            trains = not key.startswith(frozen) if frozen else True
-            if trains:
-                assert value.grad is not None and value.grad.abs().sum() > 0, key
-                reached.add(key)
-    assert reached == {key for key, _ in model.named_parameters()}
-
-
-@pytest.mark.slow
-@KINDS
-@pytest.mark.parametrize("name", FAMILY)
-def test_it_overfits_32_posts(name, several):
-    given = few_labels.data(n=48, labelled=32, several=several)
-    settings = quick(name, epochs=80, lr=0.02, decay=1.0, **({"dropout": 0.0} if "raw" in name else {}))
-    [one] = trained(name, given, settings)
-    model = model_of(name, given, settings)
-    model.load_state_dict(one.state)
-    with torch.no_grad():
-        logits = model(given.train)[registry.spec(name).heads["both"]][:32]
-    decided = given.task.decide(given.task.probabilities(logits))
-    assert torch.equal(decided.float(), given.train.target[:32].float())
-
-
-@KINDS
-@pytest.mark.parametrize("name", FAMILY)
 def test_no_mode_reads_what_is_missing(name, several):
     given = few_labels.data(several=several)
     model = model_of(name, given, quick(name))

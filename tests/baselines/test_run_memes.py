@@ -16,7 +16,7 @@ from tests.encoders.test_hub_encoders import bert, clip, tokenizer
 
 pytestmark = pytest.mark.slow
 
-MODELS = ("tib_va", "ext_pie_net", "visualbert", "vilt", "lxmert")
+MODELS = ("tib_va", "ext_pie_net", "ext_pie_net_pretrained", "visualbert", "vilt", "lxmert")
 NETWORKS = {
     "visualbert": {"model_type": "visual_bert", "num_hidden_layers": 1, "visual_embedding_dim": 9},
     "vilt": {"model_type": "vilt", "num_hidden_layers": 1, "image_size": 32, "patch_size": 16},
@@ -67,6 +67,7 @@ def test_every_model_has_a_row_with_scores_in_every_mode_and_a_note_where_one_is
     assert "regions: 4 of resnet18; 1 epochs" in table
     assert "images of 32 pixels; 1 epochs" in table
     assert "reconstructed: " in table
+    assert "the PIE heads are pretrained on the unlabelled training posts" in table
 
 
 def test_one_post_is_predicted_as_the_run_did(ran):

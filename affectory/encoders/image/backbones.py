@@ -59,8 +59,11 @@ class Backbone:
         how = hashlib.sha256(self.preprocessing.encode()).hexdigest()[:8]
         return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.name).strip('-.')}-{self.weights_sha256[:16]}-{how}"
 
-    def preprocess(self, image: Image.Image) -> Tensor:
-        """Return an image of any mode as the network's input, float[3, side, side]."""
+    def preprocess(self, image: Image.Image, sha256: str = "") -> Tensor:
+        """Return an image of any mode as the network's input, float[3, side, side].
+
+        `sha256`: that of its file, for a network of which the input is drawn at random (`views`).
+        """
         return self.network.transform(to_rgb(image))
 
 

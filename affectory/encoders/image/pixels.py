@@ -56,7 +56,7 @@ def pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
         with Image.open(io.BytesIO(image.read())) as opened:
             # libjpeg can halve the size while it decodes. Four times what is needed loses nothing.
             opened.draft("RGB", (4 * backbone.side, 4 * backbone.side))
-            return backbone.preprocess(opened)
+            return backbone.preprocess(opened, image.sha256)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BaselineError(
             f"the image of post {image.post_id} can't be decoded ({error}): build the release again"
