@@ -25,6 +25,7 @@ ROWS = pa.schema(
         ("text", pa.string()),
         ("label", pa.string()),
         ("unmapped", pa.string()),  # the source's label or community, where the recipe maps it to none
+        ("left_out", pa.string()),  # the same, where the recipe says to leave its posts out
         ("labels", pa.list_(pa.string())),  # those that hold, of a multi-label source
         ("split", pa.string()),  # the published one
         ("score", pa.int64()),

@@ -230,13 +230,27 @@ def test_without_a_published_split_posts_without_a_label_are_dropped(tmp_path):
     assert [(s.stage, s.reason, s.rows) for s in done.manifest.ledger.steps] == [("label", "no_label", 10)]
 
 
+def test_posts_of_a_class_that_is_left_out_are_dropped_and_counted(tmp_path):
+    more = [one(90 + i, label="neutral") for i in range(3)] + [one(95, votes={"neutral": 4})]
+    recipe = write_recipe(tmp_path / "recipes", TEXT)
+    recipe.write_text(recipe.read_text().replace("[labels]\n", '[labels]\nneutral = ""\n'))
+    done = build(recipe, store=make_store(tmp_path / "store", [*POSTS, *more]), out=tmp_path / "out")
+    assert [(s.stage, s.reason, s.rows) for s in done.manifest.ledger.steps] == [
+        ("label", "class_left_out", 4)
+    ]
+    assert done.manifest.classes == ["joy", "fear"]
+    [path] = done.folder.glob("dropped-*.parquet")
+    dropped = pq.read_table(path, columns=["post_id", "label", "detail"]).to_pylist()
+    assert dropped[0] == {"post_id": "test:00090", "label": None, "detail": "neutral"}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (
             {"label": "6(hate)"},
-            "the recipe's labels miss what 1 rows are labelled, '6(hate)': add them under [labels], or leave "
-            "the rows out of the source",
+            "the recipe's labels miss what 1 rows are labelled, '6(hate)': add them under [labels], with "
+            '"" for those whose posts are left out',
         ),
         (
             {"labels": ("shaming", "mockery")},
