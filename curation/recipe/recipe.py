@@ -60,10 +60,14 @@ class Multilabel(Table):
 
 
 class Publish(Table):
-    """What of a post is published. Without `images` or `text` their columns are empty."""
+    """What of a post is published. Without `images` or `text` their columns are empty.
+
+    With `source_label` there is a column of the label as the source's table has it.
+    """
 
     images: bool = True
     text: bool = True
+    source_label: bool = False
 
 
 class Recipe(Table):
@@ -137,6 +141,15 @@ class Recipe(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_a_source_with_labels(self) -> Recipe:
+        if self.publish.source_label and not (self.source.local and self.source.local.label):
+            raise ValueError(
+                "publish.source_label is the label in a table on disk, and [source.local] names no label: "
+                "remove the key"
+            )
+        return self
+
     @property
     def classes(self) -> list[str]:
         """The labels in the order of their first mention: the ClassLabel's names."""
@@ -160,6 +173,8 @@ class Recipe(Table):
         for key in ADDED:
             if not local.get(key):
                 local.pop(key, None)  # the digests of older releases lack it
+        if not self.publish.source_label:
+            del said["publish"]["source_label"]
         return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:

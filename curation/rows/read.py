@@ -85,6 +85,7 @@ def _posts_columns(recipe: Recipe) -> tuple[str, ...]:
     return (
         *_POSTS,
         *(["labels"] if recipe.multilabel is not None else []),
+        *(["source_label"] if recipe.publish.source_label else []),
         *(["split"] if "split" in recipe.rule.columns else []),
     )
 

@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import datasets
 import mlcroissant
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -242,6 +244,37 @@ def test_posts_of_a_class_that_is_left_out_are_dropped_and_counted(tmp_path):
     [path] = done.folder.glob("dropped-*.parquet")
     dropped = pq.read_table(path, columns=["post_id", "label", "detail"]).to_pylist()
     assert dropped[0] == {"post_id": "test:00090", "label": None, "detail": "neutral"}
+
+
+def test_the_label_of_the_source_is_a_column_where_the_recipe_asks_for_it(tmp_path):
+    posts = [replace(made, source_label=f"{made.label}!" if made.label else None) for made in POSTS]
+    text = TEXT.replace('title = "text"', 'title = "text"\nlabel = "mood"')
+    text += "[publish]\nsource_label = true\n"
+    store = make_store(tmp_path / "store", posts)
+    done = built(tmp_path, store, text)
+    rows = rows_of(done.folder, "0*")
+    assert {(row["label"], row["source_label"]) for row in rows} == {
+        (0, "happy!"),
+        (1, "creepy!"),
+        (None, None),
+    }
+    ids = pa.concat_tables([pq.read_table(path) for path in sorted(done.folder.glob("ids-*.parquet"))])
+    assert sorted(zip(*ids.select(["post_id", "source_label"]).to_pydict().values(), strict=True)) == sorted(
+        (row["post_id"], row["source_label"]) for row in rows
+    )
+    again = hydrate(done.folder.parent, store=store, out=tmp_path / "full" / "test")
+    assert [(r["post_id"], r["source_label"]) for r in rows_of(again.folder, "0*")] == [
+        (r["post_id"], r["source_label"]) for r in rows
+    ]
+
+
+def test_a_source_without_labels_has_no_column_of_them(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        load(write_recipe(tmp_path, "[publish]\nsource_label = true\n"))
+    assert str(caught.value).endswith(
+        "publish.source_label is the label in a table on disk, and [source.local] names no label: remove the "
+        "key"
+    )
 
 
 @pytest.mark.parametrize(
