@@ -1,9 +1,9 @@
-"""Make a crawl store of a dataset on disk: tables and a folder of images.
+"""Make a crawl store of a dataset on disk: tables, texts and images.
 
     python -m collectors.local met-meme --path ~/MET-Meme
     python -m collectors.local mine --path FOLDER --store data/mine --datasets datasets
 
-datasets/NAME/recipe.toml names the tables and columns to read, under [source.local]. Images are linked into
+datasets/NAME/recipe.toml names the tables or files to read, under [source.local]. Images are linked into
 the store if the file system supports it, otherwise copied. The command can be stopped or killed at any
 moment: the same command resumes.
 """
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Make a crawl store of a dataset on disk: tables and a folder of images.
+    """Make a crawl store of a dataset on disk: tables, texts and images.
 
-    datasets/NAME/recipe.toml names the tables and columns to read, under [source.local]. A rerun reads the
+    datasets/NAME/recipe.toml names the tables or files to read, under [source.local]. A rerun reads the
     tables again and examines only images that the store lacks.
     """
 
@@ -43,7 +43,7 @@ class Options:
     """The dataset: a folder of datasets/ with a recipe.toml."""
 
     path: Annotated[Path, arg(metavar="FOLDER")]
-    """The folder with the tables and images. No file outside of it is read."""
+    """The folder with the tables, texts and images. No file outside of it is read."""
 
     store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: data/NAME)")] = None
     """The crawl store's folder."""
