@@ -1,17 +1,19 @@
-"""Make a crawl store of a dataset on disk: tables and a folder of images.
+"""Make a crawl store of a dataset on disk: tables, texts and images.
 
     python -m collectors.local met-meme --path ~/MET-Meme
     python -m collectors.local mine --path FOLDER --store data/mine --datasets datasets
 
-datasets/NAME/recipe.toml names the tables and columns to read, under [source.local]. Images are linked into
+datasets/NAME/recipe.toml names the tables or files to read, under [source.local]. Images are linked into
 the store if the file system supports it, otherwise copied. The command can be stopped or killed at any
 moment: the same command resumes.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """Make a crawl store of a dataset on disk: tables and a folder of images.
+    """Make a crawl store of a dataset on disk: tables, texts and images.
 
-    datasets/NAME/recipe.toml names the tables and columns to read, under [source.local]. A rerun reads the
+    datasets/NAME/recipe.toml names the tables or files to read, under [source.local]. A rerun reads the
     tables again and examines only images that the store lacks.
     """
 
@@ -41,7 +43,7 @@ class Options:
     """The dataset: a folder of datasets/ with a recipe.toml."""
 
     path: Annotated[Path, arg(metavar="FOLDER")]
-    """The folder with the tables and images. No file outside of it is read."""
+    """The folder with the tables, texts and images. No file outside of it is read."""
 
     store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: data/NAME)")] = None
     """The crawl store's folder."""
@@ -63,28 +65,42 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
 def _crawl(options: Options, command: str) -> Summary:
     from collectors.local.source import load
 
-    source = load(recipes.find(options.name, options.datasets) / recipes.RECIPE)
+    path = recipes.find(options.name, options.datasets) / recipes.RECIPE
+    source, labels = load(path), _labels(path)
     at_least_1("--workers", options.workers)
     if not options.path.is_dir():
         raise InputError(f"--path {str(options.path)!r} is not a folder")
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
-    return run_command(lambda: collect(options, source, command))
+    return run_command(lambda: collect(options, source, labels, command))
 
 
-async def collect(options: Options, source: Local, command: str) -> Summary:
+def _labels(path: Path) -> Mapping[str, str]:
+    """Check the whole recipe as the build will, before an image is read; return its `[labels]`.
+
+    The schema is curation's, which collectors don't import: it is loaded by its name.
+    """
+    labels: Mapping[str, str] = importlib.import_module("curation.recipe.recipe").load(path).labels
+    return labels
+
+
+async def collect(options: Options, source: Local, labels: Mapping[str, str], command: str) -> Summary:
     """Run the crawl that the options describe; return its `Summary`."""
     from collectors.crawl.crawl import Plan, crawl
     from collectors.http.client import Client
     from collectors.local.collect import REJECTED_SHOWN, FolderImages, make_source
     from collectors.local.posts import Tables
 
-    tables = Tables.open(options.name, options.path, source)  # before there is a store: errors leave none
+    # Before there is a store: errors leave none.
+    tables = Tables.open(options.name, options.path, source, labels)
+    store = options.store or Path("data") / options.name
+    if not (store / "crawl.sqlite").exists():
+        tables.check_usable()
     plan = Plan(
-        options.store or Path("data") / options.name,
+        store,
         command,
         [options.name],
-        image_stage=FolderImages(options.name, options.path, options.workers),
+        image_stage=FolderImages(tables, options.workers),
         shown_as=None,
         rejected_shown=REJECTED_SHOWN,
         generated=source.generated,

@@ -7,22 +7,21 @@ only the images that the store lacks.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
+from affectory.core.errors import InputError
 from collectors.crawl.crawl import MakeSource
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.source import Failure, Page, Source, Work
 from collectors.crawl.workers import HELD, Workers
 from collectors.http.client import Client
 from collectors.local.images import look
-from collectors.local.posts import Tables
-from collectors.store import Store, Task
+from collectors.local.posts import NAMED, Tables, image_path
+from collectors.store import Store
 from collectors.store.layout import explained
 from collectors.store.record import Post, Rejection
 
@@ -43,13 +42,12 @@ class TableSource:
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield the rows in the tables' order."""
         name, found = self.tables.name, 0
-        yield Page(name, None, notes=self.tables.notes, doing="reading tables")
         for rows in _batches(self.tables, POSTS):
             posts = [row for row in rows if isinstance(row, Post)]
             rejected = [row for row in rows if isinstance(row, Rejection)]
             found += len(posts)
             yield Page(name, None, posts, rejected, doing="reading tables")
-        notes = self.tables.unmatched()
+        notes = [*self.tables.notes, *self.tables.closing_notes()]
         if left := self.store.post_count([name]) - found:
             notes.append(
                 f"{left:,} posts of an earlier run are no longer in the tables, and stay: a new --store has "
@@ -69,43 +67,82 @@ def make_source(tables: Tables) -> MakeSource:
 
 @dataclass(frozen=True, slots=True)
 class FolderImages:
-    """The image stage: examine the images of the dataset `name` in `folder`, in worker processes."""
+    """The image stage: examine the images of a dataset in worker processes."""
 
-    name: str
-    folder: Path
+    tables: Tables
     processes: int
 
     async def __call__(self, work: Work) -> None:
-        """Examine every pending image once all posts are collected."""
+        """Examine every pending image once all posts are collected.
+
+        First those in files, as the store hands them out; then those in tables, in the tables' order.
+        """
         await work.collected.wait()
-        waiting = work.store.pending_hosts([self.name])
+        name = self.tables.name
+        waiting = work.store.pending_hosts([name])
         work.progress.doing, work.progress.waiting = "images", waiting
         if not waiting:
             return
-        examine = partial(look, root=self.folder.resolve())
-        store, claimed = work.store.folder, deque[Task]()
-        with Workers(self.processes, store, work.run.run_id, ImagePolicy(), examine) as workers:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self.processes * HELD):
-                    group.create_task(self._examine(work, workers, claimed, waiting))
+        pictures = _Pictures(work, self.tables, waiting)
+        examine = partial(look, root=self.tables.folder)
+        with Workers(self.processes, work.store.folder, work.run.run_id, ImagePolicy(), examine) as workers:
+            for source in (pictures.in_files(), pictures.in_tables()):
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self.processes * HELD):
+                        group.create_task(pictures.examine(source, workers))
+        pictures.check()
 
-    async def _examine(
-        self, work: Work, workers: Workers, claimed: deque[Task], waiting: dict[str, int]
-    ) -> None:
-        """Examine images one after the other until none is pending."""
-        while True:
-            if not claimed:
-                claimed.extend(work.store.claim(work.run, [self.name], host=self.name, n=IMAGES))
-            if not claimed:
-                return
-            task = claimed.popleft()
+
+@dataclass(slots=True)
+class _Pictures:
+    """The pending images of a run, and what became of them; `failed` are the first that can't be used."""
+
+    work: Work
+    tables: Tables
+    waiting: dict[str, int]
+    failed: list[str] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+
+    def in_files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the URLs of images in files; those in tables are put aside, in `held`."""
+        name, store = self.tables.name, self.work.store
+        while claimed := store.claim(self.work.run, [name], host=name, n=IMAGES):
+            for task in claimed:
+                if self.tables.holds(task.url):
+                    self.held.add(task.url)
+                else:
+                    yield task.url, b""
+
+    def in_tables(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the URLs and bytes of the images in `held`; one that is no longer there has no bytes."""
+        for url, data in self.tables.images() if self.held else ():
+            if url in self.held:
+                self.held.discard(url)
+                yield url, data
+        yield from ((url, b"") for url in sorted(self.held))
+
+    async def examine(self, images: Iterator[tuple[str, bytes]], workers: Workers) -> None:
+        """Examine images one after the other until there are no more; several tasks share them."""
+        work = self.work
+        for url, data in images:
             with explained(work.store.folder):
-                outcome = await workers.keep(b"", task.url)
+                outcome = await workers.keep(data, url)
             if outcome.status != "stored":
                 outcome = replace(outcome, retry=True)  # the file may be replaced before a rerun
-            work.store.settle(task.url, outcome)
+                if len(self.failed) < NAMED:
+                    self.failed.append(f"{image_path(url)} ({(outcome.reason or '').replace('_', ' ')})")
+            work.store.settle(url, outcome)
             work.progress.image(outcome)
-            waiting[self.name] -= 1
+            self.waiting[self.tables.name] -= 1
+
+    def check(self) -> None:
+        """Raise `InputError` if the dataset has images and none can be used."""
+        counts = self.work.store.media_counts([self.tables.name])
+        if counts and not counts["stored", None]:
+            raise InputError(
+                f"none of the {counts.total():,} images can be used: {', '.join(self.failed)}"
+                f"{', …' * (counts.total() > len(self.failed))}"
+            )
 
 
 def _batches(rows: Iterable[Post | Rejection], size: int) -> Iterator[list[Post | Rejection]]:

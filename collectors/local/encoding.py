@@ -27,10 +27,7 @@ def encoding_of(path: Path, named: str | None) -> str:
     encodings that were tried.
     """
     with path.open("rb") as file:
-        head = file.read(4)
-    marks = [name for mark, name in _MARKS if head.startswith(mark)]
-    # A UTF-16 file that begins with NUL also has UTF-32's mark: if both fit, the one that was named.
-    marked = named if named in marks else next(iter(marks), None)
+        marked = _marked(file.read(4), named)
     if marked or named:
         encoding = marked or named or ""
         if (fault := _fault(path, encoding)) is not None:
@@ -45,6 +42,30 @@ def encoding_of(path: Path, named: str | None) -> str:
         f"{str(path)!r} is neither utf-8 ({faults['utf-8']}) nor gb18030 text ({faults['gb2312']}): "
         'name its encoding in [source.local], for example encoding = "cp1252"'
     )
+
+
+def text_of(data: bytes, named: str | None) -> tuple[str, str]:
+    """Return the text of a small file, and its encoding.
+
+    That is the one of the byte-order mark, else UTF-8, else the one `named`, or GB18030 without one, if all
+    characters are in GB2312. Raises `UnicodeError`. Files that are not UTF-8 may lie among others that are.
+    """
+    if (marked := _marked(data[:4], named)) is not None:
+        return data.decode(marked), marked
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        if named is not None:
+            return data.decode(named), named
+        data.decode("gb2312")
+        return data.decode("gb18030"), "gb18030"
+
+
+def _marked(head: bytes, named: str | None) -> str | None:
+    """Return the encoding that a file's first bytes mark, if they do."""
+    marks = [name for mark, name in _MARKS if head.startswith(mark)]
+    # A UTF-16 file that begins with NUL also has UTF-32's mark: if both fit, the one that was named.
+    return named if named in marks else next(iter(marks), None)
 
 
 def _fault(path: Path, encoding: str) -> str | None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from affectory.core.errors import InputError
-from collectors.local.source import DELIMITERS, TABLE, Local, image_columns
-from collectors.local.tables import Row, Table, open_table
-from collectors.store.record import Media, Post, Rejection
+from collectors.local.encoding import text_of
+from collectors.local.files import find, without_zero
+from collectors.local.source import DELIMITERS, TABLE, Local, pattern_columns
+from collectors.local.tables import Row, Table, file_table, open_table
+from collectors.store.record import Media, Outcome, Post, Rejection
 
-#: Values in the column of a label if the post has the label, and if it hasn't.
+#: Values in the column of a label if the post has the label, and if it hasn't; a recipe's `values` add more.
 YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
+
+#: Larger files of text aren't read.
+MAX_TEXT = 1 << 24
+
+#: Paths or rows that an error names.
+NAMED = 5
 
 _NAME = ": name one of them in [source.local]"
 
@@ -31,24 +39,34 @@ def image_path(url: str) -> str:
 
 @dataclass(slots=True)
 class Tables:
-    """The tables of a dataset, opened and checked; iterate over it for posts. `notes` are for the summary."""
+    """The tables of a dataset, opened and checked; iterate over it for posts. `notes` are for the summary.
+
+    `labels` are the values that the recipe maps to classes.
+    """
 
     name: str
+    folder: Path
     source: Local
+    labels: Mapping[str, str]
     tables: Sequence[Table]
     joined: Mapping[str, Row]
     notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _matched: set[str] = field(default_factory=set)
+    _unmapped: Counter[str] = field(default_factory=Counter)
+    _guessed: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def open(cls, name: str, folder: Path, source: Local) -> Tables:
+    def open(cls, name: str, folder: Path, source: Local, labels: Mapping[str, str]) -> Tables:
         """Open a dataset's tables. Raises `InputError` if a table or column is missing or unreadable."""
-        tables = [open_table(folder, t, source) for t in source.tables]
+        if source.files:
+            tables = [file_table(folder, source.files)]
+        else:
+            tables = [open_table(folder, t, source, header=not source.columns) for t in source.tables]
         others = [open_table(folder, t, source) for t in source.join]
-        for table, label in zip(tables, source.tables, strict=True):
-            _check(table, source.columns(label), others)
-        opened = cls(name, source, tables, {})
+        for table, label in zip(tables, source.tables or ("",), strict=True):
+            _check(table, source.needed(label), source, others)
+        opened = cls(name, folder.resolve(), source, labels, tables, {})
         opened.joined = opened._join(others)
         if source.encoding is None:
             opened.notes += [
@@ -58,32 +76,94 @@ class Tables:
             ]
         return opened
 
+    def check_usable(self) -> None:
+        """Read rows until one is a post whose image exists. Raises `InputError` if there is none."""
+        rejected: list[str] = []
+        missing: list[str] = []
+        unusable = absent = 0
+        first = replace(self, notes=[], _ids=set(), _matched=set(), _unmapped=Counter(), _guessed=Counter())
+        for made in first:
+            if isinstance(made, Rejection):
+                unusable += 1
+                rejected += [f"{made.reason.replace('_', ' ')}: {made.detail}"][: NAMED - len(rejected)]
+                continue
+            paths = [image_path(medium.url) for medium in made.media]
+            if not paths or any(self._exists(path) for path in paths):
+                return
+            absent += 1
+            missing += paths[: NAMED - len(missing)]
+        if missing:
+            raise InputError(
+                f"none of the {absent:,} images exists below {str(self.folder)!r}: "
+                f"{', '.join(missing)}{', …' * (absent > len(missing))}; correct image = "
+                f"{self.source.image!r} in [source.local]"
+            )
+        if rejected:
+            raise InputError(
+                f"none of the {unusable:,} rows can be used: {'; '.join(rejected)}"
+                f"{'; …' * (unusable > len(rejected))}"
+            )
+        where = "no file matches" if self.source.files else "there are no rows in"
+        raise InputError(
+            f"{where} {', '.join(map(repr, self.source.files or self.source.tables))} of "
+            f"{str(self.folder)!r}: is it the right folder?"
+        )
+
     def __iter__(self) -> Iterator[Post | Rejection]:
-        for table, label in zip(self.tables, self.source.tables, strict=True):
-            columns = self.source.columns(label)
+        labels = self.source.tables or ("",)
+        stems = self.source.table_names() or [""]
+        for table, label, stem in zip(self.tables, labels, stems, strict=True):
+            columns, found = self.source.needed(label), 0
             for where, row in table.rows(columns):
-                made = row if isinstance(row, Rejection) else self._post(row, columns, label)
+                found += 1
+                made = row if isinstance(row, Rejection) else self._post(row, columns, label, stem)
                 yield (
                     Rejection(made.reason, f"{where}: {made.detail}") if isinstance(made, Rejection) else made
                 )
+            if not found and not self.source.files:
+                self.notes.append(f"{table.path.name} has no rows" + " below its header" * table.header)
 
-    def unmatched(self) -> list[str]:
-        """Return a note on ids of joined tables that no other table has; call it once all rows are read."""
-        lone = self.joined.keys() - self._matched
-        tables = ", ".join(self.source.join)
-        return [f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …"] if lone else []
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the images that the tables themselves hold, with their URLs."""
+        for table in self.tables:
+            yield from ((image_url(self.name, path), data) for path, data in table.images())
+
+    def holds(self, url: str) -> bool:
+        """Say whether an image is part of a table."""
+        start, _, digest = image_path(url).rpartition("/")
+        return len(digest) == 64 and any(start == t.path.name for t in self.tables if t.pictures)
+
+    def closing_notes(self) -> list[str]:
+        """Return the notes on what all rows together show; call it once they are read."""
+        notes = []
+        if lone := self.joined.keys() - self._matched:
+            tables = ", ".join(self.source.join)
+            notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
+        notes += [
+            f"files of text read as {encoding}, as their bytes suggest: {n:,}; encoding names another"
+            for encoding, n in sorted(self._guessed.items())
+        ]
+        if self._unmapped:
+            shown = ", ".join(f"{label!r} ({n:,})" for label, n in self._unmapped.most_common(NAMED))
+            more = ", …" * (len(self._unmapped) > NAMED)
+            notes.append(
+                f"[labels] lacks {shown}{more}: add them before the build; an empty class, "
+                f'{next(iter(self._unmapped))!r} = "", leaves posts out'
+            )
+        return notes
 
     def _join(self, tables: Sequence[Table]) -> dict[str, Row]:
         """Return the columns that the joined tables add, by id."""
-        wanted = {c for label in self.source.tables for c in self.source.columns(label)}
+        wanted = {c for label in self.source.tables or ("",) for c in self.source.needed(label)}
+        by = self.source.join_on[1] if self.source.join_on else self.source.id
         found: dict[str, Row] = {}
         problems: Counter[str] = Counter()
         for table in tables:
-            for _, row in table.rows(wanted):
+            for _, row in table.rows({*wanted, by}):
                 if isinstance(row, Rejection):
                     problems[f"{table.path.name}: {row.reason}"] += 1
                     continue
-                known = found.setdefault(row.pop(self.source.id).strip(), {})
+                known = found.setdefault(without_zero(row.pop(by).strip()), {})
                 if known.keys() & row.keys():
                     problems[f"{table.path.name}: duplicate_id"] += 1
                 else:
@@ -91,67 +171,125 @@ class Tables:
         self.notes += [f"{n:,} rows were skipped, {problem}" for problem, n in problems.items()]
         return found
 
-    def _post(self, row: Row, columns: Sequence[str], label: str) -> Post | Rejection:
+    def _post(self, row: Row, columns: Sequence[str], label: str, stem: str) -> Post | Rejection:
         """Return a row's post, or why it isn't one."""
         source, own_id = self.source, row[self.source.id].strip()
         if not own_id:
             return Rejection("no_id", f"{source.id!r} is empty")
         # In MAMI, 15005.jpg of training.csv and of test.csv are different memes.
-        stem = Path(label).stem
         several = len(self.tables) > 1
         whole = f"{stem}/{own_id}" if several else own_id
         if whole in self._ids:
             return Rejection("duplicate_id", repr(own_id))
-        row = self.joined.get(own_id, {}) | row
+        key = without_zero(row[source.join_on[0]].strip() if source.join_on else own_id)
+        row = self.joined.get(key, {}) | row
         if missing := [name for name in columns if name not in row]:
-            return Rejection("not_in_joined_table", f"{own_id!r} has no {missing[0]!r}")
+            return Rejection("not_in_joined_table", f"{key!r} has no {missing[0]!r}")
         labelled = label not in source.unlabelled
         holds = self._holding(row) if labelled and source.labels else None
         if isinstance(holds, Rejection):
             return holds
+        title = self._title(row, stem)
+        if isinstance(title, Rejection):
+            return title
+        own_label, said = self._label(row) if labelled else (None, None)
         self._ids.add(whole)
-        self._matched.add(own_id)
+        self._matched.add(key)
         return Post(
             post_id=f"{self.name}:{whole}",
             source=self.name,
             community=self.name,
-            title=row[source.title].strip() if source.title else "",
+            title=title,
             body=row[source.body].strip() if source.body else "",
-            label=row[source.label].strip() or None if source.label and labelled else None,
+            label=own_label,
+            source_label=said,
             labels=holds,
             split=(row[source.split].strip() or None) if source.split else stem if several else None,
             media=self._media(row, stem),
         )
 
+    def _label(self, row: Row) -> tuple[str | None, str | None]:
+        """Return the key of `[labels]` that a row's label is, and the label as the table has it.
+
+        They differ where pandas has written an integer as 1.0. A label that `[labels]` lacks stays as it is.
+        """
+        said = row[self.source.label].strip() if self.source.label else ""
+        if not said:
+            return None, None
+        for key in (said, without_zero(said)):
+            if key in self.labels:
+                return key, said
+        self._unmapped[said] += 1
+        return said, None
+
     def _holding(self, row: Row) -> tuple[str, ...] | Rejection | None:
         """Return the labels that a post has; None if all of their columns are empty."""
+        meaning = dict.fromkeys(YES, True) | dict.fromkeys(NO, False)
+        meaning |= {word.strip().lower(): holds for word, holds in self.source.values.items()}
         said = {name: row[name].strip().lower() for name in self.source.labels}
         if not any(said.values()):
             return None
         for name, value in said.items():
-            if value not in YES and value not in NO:
-                return Rejection("unclear_label", f"{name!r} is {row[name]!r}, neither 0 nor 1")
-        return tuple(name for name, value in said.items() if value in YES)
+            if value not in meaning:
+                return Rejection(
+                    "unclear_label", f"{name!r} is {row[name]!r}, neither 0 nor 1: values maps words"
+                )
+        return tuple(name for name, value in said.items() if meaning[value])
+
+    def _title(self, row: Row, table: str) -> str | Rejection:
+        """Return a post's text, from its column or its file."""
+        pattern = self.source.text_file
+        if pattern is None:
+            return row[self.source.title].strip() if self.source.title else ""
+        path = _filled(pattern, row, table)
+        if path is None:
+            return ""
+        file = find(self.folder, path, MAX_TEXT)
+        if isinstance(file, Outcome):
+            return Rejection(f"text_{file.reason}", file.detail or path)
+        try:
+            text, encoding = text_of(file.read_bytes(), self.source.encoding)
+        except UnicodeError as error:
+            return Rejection(
+                "undecodable_text", f"{path}: {error}; encoding names that of files that are not UTF-8"
+            )
+        except OSError as error:
+            return Rejection("text_unreadable_file", f"{path}: {error.strerror}")
+        if encoding == "gb18030" and self.source.encoding is None:
+            self._guessed[encoding] += 1
+        return text.strip()
 
     def _media(self, row: Row, table: str) -> tuple[Media, ...]:
-        pattern = self.source.image
-        if pattern is None:
-            return ()
-        values = {name: row[name].strip() for name in image_columns(pattern)}
-        if not all(values.values()):
-            return ()
-        path = pattern.format_map({TABLE: table} | values)
-        return (Media(url=image_url(self.name, path), position=0, kind="image"),)
+        path = _filled(self.source.image, row, table)
+        return () if path is None else (Media(url=image_url(self.name, path), position=0, kind="image"),)
+
+    def _exists(self, path: str) -> bool:
+        """Say whether there is something at an image's path; whether it is usable is seen later."""
+        if self.holds(image_url(self.name, path)):
+            return True
+        found = find(self.folder, path, MAX_TEXT)
+        return not (isinstance(found, Outcome) and found.reason == "file_missing")
 
 
-def _check(table: Table, wanted: Sequence[str], others: Sequence[Table]) -> None:
-    """Raise `InputError` for a column that is missing in a table and in the joined ones, or ambiguous."""
-    id_column = wanted[0]
+def _filled(pattern: str | None, row: Row, table: str) -> str | None:
+    """Return a pattern with the values of a row; None without a pattern, or if one of them is empty."""
+    if pattern is None:
+        return None
+    values = {name: row[name].strip() for name in pattern_columns(pattern)}
+    return pattern.format_map({TABLE: table} | values) if all(values.values()) else None
+
+
+def _check(table: Table, wanted: Sequence[str], source: Local, others: Sequence[Table]) -> None:
+    """Raise `InputError` for a column that is missing in a table and in the joined ones, or can't be used."""
+    joined_by = source.join_on[1] if source.join_on else source.id
     for one in (table, *others):
+        key, use = (source.id, "id") if one is table else (joined_by, "join_on" if source.join_on else "id")
         if not one.columns:
             raise InputError(f"{str(one.path)!r} has no columns: is it the right file?")
-        if id_column not in one.columns:
-            raise InputError(f"{str(one.path)!r} has no column {id_column!r} for id; {_has(one)}{_NAME}")
+        if key not in one.columns:
+            raise InputError(f"{str(one.path)!r} has no column {key!r} for {use}; {_has(one)}{_NAME}")
+        for name in wanted:
+            _check_values(one, name, source.image)
         if twice := [name for name in wanted if one.columns.count(name) > 1]:
             raise InputError(f"{str(one.path)!r} has two columns {twice[0]!r}: rename one")
     there = {name for one in (table, *others) for name in one.columns}
@@ -159,6 +297,15 @@ def _check(table: Table, wanted: Sequence[str], others: Sequence[Table]) -> None
         tables = " or ".join(repr(str(one.path)) for one in (table, *others))
         has = "; ".join(_has(one) for one in (table, *others))
         raise InputError(f"no column {missing[0]!r} in {tables}; {has}{_NAME}")
+
+
+def _check_values(table: Table, name: str, image: str | None) -> None:
+    """Raise `InputError` if a column holds lists or objects, or images where no image is asked for."""
+    shown = f"column {name!r} of {str(table.path)!r}"
+    if name in table.nested:
+        raise InputError(f"{shown} holds {table.nested[name]}, not text or numbers: name another column")
+    if name in table.pictures and image != f"{{{name}}}":
+        raise InputError(f'{shown} holds images: use it as image = "{{{name}}}" alone')
 
 
 def _has(table: Table) -> str:

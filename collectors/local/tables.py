@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import InputError
 from collectors.delimited import cells
-from collectors.local.source import DELIMITERS, JSON_LINES, PARQUET, Local
+from collectors.local.files import file_row, matching
+from collectors.local.source import (
+    DELIMITERS,
+    FILE_COLUMNS,
+    JSON,
+    JSON_LINES,
+    PARQUET,
+    Local,
+    parted,
+)
 from collectors.store.record import Rejection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = dict[str, str]
 
@@ -21,34 +35,66 @@ _UNQUOTED = "it ends within quotes: for a table without quoting set quoted = fal
 #: Lines of a JSON Lines file whose keys are its columns.
 LINES_FOR_COLUMNS = 1000
 
+#: Rows with images that are read at once.
+IMAGES = 64
+
+#: The fields of the struct that the library `datasets` writes for an image.
+BYTES, PATH = "bytes", "path"
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its columns, and how to read it."""
+    """A table: its columns, and how to read it.
+
+    `header`: the first row has the columns' names. `part` is the list of a JSON file with several. `nested`
+    are the columns whose values are lists or objects, with the word for that; `pictures` those that hold
+    images, as the library `datasets` writes them. `patterns` are those of a table of files.
+    """
 
     path: Path
     columns: Sequence[str]
     encoding: str | None = None
     delimiter: str = ","
     quoted: bool = True
+    header: bool = True
+    part: str | None = None
+    nested: Mapping[str, str] = field(default_factory=dict)
+    pictures: frozenset[str] = frozenset()
+    patterns: Sequence[str] = ()
 
     def rows(self, wanted: Iterable[str]) -> Iterator[tuple[str, Row | Rejection]]:
         """Yield each row's position ("label_E.csv, line 17") and wanted columns, or why it can't be read."""
         names = [name for name in wanted if name in self.columns]
         kind = self.path.suffix.lower()
-        if kind == PARQUET:
+        if self.patterns:
+            yield from ((path, file_row(path)) for path in matching(self.path, self.patterns))
+        elif kind == PARQUET:
             yield from _parquet(self, names)
+        elif kind == JSON:
+            yield from _json(self, names)
         elif kind in JSON_LINES:
             yield from _json_lines(self, names)
         else:
             yield from _delimited(self, names)
 
+    def images(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the images that the table itself holds: the text of their cell in `rows`, and their bytes."""
+        for name in sorted(self.pictures):
+            for batch in _parquet_file(self.path).iter_batches(IMAGES, columns=[name]):
+                for found in batch.column(0).to_pylist():
+                    if found and found[BYTES]:
+                        yield _cell_of(self, found), found[BYTES]
 
-def open_table(folder: Path, name: str, source: Local) -> Table:
-    """Detect a table's encoding and columns. Raises `InputError` if it can't be read."""
+
+def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -> Table:
+    """Detect a table's encoding and columns; without a `header`, `source.columns` names those of its cells.
+
+    Raises `InputError` if it can't be read.
+    """
     from collectors.local.encoding import encoding_of
 
-    path = folder / name
+    file, part = parted(name)
+    path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
             f"the table {str(path)!r} is a link out of the folder, to {str(path.resolve())!r}, where nothing "
@@ -61,27 +107,48 @@ def open_table(folder: Path, name: str, source: Local) -> Table:
         )
     kind = path.suffix.lower()
     if kind == PARQUET:
-        return Table(path, _parquet_file(path).schema_arrow.names)
+        return _with_types(Table(path, ()), _parquet_file(path).schema_arrow)
     encoding = encoding_of(path, source.encoding)
-    if kind in JSON_LINES:
-        return Table(path, _keys(path, encoding), encoding)
-    table = Table(path, (), encoding, source.delimiter or DELIMITERS[kind], source.quoted)
+    if kind == JSON or kind in JSON_LINES:
+        table = Table(path, (), encoding, part=part)
+        found = _list_of(table) if kind == JSON else _first_lines(table)
+        return _with_keys(table, (one for one in found if isinstance(one, dict)))
+    with path.open(encoding=encoding, newline="") as opened:
+        delimiter = source.delimiter or _delimiter(kind, opened.readline())
+    table = Table(path, (), encoding, delimiter, source.quoted, header)
     _, names, _ = next(_cells(table), (1, [], False))
-    return replace(table, columns=names)
+    if header:
+        return replace(table, columns=names)
+    if len(names) != len(source.columns):
+        raise InputError(
+            f"{str(path)!r} has {len(names)} cells in its first row, divided by {delimiter!r}, and columns "
+            f"names {len(source.columns)}: name each of them in [source.local]"
+        )
+    return replace(table, columns=source.columns)
+
+
+def file_table(folder: Path, patterns: Sequence[str]) -> Table:
+    """Return the table of the files that match one of the patterns: a row for each."""
+    return Table(folder, FILE_COLUMNS, patterns=patterns)
+
+
+def _delimiter(kind: str, line: str) -> str:
+    """Return the delimiter by the suffix; in a .txt without a tab in its first line, it is a comma."""
+    return "," if kind == ".txt" and "\t" not in line else DELIMITERS[kind]
 
 
 def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
     place = {name: table.columns.index(name) for name in names}
     width = len(table.columns)
-    for first, values, torn in islice(_cells(table), 1, None):  # without the header
+    named = "the header has" if table.header else "columns names"
+    for first, values, torn in islice(_cells(table), int(table.header), None):
         where = f"{table.path.name}, line {first}"
         if torn:
             yield where, Rejection("unclosed_quote", _UNQUOTED)
         elif len(values) == width:
             yield where, {name: values[at] for name, at in place.items()}
         elif values:  # not an empty line
-            detail = f"{len(values)}, the header has {width}"
-            yield where, Rejection("wrong_number_of_columns", detail)
+            yield where, Rejection("wrong_number_of_columns", f"{len(values)}, {named} {width}")
 
 
 def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
@@ -93,38 +160,121 @@ def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
 def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
     with table.path.open(encoding=table.encoding) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            where = f"{table.path.name}, line {number}"
-            found = _object(line)
-            if isinstance(found, Rejection):
-                yield where, found
-            else:  # a missing key is like null
-                yield where, {name: _as_text(found.get(name)) for name in names}
+            if line.strip():
+                yield f"{table.path.name}, line {number}", _row(_object(line), names)
 
 
 def _object(line: str) -> dict[str, Any] | Rejection:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Rejection("unreadable_line", str(error))
     return found if isinstance(found, dict) else Rejection("unreadable_line", f"not an object: {line[:40]!r}")
 
 
-def _keys(path: Path, encoding: str) -> list[str]:
-    """Return the keys of the first objects of a JSON Lines file."""
-    with path.open(encoding=encoding) as file:
-        objects = [_object(line) for line in islice(file, LINES_FOR_COLUMNS) if line.strip()]
-    return list(dict.fromkeys(key for one in objects if isinstance(one, dict) for key in one))
+def _first_lines(table: Table) -> list[dict[str, Any] | Rejection]:
+    with table.path.open(encoding=table.encoding) as file:
+        return [_object(line) for line in islice(file, LINES_FOR_COLUMNS) if line.strip()]
+
+
+def _json(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
+    for number, found in enumerate(_list_of(table), 1):
+        where = f"{table.path.name}, {table.part or 'row'} {number}"
+        if isinstance(found, dict):
+            yield where, _row(found, names)
+        else:
+            yield where, Rejection("unreadable_line", f"not an object: {str(found)[:40]!r}")
+
+
+def _list_of(table: Table) -> list[Any]:
+    """Return the rows of a JSON file: it is a list, or `part` names one of its lists."""
+    shown = repr(str(table.path))
+    try:
+        found = json.loads(table.path.read_text(encoding=table.encoding))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{shown} is not JSON: {error}; if it has an object a line, call it .jsonl"
+        ) from None
+    if isinstance(found, list):
+        if table.part is not None:
+            raise InputError(f"{shown} is a list itself: remove #{table.part} in [source.local]")
+        return found
+    fields = found if isinstance(found, dict) else {}
+    lists = {key: value for key, value in fields.items() if isinstance(value, list)}
+    if table.part in lists:
+        return lists[table.part]
+    there = f"has the lists {', '.join(map(repr, lists))}" if lists else "has no list of rows"
+    raise InputError(
+        f"{shown} {there}: name the one with the posts in [source.local], as "
+        f"{table.path.name}#{next(iter(lists), 'images')}"
+    )
+
+
+def _row(found: dict[str, Any] | Rejection, names: Sequence[str]) -> Row | Rejection:
+    """Return the wanted columns of an object; a missing key is like null."""
+    if isinstance(found, Rejection):
+        return found
+    for name in names:
+        if what := _NESTED.get(type(found.get(name))):
+            return Rejection("not_a_plain_value", f"{name!r} is {what}")
+    return {name: _as_text(found.get(name)) for name in names}
+
+
+_NESTED: Mapping[type, str] = {list: "a list", dict: "an object"}
+
+
+def _with_keys(table: Table, objects: Iterable[dict[str, Any]]) -> Table:
+    """Return the table with the keys of its first objects as columns."""
+    keys: dict[str, None] = {}
+    nested: dict[str, str] = {}
+    for one in islice(objects, LINES_FOR_COLUMNS):
+        keys.update(dict.fromkeys(one))
+        nested |= {key: _NESTED[type(value)] for key, value in one.items() if type(value) in _NESTED}
+    return replace(table, columns=list(keys), nested=nested)
+
+
+def _with_types(table: Table, schema: pa.Schema) -> Table:
+    """Return a Parquet table with its columns, those with nested values, and those with images."""
+    import pyarrow as pa
+
+    def is_bytes(kind: pa.DataType) -> bool:
+        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+    nested, pictures = {}, set()
+    for one in schema:
+        if pa.types.is_struct(one.type):
+            fields = {inner.name: inner.type for inner in one.type}
+            if BYTES in fields and is_bytes(fields[BYTES]):
+                pictures.add(one.name)
+            else:
+                nested[one.name] = "an object"
+        elif pa.types.is_nested(one.type):
+            nested[one.name] = "a list"
+        elif is_bytes(one.type):
+            nested[one.name] = "bytes"
+    return replace(table, columns=schema.names, nested=nested, pictures=frozenset(pictures))
 
 
 def _parquet(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
-    number = 0
-    for batch in _parquet_file(table.path).iter_batches(1000, columns=list(names)):
+    number, several = 0, IMAGES if table.pictures & set(names) else 1000
+    for batch in _parquet_file(table.path).iter_batches(several, columns=list(names)):
         for found in batch.to_pylist():
             number += 1
-            row = {name: _as_text(value) for name, value in found.items()}
+            row = {
+                name: _cell_of(table, value) if name in table.pictures else _as_text(value)
+                for name, value in found.items()
+            }
             yield f"{table.path.name}, row {number}", row
+
+
+def _cell_of(table: Table, image: dict[str, Any] | None) -> str:
+    """Return the text of a cell with an image: its address below the table, or the path that it has.
+
+    The address is that of its bytes, so it stays the same if rows are added or sorted.
+    """
+    if image is None or not image[BYTES]:
+        return _as_text((image or {}).get(PATH))
+    return f"{table.path.name}/{hashlib.sha256(image[BYTES]).hexdigest()}"
 
 
 def _parquet_file(path: Path) -> Any:
@@ -138,8 +288,8 @@ def _parquet_file(path: Path) -> Any:
 
 
 def _as_text(value: Any) -> str:
-    """Return a JSON or Arrow value as text: null is empty, true is 1."""
-    if value is None:
+    """Return a JSON or Arrow value as text: null and NaN are empty, true is 1."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return str(int(value))

@@ -200,6 +200,7 @@ def _published(
         recipe.publish.text,
         described.multilabel.names,
         described.labelled,
+        recipe.publish.source_label,
     )
     found = [
         shards.load([writing.scratch / f"kept-{one['shard']:06}.arrow"], ROWS.names).slice(one["row"], 1)

@@ -24,7 +24,9 @@ ROWS = pa.schema(
         ("body", pa.string()),
         ("text", pa.string()),
         ("label", pa.string()),
+        ("source_label", pa.string()),  # as a table on disk has it
         ("unmapped", pa.string()),  # the source's label or community, where the recipe maps it to none
+        ("left_out", pa.string()),  # the same, where the recipe says to leave its posts out
         ("labels", pa.list_(pa.string())),  # those that hold, of a multi-label source
         ("split", pa.string()),  # the published one
         ("score", pa.int64()),

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from affectory.core.errors import RecipeError, first_fault
 from affectory.core.tables import Table
-from collectors.local.source import Local
+from collectors.local.source import ADDED, Local
 from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
@@ -66,14 +66,18 @@ class Multilabel(Table):
 
 
 class Publish(Table):
-    """What of a post is published. Without `images` or `text` their columns are empty."""
+    """What of a post is published. Without `images` or `text` their columns are empty.
+
+    With `source_label` there is a column of the label as the source's table has it.
+    """
 
     images: bool = True
     text: bool = True
+    source_label: bool = False
 
 
 class Recipe(Table):
-    """A dataset's recipe. `labels` maps a community, or a source's own label, to a label.
+    """A dataset's recipe. `labels` maps a community, or a source's own label, to a label, or to "": left out.
 
     `expected` are the paper's counts by label, `expected_image_only` how many of them are image-only posts.
     """
@@ -113,8 +117,13 @@ class Recipe(Table):
     @field_validator("labels")
     @classmethod
     def _has_two_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        if len(set(labels.values())) < 2:
-            raise ValueError("map to two labels or more")
+        if blank := [value for value, name in labels.items() if name and not name.strip()]:
+            raise ValueError(
+                f'{blank[0]!r} is mapped to a class without a name: name it, or write "" to leave its '
+                "posts out"
+            )
+        if len({name for name in labels.values() if name}) < 2:
+            raise ValueError('map to two labels or more; "" leaves the posts of a label out')
         if "no label" in labels.values():
             raise ValueError("'no label' means posts without a label: use another name for the class")
         return labels
@@ -138,10 +147,19 @@ class Recipe(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_a_source_with_labels(self) -> Recipe:
+        if self.publish.source_label and not (self.source.local and self.source.local.label):
+            raise ValueError(
+                "publish.source_label is the label in a table on disk, and [source.local] names no label: "
+                "remove the key"
+            )
+        return self
+
     @property
     def classes(self) -> list[str]:
         """The labels in the order of their first mention: the ClassLabel's names."""
-        return list(dict.fromkeys(self.labels.values()))
+        return [name for name in dict.fromkeys(self.labels.values()) if name]
 
     @property
     def rule(self) -> Rule:
@@ -159,10 +177,13 @@ class Recipe(Table):
         said["source"] = {key: value for key, value in said["source"].items() if value is not None}
         local = said["source"].get("local", {})
         # Keys of later versions: the digests of older releases lack them.
-        if not local.get("generated"):
-            local.pop("generated", None)
+        for key in ADDED:
+            if not local.get(key):
+                local.pop(key, None)
         if self.text.clean == "none":
             del said["text"]["clean"]
+        if not self.publish.source_label:
+            del said["publish"]["source_label"]
         return {key: value for key, value in said.items() if value is not None}
 
     def digest(self) -> str:

@@ -36,8 +36,8 @@ from curation.splits import SmallClass, SplitError, split
 #: What the stages over all rows read of the shards, but for the columns of split rule and duplicate
 #: detectors.
 _COLUMNS = (
-    "post_id", "image_index", "community", "label", "unmapped", "labels", "score", "agreeing", "text_lost",
-    "title", "permalink", "over_18", "image_sha256", "image_mime", "image_size",
+    "post_id", "image_index", "community", "label", "unmapped", "left_out", "labels", "score", "agreeing",
+    "text_lost", "title", "permalink", "over_18", "image_sha256", "image_mime", "image_size",
 )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def damage_notes(damaged: Sequence[str]) -> list[str]:
 
 
 def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Table]:
-    """Drop rows whose annotators tie, and, unless `keep_none`, rows without a label.
+    """Drop rows that the recipe leaves out, whose annotators tie, and, unless `keep_none`, without a label.
 
     Raises `RecipeError` if the recipe doesn't map the label of a row.
     """
@@ -240,13 +240,19 @@ def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Ta
         more = f" and {len(shown) - 8} more" * (len(shown) > 8)
         raise RecipeError(
             f"the recipe's labels miss what {len(missed):,} rows are labelled, "
-            f"{', '.join(map(repr, shown[:8]))}{more}: add them under [labels], or leave the rows out of "
-            "the source"
+            f'{", ".join(map(repr, shown[:8]))}{more}: add them under [labels], with "" for those whose '
+            "posts are left out"
         )
-    found = rows["label"].to_pylist()
-    tied = [votes is not None for votes in rows["agreeing"].to_pylist()]
-    keep = [label is not None or (keep_none and not tie) for label, tie in zip(found, tied, strict=True)]
-    return separate(rows, keep, "label", ["no_majority" if tie else "no_label" for tie in tied], found)
+    found, left_out = rows["label"].to_pylist(), rows["left_out"].to_pylist()
+    reasons = [
+        "class_left_out" if word is not None else "no_majority" if votes is not None else "no_label"
+        for word, votes in zip(left_out, rows["agreeing"].to_pylist(), strict=True)
+    ]
+    keep = [
+        label is not None or (keep_none and reason == "no_label")
+        for label, reason in zip(found, reasons, strict=True)
+    ]
+    return separate(rows, keep, "label", reasons, left_out)
 
 
 def renumbered(groups: np.ndarray, keep: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("title", pa.string(), False),
     ("body", pa.string(), False),
     ("label", pa.int64(), True),
+    ("source_label", pa.string(), True),  # if the recipe asks for it
     ("labels", pa.list_(pa.int64()), True),  # of a multi-label dataset
     ("labelled", pa.bool_(), True),  # one column per ratio, such as labelled_30
     ("score", pa.int64(), True),
@@ -52,16 +53,23 @@ def names(*, ids: bool = False) -> list[str]:
 
 
 def schema(
-    classes: Sequence[str], multilabel: Sequence[str] = (), labelled: Sequence[str] = (), *, ids: bool = False
+    classes: Sequence[str],
+    multilabel: Sequence[str] = (),
+    labelled: Sequence[str] = (),
+    *,
+    source_label: bool = False,
+    ids: bool = False,
 ) -> pa.Schema:
     """Return the release's schema.
 
     `classes` are the label's names, by number, `multilabel` those of `labels`, `labelled` the columns
     that say which training posts count as labelled; without them a release has no such columns.
     """
+    absent = {"labels"} if not multilabel else set()
+    absent |= {"source_label"} if not source_label else set()
     fields = []
     for name, kind, in_ids in _COLUMNS:
-        if (ids and not in_ids) or (name == "labels" and not multilabel):
+        if (ids and not in_ids) or name in absent:
             continue
         fields += [pa.field(one, kind) for one in (labelled if name == "labelled" else [name])]
     features = {field.name: _feature(field, classes, multilabel) for field in fields}

@@ -67,6 +67,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         recipe.publish.text,
         multilabel.names,
         list(flags),
+        recipe.publish.source_label,
     )
     described = Manifest(
         name=recipe.name,

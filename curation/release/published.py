@@ -31,10 +31,13 @@ class Writing:
     with_text: bool
     multilabel: Sequence[str] = ()
     labelled: Sequence[str] = ()
+    source_label: bool = False
 
     def schema(self, *, ids: bool) -> pa.Schema:
         """Return the schema of published rows."""
-        return columns.schema(self.classes, self.multilabel, self.labelled, ids=ids)
+        return columns.schema(
+            self.classes, self.multilabel, self.labelled, source_label=self.source_label, ids=ids
+        )
 
 
 @dataclass(frozen=True, slots=True)

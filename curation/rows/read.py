@@ -86,6 +86,7 @@ def _posts_columns(recipe: Recipe) -> tuple[str, ...]:
     return (
         *_POSTS,
         *(["labels"] if recipe.multilabel is not None else []),
+        *(["source_label"] if recipe.publish.source_label else []),
         *(["split"] if "split" in recipe.rule.columns else []),
     )
 
@@ -160,7 +161,7 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
     _lead_nowhere(columns)
     voted = labelled(columns, recipe)
-    columns["unmapped"] = _unmapped(columns, voted["label"], voted["agreeing"], recipe)
+    columns["unmapped"] = _unmapped(columns, voted, recipe)
     columns |= voted
     if "labels" in columns:
         columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
@@ -196,19 +197,17 @@ def _lead_nowhere(columns: dict[str, Sequence[Any]]) -> None:
 
 
 def _unmapped(
-    columns: dict[str, Sequence[Any]],
-    labels: Sequence[str | None],
-    agreeing: Sequence[int | None],
-    recipe: Recipe,
+    columns: dict[str, Sequence[Any]], voted: dict[str, list[Any]], recipe: Recipe
 ) -> list[str | None]:
     """Return, for each row that the recipe maps to no label, the source's label or the community; else None.
 
     A row of a table on disk may have no label at all; then None is returned too.
     """
     has_own = recipe.source.local is not None
+    of = (voted["label"], voted["left_out"], voted["agreeing"], columns["label"], columns["community"])
     return [
-        (own if own is not None or has_own else community) if label is None and votes is None else None
-        for label, votes, own, community in zip(
-            labels, agreeing, columns["label"], columns["community"], strict=True
-        )
+        (own if own is not None or has_own else community)
+        if label is None and left_out is None and votes is None
+        else None
+        for label, left_out, votes, own, community in zip(*of, strict=True)
     ]

@@ -20,18 +20,20 @@ def labelled(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> dict[str, 
     """Return each row's `label`, `agreeing` votes for it, `votes_total` and their share, `agreement`.
 
     The label comes from the annotators' majority, else from the source's own label, else from the community.
+    `left_out` is the word for it in the source, where the recipe leaves it out.
     """
-    of, n = recipe.labels.get, len(columns["votes"])
     own = zip(columns["label"], columns["community"], strict=True)
-    labels: list[str | None] = [of(community if label is None else label) for label, community in own]
-    empty: list[Any] = [None] * n
-    found = {"label": labels, "agreeing": empty, "votes_total": empty.copy(), "agreement": empty.copy()}
+    words = [community if label is None else label for label, community in own]
+    empty: list[Any] = [None] * len(words)
+    found = {"agreeing": empty, "votes_total": empty.copy(), "agreement": empty.copy()}
     for row, votes in enumerate(columns["votes"]):
         if votes != "{}":
-            emotion, *counted = _leading(json.loads(votes), columns["votes_total"][row])
-            for name, value in zip(found, (of(emotion), *counted), strict=True):
+            words[row], *counted = _leading(json.loads(votes), columns["votes_total"][row])
+            for name, value in zip(found, counted, strict=True):
                 found[name][row] = value
-    return found
+    labels = [recipe.labels.get(word) for word in words]
+    left_out = [word if label == "" else None for word, label in zip(words, labels, strict=True)]
+    return {"label": [label or None for label in labels], **found, "left_out": left_out}
 
 
 def _leading(votes: Mapping[str, int], asked: int | None) -> tuple[str, int, int, float]:

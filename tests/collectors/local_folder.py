@@ -7,14 +7,26 @@ from PIL import Image
 
 from collectors.local.__main__ import main
 
-RECIPE = """\
+HEAD = """\
+name = "mine"
+title = "Mine"
+summary = "A set of my own."
+"""
+
+RECIPE = (
+    HEAD
+    + """\
 [source.local]
 tables = ["posts.csv"]
 id = "name"
 title = "text"
 label = "mood"
 image = "pictures/{name}.jpg"
+[labels]
+happy = "happy"
+sad = "sad"
 """
+)
 
 
 def jpeg(number, size=(40, 30)):

@@ -15,7 +15,7 @@ from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.workers import TimeLimits, Workers
 from collectors.local.images import look
 from collectors.local.posts import image_path, image_url
-from tests.collectors.local_folder import RECIPE, collect, jpeg, printed, query, recipe
+from tests.collectors.local_folder import HEAD, RECIPE, collect, jpeg, printed, query, recipe
 from tests.collectors.pictures import slow_jpeg
 from tests.conftest import SHARED
 
@@ -147,7 +147,9 @@ def test_a_tables_name_may_stand_in_an_images_path(place):
     ]
 
 
-SEVERAL = """\
+SEVERAL = (
+    HEAD
+    + """\
 [source.local]
 tables = ["train.csv", "dev.csv", "test.csv"]
 id = "id"
@@ -155,7 +157,13 @@ title = "text"
 label = "bad"
 labels = ["shaming", "violence"]
 unlabelled = ["test.csv"]
+[labels]
+0 = "good"
+1 = "bad"
+[multilabel]
+names = ["shaming", "violence"]
 """
+)
 
 
 def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
@@ -175,8 +183,9 @@ def test_several_labels_splits_by_table_and_posts_without_labels(place, capsys):
         ("mine:train/3", "1", '["shaming", "violence"]', "train"),
         ("mine:train/4", None, None, "train"),
     ]
-    assert "note    unclear label: train.csv, line 6: 'shaming' is 'maybe', neither 0 nor 1" in printed(
-        capsys
+    assert (
+        "note    unclear label: train.csv, line 6: 'shaming' is 'maybe', neither 0 nor 1: values maps words"
+        in printed(capsys)
     )
 
 

@@ -94,7 +94,7 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         (
             ('["posts.csv"]', '["posts.xlsx"]'),
             "RECIPE: source.local: tables = ['posts.xlsx']: 'posts.xlsx' is not a table: its name must end "
-            "in .csv, .tsv, .txt, .jsonl, .ndjson, .parquet",
+            "in .csv, .tsv, .txt, .json, .jsonl, .ndjson, .parquet",
         ),
         (
             ('["posts.csv"]', '["../posts.csv"]'),
@@ -102,15 +102,15 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
             "a path within it",
         ),
         (
-            ('["posts.csv"]', '["a/posts.csv", "b/posts.csv"]'),
+            ('["posts.csv"]', '["a/x/posts.csv", "b/x/posts.csv"]'),
             "RECIPE: source.local: two tables are called 'posts', and ids of posts contain that "
             "name: rename one",
         ),
         (
             ("title =", "titel ="),
-            "RECIPE: source.local: titel = 'text': there is no such key; there are tables, join, encoding, "
-            "delimiter, quoted, id, title, body, label, labels, unlabelled, image, split, "
-            "generated",
+            "RECIPE: source.local: titel = 'text': there is no such key; there are tables, files, columns, "
+            "join, join_on, encoding, delimiter, quoted, id, title, text_file, body, label, labels, values, "
+            "unlabelled, image, split, generated",
         ),
         (
             ("{name}.jpg", "name.jpg"),
@@ -131,6 +131,67 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
             ('label = "mood"', 'labels = ["calm", "merry"]'),
             "RECIPE: source.local: labels = ['calm', 'merry']: label is missing, the column of a post's "
             "one class, by which a release is split: add it",
+        ),
+        (
+            ('tables = ["posts.csv"]\n', ""),
+            'RECIPE: source.local: name the tables, as tables = ["posts.csv"], or the files of a folder '
+            'without tables, as files = ["images/*.jpg"]',
+        ),
+        (
+            ('["posts.csv"]', '["posts.csv"]\nfiles = ["pictures/*"]'),
+            'RECIPE: source.local: name the tables, as tables = ["posts.csv"], or the files of a folder '
+            'without tables, as files = ["images/*.jpg"], but not both',
+        ),
+        (
+            ('tables = ["posts.csv"]', 'files = ["../*"]'),
+            "RECIPE: source.local: files = ['../*']: '../*' is outside of the folder: name a path within it",
+        ),
+        (
+            ('["posts.csv"]', '["posts.jsonl"]\ncolumns = ["name", "text"]'),
+            "RECIPE: source.local: columns = ['name', 'text']: 'posts.jsonl' names its columns itself: "
+            "columns is for tables without a header",
+        ),
+        (
+            ('["posts.csv"]', '["posts.csv"]\ncolumns = ["name", "name"]'),
+            "RECIPE: source.local: columns = ['name', 'name']: 'name' is named twice: rename one",
+        ),
+        (
+            ('["posts.csv"]', '["posts.csv"]\ncolumns = ["name", "text"]'),
+            "'FOLDER/posts.csv' has 3 cells in its first row, divided by ',', and columns names 2: name each "
+            "of them in [source.local]",
+        ),
+        (
+            ('id = "name"', 'id = "name"\ntext_file = "{name}.txt"'),
+            "RECIPE: source.local: text_file = '{name}.txt': it is the file of the text that title is the "
+            "column of: name one of the two",
+        ),
+        (
+            ('title = "text"', 'text_file = "captions.txt"'),
+            "RECIPE: source.local: text_file = 'captions.txt': the pattern names no column, so that all "
+            "posts would have the same text; write it as data/{id}.txt",
+        ),
+        (
+            ('id = "name"', 'id = "name"\nvalues = { y = true }'),
+            "RECIPE: source.local: values = {'y': True}: these are the values of the columns that labels "
+            "names, and it names none; the values of label are mapped by [labels]",
+        ),
+        (
+            ('id = "name"', 'id = "name"\njoin_on = ["a", "b"]'),
+            "RECIPE: source.local: join_on says how tables are joined, and join names none: add it",
+        ),
+        (
+            ('sad = "sad"', 'sad = " "'),
+            "RECIPE: labels = {'happy': 'happy', 'sad': ' '}: 'sad' is mapped to a class without a name: "
+            'name it, or write "" to leave its posts out',
+        ),
+        (
+            ('sad = "sad"', 'sad = ""'),
+            "RECIPE: labels = {'happy': 'happy', 'sad': ''}: map to two labels or more; \"\" leaves the "
+            "posts of a label out",
+        ),
+        (
+            ('sad = "sad"', 'sad = "sad"\n[split]\nrule = "randon"'),
+            "RECIPE: split.rule = 'randon': Input should be 'top-score', 'unanimous', 'random' or 'given'",
         ),
         (("[source.local]", "[source]"), "'RECIPE' has no [source.local]: add it, as docs/local.md shows"),
     ],

@@ -13,14 +13,25 @@ ROOT = Path(__file__).parents[2]
 CONSTANTS = {"NEEDS_CLIENT_ID": NEEDS_CLIENT_ID, "NEEDS_KEY": NEEDS_KEY}
 
 #: Collectors whose calls below are about media, not about posts.
-SOURCES = ("crawl", "flickr/api.py", "flickr/post.py", "http", "imgur", "local/images.py", "reddit/post.py")
+SOURCES = (
+    "crawl",
+    "flickr/api.py",
+    "flickr/post.py",
+    "http",
+    "imgur",
+    "local/files.py",
+    "local/images.py",
+    "reddit/post.py",
+)
 
-#: Decided far from the call that names it: a host that was given up, an address that may not be asked.
+#: Decided far from the call that names it: a host that was given up, an address that may not be asked, a file
+#: on disk that is there, whatever it looks like.
 ELSEWHERE = {
     ("host_down", "failed", True),
     ("rate_limited", "failed", True),
     ("bad_url", "failed", False),
     ("private_address", "failed", False),
+    ("one_pixel", "failed", True),
 }
 
 #: Written by no medium: the call with the API's key is answered as `server_error`.
@@ -99,9 +110,7 @@ def written():
                 if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
                     settled = {one for call in calls for one in outcome(call, function)}
-                    if (
-                        source == "local/images.py"
-                    ):  # a rerun examines a file on disk again, whatever the reason
+                    if source.startswith("local/"):  # a rerun examines a file on disk again, in any case
                         settled = {(reason, status, True) for reason, status, _ in settled}
                     found |= settled
     return found

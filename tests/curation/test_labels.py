@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import datasets
 import mlcroissant
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -230,13 +232,58 @@ def test_without_a_published_split_posts_without_a_label_are_dropped(tmp_path):
     assert [(s.stage, s.reason, s.rows) for s in done.manifest.ledger.steps] == [("label", "no_label", 10)]
 
 
+def test_posts_of_a_class_that_is_left_out_are_dropped_and_counted(tmp_path):
+    more = [one(90 + i, label="neutral") for i in range(3)] + [one(95, votes={"neutral": 4})]
+    recipe = write_recipe(tmp_path / "recipes", TEXT)
+    recipe.write_text(recipe.read_text().replace("[labels]\n", '[labels]\nneutral = ""\n'))
+    done = build(recipe, store=make_store(tmp_path / "store", [*POSTS, *more]), out=tmp_path / "out")
+    assert [(s.stage, s.reason, s.rows) for s in done.manifest.ledger.steps] == [
+        ("label", "class_left_out", 4)
+    ]
+    assert done.manifest.classes == ["joy", "fear"]
+    [path] = done.folder.glob("dropped-*.parquet")
+    dropped = pq.read_table(path, columns=["post_id", "label", "detail"]).to_pylist()
+    assert dropped[0] == {"post_id": "test:00090", "label": None, "detail": "neutral"}
+
+
+def test_the_label_of_the_source_is_a_column_where_the_recipe_asks_for_it(tmp_path):
+    posts = [replace(made, source_label=f"{made.label}!" if made.label else None) for made in POSTS]
+    text = TEXT.replace('title = "text"', 'title = "text"\nlabel = "mood"')
+    text += "[publish]\nsource_label = true\n"
+    store = make_store(tmp_path / "store", posts)
+    done = built(tmp_path, store, text)
+    rows = rows_of(done.folder, "0*")
+    assert {(row["label"], row["source_label"]) for row in rows} == {
+        (0, "happy!"),
+        (1, "creepy!"),
+        (None, None),
+    }
+    ids = pa.concat_tables([pq.read_table(path) for path in sorted(done.folder.glob("ids-*.parquet"))])
+    assert sorted(zip(*ids.select(["post_id", "source_label"]).to_pydict().values(), strict=True)) == sorted(
+        (row["post_id"], row["source_label"]) for row in rows
+    )
+    again = hydrate(done.folder.parent, store=store, out=tmp_path / "full" / "test")
+    assert [(r["post_id"], r["source_label"]) for r in rows_of(again.folder, "0*")] == [
+        (r["post_id"], r["source_label"]) for r in rows
+    ]
+
+
+def test_a_source_without_labels_has_no_column_of_them(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        load(write_recipe(tmp_path, "[publish]\nsource_label = true\n"))
+    assert str(caught.value).endswith(
+        "publish.source_label is the label in a table on disk, and [source.local] names no label: remove the "
+        "key"
+    )
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (
             {"label": "6(hate)"},
-            "the recipe's labels miss what 1 rows are labelled, '6(hate)': add them under [labels], or leave "
-            "the rows out of the source",
+            "the recipe's labels miss what 1 rows are labelled, '6(hate)': add them under [labels], with "
+            '"" for those whose posts are left out',
         ),
         (
             {"labels": ("shaming", "mockery")},

@@ -14,7 +14,8 @@ RECIPE = Recipe(name="test", title="", summary="", labels={"happy": "joy", "cree
 
 def told(votes, total=None, label=None, community="happy"):
     columns = {"votes": [votes], "votes_total": [total], "label": [label], "community": [community]}
-    return tuple(values[0] for values in labelled(columns, RECIPE).values())
+    found = labelled(columns, RECIPE)
+    return tuple(found[name][0] for name in ("label", "agreeing", "votes_total", "agreement"))
 
 
 @pytest.mark.parametrize(
