@@ -119,6 +119,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             fetched=progress.images,
             failures=report.failures,
             silent=silent_hosts(progress.by_host),
+            refusals=store.refusals(plan.communities),
             trouble=trouble,
             folder=plan.folder,
             seconds=time.monotonic() - began,
@@ -142,7 +143,9 @@ async def _both(plan: Plan, work: Work, client: Client, make_source: MakeSource,
             async with asyncio.TaskGroup() as group:
                 images: asyncio.Task[None] | None = None
                 if plan.media:
-                    work.store.requeue(plan.communities, reasons_kept=_hopeless(plan, client))
+                    work.store.requeue(
+                        plan.communities, reasons_kept=_hopeless(plan), refused=not client.honour_robots
+                    )
                     images = group.create_task(get_images(work))
                 await _collect(plan, work, source, report)
                 if images is not None:
@@ -185,10 +188,10 @@ async def _collect(plan: Plan, work: Work, source: Source, report: _Report) -> N
         await asyncio.sleep(0)
 
 
-def _hopeless(plan: Plan, client: Client) -> list[str]:
+def _hopeless(plan: Plan) -> list[str]:
     """Return the reasons for which a rerun with these options would fail again."""
     imgur = [] if plan.imgur_client_id else [NEEDS_CLIENT_ID]
-    return [*plan.hopeless, *imgur, *(["noai"] if client.honour_noai else [])]
+    return [*plan.hopeless, *imgur]
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

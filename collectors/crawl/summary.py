@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from affectory.core.numbers import count
 from affectory.core.progress import span
 from collectors.crawl.source import Failure
 from collectors.http.answers import NO_ANSWER
@@ -15,7 +16,7 @@ from collectors.http.answers import NO_ANSWER
 #: Outcomes of posts that are in the store now, in the order of the summary.
 STORED = ("new", "updated", "known")
 
-#: How many hosts without any answer the summary names; the others are counted.
+#: How many hosts the summary names that gave no answer or refused images; the others are counted.
 HOSTS_NAMED = 5
 
 
@@ -35,6 +36,7 @@ class Summary:
     interrupted: bool
     notes: Sequence[str] = ()
     silent: Mapping[str, Counter[str]] = field(default_factory=dict)  # hosts without any answer: reasons
+    refusals: Sequence[tuple[str, str, int]] = ()  # host, signal, images
 
     @property
     def exit_code(self) -> int:
@@ -57,7 +59,7 @@ class Summary:
         if self.fetched.total():
             parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
             lines.append(f"        in this run: {parts}")
-        lines += [f"note    {note}" for note in self.notes]
+        lines += [f"note    {note}" for note in [*self.notes, *self._refused()]]
         lines += [f"problem {failure.error}" for failure in self.failures]
         lines += [f"problem {problem}" for problem in self._silent()]
         lines += [f"problem {self.trouble}"] if self.trouble else []
@@ -78,6 +80,17 @@ class Summary:
         if rest := hosts[HOSTS_NAMED:]:
             images = sum(self.silent[host].total() for host in rest)
             lines.append(f"{len(rest):,} more hosts gave no answer for {images:,} images")
+        return lines
+
+    def _refused(self) -> list[str]:
+        """Return the hosts that refuse images, those with the most images first, with the next step."""
+        lines = [
+            f"{host} refused {count(images, 'image')} ({signal}); --no-honour-robots takes them"
+            for host, signal, images in self.refusals[:HOSTS_NAMED]
+        ]
+        if rest := self.refusals[HOSTS_NAMED:]:
+            images, hosts = sum(images for *_, images in rest), len({host for host, *_ in rest})
+            lines.append(f"{count(hosts, 'more host')} refused {count(images, 'image')}")
         return lines
 
     def _images(self) -> list[tuple[str, int]]:
