@@ -1,12 +1,17 @@
-"""Remove from a dataset the posts that their source has deleted.
+"""Remove from a dataset the posts that their source has deleted, or that opted out.
 
     python -m curation.purge reddit-emotion --store data/reddit
+    python -m curation.purge reddit-emotion --exclude opted-out.txt
 
 A deleted post is one that its author, a moderator or the site has taken down since it was collected. Collect
 again first, so that the crawl store records it (`--source index`, with credentials, asks Reddit for each
 post by its id). The purge writes the next patch version without the deleted posts; of each it keeps a
 tombstone: the id and the source's reason. Duplicates that were dropped in favour of a deleted post are
 published instead. Features of the deleted posts' images are removed from the cache.
+
+`--exclude` names a list of posts that may not be in the dataset: the SHA-256 of a post's id in hex, one a
+line (`printf %s reddit:3svmej | sha256sum`), comments after #. The hashes are added to `exclude.txt` in the
+dataset's folder, which every later build and purge reads.
 
 Earlier versions and the results trained on them still contain the posts, as the dataset's card notes.
 `--remove-earlier` removes those versions, and everything but scores and settings from their results. Other
@@ -29,7 +34,7 @@ from affectory.core.command import finish
 
 @dataclass(frozen=True)
 class Options:
-    """Remove from a dataset the posts that their source has deleted."""
+    """Remove from a dataset the posts that their source has deleted, or that opted out."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
     """The dataset: a folder of datasets/ that has been built."""
@@ -42,6 +47,9 @@ class Options:
 
     datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
     """The folder of the datasets."""
+
+    exclude: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """A list of posts to leave out of all releases: the SHA-256 of a post's id, in hex, one a line."""
 
     remove_earlier: FlagCreatePairsOff[bool] = False
     """Remove the earlier versions that still contain deleted posts, and the posts from their results."""
@@ -67,6 +75,7 @@ def _purge(options: Options) -> str:
         store=options.store,
         version=options.version,
         remove_earlier=options.remove_earlier,
+        excluding=options.exclude,
     )
 
 
