@@ -85,7 +85,8 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
     ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
     if not len(ids):
         raise ReleaseError(
-            f"all posts of {described.name} {described.version} are deleted or opted out: nothing is left "
+            f"all posts of {described.name} {described.version} are deleted at their source"
+            f"{' or opted out' * (OPTED_OUT in words.values())}: nothing is left "
             f"to release; remove {str(old.parent)!r}"
         )
     groups = _groups(ids)

@@ -40,10 +40,19 @@ def client_to(base, limits=QUICK, **options):
 
 
 @asynccontextmanager
-async def site(handler):
-    """Serve `handler(request)` on loopback; the path begins with the logical host."""
+async def site(handler, *, robots=False):
+    """Serve `handler(request)` on loopback; the path begins with the logical host.
+
+    Unless `robots`, no host has a robots.txt, and the handler isn't asked for it.
+    """
+
+    async def answer(request):
+        if request.path.endswith("/robots.txt") and not robots:
+            return web.Response(status=404)
+        return await handler(request)
+
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
+    app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -62,7 +71,7 @@ def got(handler, url="https://i.redd.it/a.jpg", headers=None, accept=(200,), ima
         return await handler(request)
 
     async def go():
-        async with site(noting) as base, client_to(base, **options) as client:
+        async with site(noting, robots=image) as base, client_to(base, **options) as client:
             return await outcome(client, url, headers=headers, accept=accept, image=image), client
 
     result, client = asyncio.run(go())

@@ -176,7 +176,7 @@ def test_a_host_that_refuses_ai_on_every_page_can_still_be_busy_or_lack_the_imag
         return web.Response(status=status, headers={"X-Robots-Tag": "noai"})
 
     async def go():
-        async with site(handler) as base, client_to(base) as client:
+        async with site(handler, robots=True) as base, client_to(base) as client:
             first = await outcome(client, "https://i.redd.it/a.jpg", image=True)
             return first, await outcome(client, "https://i.redd.it/b.jpg", image=True), client
 
@@ -196,7 +196,7 @@ def test_robots_txt_is_asked_for_once_a_host_and_before_its_first_image():
         return web.Response(body=b"image")
 
     async def go():
-        async with site(handler) as base, client_to(base) as client:
+        async with site(handler, robots=True) as base, client_to(base) as client:
             urls = [f"https://i.redd.it/{place}{n}.jpg" for place in ("", "private/") for n in range(5)]
             return await asyncio.gather(*(outcome(client, url, image=True) for url in urls))
 
@@ -234,7 +234,7 @@ def test_until_a_failing_robots_txt_is_known_its_images_fail_in_the_same_way(sta
 
 def test_a_failing_robots_txt_opens_the_breaker_as_failing_images_do():
     async def go():
-        async with site(hosting({"status": 503})) as base, client_to(base) as client:
+        async with site(hosting({"status": 503}), robots=True) as base, client_to(base) as client:
             urls = [f"https://i.redd.it/{n}.jpg" for n in range(20)]
             return [await outcome(client, url, image=True) for url in urls], client
 
