@@ -120,6 +120,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             failures=report.failures,
             silent=silent_hosts(progress.by_host),
             refusals=store.refusals(plan.communities),
+            robots_unknown=client.robots_unknown,
             trouble=trouble,
             folder=plan.folder,
             seconds=time.monotonic() - began,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Summary:
     notes: Sequence[str] = ()
     silent: Mapping[str, Counter[str]] = field(default_factory=dict)  # hosts without any answer: reasons
     refusals: Sequence[tuple[str, str, int]] = ()  # host, signal, images
+    robots_unknown: Collection[str] = ()  # hosts whose robots.txt was asked for in vain
 
     @property
     def exit_code(self) -> int:
@@ -74,13 +75,19 @@ class Summary:
         lines = [
             f"{host} gave no answer for {self.silent[host].total():,} images "
             f"({_words(self.silent[host].most_common(1)[0][0])}): check whether it can be reached, "
-            "and run the same command again later"
+            f"and run the same command again later{self._without_robots(host)}"
             for host in hosts[:HOSTS_NAMED]
         ]
         if rest := hosts[HOSTS_NAMED:]:
             images = sum(self.silent[host].total() for host in rest)
             lines.append(f"{len(rest):,} more hosts gave no answer for {images:,} images")
         return lines
+
+    def _without_robots(self, host: str) -> str:
+        """Return the option to name if a host answers, but not with its robots.txt; else ""."""
+        answers = not self.silent[host].keys().isdisjoint(("server_error", "rate_limited"))
+        only_robots = answers and host in self.robots_unknown
+        return "; if only its robots.txt fails, --no-honour-robots takes them" * only_robots
 
     def _refused(self) -> list[str]:
         """Return the hosts that refuse images, those with the most images first, with the next step."""

@@ -121,6 +121,12 @@ class Client:
             self.hosts[name] = Host(name, self.budgets.get(name, self.default_budget), self.clock)
         return self.hosts[name]
 
+    @property
+    def robots_unknown(self) -> set[str]:
+        """The hosts whose robots.txt was asked for without an answer that can be used."""
+        unknown = self._robots_locks.keys() - self._robots.keys()
+        return {urlsplit(f"//{host}").hostname or "" for host in unknown}
+
     async def get(
         self,
         url: str,

@@ -361,7 +361,10 @@ def test_a_refusal_is_kept_named_left_by_a_rerun_and_overridden_by_the_option(
 def test_a_host_whose_robots_txt_fails_is_asked_again_by_a_rerun(tmp_path):
     summary, rows, asked = collected(tmp_path, faults=["robots_down=1"])
     assert [row[:2] for row in rows] == [("failed", "server_error")] * 3
-    assert "bench.example gave no answer for 3 images (server error)" in str(summary)
+    assert (
+        "problem bench.example gave no answer for 3 images (server error): check whether it can be reached, "
+        "and run the same command again later; if only its robots.txt fails, --no-honour-robots takes them"
+    ) in str(summary).splitlines()
     assert "/bench.example/0.jpg" not in asked
     _, rows, _ = collected(tmp_path, faults=[])
     assert rows == [("stored", None, None, None)] * 3
