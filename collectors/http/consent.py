@@ -14,8 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from protego import Protego
+if TYPE_CHECKING:
+    from protego import Protego
 
 #: The name by which a host can address us, in robots.txt and X-Robots-Tag.
 AGENT = "affectory"
@@ -103,7 +105,7 @@ class RobotsTxt:
 
     def __init__(self, body: bytes) -> None:
         self._text = body[:_ROBOTS_BYTES].decode("utf-8-sig", "replace")
-        self._parsed = Protego.parse(self._text)
+        self._parsed = _parse(self._text)
 
     def rule(self, url: str) -> str | None:
         """Return the rule that disallows an address to us, "Disallow: /private"; None if it is allowed."""
@@ -116,7 +118,13 @@ class RobotsTxt:
     @cached_property
     def _rules(self) -> list[tuple[str, Protego]]:
         rules = sorted(_disallow_rules(self._text)[:_RULES], key=len, reverse=True)
-        return [(rule, Protego.parse(f"User-agent: *\nDisallow: {rule}")) for rule in rules]
+        return [(rule, _parse(f"User-agent: *\nDisallow: {rule}")) for rule in rules]
+
+
+def _parse(text: str) -> Protego:
+    from protego import Protego  # slow to import, and every command imports this file
+
+    return Protego.parse(text)
 
 
 def _disallow_rules(text: str) -> list[str]:
