@@ -42,7 +42,7 @@ MODULES = {
     "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
     "purge": (
         "curation.purge",
-        "Remove posts that their source has deleted from a dataset.",
+        "Remove posts from a dataset that their source has deleted, or that opted out.",
     ),
     "trace": ("affectory.trace", "Show every place that still holds data of a post."),
     "diff": ("affectory.diff", "Compare two crawl stores."),

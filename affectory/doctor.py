@@ -185,7 +185,7 @@ def _asked(sandbox: str | None) -> dict[str, Line]:
         async with client:
             return await asyncio.gather(*(ask(name, url) for name, url in HOSTS.items()))
 
-    client = client_for(sandbox, honour_noai=False)
+    client = client_for(sandbox, honour_robots=False)
     client.limits = replace(client.limits, connect=CONNECT, deadline=ANSWER, attempts=1, redirects=0)
     return dict(zip(HOSTS, asyncio.run(ask_all()), strict=True))
 

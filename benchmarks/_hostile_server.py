@@ -93,6 +93,8 @@ def application() -> web.Application:
         host, _, path = request.match_info["path"].partition("/")
         if host == "~heard":
             return web.json_response(heard)
+        if path == "robots.txt":
+            return web.Response(status=404)
         heard.setdefault(host, []).append(request.headers.get("Authorization", ""))
         if host == "www.reddit.com":
             return web.json_response(

@@ -94,7 +94,7 @@ async def crawl_pictures(
         return Pictures()
 
     plan = Plan(folder, "benchmark", ["happy"], imgur_client_id=client_id)
-    return await crawl(plan, client_for(base, honour_noai=True), make_source)
+    return await crawl(plan, client_for(base, honour_robots=True), make_source)
 
 
 def crawled(base: str, folder: Path, urls: Sequence[str], client_id: str | None = None) -> dict[str, int]:

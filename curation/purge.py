@@ -1,6 +1,7 @@
-"""Remove from a dataset the posts that their source has deleted.
+"""Remove from a dataset the posts that their source has deleted, or that opted out.
 
     python -m curation.purge reddit-emotion --store data/reddit
+    python -m curation.purge reddit-emotion --exclude opted-out.txt
 
 A deleted post is one that its author, a moderator or the site has taken down since it was collected. With
 `--refresh` the source is asked for each post again first, so that the crawl store records it: Reddit or,
@@ -8,6 +9,10 @@ without credentials, the Arctic Shift archive, which may not know of every delet
 the next patch version without the deleted posts; of each it keeps a tombstone: the id and the source's
 reason. Duplicates that were dropped in favour of a deleted post are published instead. Features of the
 deleted posts' images are removed from the cache.
+
+`--exclude` names a list of posts that may not be in the dataset: the SHA-256 of a post's id in hex, one a
+line (`printf %s reddit:3svmej | sha256sum`), comments after #. The hashes are added to `exclude.txt` in the
+dataset's folder, which every later build and purge reads.
 
 Earlier versions and the results trained on them still contain the posts, as the dataset's card notes.
 `--remove-earlier` removes those versions, and everything but scores and settings from their results. Other
@@ -30,7 +35,7 @@ from affectory.core.command import finish
 
 @dataclass(frozen=True)
 class Options:
-    """Remove from a dataset the posts that their source has deleted."""
+    """Remove from a dataset the posts that their source has deleted, or that opted out."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
     """The dataset: a folder of datasets/ that has been built."""
@@ -46,6 +51,9 @@ class Options:
 
     refresh: FlagCreatePairsOff[bool] = False
     """Ask the source for each post first: Reddit or, without credentials, the archive."""
+
+    exclude: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """A list of posts to leave out of all releases: the SHA-256 of a post's id, in hex, one a line."""
 
     remove_earlier: FlagCreatePairsOff[bool] = False
     """Remove the earlier versions that still contain deleted posts, and the posts from their results."""
@@ -77,6 +85,7 @@ def _purge(options: Options) -> str:
         store=options.store,
         version=options.version,
         remove_earlier=options.remove_earlier,
+        excluding=options.exclude,
     )
 
 

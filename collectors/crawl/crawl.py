@@ -124,6 +124,8 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             fetched=progress.images,
             failures=report.failures,
             silent=silent_hosts(progress.by_host),
+            refusals=store.refusals(plan.communities),
+            robots_unknown=client.robots_unknown,
             trouble=trouble,
             folder=plan.folder,
             seconds=time.monotonic() - began,
@@ -160,7 +162,9 @@ async def _both(plan: Plan, work: Work, client: Client, make_source: MakeSource,
             async with asyncio.TaskGroup() as group:
                 images: asyncio.Task[None] | None = None
                 if plan.media:
-                    work.store.requeue(work.communities, reasons_kept=_hopeless(plan, client))
+                    work.store.requeue(
+                        work.communities, reasons_kept=_hopeless(plan), refused=not client.honour_robots
+                    )
                     images = group.create_task(get_images(work))
                 await _collect(plan, work, source, report)
                 if images is not None:
@@ -212,10 +216,10 @@ def _reach(work: Work, page: Page) -> None:
     work.communities.extend(sorted(found - set(work.communities)))
 
 
-def _hopeless(plan: Plan, client: Client) -> list[str]:
+def _hopeless(plan: Plan) -> list[str]:
     """Return the reasons for which a rerun with these options would fail again."""
     imgur = [] if plan.imgur_client_id else [NEEDS_CLIENT_ID]
-    return [*plan.hopeless, *imgur, *(["noai"] if client.honour_noai else [])]
+    return [*plan.hopeless, *imgur]
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

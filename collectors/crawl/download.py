@@ -17,6 +17,7 @@ from collectors.crawl.progress import Progress
 from collectors.crawl.workers import Workers
 from collectors.http.answers import FetchError
 from collectors.http.client import Client
+from collectors.http.consent import refusing
 from collectors.http.hosts import Clock, Host
 from collectors.imgur.albums import ALBUM_KINDS, API_HOST, album_images
 from collectors.store import Store, Task
@@ -189,22 +190,28 @@ class Downloads:
         if url is not None:
             try:
                 second = await self._fetch_one(url)
-            except FetchError:
-                return first
+            except FetchError as error:
+                return as_outcome(error) if error.refused_by else first
             if second.status == "stored":
                 return second
         return first
 
     async def _fetch_one(self, url: str, *, attempts: int | None = None, tried: int = 0) -> Outcome:
-        async with self.client.getting(url, attempts=attempts, tried=tried) as answer:
+        async with self.client.getting(url, image=True, attempts=attempts, tried=tried) as answer:
             with explained(self.store.folder):
                 outcome = await self.workers.keep(answer.body, answer.url)
-        return replace(outcome, final_url=answer.url, robots=answer.robots)
+        refused_by = refusing(answer.signals)
+        return replace(outcome, final_url=answer.url, signals=answer.signals, refused_by=refused_by)
 
 
 def as_outcome(error: FetchError) -> Outcome:
     """Return the outcome of a URL whose fetch failed."""
-    if error.reason == "noai":
-        return Outcome("refused", "noai", detail=error.detail, robots=error.detail)
-    status: MediaStatus = "gone" if error.gone else "failed"
-    return Outcome(status, error.reason, detail=error.detail, retry=error.retry)
+    status: MediaStatus = "refused" if error.refused_by else "gone" if error.gone else "failed"
+    return Outcome(
+        status,
+        error.reason,
+        detail=error.detail,
+        retry=error.retry,
+        signals=error.signals,
+        refused_by=error.refused_by,
+    )

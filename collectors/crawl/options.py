@@ -39,8 +39,9 @@ class CrawlOptions:
     ] = None
     """Keep larger images as JPEGs whose longer side has this length."""
 
-    honour_noai: bool = True
-    """Leave out images whose host asks not to use them for AI (X-Robots-Tag: noai)."""
+    honour_robots: bool = True
+    """Leave out images that may not be used for AI: by robots.txt, X-Robots-Tag (noai, noimageai, noml),
+    tdm-reservation or Content-Usage (train-ai=n)."""
 
     workers: Annotated[int, arg(metavar="N")] = min(4, os.cpu_count() or 1)
     """Number of processes that decode images."""
@@ -92,7 +93,7 @@ class CrawlOptions:
         from collectors.http.client import client_for
         from collectors.sites import budgets
 
-        return client_for(sandbox, self.honour_noai, budgets())
+        return client_for(sandbox, self.honour_robots, budgets())
 
 
 def at_least_1(flag: str, value: int | None) -> None:

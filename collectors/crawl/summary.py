@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from affectory.core.numbers import count
 from affectory.core.progress import span
 from collectors.crawl.source import Failure
 from collectors.http.answers import NO_ANSWER
@@ -15,7 +16,7 @@ from collectors.http.answers import NO_ANSWER
 #: Outcomes of posts that are in the store now, in the order of the summary.
 STORED = ("new", "updated", "known")
 
-#: How many hosts without any answer the summary names; the others are counted.
+#: How many hosts the summary names that gave no answer or refused images; the others are counted.
 HOSTS_NAMED = 5
 
 
@@ -35,6 +36,8 @@ class Summary:
     interrupted: bool
     notes: Sequence[str] = ()
     silent: Mapping[str, Counter[str]] = field(default_factory=dict)  # hosts without any answer: reasons
+    refusals: Sequence[tuple[str, str, int]] = ()  # host, signal, images
+    robots_unknown: Collection[str] = ()  # hosts whose robots.txt was asked for in vain
 
     @property
     def exit_code(self) -> int:
@@ -57,7 +60,7 @@ class Summary:
         if self.fetched.total():
             parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
             lines.append(f"        in this run: {parts}")
-        lines += [f"note    {note}" for note in self.notes]
+        lines += [f"note    {note}" for note in [*self.notes, *self._refused()]]
         lines += [f"problem {failure.error}" for failure in self.failures]
         lines += [f"problem {problem}" for problem in self._silent()]
         lines += [f"problem {self.trouble}"] if self.trouble else []
@@ -72,12 +75,29 @@ class Summary:
         lines = [
             f"{host} gave no answer for {self.silent[host].total():,} images "
             f"({_words(self.silent[host].most_common(1)[0][0])}): check whether it can be reached, "
-            "and run the same command again later"
+            f"and run the same command again later{self._without_robots(host)}"
             for host in hosts[:HOSTS_NAMED]
         ]
         if rest := hosts[HOSTS_NAMED:]:
             images = sum(self.silent[host].total() for host in rest)
             lines.append(f"{len(rest):,} more hosts gave no answer for {images:,} images")
+        return lines
+
+    def _without_robots(self, host: str) -> str:
+        """Return the option to name if a host answers, but not with its robots.txt; else ""."""
+        answers = not self.silent[host].keys().isdisjoint(("server_error", "rate_limited"))
+        only_robots = answers and host in self.robots_unknown
+        return "; if only its robots.txt fails, --no-honour-robots takes them" * only_robots
+
+    def _refused(self) -> list[str]:
+        """Return the hosts that refuse images, those with the most images first, with the next step."""
+        lines = [
+            f"{host} refused {count(images, 'image')} ({signal}); --no-honour-robots takes them"
+            for host, signal, images in self.refusals[:HOSTS_NAMED]
+        ]
+        if rest := self.refusals[HOSTS_NAMED:]:
+            images, hosts = sum(images for *_, images in rest), len({host for host, *_ in rest})
+            lines.append(f"{count(hosts, 'more host')} refused {count(images, 'image')}")
         return lines
 
     def _images(self) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ succeed.
     forbidden, unauthorized, legally_unavailable,       final
       client_error, bad_url, private_address,
       too_many_redirects, too_large
-    noai                                                final: the host asks not to be used for AI
+    noai, robots_txt, tdm_reservation, content_usage    the image may not be used for AI (consent.py)
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Self
 from urllib.parse import urlsplit
+
+from collectors.http import consent
+from collectors.http.consent import Signals
 
 #: Reasons that say nothing about the address: the host gave no answer, or none for now.
 NO_ANSWER = frozenset(
@@ -43,25 +46,25 @@ NO_ANSWER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A host's answer. Names in `headers` are in lower case; `location` is set for a redirect."""
+    """A host's answer. Names in `headers` are in lower case; `location` is set for a redirect.
+
+    `signals` are those of an image: in its own answer, in redirects to it, and in robots.txt.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
     location: str | None = None
-
-    @property
-    def robots(self) -> str | None:
-        """The X-Robots-Tag header."""
-        return self.headers.get("x-robots-tag")
+    signals: Signals = field(default_factory=dict)
 
 
 class FetchError(Exception):
     """A request failed. The module's docstring lists the reasons.
 
     `gone`: the source has removed the content. `host_failed`: the host itself failed. `asked` is False if no
-    request was made, because the host had been given up before.
+    request was made, because the host had been given up before. `refused_by` is the one of the `signals` for
+    which an image may not be used.
     """
 
     def __init__(
@@ -74,17 +77,26 @@ class FetchError(Exception):
         gone: bool = False,
         host_failed: bool = False,
         asked: bool = True,
+        signals: Signals | None = None,
+        refused_by: str | None = None,
     ) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         # The store takes no lone surrogates, and a header or an address may hold them.
         self.reason, self.detail = reason, detail.encode("utf-8", "replace").decode()
         self.retry, self.again, self.gone, self.host_failed = retry, again, gone, host_failed
         self.asked = asked
+        self.signals, self.refused_by = signals or {}, refused_by
 
     @classmethod
     def host(cls, reason: str, *, detail: str, again: bool = True) -> Self:
         """Return a transient failure of the host itself."""
         return cls(reason, detail=detail, retry=True, again=again, host_failed=True)
+
+    @classmethod
+    def refusal(cls, signals: Signals, refused_by: str) -> Self:
+        """Return the refusal of an image by one of its signals."""
+        detail = consent.shown(signals, refused_by)
+        return cls(consent.REASONS[refused_by], detail=detail, signals=signals, refused_by=refused_by)
 
 
 def failure(answer: Answer) -> FetchError:
@@ -108,12 +120,6 @@ _REMOVED_PAGE = re.compile(r"/(removed\.png|photo_(unavailable|not_available)[^/
 def is_removed_page(url: str) -> bool:
     """Return whether an address is a host's placeholder image for removed content."""
     return _REMOVED_PAGE.search(urlsplit(url).path) is not None
-
-
-def refuses_ai(robots: str | None) -> bool:
-    """Return whether an X-Robots-Tag (`noai, noimageai`, `otherbot: noai`) forbids use for AI."""
-    words = re.split(r"[\s,:;]+", (robots or "").lower())
-    return "noai" in words or "noimageai" in words
 
 
 # Bounded: with ten thousand "<title>" that are never closed, an unbounded match takes seconds.

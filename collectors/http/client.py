@@ -4,7 +4,8 @@ A `Client` limits its rate per host (`hosts.py`), checks the address of every re
 returns an `Answer` or raises one error:
 
     FetchError                 `reason` (snake_case), `retry` (a later run may succeed), `detail`,
-                               `gone` (the source has removed the content)
+                               `gone` (the source has removed the content), `refused_by` (a signal of
+                               consent: see consent.py)
 
     async with Client() as client:
         answer = await client.get("https://i.redd.it/abc.jpg")
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,10 +27,11 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from collectors.http import answers
+from collectors.http import answers, consent, headers
 from collectors.http.answers import Answer, FetchError
 from collectors.http.bodies import bad_chunks, is_bad_chunks, read_body
 from collectors.http.byte_budget import ByteBudget, Share
+from collectors.http.consent import RobotsTxt, Signals
 from collectors.http.guard import GuardedResolver, PrivateAddress, check_url, origin
 from collectors.http.hosts import Clock, Host, HostDown, SystemClock
 from collectors.http.rates import Budget
@@ -68,8 +69,11 @@ class _Request:
     url: str
     headers: Mapping[str, str]
     accept: tuple[int, ...]
-    same_origin: bool
-    tried: int
+    same_origin: bool = False
+    tried: int = 0
+    image: bool = False
+    signals: Signals = field(default_factory=dict)  # of an image: from robots.txt and redirects so far
+    counted_as: str = ""  # the address that a failure counts for, if it isn't `url`
 
 
 @dataclass(slots=True)
@@ -79,11 +83,13 @@ class Client:
     limits: Limits = field(default_factory=Limits)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     default_budget: Budget = field(default_factory=Budget)
-    honour_noai: bool = True
+    honour_robots: bool = True
     route: Route | None = None
     user_agent: str = "affectory/0.1 (research dataset builder)"
     clock: Clock = field(default_factory=SystemClock)
     hosts: dict[str, Host] = field(default_factory=dict)
+    _robots: dict[str, RobotsTxt] = field(default_factory=dict)  # by host and port
+    _robots_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
     _sockets: asyncio.Semaphore = field(init=False)
     _in_flight: ByteBudget = field(init=False)
@@ -115,6 +121,12 @@ class Client:
             self.hosts[name] = Host(name, self.budgets.get(name, self.default_budget), self.clock)
         return self.hosts[name]
 
+    @property
+    def robots_unknown(self) -> set[str]:
+        """The hosts whose robots.txt was asked for without an answer that can be used."""
+        unknown = self._robots_locks.keys() - self._robots.keys()
+        return {urlsplit(f"//{host}").hostname or "" for host in unknown}
+
     async def get(
         self,
         url: str,
@@ -122,14 +134,18 @@ class Client:
         headers: Mapping[str, str] | None = None,
         accept: tuple[int, ...] = (200,),
         same_origin: bool = False,
+        image: bool = False,
     ) -> Answer:
         """Fetch an address, following redirects; return the first answer with a status in `accept`.
 
         A redirect to another origin (scheme, host, port) is requested without `headers`, which may hold a
-        secret. With `same_origin`, for an address that holds a secret, it fails as `foreign_redirect`. Raises
-        `FetchError` for any other answer.
+        secret. With `same_origin`, for an address that holds a secret, it fails as `foreign_redirect`. With
+        `image` the signals of consent are kept, and honoured if the client honours them; before the first
+        image of a host its robots.txt is fetched. Raises `FetchError` for any other answer.
         """
-        async with self.getting(url, headers=headers, accept=accept, same_origin=same_origin) as answer:
+        async with self.getting(
+            url, headers=headers, accept=accept, same_origin=same_origin, image=image
+        ) as answer:
             return answer
 
     @asynccontextmanager
@@ -140,6 +156,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         accept: tuple[int, ...] = (200,),
         same_origin: bool = False,
+        image: bool = False,
         attempts: int | None = None,
         tried: int = 0,
     ) -> AsyncIterator[Answer]:
@@ -148,7 +165,7 @@ class Client:
         `attempts` overrides the limit. `tried` is how often the address was requested before: among the
         waiting requests of a host the one with the fewest tries goes first.
         """
-        request = _Request(url, headers or {}, accept, same_origin, tried)
+        request = _Request(url, headers or {}, accept, same_origin, tried, image)
         with self._in_flight.share() as share:
             yield await self._persist(request, attempts or self.limits.attempts, share)
 
@@ -179,16 +196,60 @@ class Client:
                 raise FetchError("removed_placeholder", gone=True, detail=url)
             request = replace(request, url=url)
             try:
+                if request.image:
+                    request = await self._permitted(request)
                 answer = await self._ask(request, share)
             except HostDown as down:
                 raise FetchError(down.reason, retry=True, detail=down.host, asked=hop > 0) from None
             if answer.location is None:
                 return answer
+            request = replace(request, signals=answer.signals)
             try:
                 url = urljoin(url, answer.location)
             except ValueError:  # "http://[::1": not a valid address
                 raise FetchError("bad_url", detail=answer.location) from None
         raise FetchError("too_many_redirects", detail=url)
+
+    async def _permitted(self, request: _Request) -> _Request:
+        """Return the request with what robots.txt says of it; raise `FetchError` if that is honoured."""
+        rule = (await self._robots_of(request)).rule(request.url)
+        if rule is None:
+            return request
+        signals = consent.merged(request.signals, {consent.ROBOTS_TXT: [rule]})
+        if self.honour_robots:
+            raise FetchError.refusal(signals, consent.ROBOTS_TXT)
+        return replace(request, signals=signals)
+
+    async def _robots_of(self, request: _Request) -> RobotsTxt:
+        """Return the robots.txt of the request's host, which is asked for it once.
+
+        A host without one, or with an answer that can't be used (4xx), allows everything. If it fails or
+        can't be reached, the image fails in the same way: RFC 9309 forbids access until robots.txt is known,
+        and so the image is tried again as after any failure, in this run and in the next. The failure counts
+        for the image's address, because the breaker opens only after several addresses.
+        """
+        parts = urlsplit(request.url)
+        host = parts.netloc.lower()
+        async with self._robots_locks.setdefault(host, asyncio.Lock()):
+            if host not in self._robots:
+                body = b""
+                asked = _Request(
+                    f"{parts.scheme}://{host}/robots.txt",
+                    {},
+                    accept=(200,),
+                    tried=request.tried,
+                    counted_as=request.url,
+                )
+                try:
+                    with self._in_flight.share() as share:
+                        body = (await self._follow(asked, share)).body
+                except FetchError as error:
+                    if error.retry and self.honour_robots:
+                        error.detail = f"robots.txt: {error.detail}"
+                        raise
+                # In a thread: of a large file this takes seconds.
+                self._robots[host] = await asyncio.to_thread(RobotsTxt, body)
+            return self._robots[host]
 
     async def _ask(self, request: _Request, share: Share) -> Answer:
         """Make one request when its host allows it, and record the outcome in the host's state."""
@@ -201,21 +262,21 @@ class Client:
                     answer = await self._transfer(request, share)
             except FetchError as error:
                 if error.host_failed:
-                    host.failed(request.url, began)
-                elif error.reason in ("noai", "too_large", "bad_content_encoding", "bad_chunks"):
+                    host.failed(request.counted_as or request.url, began)
+                elif error.refused_by or error.reason in ("too_large", "bad_content_encoding", "bad_chunks"):
                     host.answered({})
                 raise
-            return self._judge(host, answer, began, request.accept)
+            return self._judge(host, answer, began, request)
 
-    def _judge(self, host: Host, answer: Answer, began: float, accept: tuple[int, ...]) -> Answer:
+    def _judge(self, host: Host, answer: Answer, began: float, request: _Request) -> Answer:
         """Record an answer in the host's state; return it, or raise its error."""
         problem = None
-        if answer.status not in accept and answer.location is None:
+        if answer.status not in request.accept and answer.location is None:
             problem = answers.failure(answer)
         if problem is not None and problem.reason == "rate_limited":
             host.limited(answer.headers, began, wait=random.uniform(1, 3))
         elif problem is not None and problem.host_failed:
-            host.failed(answer.url, began)
+            host.failed(request.counted_as or request.url, began)
         else:
             host.answered(answer.headers)
         if problem is not None:
@@ -232,13 +293,13 @@ class Client:
             asyncio.timeout(self.limits.deadline) as deadline,
             self._open(request.url, request.headers) as response,
         ):
-            headers_in = _headers(response)
+            headers_in = headers.merged(response)
             # An answer with an empty Location is a failure like any other status.
             location = headers_in.get("location") or None if 300 <= response.status < 400 else None
-            robots = headers_in.get("x-robots-tag")
-            # A failure takes precedence over this header: a 429 must lower the rate, a 404 is gone.
-            if self.honour_noai and response.status < 400 and answers.refuses_ai(robots):
-                raise FetchError("noai", detail=f"X-Robots-Tag: {robots}")
+            signals = consent.merged(request.signals, headers.signals(response)) if request.image else {}
+            # A failure takes precedence over a signal: a 429 must lower the rate, a 404 is gone.
+            if self.honour_robots and response.status < 400 and (refused_by := consent.refusing(signals)):
+                raise FetchError.refusal(signals, refused_by)
             wanted = location is None and response.status in request.accept
             return Answer(
                 url=request.url,
@@ -246,6 +307,7 @@ class Client:
                 headers=headers_in,
                 body=await self._read(response, share, deadline) if wanted else b"",
                 location=location,
+                signals=signals,
             )
 
     @asynccontextmanager
@@ -310,28 +372,16 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
         raise FetchError.host("connection_lost", detail=_short(error)) from None
 
 
-def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return an answer's headers by lower-case name; the values of a repeated header are joined.
-
-    Bytes that aren't UTF-8, which aiohttp returns as lone surrogates, are percent-encoded: that is their
-    meaning in a Location, and the store doesn't accept surrogates.
-    """
-    merged: dict[str, str] = {}
-    for name, value in response.headers.items():
-        text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", value)
-        known = merged.get(name.lower())
-        merged[name.lower()] = text if known is None else f"{known}, {text}"
-    return merged
-
-
 def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200]
 
 
-def client_for(sandbox: str | None, honour_noai: bool, budgets: Mapping[str, Budget] | None = None) -> Client:
+def client_for(
+    sandbox: str | None, honour_robots: bool, budgets: Mapping[str, Budget] | None = None
+) -> Client:
     """Return a client that asks hosts at these rates, or only the sandbox at an address, at full speed."""
     if sandbox is None:
-        return Client(honour_noai=honour_noai, budgets=budgets or {})
+        return Client(honour_robots=honour_robots, budgets=budgets or {})
 
     def to_sandbox(url: str) -> str:
         parts = urlsplit(url)
@@ -339,4 +389,4 @@ def client_for(sandbox: str | None, honour_noai: bool, budgets: Mapping[str, Bud
         return f"{sandbox}/{parts.hostname}{parts.path}{query}"
 
     quick = Budget(rate=500, max_rate=2000, at_once=16)
-    return Client(honour_noai=honour_noai, route=to_sandbox, budgets={}, default_budget=quick)
+    return Client(honour_robots=honour_robots, route=to_sandbox, budgets={}, default_budget=quick)

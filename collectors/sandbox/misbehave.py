@@ -25,6 +25,13 @@ PIXEL = bytes.fromhex(
 )
 DRIP_PAUSE = 0.2
 
+#: Headers that ask not to use an image for AI, by fault.
+SIGNALS = {
+    "noai": {"X-Robots-Tag": "noai, noimageai"},
+    "tdm": {"tdm-reservation": "1", "tdm-policy": "https://daily-feed.example/policy.json"},
+    "usage": {"Content-Usage": "train-ai=n"},
+}
+
 Answer = Callable[[], web.StreamResponse]
 
 
@@ -76,10 +83,14 @@ def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
         return image_response(PIXEL, "image/gif")
     if fault == "corrupt":
         return image_response(corrupt(url), "image/jpeg")
-    if fault == "noai":
+    if fault in SIGNALS:
         response = answer()
-        response.headers["X-Robots-Tag"] = "noai, noimageai"
+        response.headers.update(SIGNALS[fault])
         return response
+    if fault == "disallow":
+        return web.Response(text="User-agent: *\nDisallow: /\n")
+    if fault == "robots_down":
+        return web.Response(status=503)
     assert fault == "unavailable", fault
     return page("404 Not Found", "<h1>404 Not Found</h1>", 404)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -99,7 +99,9 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
         too_many = {"message": "Too Many Requests", "error": 429}
         return json_response(too_many, 429, sandbox.limits.headers())
     handler, place = request.app[HOSTS][host]
-    answer = functools.partial(handler, sandbox, request, path)
+    answer: Callable[[], web.StreamResponse] = functools.partial(handler, sandbox, request, path)
+    if place == "media" and path == "robots.txt":
+        place, answer = "robots", not_found
     url = f"https:/{request.path_qs}"
     fault = sandbox.faults.strike(url, "safe" if path == "removed.png" else place)
     if fault is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -33,7 +33,7 @@ MediaStatus = Literal[
     "gone",  # the source has removed it: a placeholder, 404 or 410
     "not_image",  # a video, a text, a page: never fetched
     "failed",  # see `reason`; `retry` says whether a rerun tries it again
-    "refused",  # the host asks not to be used (X-Robots-Tag: noai)
+    "refused",  # the host or the author asks not to use it for AI: see `Outcome.refused_by`
 ]
 
 
@@ -136,14 +136,20 @@ def as_generated(post: Post) -> Post:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of fetching one address."""
+    """The outcome of fetching one address.
+
+    `signals` are the signals of consent that came with it, by name: {"x-robots-tag": ["noindex", "noai"]}.
+    `refused_by` is the one that asks not to use the image, which is refused or, with --no-honour-robots,
+    stored all the same.
+    """
 
     status: MediaStatus
     reason: str | None = None
     detail: str | None = None
     retry: bool = False
     final_url: str | None = None
-    robots: str | None = None
+    signals: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    refused_by: str | None = None
     sha256: str | None = None
     mime: str | None = None
     width: int | None = None

@@ -145,8 +145,8 @@ def _media_key(media: Sequence[Media]) -> str:
 
 
 _FETCHED = (
-    "status, reason, detail, retry, final_url, robots, sha256, mime, width, height, frames, bytes, "
-    "attempts, fetched_at"
+    "status, reason, detail, retry, final_url, signals, refused_by, sha256, mime, width, height, frames, "
+    "bytes, attempts, fetched_at"
 )
 
 
@@ -189,8 +189,8 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> bo
     No row does if the posts were dropped while the address was fetched.
     """
     settled = db.execute(
-        "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, robots = ?, "
-        "sha256 = ?, mime = ?, width = ?, height = ?, frames = ?, bytes = ?, "
+        "update media set status = ?, reason = ?, detail = ?, retry = ?, final_url = ?, signals = ?, "
+        "refused_by = ?, sha256 = ?, mime = ?, width = ?, height = ?, frames = ?, bytes = ?, "
         "attempts = attempts + ?, fetched_at = ?, claimed_by = null "
         "where url = ? and status = 'pending'",
         (
@@ -199,7 +199,8 @@ def settle(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> bo
             outcome.detail,
             outcome.retry,
             outcome.final_url,
-            outcome.robots,
+            json.dumps(dict(outcome.signals), ensure_ascii=False) if outcome.signals else None,
+            outcome.refused_by,
             outcome.sha256,
             outcome.mime,
             outcome.width,

@@ -57,9 +57,8 @@ create table media (
     retry        integer not null default 0,
     fallback_url text,
     final_url    text,                -- where the bytes came from, after redirects
-    robots       text,                -- the X-Robots-Tag header, where there was one
-    signals      text,                -- JSON: other signals of consent, as they came
-    refused_by   text,                -- the signal that refused the image
+    signals      text,                -- JSON: signals of consent as they came, name -> values
+    refused_by   text,                -- the signal that asks not to use the image, honoured or not
     sha256       text,
     mime         text,
     width        integer,
@@ -148,6 +147,12 @@ _MIGRATIONS = {
         "alter table media add column refused_by text",
         "create table if not exists reached (listing text not null, community text not null, "
         "primary key (listing, community)) without rowid",
+        # Of a refused image `robots` had the name of the header too.
+        "update media set signals = json_object('x-robots-tag', json_array("
+        "case when robots like 'X-Robots-Tag: %' then substr(robots, 15) else robots end)) "
+        "where robots is not null",
+        "update media set refused_by = 'x-robots-tag' where status = 'refused'",
+        "alter table media drop column robots",
     ),
 }
 

@@ -84,6 +84,15 @@ def take(
         return int(db.execute("select count(*) from main.posts").fetchone()[0])
 
 
+def leave_out(folder: Path, post_ids: Sequence[str], reason: str) -> None:
+    """Mark these posts of the snapshot in `folder` as removed; the store is unchanged."""
+    path = folder / NAME
+    with _as_os_errors(path), closing(_connect(path, "rw")) as db:
+        db.execute("begin")
+        db.executemany("update posts set removed = ? where post_id = ?", [(reason, one) for one in post_ids])
+        db.execute("commit")
+
+
 @contextmanager
 def opened(folder: Path) -> Iterator[Snapshot]:
     """Open the snapshot in `folder` for reading."""

@@ -292,17 +292,22 @@ class Store:
         """Return the path of an image with this digest and MIME type: `media/ab/abcdef….jpg`."""
         return media_path(self.folder, sha256, mime)
 
-    def requeue(self, communities: Sequence[str], *, reasons_kept: Sequence[str] = ()) -> int:
-        """Make media with `retry` pending again, except those of `reasons_kept`. Returns how many."""
+    def requeue(
+        self, communities: Sequence[str], *, reasons_kept: Sequence[str] = (), refused: bool = False
+    ) -> int:
+        """Make media with `retry` pending again, except those of `reasons_kept`; return how many.
+
+        With `refused` also those that a signal of consent refused.
+        """
         communities_marks = ",".join("?" * len(communities))
         kept_marks = ",".join("?" * len(reasons_kept))
         with self._transaction() as db:
             return db.execute(
                 "update media set status = 'pending' "
-                "where retry = 1 and status in ('failed', 'gone', 'refused') "
+                "where (retry = 1 and status in ('failed', 'gone') or ? and status = 'refused') "
                 f"and coalesce(reason, '') not in ({kept_marks}) and post_id in "
                 f"(select post_id from posts where community in ({communities_marks}))",
-                (*reasons_kept, *communities),
+                (refused, *reasons_kept, *communities),
             ).rowcount
 
     def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
@@ -404,3 +409,14 @@ class Store:
             communities,
         )
         return Counter({(status, reason): n for status, reason, n in found})
+
+    def refusals(self, communities: Sequence[str]) -> list[tuple[str, str, int]]:
+        """Return the hosts that refuse images, with a signal and the number of images, the most first."""
+        marks = ",".join("?" * len(communities))
+        found = self._db.execute(
+            "select m.host, min(m.detail), count(*) from media m join posts p using (post_id) "
+            f"where m.status = 'refused' and p.community in ({marks}) "
+            "group by m.host, m.refused_by order by 3 desc, 1, 2",
+            communities,
+        )
+        return found.fetchall()

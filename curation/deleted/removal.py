@@ -1,4 +1,4 @@
-"""Remove posts from a dataset that their source has deleted.
+"""Remove posts from a dataset that their source has deleted, or that opted out.
 
 The steps: remove the features of their images and texts, write a new version without them, remove the earlier
 versions and their results on request, write the card. Each step looks at what is still there, so that the
@@ -20,8 +20,10 @@ from affectory.encoders import feature_cache
 from collectors.store import Store
 from curation.deleted import copies_elsewhere, run_results
 from curation.deleted.rewrite import Rewritten, require, rewrite
+from curation.filters.removed import OPTED_OUT
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
+from curation.recipe import exclude
 from curation.release import card, held, versions
 from curation.release.held import Contents
 from curation.release.workplace import BUILDING, workplace
@@ -37,20 +39,30 @@ class Places:
 
 
 def purge(
-    places: Places, *, store: Path | None = None, version: str | None = None, remove_earlier: bool = False
+    places: Places,
+    *,
+    store: Path | None = None,
+    version: str | None = None,
+    remove_earlier: bool = False,
+    excluding: Path | None = None,
 ) -> str:
     """Purge the dataset; return the lines that say what was done.
 
-    Raises `AffectoryError` if the dataset isn't built, the store isn't there, or no post would be left.
+    The opt-out list `excluding` is added to the dataset's own, which is always applied. Raises
+    `AffectoryError` if the dataset isn't built, the store isn't there, or no post would be left.
     """
     folder = places.folder
     old = versions.find(folder, version)
     described = manifest.read(old / "manifest.json")
     require(old, described)
+    new = exclude.add(excluding, folder) if excluding is not None else 0
+    excluded = exclude.beside(folder)
     with Store.open(store or Path(described.recipe["source"]["store"]), create=False) as opened:
         there = held.of_versions(folder)
-        words = held.deleted(opened, there)
+        words = held.deleted(opened, there, excluded)
         seen = opened.last_seen()
+        out = [post_id for post_id, word in words.items() if word == OPTED_OUT]
+        in_store = len(opened.known(out))
         cached = _images(folder, there, words) | _texts(folder, there, words)
         forgotten = feature_cache.forget(places.features, cached)
         done, last, removed, cleared = None, old.name, [], []
@@ -73,11 +85,19 @@ def purge(
     lines += said.done(done, forgotten, removed, cleared)
     lines += [] if remove_earlier else said.left(_earlier(there, last, words))
     if not lines:
-        lines = [
-            f"{described.name} {old.name}: nothing is held of any post that its source has deleted; "
-            "nothing to do"
-        ]
+        which = "that its source has deleted" + " or that opted out" * bool(excluded)
+        lines = [f"{described.name} {old.name}: nothing is held of any post {which}; nothing to do"]
     lines += _seen_by_others(seen)
+    if excluding is not None:
+        lines.append(
+            f"exclude {folder / exclude.EXCLUDE} has {count(len(excluded), 'id')}, {new:,} new; releases of "
+            f"{described.name} have or had {len(out):,} of them"
+        )
+    if in_store:
+        lines.append(
+            f"note    the crawl store {opened.folder} still holds {count(in_store, 'opted-out post')}, which "
+            "every build leaves out"
+        )
     return "\n".join([*lines, *said.outside(opened.folder, wrote=bool(done or removed))])
 
 

@@ -1,6 +1,6 @@
-"""Write a new version of a release without the posts that their source has deleted.
+"""Write a new version of a release without the posts that their source has deleted or that opted out.
 
-A deleted post leaves a tombstone among the dropped rows: its id, its community and the source's reason. Its
+Such a post leaves a tombstone among the dropped rows: its id, its community and the source's reason. Its
 duplicates are published instead (`copies`).
 """
 
@@ -24,6 +24,7 @@ from collectors.store import Store
 from curation.deleted import reinstated
 from curation.deleted.reinstated import Back, Released
 from curation.duplicates import duplicates
+from curation.filters.removed import OPTED_OUT
 from curation.manifest import manifest
 from curation.manifest.ledger import Ledger, ledger
 from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
@@ -46,14 +47,23 @@ class Rewritten:
     def __str__(self) -> str:
         """Return what has changed, for the manifest's note and the command's output."""
         told = []
-        if self.published:
-            told.append(f"{count(len(self.published), 'deleted post')} removed{_why(self.published)}")
+        out, deleted = _parted(self.published)
+        if deleted:
+            told.append(f"{count(len(deleted), 'deleted post')} removed{_why(deleted)}")
+        if out:
+            told.append(f"{count(len(out), 'opted-out post')} removed")
         if self.dropped:
             why = _why(self.dropped)
             told.append(f"{count(len(self.dropped), 'dropped post')} reduced to a tombstone{why}")
         if self.back.keys:
             told.append(f"{count(len(self.back.posts), 'duplicate')} of deleted posts published instead")
         return "; ".join(told) or "dropped duplicates name no deleted post any more"
+
+
+def _parted(posts: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the posts that opted out, and those that their source has deleted."""
+    out = {post_id: word for post_id, word in posts.items() if word == OPTED_OUT}
+    return out, {post_id: word for post_id, word in posts.items() if word != OPTED_OUT}
 
 
 def _why(posts: Mapping[str, str]) -> str:
@@ -75,7 +85,8 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
     ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
     if not len(ids):
         raise ReleaseError(
-            f"all posts of {described.name} {described.version} are deleted at their source: nothing is left "
+            f"all posts of {described.name} {described.version} are deleted at their source"
+            f"{' or opted out' * (OPTED_OUT in words.values())}: nothing is left "
             f"to release; remove {str(old.parent)!r}"
         )
     groups = _groups(ids)
@@ -257,6 +268,10 @@ def _shown(lost: pa.Table) -> list[str]:
     return found
 
 
+def _reason(word: str) -> str:
+    return OPTED_OUT if word == OPTED_OUT else dropped.REMOVED
+
+
 def _lost(before: Released, words: Mapping[str, str], back: Back) -> pa.Table:
     """Return the dropped rows: deleted posts as tombstones, without the rows that come back."""
     lost = before.lost
@@ -268,7 +283,7 @@ def _lost(before: Released, words: Mapping[str, str], back: Back) -> pa.Table:
     reduced = pc.and_(_among(lost, words), pc.invert(dropped.tombstones(lost)))
     gone = [lost.filter(reduced), before.ids.filter(_among(before.ids, words))]
     rows = [
-        row | {"stage": "purge", "reason": dropped.REMOVED, "detail": words[row["post_id"]]}
+        row | {"stage": "purge", "reason": _reason(words[row["post_id"]]), "detail": words[row["post_id"]]}
         for table in gone
         for row in table.select(_TOMBSTONE).to_pylist()
     ]

@@ -25,6 +25,7 @@ from curation.hydration import recollect
 from curation.hydration.matching import Match, match
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
+from curation.recipe import exclude
 from curation.recipe.recipe import Recipe
 from curation.release import card, versions
 from curation.release.assemble import Built, damage_notes, digested, gather, identified
@@ -81,7 +82,7 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
     with Store.open(store, create=False) as source, workplace(out) as place, shards.engine(workers) as engine:
         scratch = place / "scratch"
-        pieces = plan(source, again, scratch)
+        pieces = plan(source, again, scratch, exclude.beside(folder))
         read = digested(again, engine, pieces, scratch)
         every = recipe.images.which != "none"
         rows, lost = gather(again, source.folder, engine, pieces, scratch, every_medium=every)

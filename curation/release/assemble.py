@@ -24,6 +24,7 @@ from curation.duplicates import duplicates
 from curation.filters.stage import DROPPED, separate
 from curation.manifest import manifest
 from curation.manifest.manifest import UNLABELLED, Manifest
+from curation.recipe import exclude
 from curation.recipe.recipe import Recipe, load
 from curation.release import card, versions
 from curation.release.publish import Draft, Label, publish
@@ -92,7 +93,7 @@ def build(
         workplace(folder) as place,
         shards.engine(workers) as engine,  # ends before its workplace is removed
     ):
-        pieces = plan(source, recipe, place / "scratch")
+        pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
         read = digested(recipe, engine, pieces, place / "scratch")
         stood = versions.standing(folder, version, recipe.digest(), read)
         choice = (

@@ -1,7 +1,7 @@
 """`dropped-….parquet`: every dropped row with its stage, its reason and the value that caused it.
 
 Some have a thumbnail for the report. Of a post that its source has removed only a tombstone is kept: its id,
-its community, and the source's word as the detail.
+its community, and the source's word as the detail. The same holds for a post that opted out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from collectors.store import media_path
+from curation.filters.removed import OPTED_OUT
 from curation.manifest.manifest import Written
 from curation.release.exporters.parquet import name_by_digest
 from curation.rows.pixels import excessive_scans
@@ -26,6 +27,9 @@ from curation.rows.pixels import excessive_scans
 PICTURES, SIDE = 40, 160
 
 REMOVED = "removed_by_source"
+
+#: The reasons of posts of which only a tombstone is kept.
+TOMBSTONES = (REMOVED, OPTED_OUT)
 
 #: Columns that a tombstone lacks. Reddit's links include the title.
 _OWN = ("label", "title", "permalink", "score", "over_18", "image_sha256", "thumbnail")
@@ -45,7 +49,7 @@ def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, t
     for name in () if texts else ("title", "permalink"):
         field = table.schema.field(name)
         table = table.set_column(table.schema.get_field_index(name), field, pa.nulls(len(table), field.type))
-    return write_table(_bare(table, pc.equal(table["reason"], REMOVED)), out)
+    return write_table(_bare(table, _is_removed(table)), out)
 
 
 def write_table(table: pa.Table, out: Path) -> Written:
@@ -58,7 +62,11 @@ def write_table(table: pa.Table, out: Path) -> Written:
 def tombstones(table: pa.Table) -> pa.ChunkedArray:
     """Return whether each dropped row is a tombstone, as `_bare` makes it."""
     nothing_else = [table[name].is_null() for name in _OWN]
-    return reduce(pc.and_, [pc.equal(table["reason"], REMOVED), *nothing_else])
+    return reduce(pc.and_, [_is_removed(table), *nothing_else])
+
+
+def _is_removed(table: pa.Table) -> pa.ChunkedArray:
+    return pc.is_in(table["reason"], pa.array(TOMBSTONES, pa.string()))
 
 
 def _bare(table: pa.Table, rows: pa.ChunkedArray) -> pa.Table:
@@ -76,7 +84,7 @@ def _thumbnails(dropped: pa.Table, store: Path) -> list[bytes | None]:
     names = ("post_id", "reason", "image_sha256")
     columns = [dropped[name].to_pylist() for name in names]
     for row, (post_id, reason, digest) in enumerate(zip(*columns, strict=True)):
-        if digest is not None and reason != REMOVED:
+        if digest is not None and reason not in TOMBSTONES:
             candidates[reason].append((hashlib.sha256(post_id.encode()).hexdigest(), row))
     digests, mimes = columns[2], dropped["image_mime"].to_pylist()
     found: list[bytes | None] = [None] * len(dropped)

@@ -1,4 +1,4 @@
-"""The posts in each version of a dataset, and which of them their source has deleted."""
+"""The posts in each version of a dataset, and which of them their source has deleted or have opted out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from collectors.store import Store
-from curation.filters.removed import CONFLICT
+from curation.filters.removed import CONFLICT, OPTED_OUT
 from curation.manifest import manifest
+from curation.recipe.exclude import opted_out
 from curation.release import dropped, versions
 
 _COLUMNS = ["post_id", "image_sha256"]
@@ -112,15 +113,17 @@ def of_versions(folder: Path) -> list[Contents]:
     return [contents(folder / version) for version in versions.built(folder)]
 
 
-def deleted(store: Store, there: Sequence[Contents]) -> dict[str, str]:
-    """Return the posts that their source has deleted, each with the source's reason.
+def deleted(store: Store, there: Sequence[Contents], excluded: Set[str]) -> dict[str, str]:
+    """Return the posts that their source has deleted, each with the source's reason, and those opted out.
 
-    They are read from the crawl store, and for posts that it doesn't have, from the versions' tombstones.
+    Deleted posts are read from the crawl store, and for posts that it doesn't have, from the versions'
+    tombstones. Opted out are the posts of the versions whose hash is in `excluded`.
     """
     left = {post_id: word for one in reversed(there) for post_id, word in one.tombstones.items()}
     for post_id in store.known(left):
         del left[post_id]
-    words = left | store.removed()
+    named = {post_id for one in there for post_id in one.posts | one.tombstones.keys()}
+    words = dict.fromkeys(opted_out(named, excluded), OPTED_OUT) | left | store.removed()
     return {post_id: word for post_id, word in words.items() if word != CONFLICT}
 
 

@@ -1,6 +1,6 @@
 """A dataset's folder and its versions: which exist, and the number of the next one.
 
-datasets/<name>/recipe.toml, card.md      tracked
+datasets/<name>/recipe.toml, card.md      tracked, with exclude.txt (curation.recipe.exclude) if there is one
 datasets/<name>/README.md, <version>/     what a build writes
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,8 +21,10 @@ from affectory.core.errors import StoreError
 from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot
 from collectors.store.snapshot import Snapshot
+from curation.filters.removed import OPTED_OUT
 from curation.filters.stage import ROWS
 from curation.measure.cleaning import CLEANING
+from curation.recipe.exclude import opted_out
 from curation.recipe.recipe import Recipe
 from curation.rows.attribution import attribution
 from curation.rows.votes import labelled
@@ -44,10 +46,11 @@ class Shard:
     last: str
 
 
-def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
+def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = frozenset()) -> list[Shard]:
     """Take the snapshot that a build reads, and divide its posts into shards. Raises `EmptyStore`.
 
-    The snapshot is written to `scratch`, the folder of the build.
+    The snapshot is written to `scratch`, the folder of the build. Posts whose hash is in `excluded` are
+    removed posts there.
     """
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         raise EmptyStore(
@@ -55,6 +58,10 @@ def plan(store: Store, recipe: Recipe, scratch: Path) -> list[Shard]:
             f"{', '.join(store.communities()) or 'no posts at all'}: collect them first, or name another "
             "--store"
         )
+    if excluded:
+        with snapshot.opened(scratch) as copied:
+            left_out = opted_out(copied.public_ids(), excluded)
+        snapshot.leave_out(scratch, sorted(left_out), OPTED_OUT)
     size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
     with snapshot.opened(scratch) as copied:
         return [Shard(number, first, last) for number, (first, last) in enumerate(copied.ranges(size))]

@@ -32,7 +32,7 @@ class Hurried:
 
 def client_to(base, limits=QUICK, **options):
     """A client whose every address is at `base`, under its host's name."""
-    client = client_for(base, options.pop("honour_noai", True))
+    client = client_for(base, options.pop("honour_robots", True))
     client.limits, client.clock = limits, options.pop("clock", Hurried())
     for name, value in options.items():
         setattr(client, name, value)
@@ -40,10 +40,19 @@ def client_to(base, limits=QUICK, **options):
 
 
 @asynccontextmanager
-async def site(handler):
-    """Serve `handler(request)` on loopback; the path begins with the logical host."""
+async def site(handler, *, robots=False):
+    """Serve `handler(request)` on loopback; the path begins with the logical host.
+
+    Unless `robots`, no host has a robots.txt, and the handler isn't asked for it.
+    """
+
+    async def answer(request):
+        if request.path.endswith("/robots.txt") and not robots:
+            return web.Response(status=404)
+        return await handler(request)
+
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
+    app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -53,7 +62,7 @@ async def site(handler):
         await runner.cleanup()
 
 
-def got(handler, url="https://i.redd.it/a.jpg", headers=None, accept=(200,), **options):
+def got(handler, url="https://i.redd.it/a.jpg", headers=None, accept=(200,), image=False, **options):
     """Fetch from a site of one handler: (answer or error, paths asked for, the client)."""
     asked = []
 
@@ -62,8 +71,8 @@ def got(handler, url="https://i.redd.it/a.jpg", headers=None, accept=(200,), **o
         return await handler(request)
 
     async def go():
-        async with site(noting) as base, client_to(base, **options) as client:
-            return await outcome(client, url, headers=headers, accept=accept), client
+        async with site(noting, robots=image) as base, client_to(base, **options) as client:
+            return await outcome(client, url, headers=headers, accept=accept, image=image), client
 
     result, client = asyncio.run(go())
     return result, asked, client
@@ -104,7 +113,7 @@ def answering(*responses):
     return handler
 
 
-async def raw_answer(*answers, limits=QUICK):
+async def raw_answer(*answers, limits=QUICK, **options):
     """Fetch from a server that sends these bytes, one answer a connection, and hangs up."""
     left = list(answers)
 
@@ -118,4 +127,4 @@ async def raw_answer(*answers, limits=QUICK):
     async with server:
         port = server.sockets[0].getsockname()[1]
         async with client_to(f"http://127.0.0.1:{port}", limits) as client:
-            return await outcome(client, "https://i.redd.it/a.jpg")
+            return await outcome(client, "https://i.redd.it/a.jpg", **options)

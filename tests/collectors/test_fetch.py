@@ -22,30 +22,6 @@ from tests.collectors.fetching import (
     site,
 )
 
-# -- X-Robots-Tag ---------------------------------------------------------------------------------
-
-
-def test_a_refusal_in_a_second_header_counts():
-    async def handler(request):
-        response = web.Response(body=b"x")
-        response.headers.add("X-Robots-Tag", "noindex")
-        response.headers.add("X-Robots-Tag", "otherbot: noai")
-        return response
-
-    error, _, _ = got(handler)
-    assert marks(error) == ("noai", [])
-    assert error.detail == "X-Robots-Tag: noindex, otherbot: noai"
-
-
-def test_a_host_that_refuses_ai_on_every_page_can_still_be_busy_or_lack_the_image():
-    tag = {"X-Robots-Tag": "noai"}
-    error, _, _ = got(answering({"status": 404, "headers": tag}))
-    assert marks(error) == ("not_found", ["gone"])
-    error, asked, client = got(answering({"status": 429, "headers": tag}, {"headers": tag}))
-    assert (marks(error), len(asked)) == (("noai", []), 2)
-    assert client.hosts["i.redd.it"].rate < 500
-
-
 # -- redirects ------------------------------------------------------------------------------------
 
 
@@ -239,8 +215,8 @@ def test_we_say_who_we_are_and_ask_for_no_compression_and_send_no_cookie_back():
 
 def test_bytes_in_headers_that_are_no_text_can_be_kept_in_the_store():
     raw = b"HTTP/1.1 200 OK\r\nX-Robots-Tag: caf\xe9\r\nContent-Length: 1\r\n\r\nx"
-    answer = asyncio.run(raw_answer(raw))
-    assert answer.robots == "caf%E9"
+    answer = asyncio.run(raw_answer(raw, image=True))
+    assert answer.signals == {"x-robots-tag": ["caf%E9"]}
     raw = b"HTTP/1.1 302 Found\r\nLocation: file://caf\xe9\r\nContent-Length: 0\r\n\r\n"
     error = asyncio.run(raw_answer(raw))
     assert (marks(error), error.detail) == (("bad_url", []), "file://caf%E9")

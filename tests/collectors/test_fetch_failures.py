@@ -75,7 +75,6 @@ def test_a_fault_that_stays_is_left_to_a_rerun_after_four_attempts(fault, reason
         ("loop", "too_many_redirects", [], 6),
         ("removed", "not_found", ["gone"], 1),
         ("unavailable", "not_found", ["gone"], 1),
-        ("noai", "noai", [], 1),
     ],
 )
 def test_a_lasting_fault_is_final_at_once(fault, reason, found, requests):
@@ -105,11 +104,6 @@ def test_a_dripping_host_costs_the_deadline_once():
     assert error.detail == "0.5 s"
     assert requests == 1
     assert 0.4 < time.monotonic() - began < 1.5
-
-
-def test_a_refusal_is_only_recorded_where_it_is_not_honoured():
-    answer, _, _ = meet("noai", honour_noai=False)
-    assert (answer.status, answer.robots) == (200, "noai, noimageai")
 
 
 # -- servers that speak no HTTP -------------------------------------------------------------------

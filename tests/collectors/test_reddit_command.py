@@ -459,6 +459,8 @@ def test_two_collectors_on_one_store_share_the_work(tmp_path):
             _, err = process.communicate(timeout=60)
             assert (process.returncode, err.count("Traceback")) == (0, 0)
         images = {p: n for p, n in crash.requests_by_path(base).items() if p.startswith(("/i.", "/preview"))}
+        robots = {path: images.pop(path) for path in [*images] if path.endswith("/robots.txt")}
+        assert set(robots.values()) == {2}  # once for each of them
         assert [path for path, n in images.items() if n > 1] == []
     with sqlite3.connect(tmp_path / "both" / "crawl.sqlite") as db:
         assert db.execute("pragma integrity_check").fetchone() == ("ok",)

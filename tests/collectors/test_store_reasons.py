@@ -8,6 +8,7 @@ import pytest
 
 from collectors.crawl.download import NEEDS_CLIENT_ID
 from collectors.flickr.api import NEEDS_KEY
+from collectors.http.consent import REASONS
 
 ROOT = Path(__file__).parents[2]
 CONSTANTS = {"NEEDS_CLIENT_ID": NEEDS_CLIENT_ID, "NEEDS_KEY": NEEDS_KEY}
@@ -97,12 +98,12 @@ def outcome(call, function):
     else:
         return set()
     status = status if isinstance(status, str) else getattr(status, "value", None)
-    return {(word, "refused" if word == "noai" else status, again) for word in words(reason, function)}
+    return {(word, status, again) for word in words(reason, function)}
 
 
 def written():
     """Return (reason, status, tried again) of every call of the collectors that settles a medium."""
-    found = set(ELSEWHERE)
+    found = ELSEWHERE | {(reason, "refused", False) for reason in REASONS.values()}
     for source in SOURCES:
         place = ROOT / "collectors" / source
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:

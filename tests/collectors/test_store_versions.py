@@ -1,5 +1,6 @@
 """A store of an older version is migrated; one of a newer version is refused."""
 
+import json
 import sqlite3
 from dataclasses import replace
 
@@ -60,6 +61,7 @@ def as_in_version_5(store):
         store._db.execute(f"alter table posts drop column {column}")
     for column in ("signals", "refused_by"):
         store._db.execute(f"alter table media drop column {column}")
+    store._db.execute("alter table media add column robots text")
     store._db.execute("pragma user_version = 5")
 
 
@@ -114,3 +116,25 @@ def test_a_store_of_version_5_gets_the_columns_of_sources_and_signals(tmp_path):
         seen = replace(POST, observed_from="archive", observed_at=1_750_000_000, source_label="Happy")
         assert [store.add([seen]), store.add([seen])] == [{"updated": 1}, {"known": 1}]
         assert store.posts([POST.post_id]) == {POST.post_id: seen}
+
+
+def test_the_robots_tags_of_a_store_of_version_5_become_signals(tmp_path):
+    media = tuple(Media(url=f"https://h/{i}.jpg", position=i, kind="image") for i in range(3))
+    with Store.open(tmp_path) as store:
+        store.add([replace(POST, media=media)])
+        as_in_version_5(store)
+        for position, status, robots in (
+            (0, "refused", "X-Robots-Tag: noindex, noai"),
+            (1, "stored", 'none; "x"'),
+        ):
+            store._db.execute(
+                "update media set status = ?, robots = ? where position = ?", (status, robots, position)
+            )
+    with Store.open(tmp_path) as store:
+        found = store._db.execute("select status, signals, refused_by from media order by position")
+        assert [(status, signals and json.loads(signals), by) for status, signals, by in found] == [
+            ("refused", {"x-robots-tag": ["noindex, noai"]}, "x-robots-tag"),
+            ("stored", {"x-robots-tag": ['none; "x"']}, None),
+            ("pending", None, None),
+        ]
+        assert "robots" not in [row[1] for row in store._db.execute("pragma table_info(media)")]

@@ -18,8 +18,9 @@ from typing import Literal
 from affectory.core.errors import InputError
 from collectors.sandbox.generated import stable
 
-#: The kind of an address: an API, Arctic Shift's API, Flickr's API, images and pages, or no faults at all.
-Place = Literal["api", "archive", "flickr", "media", "safe"]
+#: The kind of an address: an API, Arctic Shift's API, Flickr's API, images and pages, the robots.txt of a
+#: host of images, or no faults at all.
+Place = Literal["api", "archive", "flickr", "media", "robots", "safe"]
 
 TRANSIENT = {
     "429": "too many requests, half of them with Retry-After: 1",
@@ -41,14 +42,22 @@ LASTING = {
     "noai": "the image, with X-Robots-Tag: noai, noimageai",
     "pixel": "a GIF of one pixel",
     "corrupt": "a JPEG's first bytes, then garbage",
+    "tdm": "the image, with tdm-reservation: 1 and tdm-policy",
+    "usage": "the image, with Content-Usage: train-ai=n",
 }
-KNOWN = TRANSIENT | LASTING
+#: The faults of robots.txt, which has no others: the rate is a share of the hosts of images.
+ROBOTS = {
+    "disallow": "robots.txt disallows everything",
+    "robots_down": "robots.txt answers 503, images are served",
+}
+KNOWN = TRANSIENT | LASTING | ROBOTS
 
 _APPLY: Mapping[Place, frozenset[str]] = {
     "api": frozenset(TRANSIENT) - {"slow_down", "flickr_down"},
     "archive": frozenset(TRANSIENT) - {"flickr_down"},
     "flickr": frozenset(TRANSIENT) - {"slow_down"},
-    "media": frozenset(KNOWN) - {"slow_down", "flickr_down"},
+    "media": frozenset(TRANSIENT | LASTING) - {"slow_down", "flickr_down"},
+    "robots": frozenset(ROBOTS),
     "safe": frozenset(),
 }
 
