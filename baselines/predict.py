@@ -16,7 +16,6 @@ of word vectors and that file, or its conversion in the cache, is still there.
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,15 +154,16 @@ def _features(image: ImageLike, backbone: Backbone) -> Tensor:
     import torch
     from PIL import Image
 
+    from affectory.core.image_files import open_image
+
     named = "of these bytes" if isinstance(image, bytes) else repr(str(image))
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(image, Image.Image):
                 opened = image
             else:
-                opened = stack.enter_context(
-                    Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
-                )
+                data = image if isinstance(image, bytes) else Path(image).read_bytes()
+                opened = stack.enter_context(open_image(data))
             with torch.inference_mode():
                 return backbone.module(backbone.preprocess(opened)[None]).half().float()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

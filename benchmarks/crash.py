@@ -121,7 +121,9 @@ def stored_paths(store: Path) -> set[str]:
         return set()
     with sqlite3.connect(store / "crawl.sqlite", timeout=30) as db:
         try:
-            found = db.execute("select distinct url from media where status = 'stored'").fetchall()
+            # A preview with `retry` stands for an original that a rerun asks for.
+            wanted = "select distinct url from media where status = 'stored' and not retry"
+            found = db.execute(wanted).fetchall()
         except sqlite3.OperationalError:  # killed before the tables were there
             found = []
     db.close()

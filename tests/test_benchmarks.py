@@ -53,6 +53,7 @@ RUNS = {
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
         "product",
     ),
+    "store": (["--posts", "400"], "look, half of them"),
     "settings": (["--corpora", "1", "--posts", "80", "--models", "image"], "chosen"),
     "startup": (["--posts", "120", "--rounds", "1"], "build of 120 sandbox posts"),
     "statistics": (["--quick"], "False-positive rates in percent, 5 seeds"),

@@ -1,6 +1,6 @@
 """Images as RGB: turned upright by their EXIF orientation, with white behind what is transparent.
 
-    image = to_rgb(Image.open(path))     # mode "RGB", whatever the file holds
+    image = to_rgb(open_image(data))     # mode "RGB", whatever the file holds
 
 Features, kept copies and releases depend on these pixels: a change here changes them all.
 """

@@ -11,16 +11,17 @@ import hashlib
 import io
 import os
 import re
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image, ImageFile
 
+from affectory.core.image_files import open_image
 from affectory.core.rgb import to_rgb
-from collectors.crawl.frames import MAX_FRAMES, gif_frames, tiff_frames
+from collectors.crawl.frames import MAX_FRAMES, gif_frames, png_frames, tiff_frames
 from collectors.http.answers import html_title
+from collectors.imgur.links import is_imgur
 from collectors.store.layout import media_path
 from collectors.store.record import Outcome
 
@@ -67,18 +68,16 @@ def examine(data: bytes, url: str, policy: ImagePolicy) -> tuple[bytes, Outcome]
     if name not in FORMATS:
         return data, _no_image(name, data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "Corrupt EXIF data" doesn't matter here
-            # `_implausible` checks the dimensions and reports them; Pillow's own check would raise first.
-            Image.MAX_IMAGE_PIXELS = None
-            with Image.open(io.BytesIO(data), formats=[name]) as image:
-                problem = _implausible(image, url, policy)
-                if problem is not None:
-                    return data, problem
-                seen = _decode(image, data, name, policy)
-                side = policy.max_side
-                if side is not None and seen.frames == 1 and max(seen.width or 0, seen.height or 0) > side:
-                    data, seen = _shrink(image, seen, side, policy.quality)
+        # `_implausible` checks the dimensions and reports them; Pillow's own check would raise first.
+        Image.MAX_IMAGE_PIXELS = None
+        with open_image(data, [name]) as image:
+            problem = _implausible(image, data, url, policy)
+            if problem is not None:
+                return data, problem
+            seen = _decode(image, data, name, policy)
+            side = policy.max_side
+            if side is not None and seen.frames == 1 and max(seen.width or 0, seen.height or 0) > side:
+                data, seen = _shrink(image, seen, side, policy.quality)
     except Exception as error:  # hostile bytes raise OSError, SyntaxError, struct.error, …
         truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = "truncated_image" if truncated else "corrupt_image"
@@ -101,12 +100,24 @@ def sniff(data: bytes) -> str:
         if brands & {b"avif", b"avis"}:
             return "AVIF"
         return "UNKNOWN" if brands & {b"heic", b"heix", b"mif1"} else "VIDEO"  # HEIC, as iPhones write it
-    text = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "HTML"
-    if text.startswith((b"<svg", b"<?xml")):
-        return "SVG" if b"<svg" in text else "HTML"
-    return "UNKNOWN" if data else "EMPTY"
+    if not data:
+        return "EMPTY"
+    prolog = _PROLOG.match(data)
+    assert prolog is not None  # it may be empty
+    root = data[prolog.end() : prolog.end() + 64].lower()
+    if _SVG.match(root):
+        return "SVG"
+    is_page = root.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+    return "HTML" if is_page or b"<?xml" in prolog[0][:64].lower() else "UNKNOWN"
+
+
+#: What may precede the first element of an XML or HTML document: blanks, the declaration, comments and, in
+#: SVG, a document type, which may list entities in brackets.
+_PROLOG = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype\s+svg\b[^\[>]*+(?:\[.*?\]\s*+)?>)*+",
+    re.I | re.S,
+)
+_SVG = re.compile(rb"<(?:[\w.-]+:)?svg[\s/>]")
 
 
 _MAGIC = (
@@ -132,17 +143,31 @@ def _no_image(name: str, data: bytes) -> Outcome:
     return Outcome("failed", reason, detail=detail)
 
 
-def _implausible(image: ImageFile.ImageFile, url: str, policy: ImagePolicy) -> Outcome | None:
+def _implausible(image: ImageFile.ImageFile, data: bytes, url: str, policy: ImagePolicy) -> Outcome | None:
     """Return the outcome of a bomb, a tracking pixel or a host's "removed" image, judged by the header."""
     width, height = image.size
     if width * height > policy.max_pixels:
         return Outcome("failed", "too_many_pixels", detail=f"{width}x{height}")
-    if width <= 1 or height <= 1:
-        return Outcome("gone", "one_pixel", detail=f"{width}x{height}")
+    web = url.startswith(("http://", "https://"))
+    if width <= 1 or height <= 1:  # a host may send this for an image that it no longer has
+        return Outcome("gone" if web else "failed", "one_pixel", detail=f"{width}x{height}")
     # imgur's removed.png is 161x81; it is also served without a redirect.
-    if (width, height) == (161, 81) and (urlsplit(url).hostname or "").endswith("imgur.com"):
+    if web and (width, height) == (161, 81) and is_imgur(urlsplit(url).hostname or ""):
         return Outcome("gone", "removed_placeholder", detail="imgur's 161x81 picture")
+    if image.format in ("JPEG", "MPO") and 8 * len(data) < _least_bits(image, data):
+        # libjpeg fills in grey what is missing before the end marker, without an error.
+        return Outcome("failed", "truncated_image", detail=f"{len(data):,} bytes for {width}x{height} pixels")
     return None
+
+
+#: The start of a JPEG's frame with arithmetic coding, which may take less than a bit for a block.
+_ARITHMETIC = re.compile(rb"\xff[\xc9\xca]\0")
+
+
+def _least_bits(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Return the bits that a JPEG of this size has at least: one for each block of 8x8 pixels."""
+    width, height = image.size
+    return 0 if _ARITHMETIC.search(data) else -(-width // 8) * -(-height // 8)
 
 
 def _decode(image: ImageFile.ImageFile, data: bytes, name: str, policy: ImagePolicy) -> Outcome:
@@ -162,6 +187,8 @@ def _frames(image: ImageFile.ImageFile, data: bytes, name: str) -> int:
         return gif_frames(data)
     if name == "TIFF":
         return tiff_frames(data)
+    if name == "PNG":
+        return png_frames(data)
     if name == "JPEG":
         return 1  # the second picture of an MPO is a depth map or the view of the other eye
     # In the other formats Pillow reads the number from the header, where it may be anything.

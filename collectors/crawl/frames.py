@@ -1,9 +1,9 @@
-"""How many frames a GIF or a TIFF has, counted from the file's structure without decoding any.
+"""How many frames a GIF, a PNG or a TIFF has, counted from the file's structure without decoding any.
 
 Pillow's `n_frames` parses every frame of a GIF in full, and for each directory of a TIFF it searches a list
-of all earlier ones: a file of a few megabytes takes it many seconds. Both functions here take time linear in
-the file's size, stop at `MAX_FRAMES`, and never raise. A frame with a truncated header isn't counted; the
-result is at least 1.
+of all earlier ones: a file of a few megabytes takes it many seconds. Of an animated PNG it believes the
+number in the header, up to 2,147,483,647. The functions here take time linear in the file's size, stop at
+`MAX_FRAMES`, and never raise. A frame with a truncated header isn't counted; the result is at least 1.
 """
 
 from __future__ import annotations
@@ -43,6 +43,20 @@ def _colour_table(data: bytes, flags_at: int) -> int:
     """Return the size in bytes of the colour table that the flags at this offset announce."""
     flags = data[flags_at] if flags_at < len(data) else 0
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def png_frames(data: bytes) -> int:
+    """Return the number of frames in a PNG, from 1 to `MAX_FRAMES`; a still picture before them counts."""
+    frames, animated, at = 0, False, 8
+    while at + 8 <= len(data) and frames < MAX_FRAMES:
+        kind = data[at + 4 : at + 8]
+        animated = animated or kind == b"acTL"
+        if kind == b"IDAT" and not animated:
+            return 1
+        # A frame has a control chunk; the picture of a program that knows no animation may have none.
+        frames += kind == b"fcTL" or (kind == b"IDAT" and frames == 0)
+        at += 12 + _unsigned(">I", data, at)
+    return max(frames, 1)
 
 
 def tiff_frames(data: bytes) -> int:

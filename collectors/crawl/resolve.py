@@ -22,12 +22,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
-from collectors.imgur.links import IMGUR_HOSTS, imgur_targets
+from collectors.imgur.links import imgur_targets, is_imgur
 from collectors.store.record import Media, MediaKind
 
 # fmt: off
 # Domains, with their subdomains, that support https even if an old link says http.
-_SECURE = ("imgur.com", "redd.it", "redditmedia.com", "reddituploads.com", "staticflickr.com", "twimg.com")
+_SECURE = (
+    "imgur.com", "imgur.io", "redd.it", "redditmedia.com", "reddituploads.com", "staticflickr.com",
+    "twimg.com",
+)
 _VIDEO_DOMAINS = (
     "v.redd.it", "youtube.com", "youtu.be", "youtube-nocookie.com", "streamable.com", "gfycat.com",
     "redgifs.com", "vimeo.com", "dailymotion.com", "dai.ly", "liveleak.com", "twitch.tv", "tiktok.com",
@@ -41,7 +44,11 @@ _IMAGE_HOSTS = frozenset({
 })
 # fmt: on
 # "x.jpg", also as in "x.jpg:large" (Twitter), "x.jpg/revision/latest" (Fandom) and "x.jpg)"
-_IMAGE_PATH = re.compile(r"\.(?:jpe?g|jpe|jfif|png|webp|gif|bmp)(?:/revision/latest.*|(?![a-z0-9])[^/.]*/?)$")
+_IMAGE_PATH = re.compile(
+    r"\.(?:jpe?g|jpe|jfif|a?png|webp|gif|bmp|tiff?|avif)(?:/revision/latest.*|(?![a-z0-9])[^/.]*/?)$"
+)
+# Reddit's preview of a file that it has itself: "/ID.jpg", and with the post's title "/a-title-v0-ID.jpg".
+_PREVIEW_PATH = re.compile(r"/(?:[^/]*-v0-)?([A-Za-z0-9]+\.(?:jpe?g|png|webp|gif))")
 _VIDEO_PATH = re.compile(r"\.(?:mp4|webm|mov|gifv)(?![a-z0-9])[^/.]*/?$")
 # "https://en.wikipedia.org/wiki/File:Cat.jpg" is a page about a file.
 _FILE_PAGE = re.compile(r"/wiki/(?:file|image):")
@@ -85,8 +92,8 @@ def resolve_url(url: Any, *, hint: Any = None, fallback_url: str | None = None) 
         return (_not_image(url, "link", "bad_url", detail=str(error)),)
     if parts.scheme not in ("http", "https") or not host:
         return (_not_image(url, "link", "bad_url", detail=parts.scheme or "no address"),)
-    media = _imgur(parts) if host in IMGUR_HOSTS else _other(parts, host, url, hint)
-    if len(media) == 1 and media[0].status == "pending" and media[0].url != fallback_url:
+    media = _imgur(parts) if is_imgur(host) else _other(parts, host, url, hint)
+    if len(media) == 1 and media[0].status == "pending" and fallback_url not in (None, media[0].url):
         media = [replace(media[0], fallback_url=fallback_url)]
     return _numbered(media)
 
@@ -147,7 +154,7 @@ def _other(parts: SplitResult, host: str, url: str, hint: Any) -> list[Media]:
     if host == "reddit.com" or host.endswith(".reddit.com"):
         wrapped = query.get("url", [""])[0]  # reddit.com/media?url=https%3A%2F%2Fi.redd.it%2Fabc.png
         if path == "/media" and wrapped.startswith(_WRAPPED):
-            return [Media(wrapped, 0, "image")]
+            return [_image_of(wrapped)]
         if path.startswith("/gallery/"):  # the link doesn't say which images the gallery holds
             return [Media(url, 0, "gallery", status="failed", reason="gallery_missing")]
     if _is_under(host, _SECURE):
@@ -158,7 +165,7 @@ def _other(parts: SplitResult, host: str, url: str, hint: Any) -> list[Media]:
     # The extension may be in the query: "files.php?file=a_picture.jpg".
     named = _IMAGE_PATH.search(path) or _IMAGE_PATH.search(parts.query.lower())
     if host in _IMAGE_HOSTS or (named and not _FILE_PAGE.search(path)):
-        return [Media(direct, 0, "image")]
+        return [_image_of(direct)]
     if _is_under(host, _VIDEO_DOMAINS):
         return [_not_image(url, "video", "video")]
     if hint == "image":
@@ -166,6 +173,18 @@ def _other(parts: SplitResult, host: str, url: str, hint: Any) -> list[Media]:
     if hint in ("hosted:video", "rich:video"):
         return [_not_image(url, "video", "video")]
     return [_not_image(url, "link", "external_page")]
+
+
+def _image_of(url: str) -> Media:
+    """Return the image of a direct link; of a preview by Reddit, the original first."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # what reddit.com/media links to may be anything
+        return _not_image(url, "link", "bad_url")
+    preview = _PREVIEW_PATH.fullmatch(parts.path) if parts.netloc == "preview.redd.it" else None
+    if preview is None:
+        return Media(url, 0, "image")
+    return Media(f"https://i.redd.it/{preview[1]}", 0, "image", fallback_url=url)
 
 
 def _gallery(post: Mapping[str, Any]) -> list[Media]:

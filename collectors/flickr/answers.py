@@ -236,7 +236,7 @@ def _text(value: Any) -> str:
 def _tags(value: Any) -> tuple[str, ...]:
     """Return the tags as their author wrote them; a search returns them as one string: "tokyo koto"."""
     if isinstance(value, str):
-        return tuple(valid_text(value).split())
+        return tuple(dict.fromkeys(valid_text(value).split()))
     tags = _many(value.get("tag")) if isinstance(value, Mapping) else []
     written = (_text(tag.get("raw")) or _text(tag) for tag in tags)
     return tuple(dict.fromkeys(one for one in written if one))

@@ -55,7 +55,8 @@ class Search:
                     failed += len(self.pairs) - number
                     break
         if trouble is not None:
-            problem = f"{failed:,} pairs are not searched to their end, the last time with: {trouble}"
+            pairs = "pair is" if failed == 1 else "pairs are"
+            problem = f"{failed:,} {pairs} not searched to the end, the last time with: {trouble}"
             yield Failure("flickr", SourceError(f"{problem}; run the same command again to go on"))
 
     async def _pair(self, pair: Pair, doing: str) -> AsyncIterator[Page]:

@@ -5,7 +5,7 @@ succeed.
 
     rate_limited, server_error, connection_lost,        again, retry
       connect_error, connect_timeout, dns_error
-    deadline_exceeded, host_down                        retry
+    bad_certificate, deadline_exceeded, host_down       retry
     bad_content_encoding, bad_chunks                    retry; doesn't count as a failure of the host
     foreign_redirect                                    retry; an address with a secret redirects elsewhere
     not_found, gone, removed_placeholder                final, and the image is `gone`
@@ -36,6 +36,7 @@ NO_ANSWER = frozenset(
         "server_error",
         "connection_lost",
         "connect_error",
+        "bad_certificate",
         "connect_timeout",
         "dns_error",
         "deadline_exceeded",
@@ -136,19 +137,36 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     """Return the seconds that a `Retry-After` header asks to wait, 0 or more; None without a readable one.
 
     The header holds seconds (`4`) or a date (`Wed, 21 Oct 2026 07:28:00 GMT`). `now` is the Unix time
-    (default: the clock's).
+    (default: see `sent_at`).
     """
-    from email.utils import parsedate_to_datetime  # slow to import, and every command imports this file
-
     seconds = number_in(headers, "retry-after")
     if seconds is not None:
         return max(0.0, seconds)
+    due = _moment_in(headers, "retry-after")
+    if due is None:
+        return None
+    return max(0.0, due - (sent_at(headers) if now is None else now))
+
+
+def sent_at(headers: Mapping[str, str]) -> float:
+    """Return the Unix time of an answer by its host's clock, from `Date`; without it, by this machine's.
+
+    Times in an answer are compared with this one: the two clocks may differ by hours. `Age` is how long a
+    cache has kept the answer.
+    """
+    moment = _moment_in(headers, "date")
+    return time.time() if moment is None else moment + max(number_in(headers, "age") or 0, 0)
+
+
+def _moment_in(headers: Mapping[str, str], name: str) -> float | None:
+    """Return the Unix time of a header's date; None without a readable one."""
+    from email.utils import parsedate_to_datetime  # slow to import, and every command imports this file
+
     try:
-        moment = parsedate_to_datetime(headers["retry-after"])
-        due = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        moment = parsedate_to_datetime(headers[name])
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (KeyError, ValueError, OverflowError):
         return None
-    return max(0.0, due - (time.time() if now is None else now))
 
 
 def number_in(headers: Mapping[str, str], name: str) -> float | None:

@@ -276,7 +276,7 @@ class Client:
         if problem is not None and problem.reason == "rate_limited":
             host.limited(answer.headers, began, wait=random.uniform(1, 3))
         elif problem is not None and problem.host_failed:
-            host.failed(request.counted_as or request.url, began)
+            host.failed(request.counted_as or request.url, began, answer.headers)
         else:
             host.answered(answer.headers)
         if problem is not None:
@@ -356,6 +356,10 @@ async def _explained(url: str, limits: Limits) -> AsyncIterator[None]:
             raise FetchError.host("connect_timeout", detail=f"{limits.connect:g} s") from None
         # Not repeated in this run: it would take as long again.
         raise FetchError.host("deadline_exceeded", detail=f"{limits.deadline:g} s", again=False) from None
+    except aiohttp.ClientConnectorCertificateError as error:
+        # Not repeated in this run: the certificate stays the same for a while.
+        detail = getattr(error.certificate_error, "verify_message", "") or _short(error)
+        raise FetchError.host("bad_certificate", detail=detail, again=False) from None
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, PrivateAddress):
             raise FetchError("private_address", detail=str(error.os_error)) from None

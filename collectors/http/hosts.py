@@ -3,7 +3,8 @@
 - A **budget** (requests per second, requests at once) starts low and grows by a tenth of its start each
   second up to a maximum; more slowly above the rate at which the host last sent a 429. A 429 lowers it by
   3/10.
-- The host's own limits: `Retry-After`, `x-ratelimit-remaining` with `x-ratelimit-reset`.
+- The host's own limits: `Retry-After`, of a 429 or a failure; `x-ratelimit-remaining` with
+  `x-ratelimit-reset`.
 - A **quota** (calls per hour), if an API has one: see quota.py.
 - A **circuit breaker** opens after five different addresses in a row have failed: no request for 5 s, then
   one request as a probe; if it fails, a pause of 10 s, 20 s, …. A host that stays down is given up for this
@@ -19,7 +20,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from collectors.http.answers import number_in, retry_after
+from collectors.http.answers import number_in, retry_after, sent_at
 from collectors.http.quota import Quota
 from collectors.http.rates import Budget
 
@@ -73,7 +74,7 @@ class Host:
         self._queue = asyncio.Lock()
         self._waiting: Counter[int] = Counter()  # requests, by the number of earlier tries
         self._next_at = 0.0
-        self._paused_until = 0.0
+        self._paused_until, self._paused_as = 0.0, "rate_limited"
         self._raised_at = clock.now()
         self._slowed_at = -1.0
         self._opened_at = -1.0
@@ -120,7 +121,7 @@ class Host:
         """Why the host gets no more requests in this run: `host_down`, `rate_limited` or None."""
         if self._openings > OPENINGS:
             return "host_down"
-        return "rate_limited" if self.paused_for > self.budget.patience else None
+        return self._paused_as if self.paused_for > self.budget.patience else None
 
     def _wait(self) -> float:
         if (reason := self.given_up) is not None:
@@ -151,7 +152,7 @@ class Host:
         if remaining is None or reset is None:
             return
         if reset > 1e6:  # some hosts send a Unix time instead
-            reset -= time.time()
+            reset -= sent_at(headers)
         if remaining < 1:
             self._pause(now + max(reset, 0))
         elif reset > 0:
@@ -170,20 +171,24 @@ class Host:
             self.rate = max(self.rate * 0.7, self.budget.rate / 20)
             self._slowed_at = self._raised_at = now
 
-    def failed(self, url: str, began: float) -> None:
+    def failed(self, url: str, began: float, headers: Mapping[str, str] | None = None) -> None:
         """Record a failure of the host itself (no connection, 5xx, a deadline); five open the breaker.
 
+        If the answer has a `Retry-After`, as a 503 may, the host gets no request until then.
         An address counts once: when it fails again, the address itself may be broken, and towards the end of
         a crawl most requests are such second tries. Requests that began before the breaker opened don't
         count.
         """
+        asked = retry_after(headers or {})
+        if asked is not None:
+            self._pause(self._clock.now() + asked, "host_down")
         if began <= self._opened_at:
             return
         self._in_a_row += url not in self._failed
         self._failed.add(url)
         if self._in_a_row >= FAILURES_TO_OPEN or self._openings > 0:  # a failed probe opens it again
             self._opened_at = self._clock.now()
-            self._pause(self._opened_at + FIRST_PAUSE * 2**self._openings)
+            self._pause(self._opened_at + FIRST_PAUSE * 2**self._openings, "host_down")
             self._openings += 1
 
     @property
@@ -195,8 +200,9 @@ class Host:
             return "paused"
         return "slowed" if self.rate < self.budget.rate else "ok"
 
-    def _pause(self, until: float) -> None:
-        self._paused_until = max(self._paused_until, until)
+    def _pause(self, until: float, reason: str = "rate_limited") -> None:
+        if until > self._paused_until:
+            self._paused_until, self._paused_as = until, reason
 
     @property
     def paused_for(self) -> float:

@@ -22,8 +22,9 @@ from urllib.parse import unquote
 
 from collectors.store.record import MediaKind
 
-#: The hosts of imgur's own pages and files; `i.stack.imgur.com` belongs to Stack Overflow.
-IMGUR_HOSTS = frozenset({"imgur.com", "www.imgur.com", "m.imgur.com", "i.imgur.com"})
+# imgur's own pages and files: imgur.com, m.imgur.com, i.imgur.io, 0.imgur.com. `i.stack.imgur.com` belongs to
+# Stack Overflow.
+_HOST = re.compile(r"(?:(?:www|m|i|[0-9])\.)?imgur\.(?:com|io)")
 
 # "aBc1234.jpg", "aBc1234_d.webp" (the thumbnail on a page), and a link copied with a bracket: "aBc1234.jpg)"
 _FILE = re.compile(r"([A-Za-z0-9]+)(?:_d)?\.(jpeg|jpg|png|webp|gifv|gif|bmp|mp4|webm)(?![A-Za-z0-9])", re.I)
@@ -36,6 +37,11 @@ _OWN_PAGES = frozenset({
     "privacy", "random", "register", "rules", "search", "signin", "topic", "upload", "user", "vidgif",
 })
 # fmt: on
+
+
+def is_imgur(host: str) -> bool:
+    """Return whether a host has imgur's pages or files."""
+    return _HOST.fullmatch(host) is not None
 
 
 class ImgurTarget(NamedTuple):

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -194,10 +193,12 @@ def check_answer(
             # {"error_description": "Only script apps may use password auth", "error": "unauthorized_client"}
             raise BadCredentials(what, str(answer.get("error_description") or refusal))
         return answer
-    raise _failure(status, lower, body, what, time.time() if now is None else now)
+    raise _failure(status, lower, body, what, now)
 
 
-def _failure(status: int, headers: Mapping[str, str], body: bytes, what: str, now: float) -> RedditError:
+def _failure(
+    status: int, headers: Mapping[str, str], body: bytes, what: str, now: float | None
+) -> RedditError:
     answer = _json_or_none(body)
     reason = answer.get("reason") if isinstance(answer, dict) else None
     detail = reason if isinstance(reason, str) else html_title(body)

@@ -44,7 +44,7 @@ def merge(db: sqlite3.Connection, theirs: Record, bring: Bring, *, authors: bool
     assert winner is not None
     if winner.is_removed:
         if is_newer:
-            rows.upsert(db, _tombstone(winner.post))
+            rows.upsert(db, [_tombstone(winner.post)])
     else:
         copies, links = (theirs, ours), _links(winner, loser)
         media = tuple(_with_best_outcome(db, row, copies, bring) for row in links)

@@ -7,8 +7,11 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +22,7 @@ from collectors.store.layout import media_path
 from collectors.store.record import Media, Outcome, Post, tombstone
 
 _POST_COLUMNS = [f.name for f in fields(Post) if f.name != "media"]
+_values_of = attrgetter(*_POST_COLUMNS)
 _MEDIA_COLUMNS = [f.name for f in fields(Media)]
 _INSERT_POST = (
     f"insert into posts ({', '.join(_POST_COLUMNS)}, media_key) "
@@ -46,19 +50,42 @@ def ticket_of(url: str) -> int:
     return zlib.crc32(url.encode())
 
 
-def upsert(db: sqlite3.Connection, post: Post) -> str:
-    """Write a post, or the tombstone of a removed one. Return `new`, `updated` or `known` (unchanged).
+#: Posts that are compared with the store's at once.
+_COMPARED = 500
+
+
+def upsert(db: sqlite3.Connection, posts: Iterable[Post]) -> Counter[str]:
+    """Write posts, or the tombstones of removed ones. Count `new`, `updated` and `known` (unchanged) ones.
 
     A post that the store has from a later observation is `known`, whatever this one says.
     """
+    left = iter(posts)
+    counts: Counter[str] = Counter()
+    while some := list(islice(left, _COMPARED)):
+        rows = _rows(db, [post.post_id for post in some])
+        for post in some:
+            outcome = _upsert(db, post, rows.get(post.post_id))
+            if outcome != "known":  # the same post may follow
+                rows |= _rows(db, [post.post_id])
+            counts[outcome] += 1
+    return counts
+
+
+def _rows(db: sqlite3.Connection, post_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the rows of these posts by id, with their `media_key` at the end."""
+    marks = ",".join("?" * len(post_ids))
+    columns = ", ".join(_POST_COLUMNS)
+    found = db.execute(f"select {columns}, media_key from posts where post_id in ({marks})", post_ids)
+    return {row[0]: row for row in found}
+
+
+def _upsert(db: sqlite3.Connection, post: Post, old: tuple[Any, ...] | None) -> str:
+    """Write a post; `old` is its row."""
     post = post if post.collected_at else replace(post, collected_at=int(time.time()))
     if post.removed is not None:
         post = tombstone(post)
     values = _post_values(post)
     media_key = _media_key(post.media)
-    old = db.execute(
-        f"select {', '.join(_POST_COLUMNS)}, media_key from posts where post_id = ?", (post.post_id,)
-    ).fetchone()
     if old is not None:
         *said, was_from, was_at, was_collected, was_key = old
         if _is_older(post, was_from, was_at, was_collected):
@@ -91,7 +118,7 @@ def bury(db: sqlite3.Connection, posts: Sequence[Post]) -> None:
     """Replace these removed posts by tombstones if the store has them, as posts or as candidates."""
     for post in posts:
         if db.execute("select 1 from posts where post_id = ?", (post.post_id,)).fetchone():
-            upsert(db, post)
+            upsert(db, [post])
         else:
             _forget_candidate(db, post.post_id)
 
@@ -123,17 +150,15 @@ def _as_post(row: dict[str, Any], media: dict[str, list[Media]]) -> Post:
 
 
 def _post_values(post: Post) -> list[Any]:
-    as_json: dict[str, Any] = {
-        "votes": dict(sorted(post.votes.items())),
-        "labels": post.labels,
-        "tags": post.tags,
-    }
-    return [
-        getattr(post, column)
-        if as_json.get(column) is None
-        else json.dumps(as_json[column], ensure_ascii=False)
-        for column in _POST_COLUMNS
-    ]
+    values = list(_values_of(post))
+    values[_VOTES] = _as_json(dict(sorted(post.votes.items()))) if post.votes else "{}"
+    values[_TAGS] = _as_json(post.tags) if post.tags else "[]"
+    values[_LABELS] = None if post.labels is None else _as_json(post.labels)
+    return values
+
+
+_VOTES, _TAGS, _LABELS = (_POST_COLUMNS.index(name) for name in ("votes", "tags", "labels"))
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _media_key(media: Sequence[Media]) -> str:
@@ -221,8 +246,28 @@ def hand_back(db: sqlite3.Connection, url: str) -> None:
     db.execute("update media set claimed_by = null where url = ? and status = 'pending'", (url,))
 
 
-def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None:
+def keep_preview(db: sqlite3.Connection, url: str, outcome: Outcome, tries: int) -> None:
+    """Keep the preview that is stored for an address, if its original still failed or is gone."""
+    again = outcome.retry
+    db.execute(
+        "update media set status = 'stored', retry = ?, reason = ?, detail = ?, attempts = attempts + ?, "
+        "claimed_by = null where url = ? and status = 'pending' and sha256 is not null",
+        (again, outcome.reason if again else None, outcome.detail if again else None, tries, url),
+    )
+
+
+def release_preview(db: sqlite3.Connection, url: str) -> None:
+    """Note the file of the preview that is stored for an address, before another outcome replaces it."""
+    db.execute(
+        "insert or ignore into orphans select sha256, mime from media "
+        "where url = ? and status = 'pending' and sha256 is not null",
+        (url,),
+    )
+
+
+def replace_media(db: sqlite3.Connection, url: str, images: Sequence[Media]) -> None:
     """Replace an album's address by its images, in order, in every post that links to it."""
+    release_preview(db, url)
     holders = db.execute(
         "select post_id, position from media where url = ? and status = 'pending'", (url,)
     ).fetchall()
@@ -236,14 +281,14 @@ def replace_media(db: sqlite3.Connection, url: str, urls: Sequence[str]) -> None
         for (old,) in behind:
             db.execute(
                 "update media set position = ? where post_id = ? and position = ?",
-                (old + len(urls) - 1, post_id, old),
+                (old + len(images) - 1, post_id, old),
             )
-        for offset, image in enumerate(urls):
+        for offset, image in enumerate(images):
             outcome = db.execute(
-                f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (image,)
+                f"select {_FETCHED} from media where url = ? and fetched_at is not null limit 1", (image.url,)
             ).fetchone()
-            medium = Media(url=image, position=position + offset, kind="imgur_image")
-            _insert_medium(db, post_id, medium, outcome)
+            medium = replace(image, position=position + offset)
+            _insert_medium(db, post_id, medium, outcome if image.status == "pending" else None)
 
 
 def set_walk(db: sqlite3.Connection, walk: str, cursor: str | None, *, done: bool) -> None:

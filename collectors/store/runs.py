@@ -93,7 +93,7 @@ def _requeue_lost(db: sqlite3.Connection, folder: Path, run_id: int) -> None:
         (run_id,),
     ).fetchall()
     lost = [(url,) for url, sha256, mime, size in stored if _size(media_path(folder, sha256, mime)) != size]
-    db.executemany("update media set status = 'pending' where url = ?", lost)
+    db.executemany("update media set status = 'pending', sha256 = null where url = ?", lost)
 
 
 def _size(path: Path) -> int | None:

@@ -19,6 +19,12 @@ from collectors.store.store import Store
 
 NAME = "store.sqlite"
 
+#: How an image with a file is copied, also a preview whose original may be asked for again.
+_AS_STORED = {
+    "status": "iif(status = 'pending' and sha256 is not null, 'stored', status) as status",
+    "reason": "iif(sha256 is null, reason, null) as reason",
+}
+
 #: A row: the columns that the snapshot was taken with, in their order.
 Row = tuple[Any, ...]
 
@@ -60,6 +66,7 @@ def take(
     `posts` and `media` are the columns to copy. Both need `post_id`, `media` needs `position`; `public_ids`
     needs `removed`. Raises `OSError` if the copy can't be written.
     """
+    columns = [_AS_STORED.get(column, column) for column in media]
     marks = ",".join("?" * len(communities))
     path = folder / NAME
     with _as_os_errors(path), closing(_connect(path, "rwc")) as db:
@@ -76,7 +83,7 @@ def take(
         )
         db.execute("create unique index main.posts_id on posts (post_id)")
         db.execute(
-            f"create table main.media as select {', '.join(media)} from store.media "
+            f"create table main.media as select {', '.join(columns)} from store.media "
             "where post_id in (select post_id from main.posts) order by post_id, position"
         )
         db.execute("create unique index main.media_post on media (post_id, position)")

@@ -29,7 +29,7 @@ from collectors.store import merging, rows, runs
 from collectors.store.files import Files
 from collectors.store.layout import explained, media_path
 from collectors.store.reading import Record
-from collectors.store.record import Outcome, Post
+from collectors.store.record import Media, Outcome, Post
 from collectors.store.runs import Run
 from collectors.store.schema import prepare
 
@@ -169,7 +169,7 @@ class Store:
         unchanged keep their outcome.
         """
         with self._transaction() as db:
-            counts = Counter(rows.upsert(db, post) for post in posts)
+            counts = rows.upsert(db, posts)
             if walk is not None:
                 rows.set_walk(db, walk, cursor, done=False)
         self._delete_orphans()
@@ -229,7 +229,7 @@ class Store:
         """
         with self._transaction() as db:
             best = rows.best_candidates(db, walk, limit)
-            counts = Counter(rows.upsert(db, post) for post in best)
+            counts = rows.upsert(db, best)
             if cursor is None:
                 db.execute("delete from candidates where walk = ?", (walk,))
             rows.set_walk(db, walk, cursor, done=True)
@@ -297,29 +297,48 @@ class Store:
     ) -> int:
         """Make media with `retry` pending again, except those of `reasons_kept`; return how many.
 
-        With `refused` also those that a signal of consent refused.
+        With `refused` also those that a signal of consent refused. A stored preview whose original is asked
+        for again keeps its file until there is another.
         """
         communities_marks = ",".join("?" * len(communities))
         kept_marks = ",".join("?" * len(reasons_kept))
         with self._transaction() as db:
             return db.execute(
                 "update media set status = 'pending' "
-                "where (retry = 1 and status in ('failed', 'gone') or ? and status = 'refused') "
+                "where (retry = 1 and status in ('failed', 'gone', 'stored') or ? and status = 'refused') "
                 f"and coalesce(reason, '') not in ({kept_marks}) and post_id in "
                 f"(select post_id from posts where community in ({communities_marks}))",
                 (refused, *reasons_kept, *communities),
             ).rowcount
 
     def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
-        """Return the number of pending addresses that no run has claimed, by host."""
-        marks = ",".join("?" * len(communities))
-        found = self._db.execute(
-            "select m.host, count(distinct m.url) from media m join posts p using (post_id) "
-            f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
-            "group by m.host order by m.host",
-            communities,
-        )
+        """Return the number of pending images that no run has claimed, by host.
+
+        It takes 0.02 s for 100,000 images if the store has no other communities, else 0.4 s.
+        """
+        if set(self._communities()) <= set(communities):  # the index has it all
+            found = self._db.execute(
+                "select host, count(*) from media indexed by media_work "
+                "where status = 'pending' and claimed_by is null group by host"
+            )
+        else:
+            marks = ",".join("?" * len(communities))
+            found = self._db.execute(
+                "select m.host, count(*) from media m join posts p using (post_id) "
+                f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
+                "group by m.host order by m.host",
+                communities,
+            )
         return dict(found.fetchall())
+
+    def _communities(self) -> list[str]:
+        """Return the names of the store's communities, by a step in the index for each."""
+        found = self._db.execute(
+            "with recursive names (name) as (select min(community) from posts union all "
+            "select (select min(community) from posts where community > name) from names "
+            "where name is not null) select name from names where name is not null"
+        )
+        return [name for (name,) in found]
 
     def claim(self, run: Run, communities: Sequence[str], *, host: str, n: int) -> list[Task]:
         """Claim up to `n` addresses of a host for this run; another run won't get them.
@@ -330,7 +349,9 @@ class Store:
         with self._transaction() as db:
             # "cross join" makes SQLite read the index in its order; otherwise it would sort all that wait.
             found = db.execute(
-                "select m.url, min(m.kind), max(m.fallback_url), m.attempts "
+                "select m.url, min(m.kind), "
+                "max(case when m.sha256 is null then m.fallback_url end), "  # a stored preview isn't needed
+                "m.attempts "
                 "from media m indexed by media_work cross join posts p using (post_id) "
                 "where m.status = 'pending' and m.claimed_by is null and m.host = ? "
                 f"and p.community in ({marks}) "
@@ -353,14 +374,18 @@ class Store:
         in the meantime, with the last post that had it, the address stays pending.
         """
         with self._transaction() as db:
+            if outcome.status in ("failed", "gone"):
+                rows.keep_preview(db, url, outcome, tries)
+            rows.release_preview(db, url)
             if outcome.sha256 is None or outcome.mime is None:
                 rows.settle(db, url, outcome, tries)
-                return
-            path = self.media_path(outcome.sha256, outcome.mime)
-            if not path.exists():
-                rows.hand_back(db, url)
-            elif not rows.settle(db, url, outcome, tries):
-                path.unlink(missing_ok=True)
+            else:
+                path = self.media_path(outcome.sha256, outcome.mime)
+                if not path.exists():
+                    rows.hand_back(db, url)
+                elif not rows.settle(db, url, outcome, tries):
+                    path.unlink(missing_ok=True)
+        self._delete_orphans()
 
     def refetch(self, digests: Sequence[str]) -> int:
         """Make images pending again whose files are missing or changed; return how many."""
@@ -395,10 +420,11 @@ class Store:
                     path.unlink(missing_ok=True)
         return pending, removed
 
-    def replace_media(self, url: str, urls: Sequence[str]) -> None:
-        """Replace an album's address by the addresses of its images."""
+    def replace_media(self, url: str, images: Sequence[Media]) -> None:
+        """Replace an album's address by its images."""
         with self._transaction() as db:
-            rows.replace_media(db, url, urls)
+            rows.replace_media(db, url, images)
+        self._delete_orphans()
 
     def media_counts(self, communities: Sequence[str]) -> Counter[tuple[str, str | None]]:
         """Return how many media there are by (status, reason)."""

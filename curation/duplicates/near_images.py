@@ -61,6 +61,8 @@ def difference_hash(image: Image.Image) -> int:
     """Return the 64-bit difference hash, as `int(str(imagehash.dhash(image)), 16)` would."""
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # the palette's transparency would warn, and is not looked at
+    if image.mode == "LAB":  # of some TIFFs: Pillow converts it to RGB only
+        image = image.convert("RGB")
     small = image.convert("L").resize((9, 8), Image.Resampling.LANCZOS)
     grey = np.frombuffer(small.tobytes(), np.uint8).reshape(8, 9)
     return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")

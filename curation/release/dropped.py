@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
+from affectory.core.image_files import open_image
 from collectors.store import media_path
 from curation.filters.removed import OPTED_OUT
 from curation.manifest.manifest import Written
@@ -97,7 +97,7 @@ def _thumbnails(dropped: pa.Table, store: Path) -> list[bytes | None]:
 def _thumbnail(path: Path) -> bytes | None:
     try:
         data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             if excessive_scans(image, data):
                 return None
             image.draft("RGB", (SIDE, SIDE))

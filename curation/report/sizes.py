@@ -6,13 +6,10 @@ contains the digest of the file.
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 
-from PIL import Image
-
+from affectory.core.image_files import open_image
 from curation.report.contents import Release, batches, open_file
 from curation.report.picks import hashes
 
@@ -62,10 +59,8 @@ def _drawn(release: Release) -> list[tuple[int, int]]:
 
 def _look(data: bytes, found: Sizes) -> None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                found.sides.append(image.size)
-                found.formats[image.format or "unknown"] += 1
+        with open_image(data) as image:
+            found.sides.append(image.size)
+            found.formats[image.format or "unknown"] += 1
     except Exception:  # Pillow raises many kinds for hostile bytes
         found.unreadable += 1

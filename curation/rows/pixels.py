@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
+from affectory.core.image_files import open_image
 from affectory.core.rgb import to_rgb, upright
 from collectors.store import media_path
 from curation.duplicates.near_images import difference_hash
@@ -77,7 +78,7 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
     if hashlib.sha256(data).hexdigest() != digest:
         return _Seen("image_corrupt", f"{digest}: other bytes")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             scans = excessive_scans(image, data)
             if scans:
                 detail = f"{digest}: {scans:,} scans of {image.width}x{image.height} pixels"

@@ -63,7 +63,7 @@ async def ask(host, clock, takes=0.0, says="ok", headers=None, url=None, tried=0
         elif says == "429":
             host.limited(headers or {}, began, wait=1.0)
         else:
-            host.failed(url or f"https://i.redd.it/{next(SERIAL)}.jpg", began)
+            host.failed(url or f"https://i.redd.it/{next(SERIAL)}.jpg", began, headers)
     return began
 
 

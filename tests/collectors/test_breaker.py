@@ -19,6 +19,18 @@ def test_a_host_that_asks_for_more_patience_than_there_is_is_left_to_a_rerun():
     assert simulate(work) == ("rate_limited", "i.redd.it: rate_limited", 0.0)
 
 
+def test_a_host_that_says_when_it_is_back_is_left_alone_until_then():
+    async def work(host, clock):
+        await ask(host, clock, says="failure", headers={"retry-after": "20"})
+        began = await ask(host, clock)
+        await ask(host, clock, says="failure", headers={"retry-after": "3600"})
+        with pytest.raises(HostDown) as caught:
+            await ask(host, clock)
+        return began, caught.value.reason
+
+    assert simulate(work) == (20.0, "host_down")
+
+
 def test_the_breaker_pauses_5_10_20_40_seconds_then_gives_the_host_up():
     async def work(host, clock):
         began = []

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
-from collectors.crawl.decode import ImagePolicy, keep
+from collectors.crawl.decode import ImagePolicy, examine, keep
 from collectors.sandbox.imgur.imgur_hosts import removed_png
 from collectors.sandbox.misbehave import PIXEL, bomb, corrupt
 from tests.collectors.pictures import (
@@ -45,6 +46,14 @@ HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "html_instead_of_image", ""),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "vector_image", ""),
         (b"<svg></svg>", "vector_image", ""),
+        (b"<?xml version='1.0'?><!--" + b"long " * 1000 + b"--><svg/>", "vector_image", ""),
+        (b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "a" [<!ENTITY b "c">]>\n<svg>', "vector_image", ""),
+        (b'<svg:svg xmlns:svg="http://www.w3.org/2000/svg"/>', "vector_image", ""),
+        (
+            b"<!-- saved from a page --><!doctype html><title>A <svg> page</title>",
+            "html_instead_of_image",
+            "A <svg> page",
+        ),
         (MP4, "video_instead_of_image", ""),
         (WEBM, "video_instead_of_image", ""),
         (HEIC, "not_an_image", "begins with 00 00 00 18 66 74 79 70"),
@@ -63,6 +72,28 @@ def test_what_is_no_image_is_called_what_it_is(folder, data, reason, detail):
         detail,
         False,
     )
+
+
+def test_a_line_of_pixels_on_disk_is_not_gone():
+    data = encoded(Image.new("RGB", (500, 1)), "PNG")
+    _, outcome = examine(data, "local://own/line.png", ImagePolicy())
+    assert (outcome.status, outcome.reason, outcome.detail) == ("failed", "one_pixel", "500x1")
+
+
+@pytest.mark.parametrize("host", ["i.imgur.com", "i.imgur.io"])
+def test_the_removed_picture_of_both_imgurs_is_gone(host):
+    _, outcome = examine(removed_png(), f"https://{host}/aBc1234.png", ImagePolicy())
+    assert (outcome.status, outcome.reason) == ("gone", "removed_placeholder")
+
+
+@pytest.mark.parametrize(("progressive", "marker"), [(False, b"\xff\xc0"), (True, b"\xff\xc2")])
+def test_a_jpeg_too_small_for_its_size_is_cut(progressive, marker):
+    data = encoded(Image.new("L", (8, 8), 128), "JPEG", progressive=progressive)
+    at = data.index(marker) + 5
+    data = data[:at] + struct.pack(">HH", 7000, 7000) + data[at + 4 :]
+    _, outcome = examine(data, URL, ImagePolicy())
+    assert (outcome.status, outcome.reason) == ("failed", "truncated_image")
+    assert outcome.detail == f"{len(data)} bytes for 7000x7000 pixels"
 
 
 @pytest.mark.slow
@@ -171,9 +202,20 @@ def test_text_that_unpacks_to_hundreds_of_megabytes_is_not_unpacked(folder):
 
     png = encoded(picture(), "PNG")
     data = png[:33] + chunk(b"zTXt", b"Comment\0\0" + packed) + png[33:]
-    outcome, _ = kept(folder, data)
-    assert (outcome.status, outcome.reason) == ("failed", "corrupt_image")
-    assert outcome.detail == "PNG: Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"
+    outcome, bytes_kept = kept(folder, data)
+    assert shown(outcome) == ("image/png", 400, 300, 1)
+    assert bytes_kept == data
+
+
+@pytest.mark.slow
+def test_a_png_with_a_large_text_or_colour_profile_is_stored_as_it_came(folder):
+    text, international = PngInfo(), PngInfo()
+    text.add_text("XML:com.adobe.xmp", "y" * 3_000_000, zip=True)
+    international.add_itxt("XML:com.adobe.xmp", "y" * 3_000_000, zip=True)
+    for options in ({"pnginfo": text}, {"pnginfo": international}, {"icc_profile": b"y" * 3_000_000}):
+        data = encoded(picture((40, 30)), "PNG", **options)
+        _, outcome = examine(data, URL, ImagePolicy())
+        assert (outcome.status, shown(outcome)) == ("stored", ("image/png", 40, 30, 1))
 
 
 # -- anything at all ------------------------------------------------------------------------------

@@ -210,6 +210,28 @@ def test_of_many_silent_hosts_those_with_the_most_images_are_named_and_the_rest_
     assert summary.exit_code == 1
 
 
+def test_one_image_waits_and_two_wait():
+    def summary(waiting, silent):
+        return Summary(
+            asked=0,
+            posts=Counter(),
+            by_community={},
+            media=Counter({("pending", None): waiting}),
+            fetched=Counter(),
+            failures=(),
+            trouble=None,
+            folder=Path("s"),
+            seconds=1,
+            interrupted=False,
+            silent=silent_hosts({f"h{k}.example": Counter(dns_error=1) for k in range(silent)}),
+        )
+
+    assert str(summary(1, 0)).endswith("next    1 image waits: run again with --media")
+    assert str(summary(2, 0)).endswith("next    2 images wait: run again with --media")
+    assert "h0.example gave no answer for 1 image (dns error)" in str(summary(0, 1))
+    assert "1 more host gave no answer for 1 image\n" in str(summary(0, 6))
+
+
 # -- bytes in flight ------------------------------------------------------------------------------
 
 

@@ -121,7 +121,7 @@ def test_no_bytes_raise_anything_but_flickrs_errors(body):
 def test_a_search_gives_whole_photos_and_counts_what_is_none():
     entry = {"id": "1", "owner": "1@N00", "secret": "a1", "server": "2", "license": "0", "dateupload": "1600"}
     entry |= {"datetaken": "2006-08-01 00:00:00", "datetakengranularity": "4", "datetakenunknown": "0"}
-    entry |= {"title": "A cat", "description": {"_content": "Two cats"}, "tags": "cat newyork"}
+    entry |= {"title": "A cat", "description": {"_content": "Two cats"}, "tags": "cat newyork cat"}
     page = {"stat": "ok", "photos": {"page": 1, "pages": 3, "photo": [entry, {"id": "2"}]}}
     found = answers.found(answers.decode(json.dumps(page).encode()))
     assert (found.pages, found.unreadable, len(found.photos)) == (3, 1, 1)

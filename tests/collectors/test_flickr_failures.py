@@ -65,7 +65,7 @@ def test_without_a_network_the_first_call_is_the_last(tmp_path, pairs):
     assert len(meter.times) == 4  # attempts at one call
     assert summary.exit_code == 2
     (failure,) = summary.failures
-    left = "2 pairs are not searched to their end" if pairs else "no answer yet for 25 of 25 photos"
+    left = "2 pairs are not searched to the end" if pairs else "no answer yet for 25 of 25 photos"
     assert str(failure.error).startswith(
         f"{left}, the last time with: no answer from Flickr's API (dns_error: "
     )

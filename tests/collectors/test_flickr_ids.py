@@ -5,6 +5,7 @@ import pytest
 from affectory.core.errors import InputError
 from collectors.flickr.__main__ import main
 from collectors.flickr.ids import read_ids
+from collectors.flickr.urls import target_of
 from collectors.sandbox.generated.flickr_corpus import FlickrCorpus
 from tests.collectors.flickr_runs import rows
 
@@ -43,6 +44,33 @@ def test_a_text_file_has_an_id_or_an_address_a_line(tmp_path):
     ]
     assert lists.communities == ["photos"]
     assert lists.skipped == {"rows_of_a_photo_listed_before": 1}
+
+
+FILES = "https://live.staticflickr.com/8383/8674318733"
+
+
+@pytest.mark.parametrize(
+    ("address", "photo", "url"),
+    [
+        ("https://flic.kr/p/FPVo9U", "26140204724", None),
+        ("http://flic.kr/p/FPVo9U/", "26140204724", None),
+        (f"{FILES}_0f4c8d1f5d_b_d.jpg", "8674318733", f"{FILES}_0f4c8d1f5d_b.jpg"),
+        (f"{FILES}_0f4c8d1f5d_o_d.jpg", "8674318733", f"{FILES}_0f4c8d1f5d_o.jpg"),
+        (f"{FILES}_0f4c8d1f5d_d.jpg", "8674318733", f"{FILES}_0f4c8d1f5d.jpg"),
+        (f"{FILES}_0f4c8d1f5d_3k.jpg", "8674318733", f"{FILES}_0f4c8d1f5d_3k.jpg"),
+        ("https://www.flickr.com/photo_zoom.gne?id=8674318733&size=o", "8674318733", None),
+        ("https://www.flickr.com/photo_zoom.gne?size=o&id=8674318733", "8674318733", None),
+    ],
+)
+def test_old_and_short_addresses_name_their_photo(address, photo, url):
+    assert target_of(address) == (photo, url)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://flic.kr/p/0OIl", "https://flic.kr/s/FPVo9U", "https://flic.kr/p/"]
+)
+def test_a_short_address_of_something_else_names_no_photo(address):
+    assert target_of(address) is None
 
 
 def test_a_table_gives_the_file_and_the_community_too(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from collectors.crawl.frames import MAX_FRAMES, gif_frames, tiff_frames
+from collectors.crawl.frames import MAX_FRAMES, gif_frames, png_frames, tiff_frames
 from tests.collectors.pictures import ORIGINALS, encoded, kept, moving, needs_avif, picture, shown
 
 # -- as Pillow counts them ------------------------------------------------------------------------
@@ -130,13 +130,32 @@ def test_a_tiff_of_many_directories_is_stored_with_a_thousand(folder):
     assert shown(kept(folder, data)[0]) == ("image/tiff", 2, 2, 1000)
 
 
-def test_an_animated_png_may_claim_any_number_of_frames(folder):
+@pytest.mark.parametrize("frames", [1, 3])
+def test_an_animated_png_may_claim_any_number_of_frames(folder, frames):
     data = moving("PNG")
+    if frames == 1:  # it ends after its first frame, as a still picture does
+        data = data[: data.index(b"fcTL", data.index(b"IDAT")) - 4] + data[-12:]
     at = data.index(b"acTL")
     claim = b"acTL" + struct.pack(">II", 2**31 - 1, 0)
     data = data[:at] + claim + struct.pack(">I", zlib.crc32(claim)) + data[at + 16 :]
     assert pillows(data) == 2**31 - 1
-    assert kept(folder, data)[0].frames == 1000
+    assert kept(folder, data)[0].frames == frames
+
+
+def test_the_frames_of_a_png_are_counted_by_their_headers():
+    signature = b"\x89PNG\r\n\x1a\n"
+
+    def chunks(*kinds):
+        return signature + b"".join(struct.pack(">I", 1) + kind + bytes(5) for kind in kinds)
+
+    assert png_frames(chunks(b"IHDR", b"IDAT", b"IDAT", b"IEND")) == 1
+    assert png_frames(chunks(b"IHDR", b"acTL", b"fcTL", b"IDAT", b"fcTL", b"fdAT", b"IEND")) == 2
+    assert (
+        png_frames(chunks(b"IHDR", b"acTL", b"IDAT", b"fcTL", b"fdAT", b"IEND")) == 2
+    )  # a still one before it
+    assert png_frames(chunks(b"IHDR", b"IDAT", b"acTL", b"fcTL", b"fdAT", b"fcTL")) == 1  # too late
+    assert png_frames(chunks(b"IHDR", b"acTL", *2000 * [b"fcTL"])) == 1000
+    assert png_frames(signature) == png_frames(b"") == 1
 
 
 @pytest.mark.parametrize(

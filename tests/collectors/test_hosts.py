@@ -175,6 +175,20 @@ def test_retry_after_as_a_date():
     assert retry_after({}) is None
 
 
+@pytest.mark.parametrize("skew", [-3600, 0, 3600])
+def test_dates_of_an_answer_are_compared_with_its_own_clock(skew):
+    there = time.time() + skew
+    date, due = (email.utils.formatdate(moment, usegmt=True) for moment in (there, there + 60))
+    assert retry_after({"date": date, "retry-after": due}) == 60
+    assert retry_after({"date": date, "age": "20", "retry-after": due}) == 40  # from a cache
+
+    async def work(host, clock):
+        host.answered({"date": date, "x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(there) + 60)})
+        return host.paused_for
+
+    assert simulate(work) == 60
+
+
 @pytest.mark.slow
 @given(st.text(), st.text(), st.text())
 def test_no_header_raises(wait, remaining, reset):

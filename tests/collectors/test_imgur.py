@@ -42,6 +42,11 @@ def opened(body, kind="imgur_album", status=200, url=ALBUM, seen=None):
     return asyncio.run(go())
 
 
+def shown(images):
+    assert {(image.kind, image.status) for image in images} == {("imgur_image", "pending")}
+    return [image.url for image in images]
+
+
 def refused(*arguments, **options):
     with pytest.raises(FetchError) as caught:
         opened(*arguments, **options)
@@ -57,7 +62,7 @@ def test_an_album_is_opened_in_its_order_over_https():
         {"id": "b", "type": "image/jpeg", "link": "https://i.imgur.com/b.jpg"}
     ], "success": true, "status": 200}"""
     seen = []
-    assert opened(body, seen=seen) == [
+    assert shown(opened(body, seen=seen)) == [
         "https://i.imgur.com/b.jpg",
         "https://i.imgur.com/a.gif",
         "https://i.imgur.com/b.jpg",
@@ -65,12 +70,30 @@ def test_an_album_is_opened_in_its_order_over_https():
     assert seen == [("/api.imgur.com/3/album/nuE98/images", "Client-ID abc")]
 
 
+def test_an_odd_entry_costs_an_album_nothing_but_itself():
+    body = b"""{"data": [
+        {"id": "aBc12", "type": null, "link": "https://i.imgur.com/aBc12.jpg"},
+        {"id": "dEf34", "type": "image/png"},
+        {"id": null, "type": "image/png", "link": null},
+        7,
+        {"id": "gHi56", "type": "image/png", "link": "https://i.imgur.com/gHi56.png", "title": "sad \\ud83d"}
+    ]}"""
+    images = opened(body)
+    assert [(image.url, image.status, image.reason) for image in images] == [
+        ("https://i.imgur.com/aBc12.jpg", "pending", None),
+        ("https://i.imgur.com/dEf34.jpg", "pending", None),
+        (ALBUM, "failed", "album_item_missing"),
+        (ALBUM, "failed", "album_item_missing"),
+        ("https://i.imgur.com/gHi56.png", "pending", None),
+    ]
+
+
 def test_a_gallery_is_an_album_or_an_image():
     album = b'{"data": {"is_album": true, "images": [{"link": "https://i.imgur.com/a.jpg"}]}}'
     image = b'{"data": {"is_album": false, "link": "https://i.imgur.com/nuE98.png", "type": "image/png"}}'
     seen = []
-    assert opened(album, "imgur_gallery", seen=seen) == ["https://i.imgur.com/a.jpg"]
-    assert opened(image, "imgur_gallery") == ["https://i.imgur.com/nuE98.png"]
+    assert shown(opened(album, "imgur_gallery", seen=seen)) == ["https://i.imgur.com/a.jpg"]
+    assert shown(opened(image, "imgur_gallery")) == ["https://i.imgur.com/nuE98.png"]
     assert seen == [("/api.imgur.com/3/gallery/nuE98", "Client-ID abc")]
 
 
@@ -79,7 +102,6 @@ def test_a_gallery_is_an_album_or_an_image():
     [
         (b'{"data": []}', "imgur_album"),
         (b'{"data": [{"type": "video/mp4", "link": "https://i.imgur.com/v.mp4"}]}', "imgur_album"),
-        (b'{"data": [{"type": "image/png", "link": ""}]}', "imgur_album"),
         (b'{"data": {"is_album": true, "images": []}}', "imgur_gallery"),
         (b'{"data": {"is_album": true}}', "imgur_gallery"),
         (b'{"data": {"is_album": false, "type": "video/mp4", "link": "https://a/v.mp4"}}', "imgur_gallery"),
@@ -100,6 +122,7 @@ def test_an_album_without_a_picture_is_gone(body, kind):
         b'{"data": null}',
         b'{"data": [1]}',
         b'{"data": [{"id": "a"}]}',
+        b'{"data": [{"type": "image/png", "link": ""}]}',
         b"\xff",
     ],
 )

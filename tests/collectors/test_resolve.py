@@ -22,7 +22,15 @@ def shown(url, **options):
 IMAGES = {
     "https://i.redd.it/abc123.jpg": "https://i.redd.it/abc123.jpg",
     "http://i.redd.it/abc123.jpg": "https://i.redd.it/abc123.jpg",
-    "https://preview.redd.it/abc.png?width=640&amp;s=1f": "https://preview.redd.it/abc.png?width=640&s=1f",
+    "https://preview.redd.it/abc.png?width=640&amp;s=1f": "https://i.redd.it/abc.png",
+    "https://preview.redd.it/a-title-v0-abc123.jpeg?s=1f": "https://i.redd.it/abc123.jpeg",
+    "https://preview.redd.it/award_images/abc.png?s=1f": "https://preview.redd.it/award_images/abc.png?s=1f",
+    "https://www.reddit.com/media?url=https%3A%2F%2Fpreview.redd.it%2Fabc.png%3Fs%3D1f": "https://i.redd.it/abc.png",
+    "https://i.imgur.io/aBc1234_d.jpg?maxwidth=640": "https://i.imgur.com/aBc1234.jpg",
+    "http://0.imgur.com/aBc1234.jpg": "https://i.imgur.com/aBc1234.jpg",
+    "http://example.com/a.avif": "http://example.com/a.avif",
+    "http://example.com/a.tiff": "http://example.com/a.tiff",
+    "http://example.com/a.tif?x=1": "http://example.com/a.tif?x=1",
     "https://external-preview.redd.it/abc?auto=webp&s=1f": "https://external-preview.redd.it/abc?auto=webp&s=1f",
     "https://www.reddit.com/media?url=https%3A%2F%2Fi.redd.it%2Fabc.png": "https://i.redd.it/abc.png",
     "https://i.reddituploads.com/a3c1?fit=max&amp;h=1536&amp;s=2b": "https://i.reddituploads.com/a3c1?fit=max&h=1536&s=2b",
@@ -56,7 +64,18 @@ def test_a_link_to_an_image_file_is_one_pending_image(url):
     assert shown(url) == [(IMAGES[url], "image", "pending", None)]
 
 
+def test_a_link_to_a_preview_is_the_original_with_the_preview_behind_it():
+    link = "https://preview.redd.it/abc.png?width=640&s=1f"
+    (medium,) = resolve({"url": link.replace("&", "&amp;")})
+    assert (medium.url, medium.fallback_url) == ("https://i.redd.it/abc.png", link)
+    larger = "https://preview.redd.it/abc.png?auto=webp&s=2e"
+    (medium,) = resolve({"url": link, "preview": {"images": [{"source": {"url": larger}}]}})
+    assert (medium.url, medium.fallback_url) == ("https://i.redd.it/abc.png", larger)
+
+
 IMGUR_PAGES = {
+    "https://imgur.io/a/TcBmP": ("TcBmP", "imgur_album", "https://imgur.com/a/TcBmP"),
+    "https://imgur.io/t/cat/qSB8NbN": ("qSB8NbN", "imgur_gallery", "https://imgur.com/gallery/qSB8NbN"),
     "http://imgur.com/aBc1234": ("aBc1234", "imgur_image", None),
     "https://www.imgur.com/aBc12/": ("aBc12", "imgur_image", None),
     "https://m.imgur.com/aBc1234#0": ("aBc1234", "imgur_image", None),

@@ -103,7 +103,8 @@ def test_an_album_gives_way_to_its_images_and_what_stood_behind_it_moves_up(tmp_
     behind = Media(url="https://i.redd.it/z.jpg", position=1, kind="image")
     with Store.open(tmp_path) as store:
         store.add([replace(POST, media=(album, behind))])
-        store.replace_media(album.url, ["https://i.imgur.com/1.jpg", "https://i.imgur.com/2.jpg"])
+        images = [Media(f"https://i.imgur.com/{n}.jpg", n - 1, "imgur_image") for n in (1, 2)]
+        store.replace_media(album.url, images)
         assert [row[1:4] for row in media_rows(store)] == [
             (0, "https://i.imgur.com/1.jpg", "imgur_image"),
             (1, "https://i.imgur.com/2.jpg", "imgur_image"),
@@ -249,6 +250,27 @@ def test_an_address_whose_posts_count_its_attempts_apart_is_claimed_once(tmp_pat
         store._db.execute("update media set attempts = 3 where post_id = 'reddit:b'")
         assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == [Task(IMAGE.url, "image", None)]
         assert store.claim(run, ["creepy"], host="i.redd.it", n=5) == []
+
+
+def test_pending_images_are_counted_by_host_in_the_communities_that_were_asked_for(tmp_path):
+    def post(number, community, url):
+        return replace(POST, post_id=f"reddit:{number}", community=community, media=(Media(url, 0, "image"),))
+
+    with Store.open(tmp_path) as store, store.run("test") as run:
+        store.add([post(k, "creepy", f"https://h{k % 2}.example/{k}.jpg") for k in range(5)])
+        assert store.pending_hosts(["creepy"]) == {"h0.example": 3, "h1.example": 2}
+        assert store.pending_hosts(["creepy", "rage"]) == {"h0.example": 3, "h1.example": 2}
+        store.add([post(5, "rage", "https://h2.example/5.jpg")])
+        assert store.pending_hosts(["creepy"]) == {"h0.example": 3, "h1.example": 2}
+        assert store.pending_hosts(["rage"]) == {"h2.example": 1}
+        store.claim(run, ["creepy"], host="h1.example", n=2)
+        assert store.pending_hosts(["creepy", "rage"]) == {"h0.example": 3, "h2.example": 1}
+        assert store.pending_hosts([]) == {}
+
+
+def test_a_post_that_comes_twice_in_a_page_is_known_the_second_time(tmp_path):
+    with Store.open(tmp_path) as store:
+        assert store.add([POST, POST, replace(POST, score=1), POST]) == {"new": 1, "known": 1, "updated": 2}
 
 
 def test_claiming_sorts_nothing_however_many_wait(tmp_path):

@@ -1,13 +1,15 @@
 """Difference hashes against ImageHash's, near groups against all pairs."""
 
+import io
 import random as standard_random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
+from affectory.core.image_files import open_image
 from curation.duplicates import near_images
 from curation.duplicates.near_images import LEVELS, SMALL, difference_hash, near_groups
 
@@ -55,6 +57,17 @@ def test_a_transparent_palette_is_hashed_without_a_warning():
     image = noise().convert("P")
     image.info["transparency"] = bytes(range(256))
     assert difference_hash(image) == difference_hash(noise().convert("P"))
+
+
+def test_a_tiff_in_lab_is_hashed_like_the_same_picture_in_rgb():
+    lab = ImageCms.profileToProfile(
+        ramps(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
+    )
+    out = io.BytesIO()
+    lab.save(out, "TIFF")
+    with open_image(out.getvalue()) as image:
+        assert image.mode == "LAB"
+        assert (difference_hash(image) ^ difference_hash(ramps())).bit_count() <= 3
 
 
 def test_the_first_bit_is_the_top_left_corner():

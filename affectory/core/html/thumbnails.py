@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 
 from PIL import Image
 
+from affectory.core.image_files import open_image
 from affectory.core.rgb import to_rgb
 
 #: The most pixels of the longer side, and the most bytes of a JPEG; they bound the size of a page.
@@ -19,15 +19,13 @@ _QUALITIES = (74, 55, 35, 15)
 def thumbnail(data: bytes) -> str | None:
     """Return the thumbnail of an encoded image as a data address, or None if the image can't be decoded."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as "Corrupt EXIF data", which says nothing of the pixels
-            return _address(_small(data))
+        return _address(_small(data))
     except Exception:  # Pillow raises many kinds for hostile bytes: OSError, SyntaxError, struct.error, ...
         return None
 
 
 def _small(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         shrink = max(1.0, max(image.size) / (2 * SIDE))
         image.draft("RGB", (int(image.width / shrink), int(image.height / shrink)))
         small = to_rgb(image)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
+from affectory.core.image_files import open_image
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.network import Network
 
@@ -53,7 +53,7 @@ def pixels(image: ImageRef | None, backbone: Backbone) -> Tensor:
     if image is None:
         return torch.zeros(3, backbone.side, backbone.side)
     try:
-        with Image.open(io.BytesIO(image.read())) as opened:
+        with open_image(image.read()) as opened:
             # libjpeg can halve the size while it decodes. Four times what is needed loses nothing.
             opened.draft("RGB", (4 * backbone.side, 4 * backbone.side))
             return backbone.preprocess(opened, image.sha256)
