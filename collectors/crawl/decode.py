@@ -150,7 +150,10 @@ def _implausible(image: ImageFile.ImageFile, data: bytes, url: str, policy: Imag
         return Outcome("failed", "too_many_pixels", detail=f"{width}x{height}")
     web = url.startswith(("http://", "https://"))
     if width <= 1 or height <= 1:  # a host may send this for an image that it no longer has
-        return Outcome("gone" if web else "failed", "one_pixel", detail=f"{width}x{height}")
+        size = f"{width}x{height}"
+        if web:
+            return Outcome("gone", "one_pixel", detail=size)
+        return Outcome("failed", "one_pixel", detail=size, retry=True)
     # imgur's removed.png is 161x81; it is also served without a redirect.
     if web and (width, height) == (161, 81) and is_imgur(urlsplit(url).hostname or ""):
         return Outcome("gone", "removed_placeholder", detail="imgur's 161x81 picture")

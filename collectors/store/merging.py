@@ -37,7 +37,7 @@ def merge(db: sqlite3.Connection, theirs: Record, bring: Bring, *, authors: bool
     ours = _ours(db, str(theirs.post["post_id"]))
     if not authors:
         theirs = _without_author(theirs, ours)
-    if theirs == ours and ours is not None and all(bring(row) for row in ours.media if _is_stored(row)):
+    if theirs == ours and ours is not None and all(bring(row) for row in ours.media if _has_file(row)):
         return "known"
     is_newer = ours is None or _wins(theirs, ours)
     winner, loser = (theirs, ours) if is_newer else (ours, theirs)
@@ -106,11 +106,12 @@ def _links(winner: Record, loser: Record | None) -> Sequence[Row]:
         return winner.media
     if [row["url"] for row in winner.media] == [row["url"] for row in loser.media]:
         return winner.media
-    return max(winner.media, loser.media, key=lambda media: (sum(map(_is_stored, media)), len(media)))
+    return max(winner.media, loser.media, key=lambda media: (sum(map(_has_file, media)), len(media)))
 
 
-def _is_stored(row: Row) -> bool:
-    return bool(row["status"] == "stored")
+def _has_file(row: Row) -> bool:
+    """Return whether the store has a file for it: the image, or a preview while the original is asked for."""
+    return bool(row["status"] == "stored" or (row["status"] == "pending" and row["sha256"]))
 
 
 def _with_best_outcome(
@@ -122,7 +123,7 @@ def _with_best_outcome(
     others = _select(db, "select * from media where url = ?", url)
     ranked = sorted([row, *known, *others], key=_worth, reverse=True)
     lost = {**row, "status": "pending", "reason": None, "detail": None, "sha256": None}
-    best = next((one for one in ranked if not _is_stored(one) or bring(one)), lost)
+    best = next((one for one in ranked if not _has_file(one) or bring(one)), lost)
     outcome = {name: value for name, value in best.items() if name not in _PLACE}
     for other in others:
         if other["post_id"] != row["post_id"] and _worth(other) < _worth(best):
@@ -138,7 +139,7 @@ def _with_best_outcome(
 
 
 def _worth(row: Row) -> tuple[int, int]:
-    kind = {"stored": 2, "refused": 2, "pending": 0}.get(str(row["status"]), 1)
+    kind = {"stored": 2, "refused": 2, "pending": int(_has_file(row))}.get(str(row["status"]), 1)
     return kind, int(row["fetched_at"] or 0)
 
 

@@ -78,11 +78,15 @@ class Reader:
             yield Record(post, mine)
 
     def images(self) -> list[tuple[str, str, int | None]]:
-        """Return digest, MIME type and size of each stored image, as its rows have them."""
+        """Return digest, MIME type and size of each image with a file, as its rows have them.
+
+        A preview is one too while its original is asked for: its row is pending.
+        """
         with explained(self.folder):
             return self._db.execute(
                 "select distinct sha256, mime, bytes from media "
-                "where status = 'stored' and sha256 is not null and mime is not null order by 1, 2"
+                "where status in ('stored', 'pending') and sha256 is not null and mime is not null "
+                "order by 1, 2"
             ).fetchall()
 
     def faults(self) -> list[tuple[str, str]]:

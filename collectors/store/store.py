@@ -413,7 +413,7 @@ class Store:
                 "where status = 'stored' and (sha256 is null or mime is null)"
             ).rowcount
             for name in files:
-                named = "select 1 from media where sha256 = ? and status = 'stored'"
+                named = "select 1 from media where sha256 = ?"
                 path = self.folder / name
                 if not db.execute(named, (path.stem,)).fetchone():
                     removed += path.exists()

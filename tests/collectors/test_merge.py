@@ -11,7 +11,8 @@ import pytest
 from collectors.merge import main
 from collectors.store import Store, media_path
 from collectors.store.reading import reading
-from collectors.store.record import Outcome, author_hash
+from collectors.store.record import Media, Outcome, author_hash
+from tests.collectors.test_store_versions import as_in_version_5
 from tests.curation.stores import Picture, make_store, post, put_image
 
 ROOT = Path(__file__).parents[2]
@@ -143,9 +144,9 @@ def test_an_album_that_one_store_has_opened_stays_open(tmp_path, order):
     for name in order:
         make(tmp_path / name, post(1))
     with Store.open(tmp_path / "opened") as store:
-        store.replace_media(
-            "https://i.redd.it/1-0.jpg", ["https://i.imgur.com/a.jpg", "https://i.imgur.com/b.jpg"]
-        )
+        urls = ("https://i.imgur.com/a.jpg", "https://i.imgur.com/b.jpg")
+        images = [Media(url, position, "imgur_image") for position, url in enumerate(urls)]
+        store.replace_media("https://i.redd.it/1-0.jpg", images)
         put_image(store, "https://i.imgur.com/b.jpg", Picture(7).bytes())
     stored = hashlib.sha256(Picture(7).bytes()).hexdigest()
     found = merged(tmp_path, *(tmp_path / name for name in order))
@@ -181,12 +182,10 @@ def test_merging_again_brings_back_a_file_that_was_lost(tmp_path):
 
 def test_a_store_of_version_4_is_merged_and_stays_as_it_is(tmp_path):
     one = make(tmp_path / "one", post(1, title="a"), pictures=True)
-    with Store.open(one) as store, store._transaction() as db:
-        for column in ("source_label", "observed_from", "observed_at", "generated"):
-            db.execute(f"alter table posts drop column {column}")
-        for column in ("signals", "refused_by"):
-            db.execute(f"alter table media drop column {column}")
-        db.execute("pragma user_version = 4")
+    with Store.open(one) as store:
+        as_in_version_5(store)
+        store._db.execute("alter table posts drop column generated")
+        store._db.execute("pragma user_version = 4")
     before = (one / "crawl.sqlite").read_bytes()
     assert merged(tmp_path, one)["reddit:00001"] == ("a", 999, None, [("stored", digest(1))])
     assert (one / "crawl.sqlite").read_bytes() == before
@@ -281,3 +280,16 @@ def files_of(folder):
     """Return the files of a store's images, half-written ones too, with their bytes."""
     found = (path for path in (folder / "media").rglob("*") if path.is_file())
     return {path.relative_to(folder): path.read_bytes() for path in found}
+
+
+def test_a_preview_whose_original_is_still_asked_for_comes_along_and_is_no_fault(tmp_path):
+    one = make(tmp_path / "one", post(1), pictures=True)
+    with Store.open(one) as store:
+        store._db.execute("update media set retry = 1, reason = 'rate_limited'")
+        assert store.requeue(["happy"]) == 1
+    found = merged(tmp_path, one)
+    assert found["reddit:00001"][3] == [("pending", digest(1))]
+    with reading(tmp_path / "both") as both:
+        [(sha256, mime, _)] = both.images()
+        assert both.faults() == []
+    assert media_path(tmp_path / "both", sha256, mime).is_file()

@@ -25,14 +25,12 @@ SOURCES = (
     "reddit/post.py",
 )
 
-#: Decided far from the call that names it: a host that was given up, an address that may not be asked, a file
-#: on disk that is there, whatever it looks like.
+#: Decided far from the call that names it: a host that was given up, an address that may not be asked.
 ELSEWHERE = {
     ("host_down", "failed", True),
     ("rate_limited", "failed", True),
     ("bad_url", "failed", False),
     ("private_address", "failed", False),
-    ("one_pixel", "failed", True),
 }
 
 #: Written by no medium: the call with the API's key is answered as `server_error`.
