@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from affectory.core.progress import Display
+from affectory.core.progress import Display, say
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.progress import Progress
@@ -41,7 +41,7 @@ class Plan:
     addresses of images that are gone, by kind of media. A rerun doesn't retry images that failed for one of
     the `hopeless` reasons. `image_stage` replaces the download of images. `shown_as` is how the summary
     shows a community (None: it doesn't), and `rejected_shown` how many rejected rows of each reason it lists.
-    `generated` marks the posts: they come from a sandbox.
+    `generated` marks the posts: they come from a sandbox. `new_author_key` replaces a lost key.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class Plan:
     shown_as: str | None = "{}"
     rejected_shown: int = 0
     generated: bool = False
+    new_author_key: bool = False
 
 
 #: Builds the source of a crawl from its open store, its client, and a stack that closes what it opens.
@@ -101,6 +102,8 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
     progress, report, began = Progress(), _Report(plan.rejected_shown), time.monotonic()
     interrupted, trouble = False, None
     with Store.open(plan.folder) as store, store.run(plan.command) as run:
+        if plan.new_author_key and store.renew_author_key():
+            say("note: author.key is new: the same author has another hash in new posts than in earlier ones")
         work = Work(store, run, progress, asyncio.Event())
         try:
             await _both(plan, work, client, make_source, report)

@@ -113,6 +113,15 @@ def _post_values(post: Post) -> list[Any]:
     ]
 
 
+def has_authors(db: sqlite3.Connection) -> bool:
+    """Return whether a post or a candidate has the hash of its author."""
+    found = db.execute(
+        "select exists (select 1 from posts where author is not null) or exists (select 1 from candidates "
+        "where json_extract(cast(record as text), '$.author') is not null)"
+    )
+    return bool(found.fetchone()[0])
+
+
 def _media_key(media: Sequence[Media]) -> str:
     """Return a digest of the links. A link whose post was removed counts as another link."""
     links = [

@@ -27,7 +27,7 @@ from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
 from curation.recipe.recipe import Recipe
 from curation.release import card, versions
-from curation.release.assemble import Built, damage_notes, digested, gather, identified
+from curation.release.assemble import Built, damage_notes, digested, gather, identified, refetch
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import workplace
 from curation.rows import shards
@@ -95,11 +95,10 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
         if versions.unnamed(there):
             there.rename(place / "unfinished")
         (place / "release").rename(there)
-        if damaged:  # after the rename, as a build does
-            source.refetch(damaged)
+        note = refetch(source, damaged)  # after the rename, as a build does
     card.write(out, folder / "card.md")
     built = manifest.read(out / described.version / "manifest.json")
-    return Built(out / described.version, built, False, time.monotonic() - began)
+    return Built(out / described.version, built, False, time.monotonic() - began, [note] if note else [])
 
 
 def _input(described: Manifest, read: str) -> str:
