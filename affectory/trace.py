@@ -70,8 +70,7 @@ class Clues:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory trace") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _trace(options))
+    return finish(lambda: _trace(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _trace(options: Options) -> int:
