@@ -49,7 +49,7 @@ class TableSource:
             rejected = [row for row in rows if isinstance(row, Rejection)]
             found += len(posts)
             yield Page(name, None, posts, rejected, doing="reading tables")
-        notes = self.tables.unmatched()
+        notes = self.tables.empty() + self.tables.unmatched()
         if left := self.store.post_count([name]) - found:
             notes.append(
                 f"{left:,} posts of an earlier run are no longer in the tables, and stay: a new --store has "

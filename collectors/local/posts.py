@@ -40,6 +40,7 @@ class Tables:
     notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _matched: set[str] = field(default_factory=set)
+    _empty: set[str] = field(default_factory=set)
 
     @classmethod
     def open(cls, name: str, folder: Path, source: Local) -> Tables:
@@ -61,11 +62,17 @@ class Tables:
     def __iter__(self) -> Iterator[Post | Rejection]:
         for table, label in zip(self.tables, self.source.tables, strict=True):
             columns = self.source.columns(label)
+            self._empty.add(table.path.name)
             for where, row in table.rows(columns):
+                self._empty.discard(table.path.name)
                 made = row if isinstance(row, Rejection) else self._post(row, columns, label)
                 yield (
                     Rejection(made.reason, f"{where}: {made.detail}") if isinstance(made, Rejection) else made
                 )
+
+    def empty(self) -> list[str]:
+        """Return a note on each table without rows; call it once all rows are read."""
+        return [f"{name} has a header and no rows" for name in sorted(self._empty)]
 
     def unmatched(self) -> list[str]:
         """Return a note on ids of joined tables that no other table has; call it once all rows are read."""

@@ -60,14 +60,18 @@ class Index:
         """Yield the posts list by list, a hundred rows at a time."""
         for path in self.paths:
             batch: list[Row | Rejection] = []
+            is_empty = True
             for row in rows(path, ids_alone=self.api is not None):
                 batch.append(row)
+                is_empty = False
                 if len(batch) == INFO_IDS:
                     for page in await self._pages(batch):
                         yield page
                     batch = []
             for page in await self._pages(batch):
                 yield page
+            if is_empty:
+                yield Page(self.subs[0], None, notes=[f"{str(path)!r} holds no row"])
         for sub in self.subs:
             yield Page(sub, self._walk(sub), last=True, ranked=True)
 

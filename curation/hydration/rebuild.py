@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from affectory.core.errors import AffectoryError
+from affectory.core.parquet_files import read_rows
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.filter import Options
@@ -47,7 +47,7 @@ def ids_of(folder: Path, described: Manifest) -> pa.Table:
     for file in described.tables(ids=True):
         if not (folder / file.path).is_file():
             raise AffectoryError(f"{folder / file.path} is missing: download the release again")
-        table = pq.read_table(folder / file.path, columns=[*_IDS, *extra])
+        table = read_rows(folder / file.path, columns=[*_IDS, *extra])
         number = split.NAMES.index(file.split)
         tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
     return pa.concat_tables(tables)

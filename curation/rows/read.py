@@ -8,7 +8,6 @@ store.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +19,7 @@ import pyarrow as pa
 from affectory.core.errors import StoreError
 from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot
+from collectors.store.record import from_json
 from collectors.store.snapshot import Snapshot
 from curation.filters.stage import ROWS
 from curation.recipe.recipe import Recipe
@@ -162,7 +162,10 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns["unmapped"] = _unmapped(columns, voted["label"], voted["agreeing"], recipe)
     columns |= voted
     if "labels" in columns:
-        columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
+        columns["labels"] = [
+            None if said is None else from_json(said, list, post_id, "labels")
+            for post_id, said in zip(columns["post_id"], columns["labels"], strict=True)
+        ]
     parts = [columns[part] for part in recipe.text.parts]
     columns["text"] = (
         parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
