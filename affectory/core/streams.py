@@ -7,7 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 @contextmanager
@@ -24,10 +27,10 @@ def standard_streams() -> Iterator[None]:
             os.set_inheritable(null, True)
             setattr(sys, name, os.fdopen(null, "r" if name == "stdin" else "w"))
     before = sys.stdout, sys.stderr
-    if sys.stdout is sys.__stdout__:
-        sys.stdout = _safe(sys.stdout, "standard output")
-    if sys.stderr is sys.__stderr__:
-        sys.stderr = _safe(sys.stderr, "standard error")
+    for name, what in (("stdout", "standard output"), ("stderr", "standard error")):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__"):
+            setattr(sys, name, _safe(stream, what))
     try:
         yield
     finally:
@@ -38,16 +41,16 @@ def standard_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _safe(stream: TextIO, name: str) -> TextIO:
-    stream.flush()
-    text = cast("io.TextIOWrapper", stream)
-    raw = _Output(stream.fileno(), name)
+def _safe(stream: io.TextIOWrapper, what: str) -> io.TextIOWrapper:
+    with suppress(OSError):
+        stream.flush()
+    raw = _Output(stream.fileno(), what)
     return io.TextIOWrapper(
-        cast("io.BufferedWriter", raw) if text.write_through else io.BufferedWriter(raw),
+        cast("io.BufferedWriter", raw) if stream.write_through else io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors="replace",
-        line_buffering=text.line_buffering,
-        write_through=text.write_through,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
     )
 
 
@@ -59,7 +62,7 @@ class _Output(io.FileIO):
         self._what = what
         self._is_lost = False
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: Buffer) -> int:
         if not self._is_lost:
             try:
                 return super().write(data)
@@ -68,4 +71,4 @@ class _Output(io.FileIO):
             except OSError as error:  # a full disk
                 self._is_lost = True
                 raise OSError(error.errno, error.strerror, self._what) from None
-        return len(data)
+        return memoryview(data).nbytes
