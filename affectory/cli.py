@@ -27,7 +27,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from affectory.core.command import print_error
+from affectory.core.command import finish, print_error
 from affectory.demo import demo
 from collectors.sites import SITES
 
@@ -71,6 +71,10 @@ def _command(words: str, module: str) -> Callable[[Sequence[str]], int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands; return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return finish(lambda: _run(given))  # also while the command's module is imported
+
+
+def _run(given: list[str]) -> int:
     if given[:1] == ["demo"]:
         return demo(given[1:], "affectory demo", main)
     commands = _commands()

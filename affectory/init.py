@@ -39,8 +39,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory init") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _init(options))
+    return finish(lambda: _init(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _init(options: Options) -> str:

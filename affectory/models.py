@@ -40,8 +40,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory models") -> int:
     """Run the command with these arguments; return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: "\n".join(_listed(options.name)))
+    return finish(lambda: "\n".join(_listed(tyro.cli(Options, prog=prog, args=arguments).name)))
 
 
 def _listed(name: str | None) -> Iterator[str]:

@@ -70,8 +70,7 @@ class Clues:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory trace") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _trace(options))
+    return finish(lambda: _trace(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _trace(options: Options) -> int:
@@ -181,8 +180,8 @@ def _is_in(path: Path, post_id: str) -> bool:
 
 def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> Iterator[Found]:
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
+    from affectory.core.parquet_files import read_rows
     from curation.manifest import manifest
     from curation.release import dropped
     from curation.release.held import cached_as
@@ -198,7 +197,7 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
             continue
         ids = file.path.startswith("ids-")
         columns = ["post_id", "image_sha256", "permalink", *([] if ids else ["image"])]
-        rows = pq.read_table(path, columns=columns, filters=mine)
+        rows = read_rows(path, columns=columns, filters=mine)
         clues.images |= cached_as(rows)
         clues.links |= set(rows["permalink"].drop_null().to_pylist())
         if len(rows):
@@ -208,7 +207,7 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
             holds.append(f"a duplicate group named after it in {file.split}")
     for file in (one for one in there if one.split == "dropped"):
         path = folder / version / file.path
-        table = pq.read_table(path, filters=pc.field("post_id") == options.post_id)
+        table = read_rows(path, filters=pc.field("post_id") == options.post_id)
         alone = dropped.tombstones(table)
         if pc.any(alone).as_py():
             clues.is_deleted = True
@@ -218,7 +217,7 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
         clues.images |= set(shown["image_sha256"].drop_null().to_pylist())
         clues.links |= set(shown["permalink"].drop_null().to_pylist())
         holds += [f"dropped ({reason})" for reason in shown["reason"].to_pylist()]
-        naming = pq.read_table(path, columns=["detail"], filters=[("detail", "==", f"of {options.post_id}")])
+        naming = read_rows(path, columns=["detail"], filters=[("detail", "==", f"of {options.post_id}")])
         holds += [f"named by {len(naming)} of its dropped duplicates"] if len(naming) else []
     if _mentions(folder / version / "report.html", options.post_id, clues):
         holds.append("report.html")
@@ -229,10 +228,10 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
 
 def _named(ids: Path, post_id: str) -> bool:
     """Return whether a duplicate group is named after a post."""
-    import pyarrow.parquet as pq
+    from affectory.core.parquet_files import read_rows
 
     return bool(
-        len(pq.read_table(ids, columns=["duplicate_group"], filters=[("duplicate_group", "==", post_id)]))
+        len(read_rows(ids, columns=["duplicate_group"], filters=[("duplicate_group", "==", post_id)]))
     )
 
 

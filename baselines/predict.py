@@ -15,6 +15,11 @@ of word vectors and that file, or its conversion in the cache, is still there.
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import contextlib
 import sys
 from dataclasses import dataclass, replace
@@ -195,8 +200,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.predict") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _predict(options))
+    return finish(lambda: _predict(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _predict(options: Options) -> str:

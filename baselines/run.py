@@ -12,6 +12,11 @@ repeat the command: finished networks are read from their checkpoints, features 
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import sys
 
 import tyro
@@ -23,8 +28,7 @@ from baselines.options import Options
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.run") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = tyro.cli(Options, prog=prog, args=given)
-    return finish(lambda: _run(options, f"{prog} {' '.join(given)}"))
+    return finish(lambda: _run(tyro.cli(Options, prog=prog, args=given), f"{prog} {' '.join(given)}"))
 
 
 def _run(options: Options, command: str) -> int:

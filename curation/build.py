@@ -10,6 +10,11 @@ moment: complete releases are untouched, and the next build starts from the begi
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import os
 import sys
 from dataclasses import dataclass
@@ -55,8 +60,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _build(options))
+    return finish(lambda: _build(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _build(options: Options) -> object:

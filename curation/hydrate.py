@@ -10,6 +10,11 @@ longer available are dropped with a reason; the others keep label, split and dup
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +51,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.hydrate") -> int:
     """Run the command with these arguments; return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _hydrate(options))
+    return finish(lambda: _hydrate(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _hydrate(options: Options) -> object:

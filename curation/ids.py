@@ -8,6 +8,11 @@ from it.
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import shutil
 import sys
 from dataclasses import dataclass
@@ -37,8 +42,11 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.ids") -> int:
     """Run the command with these arguments; return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: write(options.folder, options.out, options.version))
+    return finish(lambda: _ids(tyro.cli(Options, prog=prog, args=arguments)))
+
+
+def _ids(options: Options) -> object:
+    return write(options.folder, options.out, options.version)
 
 
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:

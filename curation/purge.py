@@ -22,6 +22,11 @@ each with the command that clears it. To complete a purge that was killed, repea
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +75,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:
     """Run the command with these arguments; return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _purge(options))
+    return finish(lambda: _purge(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _purge(options: Options) -> str:

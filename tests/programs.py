@@ -1,4 +1,4 @@
-"""Programs that tests kill while they are at work."""
+"""Programs that tests run, and kill while they are at work."""
 
 import contextlib
 import os
@@ -8,6 +8,22 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment):
+    """Run Python with these arguments to its end, with these environment variables."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        check=False,
+        timeout=120,
+    )
 
 
 @contextlib.contextmanager

@@ -238,6 +238,33 @@ def test_every_option_that_a_document_names_exists():
             assert option in known, f"{document.name}: {option}"
 
 
+def test_a_module_that_is_run_ends_by_one_line_at_ctrl_c_from_its_first_lines_on():
+    programs = [path for path in FILES.values() if "sys.exit(main" in path.read_text()]
+    assert len(programs) >= len(COMMANDS)
+    bad = [
+        str(path.relative_to(ROOT))
+        for path in programs
+        if not re.match(
+            r'""".*?"""\n\n(from __future__ import annotations\n\n)?'
+            r"from affectory.core.interrupt import quiet_until_finish\n\n"
+            r'if __name__ == "__main__":\n    quiet_until_finish\(\)\n',
+            path.read_text(),
+            re.DOTALL,
+        )
+    ]
+    assert bad == []
+
+
+def test_options_are_read_within_finish():
+    bad = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in FILES.values()
+        for line in path.read_text().splitlines()
+        if re.match(r"    options = tyro\.cli\(", line)
+    ]
+    assert bad == []
+
+
 def test_no_lock_file_and_no_large_file_is_tracked():
     if not TRACKED:
         pytest.skip("no git checkout")

@@ -4,36 +4,81 @@
 1    done in part (a source, a host or a seed failed), or nothing was found
 2    an error that the user can fix: one line on standard error
 130  interrupted by Ctrl-C
+143  ended by SIGTERM
 """
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, in_words
+from affectory.core.interrupt import KEPT, end_program
+from affectory.core.streams import standard_streams
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends the same `with` blocks as Ctrl-C does."""
 
 
 def finish(work: Callable[[], object]) -> int:
     """Run the work of a command, print its result, and return the exit code.
 
-    An int is the exit code of work that has printed its own output. Any other result is printed; its
-    `exit_code`, if it has one, is returned, else 0.
+    `work` begins with reading the options, so that it includes the imports that take a while. An int is the
+    exit code of work that has printed its own output. Any other result is printed; its `exit_code`, if it has
+    one, is returned, else 0.
     """
+    with standard_streams(), _signals():
+        try:
+            return _printed(work)
+        except AffectoryError as error:
+            print_error(error)
+            return 2
+        except OSError as error:  # a full disk, a folder without permission: it names its file
+            print_error(in_words(error))
+            return 2
+        except _Terminated:
+            print(f"terminated: {KEPT}", file=sys.stderr)
+            return 143
+        except KeyboardInterrupt:
+            print(f"interrupted: {KEPT}", file=sys.stderr)
+            return 130
+
+
+def _printed(work: Callable[[], object]) -> int:
     try:
         result = work()
         if isinstance(result, int):
             return result
         print(result)
         return int(getattr(result, "exit_code", 0))
-    except AffectoryError as error:
-        print_error(error)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: finished files are kept; run the same command again", file=sys.stderr)
-        return 130
+    finally:
+        sys.stdout.flush()  # here, so that a full disk is an error of the command, also after --help
 
 
 def print_error(message: object) -> None:
     """Print one line on standard error: what is wrong, the value, the next step."""
     print(f"error: {message}", file=sys.stderr)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` for Ctrl-C and SIGTERM in the block."""
+    if signal.getsignal(signal.SIGINT) is end_program:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        before = signal.signal(signal.SIGTERM, _terminate)
+    except ValueError:  # not in the main thread, which alone gets signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated

@@ -9,11 +9,13 @@
     └── BaselineError               a release, weights, word vectors or a setting can't be used for training
 
 Packages derive their own classes from these, where a caller tells them apart. `affectory.core.command` prints
-the message and chooses the exit code. Any other exception is a bug of ours and keeps its traceback.
+the message and chooses the exit code; so it does for an `OSError`. Any other exception is a bug of ours and
+keeps its traceback.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,6 +48,13 @@ class ReleaseError(AffectoryError):
 
 class BaselineError(AffectoryError):
     """A release, weights, word vectors or a setting can't be used for training."""
+
+
+def in_words(error: OSError) -> str:
+    """Return the system's error on one line: the file, if it names one, and the reason."""
+    # pyarrow's errors have no number, and their text may be several lines
+    why = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
+    return f"{error.filename!r}: {why}" if error.filename is not None else why
 
 
 def first_fault(error: ValidationError) -> str:

@@ -13,24 +13,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, in_words
 
 
 @contextmanager
 def writable(folder: Path, what: str) -> Iterator[None]:
     """Turn an `OSError` of the block, such as a full disk, into an `AffectoryError`.
 
-    The block writes to `folder`; `what` names in the message what is written: "the release".
+    The block writes to `folder`; `what` names in the message what is written: "the release". An error that
+    names a file elsewhere is reported as that file's.
     """
     try:
         yield
     except OSError as error:
+        if isinstance(error.filename, str) and not _is_within(Path(error.filename), folder):
+            raise AffectoryError(in_words(error)) from error  # of a file that the block reads
         # pyarrow's own text repeats the name of the temporary file
         why = os.strerror(error.errno) if error.errno else str(error)
         raise AffectoryError(
             f"{what} can't be written to {str(folder)!r}: {why}; free some space or name a folder that can "
             "be written; complete files there are unchanged"
         ) from error
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return path.absolute().is_relative_to(folder.absolute())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
@@ -95,9 +96,12 @@ class Pool:
         self._theirs.close()
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run `work` in a worker; return its future."""
-        # In another thread: Ctrl-C in this one could interrupt the start of a process, and lose it.
-        return self._starter.submit(self._pool.submit, work, *args, **kwargs).result()
+        """Run `work` in a worker; return its future. Raises `BrokenProcessPool` if no worker can start."""
+        try:
+            # In another thread: Ctrl-C in this one could interrupt the start of a process, and lose it.
+            return self._starter.submit(self._pool.submit, work, *args, **kwargs).result()
+        except (EOFError, OSError) as error:  # the server of the workers was killed, or there is no memory
+            raise BrokenProcessPool(f"a worker can't start: {error}") from error
 
 
 def _start(

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 
 FORMAT = 1
@@ -82,7 +83,7 @@ class FeatureCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "about.json").exists():
-                self._write("about.json", json.dumps(about, indent=1).encode())
+                self._describe(about)
             found = json.loads((self.folder / "about.json").read_bytes()).get("format")
         except (OSError, ValueError) as error:
             raise BaselineError(f"the feature cache {self.folder} can't be used ({error})") from error
@@ -126,21 +127,28 @@ class FeatureCache:
 
     def add(self, digests: Sequence[str], features: Features) -> None:
         """Store the features, float16[n, dim], of n images. The lock must be held."""
-        temporary = self.folder / f"{os.getpid()}.tmp"
-        with temporary.open("wb") as file:
+        with self._committed("part", digests) as temporary, temporary.open("wb") as file:
             np.save(file, features)
-        self._commit(temporary, "part", digests)
 
     def pack(self, digests: Sequence[str]) -> Features:
         """Pack the features of images that are all stored; return them memory-mapped, float16[n, dim].
 
         The lock must be held.
         """
+        with self._committed("pack", digests) as temporary:
+            self._gather(digests, temporary)
+        self._remove_parts(set(digests))
+        packed = self.packed(digests)
+        assert packed is not None
+        return packed
+
+    def _gather(self, digests: Sequence[str], path: Path) -> None:
+        """Write the features of these images to `path`, in this order."""
         places = self._places()
-        temporary = self.folder / f"{os.getpid()}.tmp"
-        out = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.float16, shape=(len(digests), self.dim)
-        )
+        out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(len(digests), self.dim))
+        if hasattr(os, "posix_fallocate"):  # a full disk is found here; in the mapping it would be SIGBUS
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         rows: dict[str, list[tuple[int, int]]] = {}
         for to, digest in enumerate(digests):
             name, place = places[digest]
@@ -150,22 +158,23 @@ class FeatureCache:
             part = np.load(self.folder / f"{name}.npy", mmap_mode="r")
             out[to_rows] = part[from_rows]
         out.flush()
-        del out
-        self._commit(temporary, "pack", digests)
-        self._remove_parts(set(digests))
-        packed = self.packed(digests)
-        assert packed is not None
-        return packed
 
-    def _commit(self, temporary: Path, kind: str, digests: Sequence[str]) -> None:
+    @contextmanager
+    def _committed(self, kind: str, digests: Sequence[str]) -> Iterator[Path]:
+        """Yield the name under which the block writes features; then name the file, and list its rows."""
         name = f"{kind}-{_id(digests)}"
-        temporary.rename(self.folder / f"{name}.npy")
-        self._write(f"{name}.txt", _lines(digests))
+        with files.replacing(self.folder / f"{name}.npy") as temporary:
+            yield temporary
+        files.write(self.folder / f"{name}.txt", _lines(digests))
 
-    def _write(self, name: str, content: bytes) -> None:
-        temporary = self.folder / f"{os.getpid()}-{name}.tmp"
-        temporary.write_bytes(content)
-        temporary.rename(self.folder / name)
+    def _describe(self, about: Mapping[str, object]) -> None:
+        """Write `about.json`. The lock is not held: another process may do the same."""
+        temporary = self.folder / f"{os.getpid()}-about.json.tmp"
+        try:
+            temporary.write_bytes(json.dumps(about, indent=1).encode())
+            temporary.replace(self.folder / "about.json")
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _open(self, name: str, rows: int) -> Features | None:
         """Return a file's features, or None if it is missing, unfinished or damaged."""
@@ -199,10 +208,12 @@ class FeatureCache:
                 continue
             features = self._open(path.stem, len(listed))
             if kept and features is not None:
-                temporary = self.folder / f"{os.getpid()}.tmp"
-                with temporary.open("wb") as file:
+                kind = path.stem.partition("-")[0]
+                with (
+                    self._committed(kind, [listed[row] for row in kept]) as temporary,
+                    temporary.open("wb") as file,
+                ):
                     np.save(file, features[kept])
-                self._commit(temporary, path.stem.partition("-")[0], [listed[row] for row in kept])
             _remove(path)
             rows += len(listed) - len(kept)
         self._remove_unfinished()

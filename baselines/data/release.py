@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectory.core import generated, recipes
-from affectory.core.errors import BaselineError
+from affectory.core.errors import BaselineError, in_words
+from affectory.core.parquet_files import readable
 from baselines.data.task import Kind, SeveralLabels, SingleLabel, Task
 
 SPLITS = ("train", "validation", "test")
@@ -119,7 +120,7 @@ def load(
     where = folder / name
     if not (where / "README.md").is_file():
         raise BaselineError(_not_built(name, folder))
-    from datasets import get_dataset_config_names, get_dataset_default_config_name, load_dataset
+    from datasets import get_dataset_config_names, get_dataset_default_config_name
     from datasets.utils.logging import disable_progress_bar
 
     disable_progress_bar()
@@ -127,14 +128,33 @@ def load(
     version = version or get_dataset_default_config_name(str(where))
     if version not in versions:
         raise BaselineError(f"{where} has no version {version!r}: it has {', '.join(versions)}")
-    rows = load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
+    rows = _loaded(where, version, cache)
     chosen = _task(rows["train"].features, task, labels, f"{name} {version}")
     # A split without a row has no file, and the loader doesn't know it.
     rows = {split: rows[split] if split in rows else rows["train"].select([]) for split in SPLITS}
-    parts = {split: _part(rows[split], number, chosen) for number, split in enumerate(SPLITS)}
+    with readable(where / version):
+        parts = {split: _part(rows[split], number, chosen) for number, split in enumerate(SPLITS)}
     for split in SPLITS[1:]:  # only training learns from unlabelled posts
         parts[split] = parts[split].take(parts[split].labelled)
     return Release(name, version, chosen, parts, rows, _generated(where / version / "manifest.json"))
+
+
+def _loaded(where: Path, version: str, cache: Path | None) -> Any:
+    """Return a version's rows by split. Raises `AffectoryError` for damaged files, and for a full disk."""
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        with readable(where / version):
+            try:
+                return load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
+            except DatasetGenerationError as error:
+                raise error.__cause__ or error from None
+    except OSError as error:
+        raise BaselineError(
+            f"{str(where)!r} {version} can't be loaded ({in_words(error)}): the loader makes a copy; name a "
+            "folder with room for it with --cache"
+        ) from None
 
 
 def with_unlabelled(release: Release, split: str) -> Part:
@@ -171,13 +191,19 @@ def _generated(manifest: Path) -> str:
     """Return the note on the release's generated posts, which its manifest counts."""
     if not manifest.is_file():
         return ""
-    found = json.loads(manifest.read_text(encoding="utf-8"))
-    return generated.note(found.get("generated", 0), found["ledger"]["kept"], found["ledger"]["unit"])
+    try:
+        found = json.loads(manifest.read_bytes())
+        return generated.note(found.get("generated", 0), found["ledger"]["kept"], found["ledger"]["unit"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BaselineError(
+            f"{str(manifest)!r} is damaged: restore it from a copy, or remove its folder and build again"
+        ) from None
 
 
 def _part(rows: Any, number: int, task: Task) -> Part:
     """Return all rows of a split, labelled or not."""
     table = rows.select_columns([c for c in _COLUMNS if c in rows.column_names]).with_format("arrow")[:]
+    table.validate(full=True)  # for example, that texts are UTF-8
     column = {name: table[name].to_pylist() for name in table.column_names}
     target, labelled = _target(column, rows.features, task)
     part = Part(

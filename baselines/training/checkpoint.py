@@ -153,8 +153,16 @@ class Checkpoint:
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as temporary:
-            torch.save({"version": VERSION, "checkpoint": _packed(self)}, temporary)
+        save({"version": VERSION, "checkpoint": _packed(self)}, path)
+
+
+def save(content: object, path: Path) -> None:
+    """Write what `torch.load` reads, whole or not at all. Raises `AffectoryError` if it can't be written."""
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch's own, raised on top of the file's
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def _readable(batch: Batch, spec: Spec) -> Tensor:

@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import RANDOM, Backbone, state_digest
 from baselines.data.batch import Batch
 from baselines.data.images import image_refs
 from baselines.data.release import Part, Release
 from baselines.models.base import Model, Stage
+from baselines.training.checkpoint import save
 from baselines.training.finetune_steps import Best, FinetuneSettings, Posts, Steps, Unfrozen
 
 __all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
@@ -141,8 +141,7 @@ def _save(steps: Steps, path: Path, mark: str) -> None:
         "model": steps.model.state_dict(),
         "optimiser": steps.optimiser.state_dict(),
     }
-    with files.replacing(path) as temporary:
-        torch.save(state, temporary)
+    save(state, path)
 
 
 def _resume(steps: Steps, path: Path, mark: str) -> None:

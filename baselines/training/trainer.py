@@ -28,7 +28,7 @@ from baselines.models import registry
 from baselines.models.base import Fitted
 from baselines.models.settings import ModelSettings
 from baselines.results.schema import USUAL, Condition
-from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read
+from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read, save
 from baselines.training.loop import fit
 
 #: Hears of each network, and whether it was read from its checkpoint.
@@ -209,7 +209,7 @@ def stored(data: Data) -> Iterator[Path]:
     """Write what the models are trained on to a file that lives as long as the block."""
     with tempfile.TemporaryDirectory(prefix="affectory-") as folder:
         path = Path(folder) / "data.pt"
-        torch.save(data.packed(), path)
+        save(data.packed(), path)
         yield path
 
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
-from affectory.core.progress import Display
+from affectory.core.progress import Display, say
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.progress import Progress
@@ -42,7 +42,8 @@ class Plan:
     the `hopeless` reasons. `image_stage` replaces the download of images. `shown_as` is how the summary
     shows a community (None: it doesn't), and `rejected_shown` how many rejected rows of each reason it lists.
     `generated` marks the posts: they come from a sandbox. `listings` are those of `communities` that show
-    other communities' posts, such as r/all: those communities' images are fetched, too.
+    other communities' posts, such as r/all: those communities' images are fetched, too. `new_author_key`
+    replaces a lost key.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Plan:
     rejected_shown: int = 0
     generated: bool = False
     listings: Sequence[str] = ()
+    new_author_key: bool = False
 
 
 #: How many of the communities that listings show are named in the summary; the others are counted.
@@ -106,6 +108,8 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
     progress, report, began = Progress(), _Report(plan.rejected_shown), time.monotonic()
     interrupted, trouble = False, None
     with Store.open(plan.folder) as store, store.run(plan.command) as run:
+        if plan.new_author_key and store.renew_author_key():
+            say("note: author.key is new: the same author has another hash in new posts than in earlier ones")
         communities = [*plan.communities, *store.reached(plan.listings)]
         work = Work(store, run, progress, asyncio.Event(), communities)
         try:

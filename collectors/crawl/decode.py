@@ -220,6 +220,7 @@ def write(data: bytes, folder: Path, run_id: int, path: Path) -> None:
         return  # the same image from another URL
     temporary = folder / "media" / "tmp" / f"{run_id}-{os.getpid()}-{path.name}"
     try:
+        temporary.touch(0o600)
         temporary.write_bytes(data)
         try:
             temporary.rename(path)

@@ -46,6 +46,10 @@ class CrawlOptions:
     workers: Annotated[int, arg(metavar="N")] = min(4, os.cpu_count() or 1)
     """Number of processes that decode images."""
 
+    new_author_key: FlagCreatePairsOff[bool] = False
+    """Make a new author.key if the store's is lost or damaged. The same author then has another hash in new
+    posts than in earlier ones."""
+
     sandbox: FlagCreatePairsOff[bool] = False
     """Collect from a stand-in on this machine instead of the site: generated posts, no keys, no network."""
 
@@ -86,6 +90,7 @@ class CrawlOptions:
             images=ImagePolicy(max_side=self.max_side),
             processes=self.workers,
             generated=self.sandboxed,
+            new_author_key=self.new_author_key,
         )
 
     def client(self, sandbox: str | None) -> Client:

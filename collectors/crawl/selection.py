@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from affectory.core.errors import StoreError
 from collectors.crawl.progress import Progress
 from collectors.crawl.source import Page
 from collectors.store import Store
@@ -16,13 +17,16 @@ from collectors.store.record import Post
 #: How the summary of an interrupted crawl counts the candidates of a walk that hasn't ended.
 WAITING = "waiting_for_the_walk_to_end"
 
+#: The posts of a page that the store couldn't write.
+NOT_WRITTEN = "not_written"
+
 
 @dataclass(slots=True)
 class Selection:
     """Keeps posts with at least `min_ups` upvotes, made since `since` (Unix seconds), `limit` per community.
 
     Each post of a page is counted once in `progress.posts`: as `new`, `updated` or `known`, or under the
-    reason why it isn't kept.
+    reason why it isn't kept; all of a page that can't be written as `not_written`.
     """
 
     store: Store
@@ -44,15 +48,20 @@ class Selection:
             else:
                 counts[refusal] += 1
                 removed += [post] if post.removed is not None else []
-        if removed:  # not kept, but an earlier crawl may have stored them
-            self.store.bury(removed)
-        self.progress.asked += len(page.posts) + len(page.rejected) + page.skipped.total()
-        if page.ranked and page.walk is not None and self.limit is not None:
-            counts += self._rank(page, page.walk, kept, self.limit)
-        else:
-            counts += self.store.add(kept, walk=page.walk, cursor=page.cursor)
-            if page.last and page.walk is not None:
-                self.store.finish_walk(page.walk, page.cursor)
+        asked = len(page.posts) + len(page.rejected) + page.skipped.total()
+        self.progress.asked += asked
+        try:
+            if removed:  # not kept, but an earlier crawl may have stored them
+                self.store.bury(removed)
+            if page.ranked and page.walk is not None and self.limit is not None:
+                counts += self._rank(page, page.walk, kept, self.limit)
+            else:
+                counts += self.store.add(kept, walk=page.walk, cursor=page.cursor)
+                if page.last and page.walk is not None:
+                    self.store.finish_walk(page.walk, page.cursor)
+        except StoreError:  # a full disk
+            self.progress.posts[NOT_WRITTEN] += asked
+            raise
         self.progress.posts += counts
 
     def _refusal(self, post: Post) -> str | None:

@@ -147,9 +147,9 @@ class _Worker:
             )
             try:
                 self.process.start()
-            except OSError as error:  # no memory or no processes left
+            except (EOFError, OSError) as error:  # the server was killed; no memory or no processes left
                 self._socket.close()
-                raise _cannot_start(error.strerror or str(error)) from None
+                raise _cannot_start(getattr(error, "strerror", None) or str(error)) from None
         self._loop.add_reader(self._socket, self._receive)
 
     async def keep(self, data: bytes, url: str) -> Outcome:

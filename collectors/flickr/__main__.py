@@ -13,6 +13,11 @@ same command resumes the crawl, and doesn't repeat calls that Flickr has answere
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import os
 import sys
 from collections.abc import Sequence
@@ -96,8 +101,7 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.flickr") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.cli(Options, prog=prog, args=given)
-    return finish(lambda: _crawl(options, " ".join([prog, *given])))
+    return finish(lambda: _crawl(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
 def _crawl(options: Options, command: str) -> Summary:

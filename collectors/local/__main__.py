@@ -10,6 +10,11 @@ moment: the same command resumes.
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import importlib
 import os
 import sys
@@ -58,8 +63,7 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.local") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.cli(Options, prog=prog, args=given)
-    return finish(lambda: _crawl(options, " ".join([prog, *given])))
+    return finish(lambda: _crawl(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
 def _crawl(options: Options, command: str) -> Summary:

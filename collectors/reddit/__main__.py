@@ -11,6 +11,11 @@ The command can be stopped or killed at any moment: the same command resumes the
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import os
 import sys
 import time
@@ -93,8 +98,7 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.reddit") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.cli(Options, prog=prog, args=given)
-    return finish(lambda: _crawl(options, " ".join([prog, *given])))
+    return finish(lambda: _crawl(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
 def _crawl(options: Options, command: str) -> Summary:

@@ -82,14 +82,18 @@ class Index:
         try:
             for path in self.paths:
                 batch: list[Row | Rejection] = []
+                is_empty = True
                 for row in rows(path):
                     batch.append(row)
+                    is_empty = False
                     if len(batch) == size:
                         for page in await self._pages(batch):
                             yield page
                         batch = []
                 for page in await self._pages(batch):
                     yield page
+                if is_empty:
+                    yield Page(self.subs[0], None, notes=[f"{str(path)!r} holds no row"])
         except SourceError as error:  # Reddit's, or the archive's: the next batch would fail, too
             yield Failure(self.subs[0], error)
             return

@@ -49,7 +49,12 @@ def running(
     search_path = os.pathsep.join(filter(None, [root, os.getenv("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": search_path}
     server = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        process_group=0,  # Ctrl-C reaches this process alone, which needs the sandbox's answers to its end
     )
     assert server.stdin is not None and server.stdout is not None
     try:

@@ -9,6 +9,11 @@ writes generated memes with several labels to a folder instead (`collectors.sand
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import os
 import signal
 import sys
@@ -67,9 +72,7 @@ def run(
     async def serve() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
-            # Ctrl-C reaches the parent too, which still needs the sandbox's answers until it has ended.
-            leave_it = exit_with_stdin and name == signal.SIGINT
-            loop.add_signal_handler(name, (lambda: None) if leave_it else stop.set)
+            loop.add_signal_handler(name, stop.set)
         async with serving(sandbox, port) as base_url:
             print(f"sandbox ready at {base_url}", flush=True)
             if exit_with_stdin:

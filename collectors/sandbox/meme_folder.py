@@ -55,8 +55,11 @@ class Options:
 
 def main(arguments: list[str], *, prog: str = "python -m collectors.sandbox memes") -> int:
     """Run the command with these arguments; return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: write_folder(options.folder, options.posts, options.seed))
+    return finish(lambda: _write(tyro.cli(Options, prog=prog, args=arguments)))
+
+
+def _write(options: Options) -> object:
+    return write_folder(options.folder, options.posts, options.seed)
 
 
 def write_folder(folder: Path, posts: int = 1200, seed: int = 0) -> str:

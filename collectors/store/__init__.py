@@ -7,6 +7,8 @@ store      `Store`, open for reading and writing
 snapshot   a copy of rows, all of one moment, for a build
 lookup     what a store of any version keeps of a post
 layout     paths in the store's folder
+database   `crawl.sqlite`: created, checked, opened
+keys       the key that hashes authors' names
 record     `Post`, `Media` and what else a collector produces
 """
 

@@ -39,20 +39,21 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        text = str(error)
+        text = str(error).partition("\n")[0]
         if "full" in text:
             raise StoreError(_full(folder)) from error
-        if "not a database" in text or "malformed" in text:
+        if any(sign in text for sign in ("not a database", "malformed", "Could not decode")):
             raise StoreError(
                 f"{str(folder / 'crawl.sqlite')!r} is not a readable SQLite database ({text}): "
                 "restore it from a copy, or choose another --store"
             ) from error
-        raise StoreError(f"the store {str(folder)!r} can't be used: {text}") from error
+        cause = "; the disk is full or fails" if "disk I/O" in text else ""
+        raise StoreError(f"the store {str(folder)!r} can't be used: {text}{cause}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(_full(folder)) from error
         raise StoreError(
-            f"the store {str(folder)!r} can't be written: {error.strerror}; choose another --store"
+            f"the store {str(folder)!r} can't be used: {error.strerror}; choose another --store"
         ) from error
 
 

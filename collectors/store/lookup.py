@@ -49,7 +49,7 @@ def kept(store: Path, post_id: str) -> Kept:
             row = db.execute("select * from posts where post_id = ?", (post_id,)).fetchone()
             media = db.execute("select sha256, mime from media where post_id = ?", (post_id,)).fetchall()
             walks = db.execute("select record from candidates where post_id = ?", (post_id,)).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"the store {str(store)!r} can't be read: {error}") from error
     # A walk keeps the rank of a removed candidate, with a tombstone as its record.
     buried = sum(bool(json.loads(record).get("removed")) for (record,) in walks)
@@ -75,5 +75,5 @@ def keeps_public(store: Path, posts: Collection[str]) -> bool:
         with closing(connect(store)) as db:
             found = db.execute("select post_id from posts where removed is null")
             return any(post_id in posts for (post_id,) in found)
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError):
         return False

@@ -8,7 +8,6 @@ with reading(Path("data/reddit")) as store:
 from __future__ import annotations
 
 import itertools
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import StoreError
+from collectors.store import database
 from collectors.store.layout import explained
-from collectors.store.schema import STORE_VERSION, prepare
+from collectors.store.schema import STORE_VERSION, migrate, version_of
 
 #: A row by the names of its columns.
 Row = Mapping[str, Any]
@@ -123,11 +123,7 @@ class Reader:
 
 def connect(store: Path) -> sqlite3.Connection:
     """Connect to a store's database, for reading only."""
-    path = store / "crawl.sqlite"
-    # Where SQLite can't make its -shm and -wal files, a database can only be read as one that never changes.
-    is_fixed = not os.access(store, os.W_OK) and not path.with_name("crawl.sqlite-wal").exists()
-    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' * is_fixed}"
-    return sqlite3.connect(address, uri=True, isolation_level=None)
+    return sqlite3.connect(database.uri(store / database.NAME), uri=True, isolation_level=None)
 
 
 @contextmanager
@@ -146,17 +142,15 @@ def reading(folder: Path) -> Iterator[Reader]:
 
 def _newest(folder: Path) -> sqlite3.Connection:
     """Return a connection to the store, or to a copy with the newest version's tables if it is older."""
+    database.check(folder)
     db = connect(folder)
     try:
-        version = db.execute("pragma user_version").fetchone()[0]
-        if version == 0:
-            raise StoreError(f"{str(folder / 'crawl.sqlite')!r} is not a crawl store: name another folder")
-        if version < STORE_VERSION:
+        if version_of(db) < STORE_VERSION:
             copy = sqlite3.connect("", isolation_level=None)
             db.backup(copy)
             db.close()
             db = copy
-        prepare(db, str(folder))
+            migrate(db)
         db.execute("begin")  # all that follows is read as of the first query
     except BaseException:
         db.close()

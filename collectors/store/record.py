@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
+from affectory.core.errors import StoreError
 from affectory.core.generated import nowhere
 
 MediaKind = Literal[
@@ -172,3 +174,17 @@ def author_hash(name: str, key: bytes) -> str:
     The same name gives the same hash within one store, and another one in any other store.
     """
     return hmac.new(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+
+def from_json(text: str, kind: type, post_id: str, column: str) -> Any:
+    """Return the list or dictionary in a column of a stored post. Raises `StoreError` for anything else."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise StoreError(
+            f"the store's {column} of {post_id} are damaged ({text[:60]!r}): restore the store from a copy, "
+            "or collect the post again"
+        )
+    return found

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from affectory.core.errors import StoreError
 from collectors.store.layout import media_path
-from collectors.store.record import Media, Outcome, Post, tombstone
+from collectors.store.record import Media, Outcome, Post, from_json, tombstone
 
 _POST_COLUMNS = [f.name for f in fields(Post) if f.name != "media"]
 _values_of = attrgetter(*_POST_COLUMNS)
@@ -142,8 +143,9 @@ def posts(db: sqlite3.Connection, post_ids: Sequence[str]) -> list[Post]:
 
 
 def _as_post(row: dict[str, Any], media: dict[str, list[Media]]) -> Post:
-    row["votes"], row["tags"] = json.loads(row["votes"]), tuple(json.loads(row["tags"]))
-    row["labels"] = None if row["labels"] is None else tuple(json.loads(row["labels"]))
+    row["votes"] = from_json(row["votes"], dict, row["post_id"], "votes")
+    for name in ("tags", "labels"):
+        row[name] = None if row[name] is None else tuple(from_json(row[name], list, row["post_id"], name))
     for name in ("over_18", "generated"):
         row[name] = None if row[name] is None else bool(row[name])
     return Post(**row, media=tuple(media.get(row["post_id"], ())))
@@ -159,6 +161,15 @@ def _post_values(post: Post) -> list[Any]:
 
 _VOTES, _TAGS, _LABELS = (_POST_COLUMNS.index(name) for name in ("votes", "tags", "labels"))
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def has_authors(db: sqlite3.Connection) -> bool:
+    """Return whether a post or a candidate has the hash of its author."""
+    found = db.execute(
+        "select exists (select 1 from posts where author is not null) or exists (select 1 from candidates "
+        "where json_extract(cast(record as text), '$.author') is not null)"
+    )
+    return bool(found.fetchone()[0])
 
 
 def _media_key(media: Sequence[Media]) -> str:
@@ -344,7 +355,12 @@ def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]
     found = db.execute(
         "select record from candidates where walk = ? order by score desc, post_id limit ?", (walk, limit)
     )
-    return [msgspec.json.decode(record, type=Post) for (record,) in found]
+    try:
+        return [msgspec.json.decode(record, type=Post) for (record,) in found]
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"a candidate of the walk {walk!r} is damaged ({error}): restore the store"
+        ) from error
 
 
 def _rank(post: Post) -> int:

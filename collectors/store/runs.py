@@ -51,7 +51,7 @@ def finish(db: sqlite3.Connection, folder: Path, run: Run) -> None:
 def take_over(db: sqlite3.Connection, folder: Path) -> None:
     """Release the claims of dead runs, and remove their half-written files."""
     alive = []
-    for path in sorted((folder / "runs").iterdir()):
+    for path in sorted((folder / "runs").glob("[0-9]*.*")):  # others are not ours, such as .DS_Store
         run_id = int(path.name.split(".")[0])
         try:
             with path.open("rb") as lock:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from affectory.core.errors import StoreError
 from collectors.store.rows import ticket_of
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
@@ -157,39 +158,44 @@ _MIGRATIONS = {
 }
 
 
-def prepare(db: sqlite3.Connection, where: str) -> None:
-    """Create the tables of an empty database, or check the version of one that has them.
+def create(db: sqlite3.Connection) -> None:
+    """Create the tables of an empty database."""
+    with transaction(db):
+        for statement in _TABLES.split(";\n"):
+            if statement.strip():
+                db.execute(statement)
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute(f"pragma user_version = {STORE_VERSION}")
 
-    Raises `StoreError` if the database isn't a crawl store, or was written by a newer program.
-    """
-    version = db.execute("pragma user_version").fetchone()[0]
-    if version > STORE_VERSION:
-        raise StoreError(
-            f"the store {where!r} has version {version}, newer than this program reads "
-            f"({STORE_VERSION}): upgrade affectory, or choose another --store"
-        )
-    if version == STORE_VERSION:
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a store of an older version up to date."""
+    if version_of(db) == STORE_VERSION:
         return
+    db.create_function("ticket_of", 1, ticket_of, deterministic=True)
+    with transaction(db):
+        # Another collector may have done this during the wait for the lock.
+        for old in range(version_of(db), STORE_VERSION):
+            for statement in _MIGRATIONS[old]:
+                db.execute(statement)
+        db.execute(f"pragma user_version = {STORE_VERSION}")
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the version of a store."""
+    return int(db.execute("pragma user_version").fetchone()[0])
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Run the block as one transaction, which an error rolls back."""
     db.execute("begin immediate")
     try:
-        # Another collector may have done this during the wait for the lock.
-        version = db.execute("pragma user_version").fetchone()[0]
-        if version == 0:
-            if db.execute("select count(*) from sqlite_master").fetchone()[0]:
-                raise StoreError(
-                    f"{where!r} is a SQLite database, but not a crawl store: choose another --store"
-                )
-            for statement in _TABLES.split(";\n"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute(f"pragma application_id = {APPLICATION_ID}")
-        else:
-            db.create_function("ticket_of", 1, ticket_of, deterministic=True)
-            for old in range(version, STORE_VERSION):
-                for statement in _MIGRATIONS[old]:
-                    db.execute(statement)
-        db.execute(f"pragma user_version = {STORE_VERSION}")
+        yield
         db.execute("commit")
     except BaseException:
-        db.execute("rollback")
+        # If the disk is full, SQLite may have rolled back already. What failed first is the error to report.
+        if db.in_transaction:
+            with suppress(sqlite3.Error):
+                db.execute("rollback")
         raise

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from collectors.store import database
 from collectors.store.store import Store
 
 NAME = "store.sqlite"
@@ -72,7 +73,7 @@ def take(
     with _as_os_errors(path), closing(_connect(path, "rwc")) as db:
         db.execute("pragma journal_mode = off")  # an unfinished copy is never read
         db.execute("pragma synchronous = off")
-        db.execute("attach ? as store", (_uri(store.folder / "crawl.sqlite", "ro"),))
+        db.execute("attach ? as store", (database.uri(store.folder / database.NAME),))
         db.execute("begin")
         # "+community" makes SQLite read in the order of the primary key. With the index on community it
         # would have to sort.
@@ -125,14 +126,28 @@ def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
+#: SQLite's errors of a file that is written. The store is only read, so they are the copy's.
+_WRITING = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    **dict.fromkeys(
+        (
+            sqlite3.SQLITE_IOERR_WRITE,
+            sqlite3.SQLITE_IOERR_TRUNCATE,
+            sqlite3.SQLITE_IOERR_FSYNC,
+            sqlite3.SQLITE_IOERR_CLOSE,
+        ),
+        errno.EIO,
+    ),
+}
+
+
 @contextmanager
 def _as_os_errors(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors about a full or broken disk as `OSError`."""
-    numbers = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO}
+    """Raise SQLite's errors about the disk of the copy as `OSError`. Those of the store stay SQLite's."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        number = numbers.get(error.sqlite_errorcode & 0xFF)  # the low byte: the others name the system call
-        if number is None:
+        if error.sqlite_errorcode not in _WRITING:
             raise
+        number = _WRITING[error.sqlite_errorcode]
         raise OSError(number, os.strerror(number), str(path)) from error

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import time
 from collections import Counter
@@ -25,13 +24,14 @@ from pathlib import Path
 from typing import Self
 
 from affectory.core.errors import StoreError
-from collectors.store import merging, rows, runs
+from collectors.store import database, merging, rows, runs
 from collectors.store.files import Files
+from collectors.store.keys import make_key, read_key
 from collectors.store.layout import explained, media_path
 from collectors.store.reading import Record
 from collectors.store.record import Media, Outcome, Post
 from collectors.store.runs import Run
-from collectors.store.schema import prepare
+from collectors.store.schema import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,53 +47,53 @@ class Task:
 class Store:
     """A crawl store, open for reading and writing. Close it, or use it as a context manager."""
 
-    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, db: sqlite3.Connection, *, read_only: bool = False) -> None:
         self.folder = folder
+        self.read_only = read_only
         self._db = db
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = True) -> Self:
         """Open the store in `folder`; create it if it isn't there.
 
-        Raises `StoreError` if the folder is a file, the database isn't a crawl store or is of a newer
-        version, or (with `create=False`) there is none.
+        With `create=False` there must be one; where it can't be written, it is opened for reading alone.
+        Raises `StoreError` if the folder is a file, or its database isn't a crawl store or is of a newer
+        version.
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"--store {str(folder)!r} is a file: name a folder")
-        if not create and not (folder / "crawl.sqlite").is_file():
+        path = folder / database.NAME
+        if not create and not path.is_file():
             raise StoreError(
                 f"there is no crawl store in {str(folder)!r}: collect one first, "
                 "or name another folder with --store"
             )
         with explained(folder):
-            (folder / "media" / "tmp").mkdir(parents=True, exist_ok=True)
-            (folder / "runs").mkdir(exist_ok=True)
-            db = sqlite3.connect(folder / "crawl.sqlite", timeout=30, isolation_level=None)
+            if path.exists():
+                database.check(folder)
+            if not create and not _writable(folder):
+                return cls(folder, database.to_read(folder), read_only=True)
+            for part in (folder, folder / "media", folder / "media" / "tmp", folder / "runs"):
+                part.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                database.make(folder)
+            store = cls(folder, database.to_write(folder))
             try:
-                db.execute("pragma journal_mode = wal")
-                # NORMAL: a power cut may lose the last commits, never the database. `runs.take_over` finds
-                # rows whose image file was lost.
-                db.execute("pragma synchronous = normal")
-                db.execute("pragma foreign_keys = on")
-                db.execute("pragma secure_delete = on")  # a deleted post's text is overwritten in the file
-                prepare(db, str(folder))
+                store._delete_orphans()  # left by a process that was killed
             except BaseException:
-                db.close()
+                store.close()
                 raise
-        store = cls(folder, db)
-        try:
-            store._delete_orphans()  # left by a process that was killed
-        except BaseException:
-            db.close()
-            raise
-        return store
+            return store
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError):  # of a read: a damaged page, text that isn't UTF-8
+            with explained(self.folder):
+                raise error
 
     def close(self) -> None:
         """Close the database."""
@@ -101,16 +101,8 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with explained(self.folder):
-            self._db.execute("begin immediate")
-            try:
-                yield self._db
-                self._db.execute("commit")
-            except BaseException:
-                # If the disk is full, SQLite may have rolled back already.
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
+        with explained(self.folder), transaction(self._db):
+            yield self._db
 
     def _delete_orphans(self) -> None:
         """Delete the image files that no post has any more. Call it after the commit."""
@@ -119,22 +111,32 @@ class Store:
                 rows.delete_orphans(db, self.folder)
 
     def author_key(self, first: bytes | None = None) -> bytes:
-        """Return the key that hashes authors' names in this store; create it at its first use (mode 0600).
+        """Return the key that hashes authors' names in this store; create it at its first use.
 
         `first` is the key that it gets then, by default a random one.
+
+        Raises `StoreError` if it is lost or damaged and the store has authors: with another key the same
+        author gets another hash.
         """
-        path = self.folder / "author.key"
-        if not path.exists():
-            with explained(self.folder):
-                new = path.with_name(f"author.key.{os.getpid()}")
-                descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(first or secrets.token_bytes(32))
-                # link() fails if another collector was first: its key is the store's.
-                with contextlib.suppress(FileExistsError):
-                    os.link(new, path)
-                new.unlink()
-        return path.read_bytes()
+        with self._transaction() as db:  # two collectors must not create two keys
+            key, fault = read_key(self.folder)
+            if not fault:
+                return key
+            if rows.has_authors(db):
+                raise StoreError(
+                    f"{fault}, and the store has authors that were hashed with it: restore it from a copy, "
+                    "or make a new one with --new-author-key; the same author then has another hash in new "
+                    "posts than in earlier ones"
+                )
+            return make_key(self.folder, first)
+
+    def renew_author_key(self) -> bool:
+        """Make a new key for authors' names if the store's is lost or damaged; return whether it was."""
+        with self._transaction():
+            if read_key(self.folder)[1]:
+                make_key(self.folder)
+                return True
+        return False
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -446,3 +448,7 @@ class Store:
             communities,
         )
         return found.fetchall()
+
+
+def _writable(folder: Path) -> bool:
+    return all(os.access(path, os.W_OK) for path in (folder, folder / database.NAME))

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from affectory.core.errors import ReleaseError
 from affectory.core.numbers import count
+from affectory.core.parquet_files import read_rows
 from collectors.store import Store
 from curation.deleted import reinstated
 from curation.deleted.reinstated import Back, Released
@@ -79,7 +79,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
     described = manifest.read(old / "manifest.json")
     require(old, described)
     out = place / "release"
-    before = Released(_ids(old, described), pq.read_table(old / dropped_file(described).path))
+    before = Released(_ids(old, described), read_rows(old / dropped_file(described).path))
     back = reinstated.come_back(before, words, described, store, place)
     tables = _tables(old, described, words, back)
     ids = pa.concat_tables([_numbered(one) for one in tables if one.ids])
@@ -129,7 +129,7 @@ def dropped_file(described: Manifest) -> Written:
 def _ids(old: Path, described: Manifest) -> pa.Table:
     """Return the rows of the ids, each with the number of its split."""
     tables = [
-        _File(file.path.rsplit("-", 1)[0], file.split, pq.read_table(old / file.path))
+        _File(file.path.rsplit("-", 1)[0], file.split, read_rows(old / file.path))
         for file in described.tables(ids=True)
     ]
     return pa.concat_tables([_numbered(one) for one in tables])
@@ -176,7 +176,7 @@ def _tables(old: Path, described: Manifest, words: Mapping[str, str], back: Back
         for ids in (False, True):
             paths = [file.path for file in described.tables(ids=ids) if file.split == name]
             stems = [path.rsplit("-", 1)[0] for path in paths]
-            tables = [pq.read_table(old / path) for path in paths]
+            tables = [read_rows(old / path) for path in paths]
             if back.keys:
                 more = back.rows[ids].filter(mine)
                 if len(more) and not tables:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from affectory.core import files
+from affectory.core.parquet_files import read_rows
 
 PREDICTIONS = "predictions.parquet"
 
@@ -41,7 +41,7 @@ def predict(folder: Path, posts: Collection[str]) -> bool:
     path = folder / PREDICTIONS
     if not path.is_file():
         return False
-    found = pq.read_table(path, columns=["post_id"])["post_id"]
+    found = read_rows(path, columns=["post_id"])["post_id"]
     return bool(pc.any(pc.is_in(found, pa.array(sorted(posts), pa.string()))).as_py())
 
 

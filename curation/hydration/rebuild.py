@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from affectory.core.errors import AffectoryError
+from affectory.core.parquet_files import read_rows
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.filter import Options
@@ -28,7 +28,7 @@ from curation.manifest.manifest import Manifest
 from curation.recipe import exclude
 from curation.recipe.recipe import Recipe
 from curation.release import card, versions
-from curation.release.assemble import Built, damage_notes, digested, gather, identified
+from curation.release.assemble import Built, damage_notes, digested, gather, identified, refetch
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import workplace
 from curation.rows import shards
@@ -48,7 +48,7 @@ def ids_of(folder: Path, described: Manifest) -> pa.Table:
     for file in described.tables(ids=True):
         if not (folder / file.path).is_file():
             raise AffectoryError(f"{folder / file.path} is missing: download the release again")
-        table = pq.read_table(folder / file.path, columns=[*_IDS, *extra])
+        table = read_rows(folder / file.path, columns=[*_IDS, *extra])
         number = split.NAMES.index(file.split)
         tables.append(table.append_column("split", pa.array([number] * len(table), pa.int8())))
     return pa.concat_tables(tables)
@@ -96,11 +96,10 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
         if versions.unnamed(there):
             there.rename(place / "unfinished")
         (place / "release").rename(there)
-        if damaged:  # after the rename, as a build does
-            source.refetch(damaged)
+        note = refetch(source, damaged)  # after the rename, as a build does
     card.write(out, folder / "card.md")
     built = manifest.read(out / described.version / "manifest.json")
-    return Built(out / described.version, built, False, time.monotonic() - began)
+    return Built(out / described.version, built, False, time.monotonic() - began, [note] if note else [])
 
 
 def _input(described: Manifest, read: str) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -138,9 +138,16 @@ def _make(
             replace_files(place / "release", there, stale)
         else:
             (place / "release").rename(there)
-    if damaged:  # after the rename: if killed earlier, the next build finds them again
-        source.refetch(damaged)
-    return choice
+    note = refetch(source, damaged)  # after the rename: if killed earlier, the next build finds them again
+    return replace(choice, note="; ".join(filter(None, [choice.note, note])))
+
+
+def refetch(source: Store, damaged: Sequence[str]) -> str:
+    """Have the collector fetch damaged images anew; return a note if the store can't be written."""
+    if damaged and source.read_only:
+        return "the store can't be written: its damaged images aren't marked, and so aren't fetched anew"
+    source.refetch(damaged)
+    return ""
 
 
 def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: Path) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from affectory.core.parquet_files import read_rows, readable
 from collectors.store import Store
 from curation.filters.removed import CONFLICT, OPTED_OUT
 from curation.manifest import manifest
@@ -51,13 +52,13 @@ def contents(folder: Path) -> Contents:
     """Read the posts of the version in `folder`, from those of its files that exist."""
     described = manifest.read(folder / "manifest.json")
     rows = [
-        pq.read_table(folder / file.path, columns=_COLUMNS).replace_schema_metadata()
+        read_rows(folder / file.path, columns=_COLUMNS).replace_schema_metadata()
         for file in described.tables()
         if (folder / file.path).is_file()
     ]
     published = pa.concat_tables([_ROWS.empty_table(), *rows])
     paths = [folder / file.path for file in described.files if file.split == "dropped"]
-    lost = [pq.read_table(path) for path in paths if path.is_file()]
+    lost = [read_rows(path) for path in paths if path.is_file()]
     if not lost:
         return Contents(described.version, published, _ROWS.empty_table(), {}, frozenset())
     alone = dropped.tombstones(lost[0])
@@ -77,7 +78,7 @@ def image_rows(folder: Path, posts: Collection[str]) -> Iterator[pa.Table]:
     for file in manifest.read(folder / "manifest.json").tables(ids=False):
         if not (folder / file.path).is_file():
             continue
-        with pq.ParquetFile(folder / file.path) as opened:
+        with readable(folder / file.path), pq.ParquetFile(folder / file.path) as opened:
             for group in range(opened.num_row_groups):
                 mine = pc.is_in(opened.read_row_group(group, ["post_id"])["post_id"], wanted)
                 if pc.any(mine).as_py():
@@ -90,8 +91,12 @@ def texts(folder: Path, posts: Collection[str], *, but_of: bool = False) -> set[
     found: set[str] = set()
     for file in manifest.read(folder / "manifest.json").tables(ids=False):
         path = folder / file.path
-        if path.is_file() and "text" in pq.read_schema(path).names:
-            rows = pq.read_table(path, columns=["post_id", "text"])
+        if not path.is_file():
+            continue
+        with readable(path):
+            published = "text" in pq.read_schema(path).names
+        if published:
+            rows = read_rows(path, columns=["post_id", "text"])
             mine = pc.is_in(rows["post_id"], wanted)
             rows = rows.filter(pc.invert(mine) if but_of else mine)
             found |= {text for text in rows["text"].to_pylist() if text}

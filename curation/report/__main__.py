@@ -6,6 +6,11 @@ python -m curation.report reddit-emotion --version 1.0.0 --datasets DIR
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import re
 import sys
 from dataclasses import dataclass
@@ -39,8 +44,7 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.report") -> int:
     """Run the command with these arguments, by default those of the command line; return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.cli(Options, prog=prog, args=given)
-    return finish(lambda: _report(options))
+    return finish(lambda: _report(tyro.cli(Options, prog=prog, args=given)))
 
 
 def _report(options: Options) -> str:

@@ -80,7 +80,9 @@ def batches(path: Path, columns: Sequence[str], size: int = 4096, **options: Any
     """Yield columns of a file in batches of `size` rows. Raises `ReleaseError` for damaged files."""
     with open_file(path, [name.split(".")[0] for name in columns]) as file:
         try:
-            yield from file.iter_batches(batch_size=size, columns=list(columns), **options)
+            for batch in file.iter_batches(batch_size=size, columns=list(columns), **options):
+                batch.validate(full=True)  # for example, that texts are UTF-8
+                yield batch
         except (pa.ArrowException, OSError) as error:
             line = str(error).splitlines()[0]
             raise ReleaseError(f"{str(path)!r} is damaged ({line}): build again") from None

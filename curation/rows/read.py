@@ -8,7 +8,6 @@ store.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +19,7 @@ import pyarrow as pa
 from affectory.core.errors import StoreError
 from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot
+from collectors.store.record import from_json
 from collectors.store.snapshot import Snapshot
 from curation.filters.removed import OPTED_OUT
 from curation.filters.stage import ROWS
@@ -171,7 +171,10 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns["unmapped"] = _unmapped(columns, voted, recipe)
     columns |= voted
     if "labels" in columns:
-        columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
+        columns["labels"] = [
+            None if said is None else from_json(said, list, post_id, "labels")
+            for post_id, said in zip(columns["post_id"], columns["labels"], strict=True)
+        ]
     parts = [columns[part] for part in recipe.text.parts]
     whole = parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
     columns["text"] = list(map(CLEANING[recipe.text.clean], whole))

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,25 @@ def test_a_killed_process_is_one_line_that_says_what_to_do(tmp_path):
         BaselineError, match=r"a process that trained was killed, .* continues from the checkpoints"
     ):
         list(run([job], CPU, processes=2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_command_that_trains_ends_by_one_line_and_leaves_nothing(tmp_path, by, code):
+    data = tmp_path / "affectory-run" / "data.pt"
+    data.parent.mkdir()
+    data.touch()
+    command = AT_WORK.replace("list(run(", "sys.exit(finish(lambda: list(run(").rstrip() + "))\n"
+    command = f"from affectory.core.command import finish{command}"
+    with at_work(command, data, stderr=subprocess.PIPE) as program:
+        (os.kill if by == signal.SIGTERM else os.killpg)(program.pid, by)
+        _, err = program.communicate(timeout=60)
+    word = "terminated" if by == signal.SIGTERM else "interrupted"
+    assert (program.returncode, err) == (
+        code,
+        f"{word}: finished files are kept; run the same command again\n",
+    )
+    assert not data.parent.exists()
 
 
 @pytest.mark.slow

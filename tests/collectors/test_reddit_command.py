@@ -383,6 +383,13 @@ def test_a_table_without_the_needed_columns_is_one_line(capsys, tmp_path):
     assert "has no column 'id'; it has 'a', 'b', and needs id, title, url, subreddit" in err
 
 
+def test_a_table_with_a_header_and_no_rows_is_noted(capsys, tmp_path):
+    (tmp_path / "x.csv").write_text("id,title,url,subreddit\n")
+    place = ["--path", tmp_path / "x.csv", "--store", tmp_path / "s"]
+    code, out, _ = run(capsys, "--subs", "happy", "--source", "index", *place)
+    assert (code, f"note    {str(tmp_path / 'x.csv')!r} holds no row\n" in out) == (0, True)
+
+
 def test_an_unknown_subreddit_alone_is_exit_code_2_and_beside_others_1(capsys, tmp_path, sandbox):
     common = [*oauth(sandbox), "--no-media", "--store", tmp_path / "s"]
     code, out, _ = run(capsys, "--subs", "nosuchsubreddit", *common)

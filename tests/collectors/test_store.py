@@ -1,5 +1,3 @@
-import os
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from affectory.core.errors import StoreError
 from collectors.store import Store, Task
 from collectors.store.record import Media, Outcome, Post, author_hash
+from tests import disks
 from tests.collectors.sample import IMAGE, POST
 
 STORED = Outcome("stored", sha256="ab" * 32, mime="image/jpeg", width=4, height=3, frames=1, bytes=2)
@@ -315,24 +314,13 @@ def test_a_missing_store_is_not_made_by_looking(tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_what_was_written_stays(tmp_path):
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("needs root to mount a small file system")
-    small = tmp_path / "small"
-    small.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(small)], check=False
-    ).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
-        with Store.open(small / "s") as store:
-            store.add([POST])
-            with pytest.raises(StoreError, match="no space is left on the disk of the store"):
-                for i in range(1000):
-                    store.add([replace(POST, post_id=f"reddit:{i}", body="x" * 10_000)])
-            assert store._db.execute("select title from posts where post_id = 'reddit:3svmej'").fetchall()
-            assert store._db.execute("pragma integrity_check").fetchone() == ("ok",)
-    finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
+    with disks.small(tmp_path / "small", "512k") as small, Store.open(small / "s") as store:
+        store.add([POST])
+        with pytest.raises(StoreError, match="no space is left on the disk of the store"):
+            for i in range(1000):
+                store.add([replace(POST, post_id=f"reddit:{i}", body="x" * 10_000)])
+        assert store._db.execute("select title from posts where post_id = 'reddit:3svmej'").fetchall()
+        assert store._db.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
 posts = st.builds(

@@ -1,5 +1,7 @@
 """How a command ends: its output, its errors, its exit code."""
 
+import errno
+import signal
 from dataclasses import dataclass
 
 import pytest
@@ -47,6 +49,36 @@ def test_an_error_of_the_users_is_one_line_and_exit_code_2(capsys, kind):
 def test_ctrl_c_is_one_line_and_exit_code_130(capsys):
     assert finish(failing(KeyboardInterrupt())) == 130
     assert capsys.readouterr() == ("", "interrupted: finished files are kept; run the same command again\n")
+
+
+def test_sigterm_ends_the_same_blocks_as_ctrl_c_with_exit_code_143(capsys):
+    def work():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            print("cleaned up")
+            raise
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert finish(work) == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr() == (
+        "cleaned up\n",
+        "terminated: finished files are kept; run the same command again\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "", "results/a.json"), "'results/a.json': No space left on device"),
+        (PermissionError(errno.EACCES, ""), "Permission denied"),
+        (OSError("Couldn't deserialize thrift\nin a page"), "Couldn't deserialize thrift"),
+    ],
+)
+def test_an_error_of_the_system_is_one_line_and_exit_code_2(capsys, error, line):
+    assert finish(failing(error)) == 2
+    assert capsys.readouterr() == ("", f"error: {line}\n")
 
 
 def test_an_error_of_ours_keeps_its_traceback():

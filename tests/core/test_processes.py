@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from affectory.core.processes import Pool
-from tests.programs import at_work
+from tests.programs import ROOT, at_work, run
 
 #: A worker that is busy for ten minutes, with a file to remove when its parent is gone.
 BUSY = """
@@ -49,6 +49,39 @@ def test_workers_are_other_processes_that_ignore_ctrl_c():
     with Pool(1, preload=[]) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
         assert pool.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+
+
+#: A module at whose import the server of the workers is killed.
+DIES = """
+import os, signal, sys
+
+if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+USES_IT = """
+import sys
+from affectory.core.command import finish
+from affectory.core.engine.local import Processes
+
+def work():
+    with Processes(2, preload=["dies"]) as engine:
+        return list(engine.map(abs, [1, 2]))
+
+sys.exit(finish(work))
+"""
+
+
+@pytest.mark.slow
+def test_a_server_of_the_workers_that_is_killed_at_its_start_is_one_line(tmp_path):
+    (tmp_path / "dies.py").write_text(DIES)
+    done = run("-c", USES_IT, PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "error: a worker process was killed, most often for lack of memory: close other programs, or use "
+        "fewer processes with --workers 1\n",
+    )
 
 
 def test_a_killed_worker_breaks_the_pool():

@@ -1,7 +1,6 @@
 """Builds that go wrong: damaged images, bad input, a full disk, SIGKILL."""
 
 import hashlib
-import os
 import random
 import shutil
 import signal
@@ -17,6 +16,7 @@ from affectory.core.errors import AffectoryError
 from collectors.store import Store
 from curation.build import main
 from curation.release.assemble import build
+from tests import disks
 from tests.collectors.pictures import encoded, picture, slow_jpeg
 from tests.curation.stores import built, contents, dropped_rows, make_store, post, put_image, write_recipe
 
@@ -100,15 +100,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, st
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_earlier_release_stands(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    small = tmp_path / "out"
-    small.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(small)], check=False
-    ).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
+    with disks.small(tmp_path / "out", "900k") as small:
         store = make_store(tmp_path / "store", POSTS)
         built(tmp_path, store)
         before = contents(small)
@@ -119,8 +111,6 @@ def test_a_full_disk_is_one_line_and_the_earlier_release_stands(tmp_path):
         with pytest.raises(AffectoryError, match=r"No space left on device; free some space .* unchanged"):
             built(tmp_path, store)
         assert contents(small) == before
-    finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 @pytest.mark.slow

@@ -1,0 +1,35 @@
+"""Parquet files of a release: a damaged one is an error that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from affectory.core.errors import ReleaseError
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn errors of the block, which reads the file, into a `ReleaseError`; those of the system stay."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if getattr(error, "errno", None):
+            raise
+        line = str(error).strip().partition("\n")[0]
+        raise ReleaseError(
+            f"{str(path)!r} is damaged ({line}): restore it from a copy, or remove its folder and build again"
+        ) from None
+
+
+def read_rows(path: Path, **options: Any) -> pa.Table:
+    """Read a file, as `pyarrow.parquet.read_table` does. Raises `ReleaseError` for a damaged one."""
+    with readable(path):
+        table = pq.read_table(path, **options)
+        table.validate(full=True)  # for example, that texts are UTF-8
+    return table
