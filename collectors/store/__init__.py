@@ -13,6 +13,7 @@ record     `Post`, `Media` and what else a collector produces
 """
 
 from collectors.store.layout import media_path
-from collectors.store.store import Store, Task
+from collectors.store.store import Store
+from collectors.store.waiting import Task
 
 __all__ = ["Store", "Task", "media_path"]

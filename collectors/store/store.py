@@ -19,12 +19,11 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from affectory.core.errors import StoreError
-from collectors.store import database, merging, rows, runs
+from collectors.store import database, merging, rows, runs, waiting
 from collectors.store.files import Files
 from collectors.store.keys import make_key, read_key
 from collectors.store.layout import explained, media_path
@@ -32,16 +31,7 @@ from collectors.store.reading import Record
 from collectors.store.record import Media, Outcome, Post
 from collectors.store.runs import Run
 from collectors.store.schema import transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An image to fetch: its address, a second address of the same picture, and the requests made so far."""
-
-    url: str
-    kind: str
-    fallback_url: str | None
-    attempts: int = 0
+from collectors.store.waiting import Task
 
 
 class Store:
@@ -302,72 +292,23 @@ class Store:
         With `refused` also those that a signal of consent refused. A stored preview whose original is asked
         for again keeps its file until there is another.
         """
-        communities_marks = ",".join("?" * len(communities))
-        kept_marks = ",".join("?" * len(reasons_kept))
         with self._transaction() as db:
-            return db.execute(
-                "update media set status = 'pending' "
-                "where (retry = 1 and status in ('failed', 'gone', 'stored') or ? and status = 'refused') "
-                f"and coalesce(reason, '') not in ({kept_marks}) and post_id in "
-                f"(select post_id from posts where community in ({communities_marks}))",
-                (refused, *reasons_kept, *communities),
-            ).rowcount
+            return waiting.requeue(db, communities, reasons_kept=reasons_kept, refused=refused)
 
     def pending_hosts(self, communities: Sequence[str]) -> dict[str, int]:
         """Return the number of pending images that no run has claimed, by host.
 
         It takes 0.02 s for 100,000 images if the store has no other communities, else 0.4 s.
         """
-        if set(self._communities()) <= set(communities):  # the index has it all
-            found = self._db.execute(
-                "select host, count(*) from media indexed by media_work "
-                "where status = 'pending' and claimed_by is null group by host"
-            )
-        else:
-            marks = ",".join("?" * len(communities))
-            found = self._db.execute(
-                "select m.host, count(*) from media m join posts p using (post_id) "
-                f"where m.status = 'pending' and m.claimed_by is null and p.community in ({marks}) "
-                "group by m.host order by m.host",
-                communities,
-            )
-        return dict(found.fetchall())
-
-    def _communities(self) -> list[str]:
-        """Return the names of the store's communities, by a step in the index for each."""
-        found = self._db.execute(
-            "with recursive names (name) as (select min(community) from posts union all "
-            "select (select min(community) from posts where community > name) from names "
-            "where name is not null) select name from names where name is not null"
-        )
-        return [name for (name,) in found]
+        return waiting.pending_hosts(self._db, communities)
 
     def claim(self, run: Run, communities: Sequence[str], *, host: str, n: int) -> list[Task]:
         """Claim up to `n` addresses of a host for this run; another run won't get them.
 
         Those with the fewest attempts come first, in random order, so that broken ones don't delay others.
         """
-        marks = ",".join("?" * len(communities))
         with self._transaction() as db:
-            # "cross join" makes SQLite read the index in its order; otherwise it would sort all that wait.
-            found = db.execute(
-                "select m.url, min(m.kind), "
-                "max(case when m.sha256 is null then m.fallback_url end), "  # a stored preview isn't needed
-                "m.attempts "
-                "from media m indexed by media_work cross join posts p using (post_id) "
-                "where m.status = 'pending' and m.claimed_by is null and m.host = ? "
-                f"and p.community in ({marks}) "
-                "group by m.attempts, m.ticket, m.url order by m.attempts, m.ticket, m.url limit ?",
-                (host, *communities, n),
-            ).fetchall()
-            tasks: dict[str, Task] = {}
-            for row in found:  # two posts may link to one address with different numbers of attempts
-                tasks.setdefault(row[0], Task(*row))
-            db.executemany(
-                "update media set claimed_by = ? where url = ? and status = 'pending'",
-                [(run.run_id, url) for url in tasks],
-            )
-        return list(tasks.values())
+            return waiting.claim(db, run.run_id, communities, host, n)
 
     def settle(self, url: str, outcome: Outcome, *, tries: int = 1) -> None:
         """Write the outcome of an address for every post that links to it. Deletes its file if no post does.

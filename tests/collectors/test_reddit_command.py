@@ -2,11 +2,9 @@ import asyncio
 import json
 import os
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -418,65 +416,3 @@ def test_wrong_credentials_are_one_line(capsys, tmp_path, sandbox):
     assert done.stderr.startswith("error: r/happy: Reddit refuses the credentials")
     assert done.stderr.endswith("or do without: --source archive\n")
     assert "secret-of-the-app" not in done.stderr
-
-
-# -- processes ---------------------------------------------------------------------------------
-
-
-def start(base, store, *more):
-    command = [sys.executable, "-m", "collectors.reddit", *SUBS, *oauth(base), "--store", str(store)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(
-        [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-
-
-def wait_for_images(base, n):
-    """Wait until the sandbox has been asked for `n` images; it is asked, not slept on."""
-    while sum(k for path, k in crash.requests_by_path(base).items() if path.startswith("/i.")) < n:
-        pass
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_within_two_seconds_with_a_summary_and_the_next_run_goes_on(tmp_path):
-    with running(posts=200, host_limits=["i.redd.it=20", "i.imgur.com=20"]) as base:
-        process = start(base, tmp_path / "s")
-        wait_for_images(base, 20)
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-        assert time.monotonic() - began < 2
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert re.search(r"^posts   asked \d+ = \d+ new$", out, re.MULTILINE)
-    assert "interrupted" in out
-    assert out.endswith("next    run the same command again to continue\n")
-    assert list((tmp_path / "s" / "runs").iterdir()) == []
-    with running(posts=200) as base:
-        out, _ = start(base, tmp_path / "s").communicate(timeout=60)
-    assert "pending" not in out
-    assert "images  linked 259 = 239 stored" in out
-
-
-@pytest.mark.slow
-def test_two_collectors_on_one_store_share_the_work(tmp_path):
-    with running(posts=200) as base:
-        both = [start(base, tmp_path / "both"), start(base, tmp_path / "both")]
-        for process in both:
-            _, err = process.communicate(timeout=60)
-            assert (process.returncode, err.count("Traceback")) == (0, 0)
-        images = {p: n for p, n in crash.requests_by_path(base).items() if p.startswith(("/i.", "/preview"))}
-        robots = {path: images.pop(path) for path in [*images] if path.endswith("/robots.txt")}
-        assert set(robots.values()) == {2}  # once for each of them
-        assert [path for path, n in images.items() if n > 1] == []
-    with sqlite3.connect(tmp_path / "both" / "crawl.sqlite") as db:
-        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
-        assert db.execute("select count(*) from media where status = 'pending'").fetchone() == (0,)
-    db.close()
-
-
-@pytest.mark.slow
-def test_a_crawl_killed_again_and_again_ends_with_the_same_store_and_fetches_nothing_twice(tmp_path):
-    verdict = crash.run(posts=120, kills=3, seed=0, folder=tmp_path)
-    assert (verdict.differences, verdict.refetched) == ([], 0)
-    assert verdict.images > 100
