@@ -120,8 +120,7 @@ _TITLES = {
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory diff") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _diff(options))
+    return finish(lambda: _diff(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _diff(options: Options) -> str:

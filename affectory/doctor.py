@@ -91,8 +91,7 @@ class Line:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory doctor") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _doctor(options))
+    return finish(lambda: _doctor(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _doctor(options: Options) -> int:

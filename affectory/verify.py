@@ -51,8 +51,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory verify") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    options = tyro.cli(Options, prog=prog, args=arguments)
-    return finish(lambda: _verify(options))
+    return finish(lambda: _verify(tyro.cli(Options, prog=prog, args=arguments)))
 
 
 def _verify(options: Options) -> int:

@@ -11,6 +11,11 @@ completes it.
 
 from __future__ import annotations
 
+from affectory.core.interrupt import quiet_until_finish
+
+if __name__ == "__main__":
+    quiet_until_finish()
+
 import itertools
 import sys
 import time
@@ -82,8 +87,7 @@ class Merged:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.merge") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = tyro.cli(Options, prog=prog, args=given)
-    return finish(lambda: _merge(options, " ".join([prog, *given])))
+    return finish(lambda: _merge(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
 def _merge(options: Options, command: str) -> Merged:

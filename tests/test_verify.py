@@ -183,7 +183,8 @@ def test_what_is_neither_a_store_nor_a_release_is_one_line(tmp_path, capsys):
     (tmp_path / "crawl.sqlite").write_bytes(b"")
     assert main(["verify", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"error: '{tmp_path}/crawl.sqlite' is not a crawl store: name another folder\n"
+        f"error: there is no crawl store in '{tmp_path}': its crawl.sqlite is empty; remove it and collect "
+        "again\n"
     )
 
 

@@ -41,13 +41,6 @@ def test_a_table_and_its_images_become_a_store(place, capsys):
 
 
 @pytest.mark.slow
-def test_a_table_with_a_header_and_no_rows_is_noted(place, capsys):
-    (place / "folder" / "posts.csv").write_text("name,text,mood\n")
-    assert collect(place) == 0
-    assert "note    posts.csv has a header and no rows" in printed(capsys)
-
-
-@pytest.mark.slow
 def test_images_are_linked_not_copied(place):
     collect(place)
     linked = {path.stat().st_ino for path in (place / "store" / "media").rglob("*.jpg")}

@@ -1,3 +1,4 @@
+# Over 400 lines: one command, typed as users do, with one set of helpers.
 import asyncio
 import json
 import os
