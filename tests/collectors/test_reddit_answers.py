@@ -77,7 +77,7 @@ def test_each_failure_is_its_own_error(status, headers, body, error, detail):
 
 # One literal message an error: what it is about, what happened, the next step.
 MESSAGES = """
-r/happy: Reddit refuses the credentials; check client_id, client_secret, username and password in praw.ini
+r/happy: Reddit refuses the credentials; check client_id, client_secret, username and password in praw.ini, or do without: --source archive
 r/happy: the access token has expired; ask for a new one and repeat the request
 r/happy: Reddit forbids it; check that your app is approved and its user agent unique, or leave it out
 r/happy: the subreddit is open to members only; ask its moderators to let your account in, or leave it out
@@ -93,7 +93,7 @@ r/happy: Reddit's servers failed; repeat it in some minutes
 r/happy: the answer can't be read; repeat it; if it stays, please report it
 r/happy: the answer is too large; repeat it later; if it stays, please report it
 r/happy: an unexpected status; please report it
-"""
+"""  # noqa: E501
 
 
 def test_every_error_says_what_happened_and_the_next_step():

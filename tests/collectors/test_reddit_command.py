@@ -243,7 +243,7 @@ def path_of(url):
 def test_a_listing_of_all_subreddits_has_its_images_fetched_and_its_posts_counted_by_subreddit(
     capsys, tmp_path, sandbox
 ):
-    store = ["--sandbox-url", sandbox, "--store", tmp_path / "s"]
+    store = [*oauth(sandbox), "--store", tmp_path / "s"]
     code, out, _ = run(capsys, "--subs", "all", "--limit", "40", "--no-media", *store)
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "posts   asked 100 = 40 new + 60 beyond limit")
