@@ -16,6 +16,7 @@ temporary file may be left.
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import signal
@@ -75,11 +76,21 @@ def start(base: str, store: Path) -> subprocess.Popen[bytes]:
 
 
 def finish(base: str, store: Path) -> None:
-    """Run a collector to its end."""
-    process = start(base, store)
-    _, errors = process.communicate()
-    if process.returncode != 0:
-        raise RuntimeError(errors.decode())
+    """Run a collector to its end, and again as long as that mends images that failed in passing."""
+    before, left = math.inf, math.inf
+    while left:
+        process = start(base, store)
+        _, errors = process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(errors.decode())
+        before, left = left, _to_be_asked_again(store)
+        if left >= before:
+            return
+
+
+def _to_be_asked_again(store: Path) -> int:
+    with closing(sqlite3.connect(store / "crawl.sqlite", timeout=30)) as db:
+        return int(db.execute("select count(*) from media where retry").fetchone()[0])
 
 
 def measured(base: str, store: Path) -> float:
@@ -155,6 +166,7 @@ def run(posts: int, kills: int, seed: int, folder: Path) -> Verdict:
     calm = _empty_store(folder / "calm")
     with running(posts=posts, faults=FAULTS) as base:
         span = measured(base, calm)
+        finish(base, calm)
     theirs, differences = contents(calm), list[str]()
     stored_at_kills: list[int] = []
     early = late = refetched = 0
