@@ -13,7 +13,13 @@ RECIPE = Recipe(name="test", title="", summary="", labels={"happy": "joy", "cree
 
 
 def told(votes, total=None, label=None, community="happy"):
-    columns = {"votes": [votes], "votes_total": [total], "label": [label], "community": [community]}
+    columns = {
+        "post_id": ["reddit:a"],
+        "votes": [votes],
+        "votes_total": [total],
+        "label": [label],
+        "community": [community],
+    }
     found = labelled(columns, RECIPE)
     return tuple(found[name][0] for name in ("label", "agreeing", "votes_total", "agreement"))
 
