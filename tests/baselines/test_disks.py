@@ -15,6 +15,7 @@ from baselines.training.checkpoint import read
 from tests import disks
 from tests.baselines import networks, small
 from tests.baselines.test_features import backbone
+from tests.curation.test_damaged import bad_page, no_json
 
 POSTS = {
     split: [{"post_id": f"reddit:{split}{n}", "label": n % 2, "text": f"a day {n}"} for n in range(4)]
@@ -74,16 +75,6 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
         load("mine", tmp_path / "datasets", cache=tmp_path / "small" / "cache")
 
 
-def not_json(folder):
-    (folder / "manifest.json").write_text("no JSON")
-
-
-def bad_page(folder):
-    for path in folder.glob("*.parquet"):
-        data = path.read_bytes()
-        path.write_bytes(data[:4] + b"\xff" * 400 + data[404:])
-
-
 def bad_text(folder):
     for path in folder.glob("*.parquet"):
         table = pq.read_table(path)
@@ -95,7 +86,7 @@ def bad_text(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", [not_json, bad_page, bad_text])
+@pytest.mark.parametrize("damage", [no_json, bad_page, bad_text])
 def test_a_damaged_release_is_one_line(tmp_path, damage):
     folder = small.release(tmp_path / "datasets" / "mine", POSTS) / "1.0.0"
     damage(folder)
