@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import ReleaseError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn errors of the block, which reads the file, into a `ReleaseError`; those of the system stay."""
+    import pyarrow as pa  # not for those that import a module that reads releases, as `predict` does
+
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -29,6 +31,8 @@ def readable(path: Path) -> Iterator[None]:
 
 def read_rows(path: Path, **options: Any) -> pa.Table:
     """Read a file, as `pyarrow.parquet.read_table` does. Raises `ReleaseError` for a damaged one."""
+    import pyarrow.parquet as pq
+
     with readable(path):
         table = pq.read_table(path, **options)
         table.validate(full=True)  # for example, that texts are UTF-8

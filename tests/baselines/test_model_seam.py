@@ -379,7 +379,8 @@ def test_the_command_gives_it_folds(commanded, capsys):
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["single", "several"])
-def test_the_command_fine_tunes_it_too(several, tmp_path):
+def test_the_command_fine_tunes_it_too(several, tmp_path, monkeypatch):
+    monkeypatch.setitem(registry.MODELS, "toy", toy_model.COLD_ENTRY)
     if not finetune_steps.in_main_process(CPU):
         pytest.skip("only the main process evaluates")
     small.learnable(tmp_path / "datasets" / "tiny", several, sizes=(18, 9, 9), unlabelled=3)

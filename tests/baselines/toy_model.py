@@ -143,6 +143,17 @@ SPEC = Spec(
 #: The line in the registry.
 ENTRY = Entry("toys", "Toy", "tests.baselines.toy_model:SPEC")
 
+
+@dataclass(frozen=True, slots=True)
+class ColdSettings(ToySettings):
+    """Of the toy model in one stage, as fine-tuning needs it."""
+
+    warm: bool = setting(False, "train the heads alone for an epoch first")
+
+
+COLD_ENTRY = Entry("toys", "Toy", "tests.baselines.toy_model:COLD")
+COLD = replace(SPEC, settings=ColdSettings)
+
 #: A row that is made of two others, without training.
 MEAN = Spec(
     name="mean",

@@ -76,7 +76,11 @@ class CMML(Model):
         super().__init__(task)
         self.image, self.text, self.inputs = image, text, inputs
         self.attention = nn.Sequential(
-            nn.Linear(settings.hidden, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)
+            nn.Linear(settings.hidden, 64),
+            nn.ReLU(),
+            nn.Linear(64, 32),
+            nn.ReLU(),
+            nn.Linear(32, 1, bias=False),  # a bias would move both scores alike, and softmax ignores that
         )
         self.heads = nn.ModuleDict(
             {name: nn.Linear(settings.hidden, len(task.names)) for name in ("image", "text", "fused")}
