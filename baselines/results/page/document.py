@@ -65,9 +65,15 @@ def render(folder: Path, posts: Posts) -> str:
 
 
 def _places(results: Results) -> dict[str, str]:
-    """Return the links of the navigation: each table by its number or title, then the other sections."""
-    headings = [one.heading for one in comparison.tables(results)]
-    places = {f"table-{place}": re.split(r":|,| \(", one)[0] for place, one in enumerate(headings, 1)}
+    """Return the links of the navigation: the tables by number or title, then the other sections.
+
+    Of tables with one title, such as one for each metric, the first has a link.
+    """
+    places: dict[str, str] = {}
+    for place, table_ in enumerate(comparison.tables(results), 1):
+        title = re.split(r":|,| \(", table_.heading)[0]
+        if title not in places.values():
+            places[f"table-{place}"] = title
     word = "Labels" if results.dataset.task == "several" else "Classes"
     return places | _PLACES | {"classes": word}
 
