@@ -88,6 +88,19 @@ def outcomes(made: Drawn, share: float, seeds: Sequence[int]) -> dict[str, Outco
     }
 
 
+def measured(
+    numbers: Sequence[int], posts: int, seeds: int, ratios: Sequence[float]
+) -> dict[tuple[str, float], Outcomes]:
+    """Train both models on each corpus at each share of the labels; return their outcomes by model and share."""
+    found: dict[tuple[str, float], list[Outcomes]] = {}
+    for number in numbers:
+        made = drawn(number, posts)
+        for ratio in ratios:
+            for model, right in outcomes(made, ratio, range(seeds)).items():
+                found.setdefault((model, ratio), []).append(right)
+    return {key: np.concatenate(each, 1) for key, each in found.items()}
+
+
 def main(
     seeds: int = 5,
     corpora: int = len(TESTED_ON),
@@ -103,13 +116,7 @@ def main(
         ratios: Shares of the labels.
     """
     print(machine(), f"torch {torch.__version__}")
-    found: dict[tuple[str, float], list[Outcomes]] = {}
-    for number in list(TESTED_ON)[:corpora]:
-        made = drawn(number, posts)
-        for ratio in ratios:
-            for model, right in outcomes(made, ratio, range(seeds)).items():
-                found.setdefault((model, ratio), []).append(right)
-    whole = {key: np.concatenate(each, 1) for key, each in found.items()}
+    whole = measured(list(TESTED_ON)[:corpora], posts, seeds, ratios)
     show(
         f"Accuracy in percent without and with CROM-AE, {corpora} corpora of {posts} posts, {seeds} seeds",
         ["labelled", *HEAD],
