@@ -91,7 +91,7 @@ def outcomes(made: Drawn, share: float, seeds: Sequence[int]) -> dict[str, Outco
 def measured(
     numbers: Sequence[int], posts: int, seeds: int, ratios: Sequence[float]
 ) -> dict[tuple[str, float], Outcomes]:
-    """Train both models on each corpus at each share of the labels; return their outcomes by model and share."""
+    """Train both models on each corpus at each share of the labels; return outcomes by model and share."""
     found: dict[tuple[str, float], list[Outcomes]] = {}
     for number in numbers:
         made = drawn(number, posts)
