@@ -52,7 +52,7 @@ class BaselineError(AffectoryError):
 
 def in_words(error: OSError) -> str:
     """Return the system's error on one line: the file, if it names one, and the reason."""
-    # pyarrow's errors have no number, and their text may be several lines
+    # An OSError of pyarrow has no errno, and a message of several lines, of which the first says enough.
     why = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
     return f"{error.filename!r}: {why}" if error.filename is not None else why
 

@@ -1,10 +1,12 @@
 """Reddit's sources that read files, run to their end."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 
 from collectors.crawl.source import Failure, Page
 from collectors.http.client import client_for
+from collectors.reddit.__main__ import main
 from collectors.reddit.api import connect
 from collectors.reddit.arctic_shift import ArcticShift
 from collectors.reddit.dump import Dump
@@ -53,3 +55,21 @@ def index(paths, subs, base=None, *, keyless=False, held=()):
         return Index(paths, subs, KEY, "scope", ArcticShift(client), of_store, api)
 
     return gather(make)
+
+
+def oauth(sandbox):
+    return ["--source", "oauth", "--sandbox-url", sandbox]
+
+
+def without_credentials(monkeypatch, tmp_path):
+    """Leave the machine's credentials out, and work in the test's folder."""
+    for name in [name for name in os.environ if name.startswith("praw_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capsys, *arguments):
+    """Type the command; return its exit code, output and errors."""
+    code = main([str(a) for a in arguments])
+    return code, *capsys.readouterr()
