@@ -330,7 +330,7 @@ def test_a_hub_that_is_out_of_reach_is_asked_once(tmp_path):
     assert done.stderr.splitlines()[-1] == (
         "affectory.core.errors.BaselineError: google/vit-tiny can't be loaded from 'google/vit-tiny' (the "
         "Hugging Face hub can't be reached, and hasn't given it before): download it elsewhere (`hf download "
-        "google/vit-tiny --local-dir DIR`) and give --weights DIR, or take a torchvision backbone"
+        "google/vit-tiny --local-dir DIR`) and give its folder in place of its name"
     )
 
 

@@ -65,7 +65,7 @@ def load(name: str, weights: str | Path | None, seed: int, *, squash: bool = Fal
     random = str(weights) == RANDOM
     source = name if weights is None or random else hub.folder(Path(weights))
     local = hub.only_local(source)
-    with hub.loading(name, source, local, "give --weights DIR, or take a torchvision backbone"):
+    with hub.loading(name, source, local, "give its folder in place of its name"):
         processor, model, missing = _load(source, random, seed, local)
     hub.check_missing(name, source, missing, ("pooler.", "text_model."))
     if hasattr(model, "get_image_features") and hasattr(model, "text_model"):
