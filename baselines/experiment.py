@@ -80,7 +80,9 @@ def train(release: Release, number: int | None, setup: Setup) -> Trained:
             for model, by_seed in by_model.items():
                 trained.setdefault(model, []).extend(by_seed)
         rows = [model for model, of in setup.rows if of == condition]
-        trained |= trainer.combined(asks[0], rows, trained)
+        # The inputs of an ask are frozen features, which networks that were fine-tuned don't read.
+        combine = replace(asks[0], corrected=False) if setup.finetuning else asks[0]
+        trained |= trainer.combined(combine, rows, trained)
         found.networks |= {(model, condition): by_seed for model, by_seed in trained.items()}
     assert found is not None  # there is always a condition
     return found
@@ -170,6 +172,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         settings=_settings(row, folds, setup.finetuning),
         preset=setup.preset,
         tuned=setup.tuned,
+        corrected=any(one.corrections for one in networks),
         seconds=sum(one.seconds for one in networks),
         backbone=source.name if source else None,
         weights=source.digest if source else None,

@@ -33,6 +33,9 @@ class Options:
     tune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Search the settings that papers leave open, judged on validation."""
 
+    as_trained: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Don't correct answers to image or text alone on validation posts."""
+
     seeds: Annotated[int, arg(metavar="N")] = 5
     """Networks per model."""
 

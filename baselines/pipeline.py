@@ -172,6 +172,7 @@ def _setup(
         folder=folder / "checkpoints",
         preset=options.preset,
         tuned=options.tune,
+        corrected=options.preset == published.OURS and not options.as_trained,
         choose=choose,
         tell=progress.fitted,
         finetuning=finetuning,

@@ -47,6 +47,7 @@ class Setup:
     choose: Choose
     conditions: tuple[Condition, ...] = (USUAL,)
     stratified: bool = False  # whether shares of the labels are drawn within each set of labels
+    corrected: bool = True  # whether answers to one modality of two are corrected on validation posts
     tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
     finetuning: Finetuning | None = None
 
@@ -121,6 +122,7 @@ def trainings(release: Release, number: int | None, setup: Setup) -> Iterator[li
                 number,
                 release.generated,
                 condition,
+                setup.corrected,
             )
             found.append(Training(ask, one.release, one.mask))
         yield found

@@ -41,6 +41,11 @@ def on_numbers(results: Results) -> Iterator[str]:
     which = "all models" if len(tuned) == len(results.rows) else _names(results, tuned)
     presets = ", ".join(dict.fromkeys(row.preset for row in results.rows))
     yield f"Hyper-parameters tuned on validation: {which or f'none (preset {presets})'}."
+    if corrected := [row for row in results.rows if row.corrected]:
+        yield (
+            "With the image or the text alone these rows' answers are corrected by what validation posts say "
+            f"(--as-trained leaves that out): {_names(results, corrected)}."
+        )
     if results.out_of_vocabulary is not None:
         yield f"Training tokens without a pretrained vector: {100 * results.out_of_vocabulary:.1f}%."
 

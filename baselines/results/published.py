@@ -274,6 +274,8 @@ def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
     if paper.text_encoder and row.text_encoder and row.text_encoder.rpartition(" ")[0] != paper.text_encoder:
         told.append(f"texts: {row.text_encoder} where the paper has {paper.text_encoder}")
     told += _vectors(paper, row)
+    if row.corrected:
+        told.append("one modality alone: answers corrected on validation where the paper's are as trained")
     told += [one for one in paper.otherwise if _concerns(one, row)]
     told += _counted(paper, dataset)
     if dataset.folds:

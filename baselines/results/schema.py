@@ -125,6 +125,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     preset: str  # "affectory", or a paper's: "duong2017"
     tuned: bool
     seconds: float
+    corrected: bool = False  # whether answers to one modality of two are corrected on validation posts
     condition: Condition = USUAL
     backbone: str | None = None  # "mobilenet_v2"
     weights: str | None = None  # the first digits of the weights' digest, or "random"

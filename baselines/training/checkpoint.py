@@ -20,15 +20,16 @@ from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.image.pixels import squashed_pixels
 from affectory.encoders.image.regions import detector, grid
-from baselines.data.batch import Batch, Mode
+from baselines.data.batch import MODES, Batch, Mode
 from baselines.data.encoders import load_encoders
 from baselines.data.task import Task, task_of
 from baselines.models import registry
 from baselines.models.base import Model, Spec
 from baselines.models.settings import ModelSettings, Value, as_values
+from baselines.training.correction import Correction
 
 #: The format. Files of another version are trained anew.
-VERSION = 3
+VERSION = 4
 
 
 #: What is read of an image. "file": regions that were computed elsewhere.
@@ -91,6 +92,7 @@ class Checkpoint:
 
     `fingerprint`: tells whether it is the one that a run would train now. `encoders`: their states, by input.
     `score`, `likelihood`: on validation. `generated`: the note on generated posts in the training data.
+    `corrections`: by mode, what is done to the logits of posts with one modality of two.
     """
 
     model: str
@@ -111,6 +113,7 @@ class Checkpoint:
     generated: str = ""
     history: tuple[float, ...] = ()  # the validation score after each epoch
     condition: str = ""  # what training had less or more of: "5% of the pairs"
+    corrections: Mapping[Mode, Correction] = field(default_factory=dict)
 
     @property
     def spec(self) -> Spec:
@@ -129,13 +132,17 @@ class Checkpoint:
         return model.eval()
 
     def logits(self, posts: PostsFor, mode: Mode, rows: int = 4096) -> Tensor:
-        """Return float[n, C] logits of posts in a mode, by the head that answers in it."""
+        """Return float[n, C] logits of posts in a mode, by the head that answers in it.
+
+        Those of posts with one modality of two are corrected.
+        """
         if self.parts:
             made_of = self.spec.made_of
             assert made_of is not None
-            there = [_readable(posts(part).only(mode), part.spec) for part in self.parts]
+            batches = [posts(part).only(mode) for part in self.parts]
+            there = [_readable(batch, part.spec) for batch, part in zip(batches, self.parts, strict=True)]
             each = [part.logits(posts, mode, rows) for part in self.parts]
-            return self.task.combined(each, there, made_of.rule)
+            return self._corrected(self.task.combined(each, there, made_of.rule), batches[0])
         network, batch = self.network(), posts(self).only(mode)
         head = self.spec.heads[mode]
         with torch.inference_mode():
@@ -143,7 +150,13 @@ class Checkpoint:
                 network(batch.slice(start, start + rows))[head]
                 for start in range(0, max(1, batch.size), rows)
             ]
-        return torch.cat(parts).float().cpu()
+        return self._corrected(torch.cat(parts).float().cpu(), batch)
+
+    def _corrected(self, logits: Tensor, batch: Batch) -> Tensor:
+        for alone, corrected in self.corrections.items():
+            held = (batch.present.cpu() == torch.tensor(MODES[alone])).all(-1, keepdim=True)
+            logits = torch.where(held, corrected(logits), logits)
+        return logits
 
     def sources(self) -> list[Source]:
         """Return where image features come from, also of the parts of a combined row."""
@@ -179,6 +192,7 @@ def _packed(one: Checkpoint) -> dict[str, Any]:
     found["parts"] = [_packed(part) for part in one.parts]
     found["encoders"] = dict(one.encoders)
     found["history"] = list(one.history)
+    found["corrections"] = {mode: [each.scale, list(each.shift)] for mode, each in one.corrections.items()}
     return found
 
 
@@ -189,6 +203,8 @@ def _unpacked(found: dict[str, Any], folder: Path) -> Checkpoint:
     found["settings"] = spec.settings(**settings) if spec.settings and settings is not None else None
     found["source"] = None if found["source"] is None else Source(**found["source"]).seen_from(folder)
     found["history"] = tuple(found["history"])
+    kept = found["corrections"]
+    found["corrections"] = {mode: Correction(scale, tuple(shift)) for mode, (scale, shift) in kept.items()}
     found["parts"] = tuple(_unpacked(part, folder) for part in found["parts"])
     return Checkpoint(**found)
 

@@ -22,7 +22,7 @@ from baselines.data import inputs
 from baselines.data.encoders import Images
 from baselines.data.images import image_refs
 from baselines.data.inputs import Data
-from baselines.data.release import Release
+from baselines.data.release import Part, Release
 from baselines.models import registry
 from baselines.models.base import Model, Spec
 from baselines.models.settings import ModelSettings
@@ -60,7 +60,8 @@ class Finetuning:
             if model in frozen:
                 continue
             inputs_ = registry.spec(model).inputs
-            data = f"{ask.data.digest(inputs_)} {self.backbone.key} {self.settings!r}"
+            how = "corrected" if trainer.corrects(ask, model) else "as trained"
+            data = f"{ask.data.digest(inputs_)} {self.backbone.key} {self.settings!r} {how}"
             found[model] = []
             for seed in ask.seeds:
                 mark = fingerprint(data, model, settings, seed)
@@ -73,9 +74,12 @@ class Finetuning:
 
     def images(self, one: Checkpoint, release: Release) -> Images:
         """Return the features of the test images by the network that was trained with a checkpoint."""
-        test = release.parts["test"]
-        refs = image_refs(release, test)
-        return inputs.extracted(release, test, extract(refs, _backbone(one), self.features, self.device))
+        return self._seen(_backbone(one), release, release.parts["test"])
+
+    def _seen(self, network: Backbone, release: Release, part: Part) -> Images:
+        """Return the features of the images of a part."""
+        found = extract(image_refs(release, part), network, self.features, self.device)
+        return inputs.extracted(release, part, found)
 
     def _standing(self, path: Path, mark: str) -> Checkpoint | None:
         """Return the checkpoint of this very training, if its network is there too."""
@@ -139,6 +143,13 @@ class Finetuning:
             generated=release.generated,
             condition=ask.condition.text,
         )
+        if self.is_main and ask.corrected and not problem:
+            part = release.parts["validation"]
+            seen = self._seen(tuned.backbone, release, part)
+            posts = data.validation._replace(
+                inputs=data.validation.inputs | {"image": torch.from_numpy(seen.of(part))}
+            )
+            one = replace(one, corrections=trainer.corrections(one, replace(data, validation=posts)))
         if self.is_main:
             if source is not None and not problem:
                 save_backbone(tuned.backbone, Path(str(source.weights)))

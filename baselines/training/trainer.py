@@ -22,13 +22,16 @@ import torch
 
 from affectory.core.errors import BaselineError
 from affectory.core.processes import Pool
+from baselines.data.batch import IMAGE, TEXT, Batch, Mode
 from baselines.data.encoders import INPUTS
 from baselines.data.inputs import Data
 from baselines.models import registry
 from baselines.models.base import Fitted
 from baselines.models.settings import ModelSettings
 from baselines.results.schema import USUAL, Condition
+from baselines.training import correction
 from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read, save
+from baselines.training.correction import Correction
 from baselines.training.loop import fit
 
 #: Hears of each network, and whether it was read from its checkpoint.
@@ -40,6 +43,7 @@ class Ask:
     """What to train: `settings` by model (without combined rows), for each seed, into `folder`.
 
     `sources`: where image features come from, by input. `condition`: what training had less or more of.
+    `corrected`: whether answers to one modality of two are corrected on validation posts.
     """
 
     data: Data
@@ -51,6 +55,7 @@ class Ask:
     fold: int | None = None
     generated: str = ""
     condition: Condition = USUAL
+    corrected: bool = True
 
     def path(self, model: str, seed: int) -> Path:
         """Return a checkpoint's path."""
@@ -116,7 +121,13 @@ def _standing(ask: Ask, tell: Tell) -> dict[str, dict[int, Checkpoint]]:
 
 
 def _mark(ask: Ask, digest: str, model: str, seed: int) -> str:
-    return fingerprint(digest, model, ask.settings[model], seed)
+    how = "corrected" if corrects(ask, model) else "as trained"
+    return fingerprint(f"{digest} {how}", model, ask.settings[model], seed)
+
+
+def corrects(ask: Ask, model: str) -> bool:
+    """Return whether a model's answers to one modality are corrected: those of a model that reads two."""
+    return ask.corrected and len(registry.spec(model).reads) > 1
 
 
 def standing(path: Path) -> Checkpoint | None:
@@ -132,7 +143,7 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
     spec = registry.spec(model)
     data = ask.data.of(spec.inputs)
     own = {name: encoder.state() for name, encoder in data.encoders.items() if INPUTS[name].later}
-    return Checkpoint(
+    one = Checkpoint(
         model=model,
         task=ask.data.task,
         settings=done.job.settings,
@@ -151,6 +162,35 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
         generated=ask.generated,
         condition=ask.condition.text,
     )
+    return replace(one, corrections=corrections(one, data)) if corrects(ask, model) else one
+
+
+def corrections(one: Checkpoint, data: Data) -> dict[Mode, Correction]:
+    """Return how a network's answers to one modality of two are corrected, learnt on validation posts.
+
+    `data`: what it was trained on.
+    """
+    if one.problem:
+        return {}
+    target = data.train.target[data.train.labelled]
+    columns: dict[Mode, int] = {"image": IMAGE, "text": TEXT}
+    learnt: dict[Mode, Correction] = {}
+    for mode, column in columns.items():
+        held = data.validation.present[:, column]
+        logits = one.logits(lambda part: _validation(part, data), mode)
+        learnt[mode] = correction.learnt(one.task, target, logits[held], data.validation.target[held])
+    return learnt
+
+
+def _validation(one: Checkpoint, data: Data) -> Batch:
+    """Return the validation posts as a network reads them."""
+    own = data.validation.inputs
+    texts = data.texts["validation"]
+    found = {
+        name: own[name] if name in own else torch.from_numpy(encoder.encode(texts))
+        for name, encoder in one.loaded_encoders().items()  # some are made in training
+    }
+    return data.validation._replace(inputs=found)
 
 
 def combined(
@@ -180,6 +220,8 @@ def _combined(ask: Ask, model: str, first: Checkpoint, second: Checkpoint) -> Ch
         generated=ask.generated,
         condition=ask.condition.text,
     )
+    if corrects(ask, model):
+        one = replace(one, corrections=corrections(one, ask.data))
     one.write(ask.path(model, one.seed))
     return one
 

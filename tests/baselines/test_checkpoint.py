@@ -15,6 +15,7 @@ from baselines.models.duong2017.settings import FusionSettings, JointSettings
 from baselines.models.duong2017.text import TextSettings
 from baselines.models.settings import ModelSettings
 from baselines.training.checkpoint import VERSION, Checkpoint, Source, fingerprint, read
+from baselines.training.correction import Correction
 from tests.baselines import networks, reference, toy_model
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +66,10 @@ def test_a_run_that_was_killed_while_it_wrote_leaves_nothing_behind_the_next(tmp
 
 def test_every_field_of_a_checkpoint_comes_back(tmp_path):
     one = replace(
-        networks.checkpoint("joint", source=SOURCE), note="3 posts", generated="60 of 60 posts are generated"
+        networks.checkpoint("joint", source=SOURCE),
+        note="3 posts",
+        generated="60 of 60 posts are generated",
+        corrections={"text": Correction(0.5, (0.25, 0.0, -1.5))},
     )
     one.write(tmp_path / "joint.pt")
     again = read(tmp_path / "joint.pt")
@@ -81,6 +85,24 @@ def test_a_combined_row_holds_its_parts(tmp_path):
     assert [(part.model, part.seed) for part in late.parts] == [("image", 0), ("text", 0)]
     assert late.settings is None
     assert late.sources() == [SOURCE]
+
+
+@pytest.mark.parametrize("model", ["joint", "late"])
+def test_only_posts_that_lack_a_modality_are_corrected(model):
+    """The third of the posts has no text."""
+    plain = networks.checkpoint(model)
+    classes = len(networks.CLASSES)
+    shift = tuple(float(number) for number in range(classes))
+    corrected = replace(plain, corrections={"image": Correction(2.0, shift), "text": Correction(0.0, shift)})
+    for mode in ("both", "image", "text"):
+        was, now = (one.logits(networks.posts(), mode) for one in (plain, corrected))
+        by_image, by_text = 2 * was + torch.tensor(shift), torch.tensor(shift).expand(len(was), -1)
+        expected = {"both": was.clone(), "image": by_image, "text": by_text.clone()}[mode]
+        if mode == "both":
+            expected[2] = by_image[2]
+        if mode == "text":
+            expected[2] = was[2]  # without an input there is nothing to correct
+        torch.testing.assert_close(now, expected)
 
 
 def test_a_network_that_was_given_up_keeps_its_reason(tmp_path):
@@ -205,7 +227,7 @@ def test_another_version_is_refused_in_one_line(tmp_path, version):
     with pytest.raises(BaselineError) as error:
         read(path)
     assert str(error.value) == (
-        f"the checkpoint '{path}' has version {version}, and this program reads 3: "
+        f"the checkpoint '{path}' has version {version}, and this program reads 4: "
         "repeat the command that trained it"
     )
 

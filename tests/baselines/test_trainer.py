@@ -137,6 +137,27 @@ def trained(ask):
 
 
 @pytest.mark.slow
+def test_answers_of_a_model_of_two_modalities_to_one_are_corrected_unless_they_are_left_as_trained(tmp_path):
+    kinds = {name: registry.spec(name).settings for name in ("early", "image", "text")}
+    settings = {"early": kinds["early"](epochs=2, batch=8), **SETTINGS}
+    found, told = trained(asked(tmp_path, settings=settings))
+    assert {name: set(by_seed[0].corrections) for name, by_seed in found.items()} == {
+        "early": {"image", "text"},
+        "image": set(),
+        "text": set(),
+    }
+    [late] = combined(asked(tmp_path), ["late"], found)["late"]
+    assert set(late.corrections) == {"image", "text"}
+    assert read(asked(tmp_path).path("late", 0)).corrections == late.corrections
+    again, told = trained(asked(tmp_path, settings=settings, corrected=False))
+    assert told == [("early", 0, False), ("image", 0, True), ("text", 0, True)]
+    assert not again["early"][0].corrections
+    assert all(
+        torch.equal(one, found["early"][0].state[name]) for name, one in again["early"][0].state.items()
+    )
+
+
+@pytest.mark.slow
 def test_networks_are_read_from_disk_until_something_that_they_depend_on_changes(tmp_path):
     first, told = trained(asked(tmp_path))
     assert told == [("image", 0, False), ("text", 0, False)]
