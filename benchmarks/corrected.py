@@ -4,9 +4,10 @@
     uv run python -m benchmarks.corrected --titles reddit-emotion-text
     uv run python -m benchmarks.corrected --sets --release met-meme --weights mobilenet_v2.safetensors
 
-Sets: `corpora`, the sandbox's 8 to 11; `weak-image` and `weak-text`, a folder each of generated pictures and
-titles of three classes (60, 30 and 10% of the posts) in which one of the two tells the class of a tenth of the
-posts only, collected and built as own files are; `titles`, those of a release with made-up images; `release`.
+Sets: `corpora`, the sandbox's from the eighth on; `weak-image` and `weak-text`, a folder each of generated
+pictures and titles of three classes (60, 30 and 10% of the posts), collected and built as own files are, in
+which one of the two tells the class of a tenth of the posts only; `titles`, those of a release, with made-up
+images; `release`.
 
 Each row has the accuracy in percent of one mode less that of always answering the largest class of training,
 with its 95% interval over seeds and test posts. Complete posts are answered as trained.
