@@ -143,7 +143,7 @@ class Finetuning:
             generated=release.generated,
             condition=ask.condition.text,
         )
-        if self.is_main and ask.corrected and not problem:
+        if self.is_main and trainer.corrects(ask, model) and not problem:
             part = release.parts["validation"]
             seen = self._seen(tuned.backbone, release, part)
             posts = data.validation._replace(

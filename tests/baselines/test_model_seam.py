@@ -107,6 +107,7 @@ def made(request, tmp_path_factory):
         preset="affectory",
         tuned=False,
         choose=lambda data, fold, some, condition: {model: settings[model] for model in some},
+        corrected=False,  # the heads' own answers are compared
     )
     return Made(folder, release, setup, experiment.fold(release, None, setup))
 
