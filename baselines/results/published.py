@@ -32,6 +32,9 @@ OURS = "affectory"
 Value = str | int | float | bool
 Settings = dict[str, dict[str, Value]]  # model -> key -> value
 
+#: model -> key -> value, or values by the share of labelled posts: "0.3".
+Compared = dict[str, dict[str, Value | dict[str, float]]]
+
 
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One line of a paper's table. `source` tells several publications of one work apart ("slides").
@@ -123,6 +126,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     datasets: tuple[_Dataset, ...]
     tables: tuple[Layout, ...] = ()
     preset: Settings = {}
+    compared: Compared = {}
     sources: dict[str, str] = {}
     by_mode: tuple[str, ...] = ()
 
@@ -130,8 +134,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """What one paper reports on one dataset, and what it used.
 
-    `preset`: the settings that the paper states, by model, those of this dataset included. `backbones`: the
-    image networks of models that don't have `backbone`.
+    `preset`: the settings that the paper states, by model, those of this dataset included. `compared`: what
+    it states of settings that a preset can't hold, as they follow from others or from the share of labelled
+    posts where they are none. `backbones`: the image networks of models that don't have `backbone`.
     `finetuned`: its models that train their image network too. `text_encoder`: its frozen text network;
     `text_encoders`: those of models with another. `vectors_file`: how the published file of its word vectors
     begins; `without_vectors`: its models without any. `unpaired`: its image-only and text-only posts.
@@ -162,6 +167,7 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, str]  # by the name of a source what is to be cited; of several publications only
     tables: tuple[Layout, ...]
     preset: Settings
+    compared: Compared
     otherwise: tuple[str, ...]  # what the release does otherwise by its recipe
     remarks: tuple[str, ...]  # what is inferred of the paper, and its slips
 
@@ -237,6 +243,7 @@ def _paper(file: _File, one: _Dataset, release: str) -> Paper:
         sources=file.sources,
         tables=one.tables or file.tables,
         preset={model: file.preset.get(model, {}) | one.preset.get(model, {}) for model in models},
+        compared=file.compared,
         otherwise=one.releases[release],
         remarks=one.remarks,
     )
@@ -332,14 +339,22 @@ def _settings(paper: Paper, row: Row) -> list[str]:
     told = []
     for name, value in row.settings.items():
         model, _, key = name.rpartition(".")
-        stated = paper.preset.get(model or row.model, {}).get(key)
+        stated = _stated(paper, model or row.model, key, value, row.condition)
         if stated is not None and value != stated:
             told.append(f"settings: {name} = {_written(value)} where the paper has {_written(stated)}")
     return told
 
 
+def _stated(paper: Paper, model: str, key: str, value: object, condition: Condition) -> Value | None:
+    """Return what the paper states of a setting that has this value; None where it states nothing."""
+    if key in paper.preset.get(model, {}):
+        return paper.preset[model][key]
+    found = None if value is None else paper.compared.get(model, {}).get(key)
+    return found.get(f"{condition.labelled or 1:g}") if isinstance(found, dict) else found
+
+
 def _written(value: object) -> str:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -1,13 +1,15 @@
 """What a row on MAMI does otherwise than SemiMemes: each model has networks and settings of its own."""
 
-from dataclasses import replace
+from dataclasses import asdict
 
 import pytest
 
 from baselines.models import registry
+from baselines.models.semimemes2023.db_loss import PRESETS
+from baselines.models.semimemes2023.settings import DECAYS, PLAIN_DECAYS
 from baselines.results import published
 from baselines.results.published import differences
-from baselines.results.schema import Dataset
+from baselines.results.schema import Condition, Dataset
 from tests.baselines import run_fixture
 
 CLIP = "openai/clip-vit-large-patch14"
@@ -92,7 +94,61 @@ def test_a_model_that_the_slides_do_not_have_is_told():
     assert compared("cmml_text", backbone=None, weights=None) == ("model: A row isn't among the paper's",)
 
 
-def test_the_defaults_are_the_preset_s():
+@pytest.mark.parametrize(
+    ("share", "decay", "told"),
+    [
+        (0.3, None, ()),
+        (0.3, 0.85, ()),
+        (0.05, 0.93, ()),
+        (0.05, 0.85, ("settings: decay = 0.85 where the paper has 0.93",)),
+        (0.1, 0.5, ("settings: decay = 0.5 where the paper has 0.9",)),
+        (0.2, 0.5, ()),  # of which the paper says nothing
+        (None, 0.5, ()),
+    ],
+)
+def test_a_decay_is_compared_with_that_of_its_share_of_labels(share, decay, told):
+    condition = Condition(labelled=share)
+    given = {"backbone": CLIP, "settings": {"decay": decay}, "condition": condition}
+    assert compared("raw_n_cook", **given) == told
+    assert compared("cmml_clip", **given) == told
+
+
+def test_a_constant_of_the_loss_is_told_where_it_is_set_and_is_another():
+    for settings in ({"alpha": None, "gamma": None}, {"alpha": 10.0, "balance_param": 1.0}):
+        assert compared("raw_n_cook", backbone=CLIP, settings=settings) == ()
+    assert compared("raw_n_cook", backbone=CLIP, settings={"alpha": 1.0, "gamma": 2.0}) == (
+        "settings: alpha = 1 where the paper has 10",
+        "settings: gamma = 2 where the paper has 0",
+    )
+
+
+def test_a_setting_of_the_preset_that_is_none_is_told():
+    settings = {"finetune": True, "decay": None}
+    assert compared("cmml", settings=settings) == ("settings: decay = none where the paper has 0.85",)
+
+
+def test_what_is_compared_is_what_none_stands_for():
+    constants = asdict(PRESETS["semimemes"])
+    for model, decays in {
+        "raw_n_cook": DECAYS,
+        "raw_n_cook_no_crom_ae": DECAYS,
+        "raw_n_cook_no_db_loss": PLAIN_DECAYS,
+        "raw_n_cook_no_crom_ae_no_db_loss": PLAIN_DECAYS,
+        "cmml_clip": DECAYS,
+    }.items():
+        told = PAPER.compared[model]
+        settings = registry.settings_of(model)()
+        assert {key: getattr(settings, key) for key in told} == dict.fromkeys(told)
+        assert {float(share): value for share, value in told["decay"].items()} == decays
+        balanced = getattr(settings, "db_loss", False)
+        assert {key: told[key] for key in told if key != "decay"} == (constants if balanced else {})
+
+
+def test_the_defaults_are_the_preset_s_but_for_the_epochs_of_the_transformers():
+    otherwise = {}
     for name, stated in published.preset("semimemes2023", "mami").items():
         settings = registry.settings_of(name)()
-        assert replace(settings, **stated) == settings
+        for key, value in stated.items():
+            if getattr(settings, key) != value:
+                otherwise[name, key] = value
+    assert otherwise == {(name, "epochs"): 50 for name in ("visualbert", "vilt", "lxmert")}
