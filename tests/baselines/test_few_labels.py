@@ -203,6 +203,13 @@ def test_with_many_rows_each_is_a_row_of_the_tables_by_label(page):
     assert "<b>.791</b>" in table
 
 
+def test_names_on_cards_end_lines_after_an_underscore(page):
+    assert '<section id="disagree" class="roomy">' in page
+    assert '<th scope="row">raw_<wbr>n_<wbr>cook, 30% labelled</th>' in section(
+        page.replace(' class="roomy"', ""), "disagree"
+    )
+
+
 def test_features_are_pictures_in_the_colour_of_the_rarest_label(page):
     own = section(page, "spaces")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", own) == [
