@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectory.core.errors import BaselineError
-from baselines import run
 from baselines.data import inputs
 from baselines.data.release import SPLITS, Part, Release, checked, folds, load
 from baselines.data.task import SeveralLabels, SingleLabel
@@ -210,21 +209,6 @@ def test_a_release_of_titles_leaves_out_what_reads_images_and_says_why(built, tm
         LeftOut(model, "titles 1.0.0 has no images")
         for model in ("image", "late", "early", "joint", "common")
     )
-
-
-@pytest.mark.parametrize(
-    ("models", "post", "missing"),
-    [(("sm", "cv_ct_cm"), {}, "images"), (("st", "cv_ct_cm"), {"text": None} | picture(1), "texts")],
-)
-def test_a_release_of_one_modality_is_one_line_where_no_model_reads_it(
-    models, post, missing, tmp_path, capsys
-):
-    small.release(tmp_path / "datasets" / "half", splits(**post))
-    places = [f"--{name}={tmp_path / name}" for name in ("datasets", "cache", "features", "out")]
-    assert run.main(["half", *places, "--device", "cpu", "--models", *models]) == 2
-    said = capsys.readouterr()
-    assert said.out.splitlines() == [f"left out: {model}: half 1.0.0 has no {missing}" for model in models]
-    assert said.err.splitlines()[-1:] == [f"error: none of {', '.join(models)} can be trained on half"]
 
 
 def test_a_release_with_both_leaves_nothing_out(pairs):
