@@ -160,6 +160,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
     stopped = {one.seed: one.problem for one in networks if one.problem}
     read = [name for part in plan.needed([model]) for name in registry.spec(part).inputs]
     source = next((setup.sources[name] for name in read if name in setup.sources), None)
+    features = source if source and source.reading == "features" else None
     text = next((setup.texts[name] for name in read if name in setup.texts), None)
     told = (spec.note, *(one.note for one in networks), *folds[0].release.notes)
     return Row(
@@ -176,6 +177,8 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         seconds=sum(one.seconds for one in networks),
         backbone=source.name if source else None,
         weights=source.digest if source else None,
+        squash=features.squash if features else None,
+        side=features.side if features else None,
         vectors=_vectors(networks[0], folds[0].data),
         text_encoder=f"{text.name} {text.digest}" if text else None,
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),

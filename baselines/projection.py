@@ -23,7 +23,8 @@ _Points = tuple[tuple[float, float], ...]
 def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
     """Project what models show of up to 300 test posts, by the first network of each in the first condition.
 
-    A point has one colour: of several labels that of the rarest.
+    A point has one colour: of several labels that of the rarest. A picture that another model has too is of
+    the first one.
     """
     test = fold.test
     both = np.flatnonzero((test.digests != "") & (test.texts != ""))
@@ -33,7 +34,7 @@ def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
     part = test.take(np.sort(drawn))
     posts = TestPosts(fold.release, setup, part)
     labels = colours(part, fold.release)
-    found = []
+    found: list[Projection] = []
     for model in setup.models:
         one = next((c for c in fold.networks.get((model, setup.conditions[0]), ()) if not c.problem), None)
         if one is None or one.spec.build is None:
@@ -47,7 +48,9 @@ def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
             halves = _pca([shown.pop("image"), shown.pop("text")])
             found.append(Projection(model, "PCA", halves[0], halves[1], labels))
         for name, made in shown.items():
-            found.append(Projection(model, "PCA", (), (), labels, name, _pca([made])[0]))
+            [points] = _pca([made])
+            if all((one.kind, one.posts) != (name, points) for one in found):  # raw features are any model's
+                found.append(Projection(model, "PCA", (), (), labels, name, points))
     return tuple(found)
 
 

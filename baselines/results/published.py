@@ -32,6 +32,9 @@ OURS = "affectory"
 Value = str | int | float | bool
 Settings = dict[str, dict[str, Value]]  # model -> key -> value
 
+#: model -> key -> value, or values by the share of labelled posts: "0.3".
+Compared = dict[str, dict[str, Value | dict[str, float]]]
+
 
 class Printed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One line of a paper's table. `source` tells several publications of one work apart ("slides").
@@ -76,6 +79,19 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     without: tuple[str, ...] = ()
 
 
+class ImageNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A paper's image network, and what its weights were trained on: "resnet18", "ImageNet".
+
+    `squash`: whether images were squashed to its square input; `side`: that of the square, where it isn't the
+    network's own.
+    """
+
+    name: str
+    weights: str
+    squash: bool = False
+    side: int | None = None
+
+
 class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str
     backbone: str
@@ -84,9 +100,11 @@ class _Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     figures: tuple[Printed, ...]
     releases: dict[str, tuple[str, ...]]
     task: Literal["single", "several"] = "single"
-    backbones: dict[str, str] = {}
+    squash: bool = False
+    backbones: dict[str, ImageNetwork] = {}
     finetuned: tuple[str, ...] = ()
     text_encoder: str | None = None
+    text_encoders: dict[str, str] = {}
     vectors: str | None = None
     vectors_file: str | None = None
     without_vectors: tuple[str, ...] = ()
@@ -108,6 +126,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     datasets: tuple[_Dataset, ...]
     tables: tuple[Layout, ...] = ()
     preset: Settings = {}
+    compared: Compared = {}
     sources: dict[str, str] = {}
     by_mode: tuple[str, ...] = ()
 
@@ -115,10 +134,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
     """What one paper reports on one dataset, and what it used.
 
-    `preset`: the settings that the paper states, by model, those of this dataset included. `backbones`: the
-    image networks of models that don't have `backbone`. `finetuned`: its models that train their image
-    network too. `text_encoder`: its frozen text network. `vectors_file`: how the published file of its word
-    vectors begins; `without_vectors`: its models without any. `unpaired`: its image-only and text-only posts.
+    `preset`: the settings that the paper states, by model, those of this dataset included. `compared`: what
+    it states of settings that a preset can't hold, as they follow from others or from the share of labelled
+    posts where they are none. `backbones`: the image networks of models that don't have `backbone`.
+    `finetuned`: its models that train their image network too. `text_encoder`: its frozen text network;
+    `text_encoders`: those of models with another. `vectors_file`: how the published file of its word vectors
+    begins; `without_vectors`: its models without any. `unpaired`: its image-only and text-only posts.
     """
 
     key: str  # "duong2017"
@@ -128,10 +149,12 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str  # "Reddit"
     task: str  # "single"
     backbone: str
-    backbones: dict[str, str]
+    squash: bool
+    backbones: dict[str, ImageNetwork]
     finetuned: tuple[str, ...]
     weights: str
     text_encoder: str | None
+    text_encoders: dict[str, str]
     vectors: str | None
     vectors_file: str | None
     without_vectors: tuple[str, ...]
@@ -144,6 +167,7 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, str]  # by the name of a source what is to be cited; of several publications only
     tables: tuple[Layout, ...]
     preset: Settings
+    compared: Compared
     otherwise: tuple[str, ...]  # what the release does otherwise by its recipe
     remarks: tuple[str, ...]  # what is inferred of the paper, and its slips
 
@@ -201,9 +225,11 @@ def _paper(file: _File, one: _Dataset, release: str) -> Paper:
         dataset=one.name,
         task=one.task,
         backbone=one.backbone,
+        squash=one.squash,
         backbones=one.backbones,
         finetuned=one.finetuned,
         text_encoder=one.text_encoder,
+        text_encoders=one.text_encoders,
         weights=one.weights,
         vectors=one.vectors,
         vectors_file=one.vectors_file,
@@ -217,6 +243,7 @@ def _paper(file: _File, one: _Dataset, release: str) -> Paper:
         sources=file.sources,
         tables=one.tables or file.tables,
         preset={model: file.preset.get(model, {}) | one.preset.get(model, {}) for model in models},
+        compared=file.compared,
         otherwise=one.releases[release],
         remarks=one.remarks,
     )
@@ -260,19 +287,7 @@ def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
     What concerns images or texts is left out for a row that doesn't read them. Of a row that is made of two
     others, the settings are named by model: "image.lr".
     """
-    told = _task(paper, dataset)
-    backbone = paper.backbones.get(row.model, paper.backbone)
-    if row.backbone is not None and row.backbone != backbone:
-        told.append(f"images: {row.backbone} where the paper has {backbone}")
-    if row.weights == "random":
-        told.append(f"images: random weights where the paper has {paper.weights}'s")
-    finetuned = any(value for key, value in row.settings.items() if key.rpartition(".")[2] == "finetune")
-    if finetuned and row.model not in paper.finetuned:
-        told.append("images: a fine-tuned network where the paper's is frozen")
-    if row.model in paper.finetuned and not finetuned:
-        told.append("images: a frozen network where the paper's is fine-tuned")
-    if paper.text_encoder and row.text_encoder and row.text_encoder.rpartition(" ")[0] != paper.text_encoder:
-        told.append(f"texts: {row.text_encoder} where the paper has {paper.text_encoder}")
+    told = [*_model(paper, row), *_task(paper, dataset), *_images(paper, row), *_texts(paper, row)]
     told += _vectors(paper, row)
     if row.corrected:
         told.append("one modality alone: answers corrected on validation where the paper's are as trained")
@@ -285,19 +300,63 @@ def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
     return (*told, *_settings(paper, row))
 
 
+def _model(paper: Paper, row: Row) -> list[str]:
+    known = any(line.model == row.model for line in paper.figures)
+    return [] if known else [f"model: {row.title} isn't among the paper's"]
+
+
+def _images(paper: Paper, row: Row) -> list[str]:
+    """Return how a row reads images otherwise."""
+    told = []
+    theirs = paper.backbones.get(row.model, ImageNetwork(paper.backbone, paper.weights, paper.squash))
+    if row.backbone is not None and row.backbone != theirs.name:
+        told.append(f"images: {row.backbone} where the paper has {theirs.name}")
+    if row.weights == "random":
+        told.append(f"images: random weights where the paper has {theirs.weights}'s")
+    if theirs.squash and row.squash is False:
+        told.append("images: cropped to a square where the paper squashes them")
+    if theirs.side and row.squash is not None and row.side != theirs.side:
+        ours = f"of {row.side} px" if row.side else "of the network's own size"
+        told.append(f"images: {ours} where the paper has {theirs.side} px")
+    finetuned = any(value for key, value in row.settings.items() if key.rpartition(".")[2] == "finetune")
+    if finetuned and row.model not in paper.finetuned:
+        told.append("images: a fine-tuned network where the paper's is frozen")
+    if row.model in paper.finetuned and not finetuned:
+        told.append("images: a frozen network where the paper's is fine-tuned")
+    return told
+
+
+def _texts(paper: Paper, row: Row) -> list[str]:
+    """Return another frozen text network. The hub knows some networks without their owner's name too."""
+    theirs = paper.text_encoders.get(row.model, paper.text_encoder)
+    if theirs is None or row.text_encoder is None:
+        return []
+    if row.text_encoder.rpartition(" ")[0] in (theirs, theirs.rpartition("/")[2]):
+        return []
+    return [f"texts: {row.text_encoder} where the paper has {theirs}"]
+
+
 def _settings(paper: Paper, row: Row) -> list[str]:
     """Return the settings that aren't those that the paper states."""
     told = []
     for name, value in row.settings.items():
         model, _, key = name.rpartition(".")
-        stated = paper.preset.get(model or row.model, {}).get(key)
+        stated = _stated(paper, model or row.model, key, value, row.condition)
         if stated is not None and value != stated:
             told.append(f"settings: {name} = {_written(value)} where the paper has {_written(stated)}")
     return told
 
 
+def _stated(paper: Paper, model: str, key: str, value: object, condition: Condition) -> Value | None:
+    """Return what the paper states of a setting that has this value; None where it states nothing."""
+    if key in paper.preset.get(model, {}):
+        return paper.preset[model][key]
+    found = None if value is None else paper.compared.get(model, {}).get(key)
+    return found.get(f"{condition.labelled or 1:g}") if isinstance(found, dict) else found
+
+
 def _written(value: object) -> str:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -129,6 +129,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     condition: Condition = USUAL
     backbone: str | None = None  # "mobilenet_v2"
     weights: str | None = None  # the first digits of the weights' digest, or "random"
+    squash: bool | None = None  # whether images were squashed to a square; None: no features of images
+    side: int | None = None  # of that square, where it isn't the network's own
     vectors: str | None = None  # "glove.twitter.25d.12k.txt, 25-d", or "random, 200-d"
     text_encoder: str | None = None  # "sentence-transformers/all-MiniLM-L6-v2 0f1e2d3c4b5a6978"
     #: The paper's names of the row by mode, where each mode has its own: {"image": "SM_I", …}.

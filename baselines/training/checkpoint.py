@@ -125,10 +125,20 @@ class Checkpoint:
         return load_encoders(self.encoders)
 
     def network(self) -> Model:
-        """Return the network, in evaluation mode. A combined row has none."""
+        """Return the network, in evaluation mode. A combined row has none.
+
+        Raises `BaselineError` where the parameters are those of another network, or of other labels.
+        """
         assert self.spec.build is not None
         model = self.spec.build(self.task, self.loaded_encoders(), self.settings)
-        model.load_state_dict(self.state)
+        try:
+            model.load_state_dict(self.state)
+        except RuntimeError as error:  # its first line names the class, the second a parameter
+            why = str(error).partition("\n")[2].strip().partition("\n")[0].rstrip(".")
+            raise BaselineError(
+                f"the checkpoint of {self.model} doesn't fit its labels ({', '.join(self.task.names)}), "
+                f"settings and encoders: {why}; repeat the command that trained it"
+            ) from None
         return model.eval()
 
     def logits(self, posts: PostsFor, mode: Mode, rows: int = 4096) -> Tensor:

@@ -83,11 +83,9 @@ class Finetuning:
 
     def _standing(self, path: Path, mark: str) -> Checkpoint | None:
         """Return the checkpoint of this very training, if its network is there too."""
-        one = trainer.standing(path)
-        if one is None or one.fingerprint != mark:
-            return None
         try:
-            return one if one.problem or _backbone(one) else None
+            one = trainer.standing(path, mark)
+            return one if one is None or one.problem or _backbone(one) else None
         except BaselineError:
             return None  # lost, or half a file: trained anew
 

@@ -113,8 +113,8 @@ def _standing(ask: Ask, tell: Tell) -> dict[str, dict[int, Checkpoint]]:
         found[model] = {}
         digest = ask.data.digest(registry.spec(model).inputs)
         for seed in ask.seeds:
-            one = standing(ask.path(model, seed))
-            if one is not None and one.fingerprint == _mark(ask, digest, model, seed):
+            one = standing(ask.path(model, seed), _mark(ask, digest, model, seed))
+            if one is not None:
                 found[model][seed] = one
                 tell(one, True)
     return found
@@ -130,12 +130,17 @@ def corrects(ask: Ask, model: str) -> bool:
     return ask.corrected and len(registry.spec(model).reads) > 1
 
 
-def standing(path: Path) -> Checkpoint | None:
-    """Return the checkpoint at a path; None where there is none that this program reads."""
+def standing(path: Path, mark: str) -> Checkpoint | None:
+    """Return the checkpoint at a path if it has this fingerprint; None for any other: it is written anew."""
     try:
-        return read(path) if path.exists() else None
+        one = read(path) if path.exists() else None
+        if one is None or one.fingerprint != mark:
+            return None
+        if not one.problem:
+            one.network()  # its parameters are those of the model as it is now
+        return one
     except BaselineError:
-        return None  # of another version, or no checkpoint: written anew
+        return None  # of another version, or no checkpoint, or of an earlier form of the model
 
 
 def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:

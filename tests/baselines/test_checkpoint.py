@@ -14,6 +14,7 @@ from baselines.models import registry
 from baselines.models.duong2017.settings import FusionSettings, JointSettings
 from baselines.models.duong2017.text import TextSettings
 from baselines.models.settings import ModelSettings
+from baselines.predict import Predictor
 from baselines.training.checkpoint import VERSION, Checkpoint, Source, fingerprint, read
 from baselines.training.correction import Correction
 from tests.baselines import networks, reference, toy_model
@@ -267,6 +268,17 @@ def test_settings_of_another_form_are_refused_in_one_line(tmp_path, settings):
     )
     assert str(error.value).endswith("): repeat the command that trained it")
     assert "\n" not in str(error.value)
+
+
+def test_parameters_of_another_label_set_are_refused_in_one_line(tmp_path):
+    path = changed(tmp_path / "joint.pt", task=["single", ["joy", "fear"]])
+    with pytest.raises(BaselineError) as error:
+        Predictor.load(path)(text="happy day")
+    assert str(error.value) == (
+        "the checkpoint of joint doesn't fit its labels (joy, fear), settings and encoders: size mismatch "
+        "for classify.1.weight: copying a param with shape torch.Size([3, 3]) from checkpoint, the shape in "
+        "current model is torch.Size([2, 3]); repeat the command that trained it"
+    )
 
 
 def test_a_checkpoint_that_is_not_there_says_where_they_are(tmp_path):

@@ -1,7 +1,6 @@
 """CMML's attention and the terms of its loss, post by post from the paper's formulas."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +8,7 @@ import torch
 
 from baselines.models import registry
 from baselines.models.semimemes2023.cmml import CMMLClipSettings, CMMLSettings, huber
-from baselines.results import published
-from baselines.results.published import differences
-from baselines.results.schema import Dataset
-from tests.baselines import few_labels, run_fixture
+from tests.baselines import few_labels
 
 PRESENT = [[True, True]] * 6 + [[True, False], [False, True]] * 2
 
@@ -139,39 +135,3 @@ def test_its_training_is_the_released_code_s():
         (0.90, 200, "step"),
         (0.93, 200, "step"),
     ]
-
-
-# What a row does otherwise than the slides.
-
-
-def compared(model, **more):
-    """What a row on MAMI's labels does otherwise."""
-    [paper] = published.figures("mami")
-    given = {"backbone": "resnet18", "weights": "0f1e", "vectors": None, "family": "memes", "settings": {}}
-    row = run_fixture.row(model, "A row", 0.7, **(given | more))
-    names = ("shaming", "stereotype", "objectification", "violence")
-    posts = {"train": 8000, "validation": 2000, "test": 1000}
-    dataset = Dataset(name="mami", version="1.0.0", task="several", labels=names, counts={}, posts=posts)
-    return differences(paper, row, dataset)
-
-
-def test_a_frozen_image_network_of_cmml_is_told_and_a_fine_tuned_one_is_not():
-    assert compared("cmml") == ("images: a frozen network where the paper's is fine-tuned",)
-    assert compared("cmml", settings={"finetune": True}) == ()
-    assert compared("cmml_clip", backbone="openai/clip-vit-large-patch14") == ()
-
-
-def test_another_text_network_is_told():
-    clip = "openai/clip-vit-large-patch14"
-    told = compared("raw_n_cook", backbone="mobilenet_v2", text_encoder="DIR 0f1e2d3c")
-    assert told == (
-        f"images: mobilenet_v2 where the paper has {clip}",
-        f"texts: DIR 0f1e2d3c where the paper has {clip}",
-    )
-    assert compared("raw_n_cook", backbone=clip, text_encoder=f"{clip} 0f1e2d3c") == ()
-
-
-def test_the_defaults_are_the_preset_s():
-    for name, stated in published.preset("semimemes2023", "mami").items():
-        settings = registry.settings_of(name)()
-        assert replace(settings, **stated) == settings

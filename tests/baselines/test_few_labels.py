@@ -172,6 +172,12 @@ def test_after_the_first_seed_has_stopped_a_line_is_the_mean_of_the_others_and_d
     assert "<title>CMML: 0.800 after 4 epochs</title>" in own
 
 
+def test_scores_that_are_close_together_have_a_line_at_every_twentieth(tmp_path):
+    own = section(drawn(tmp_path, cmml(history=((0.21, 0.32), (0.24, 0.39)))), "validation")
+    levels = re.findall(r'text-anchor="end"[^>]*>([^<]*)<', own)
+    assert levels == [".20", ".25", ".30", ".35", ".40"]
+
+
 def test_beyond_four_conditions_the_charts_are_folded(tmp_path):
     shares = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
     page = drawn(tmp_path, *(cmml(condition=Condition(labelled=share)) for share in shares))
@@ -185,6 +191,23 @@ def test_a_long_training_is_drawn_by_150_epochs(tmp_path):
     page = drawn(tmp_path, cmml(history=memes_fixture.history(0.7, 1000)))
     [path] = re.findall(r'd="(M[^"]+)" class="run', section(page, "validation"))
     assert 140 < path.count("L") < 152
+
+
+def test_with_many_rows_each_is_a_row_of_the_tables_by_label(page):
+    own = section(page, "classes")
+    table = own[own.index("<h3>F1 by label</h3>") : own.index("<details><summary>Precision")]
+    heads = re.findall(r'<th[^>]*scope="col"[^>]*>(.*?)</th>', table)
+    assert [re.sub(r"<[^>]*>", "", head) for head in heads] == ["Model", *memes_fixture.LABELS]
+    names = re.findall(r'<th scope="row">(.*?)</th>', table)
+    assert (len(names), names[:2]) == (34, ["Posts", "RAW-N-COOK, 30% labelled, preset slides"])
+    assert "<b>.791</b>" in table
+
+
+def test_names_on_cards_end_lines_after_an_underscore(page):
+    assert '<section id="disagree" class="roomy">' in page
+    assert '<th scope="row">raw_<wbr>n_<wbr>cook, 30% labelled</th>' in section(
+        page.replace(' class="roomy"', ""), "disagree"
+    )
 
 
 def test_features_are_pictures_in_the_colour_of_the_rarest_label(page):

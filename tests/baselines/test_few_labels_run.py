@@ -4,10 +4,18 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from affectory.core.errors import BaselineError
+from affectory.encoders.image.backbones import load_backbone
+from affectory.encoders.text.frozen import FrozenText
+from affectory.encoders.text.hub_encoders import load_text_encoder
 from baselines import run
+from baselines.data.encoders import Images
+from baselines.data.task import SingleLabel
+from baselines.models import registry
 from baselines.predict import Predictor
 from baselines.results.schema import Condition, read
 from baselines.training import finetune_steps
+from baselines.training.checkpoint import Checkpoint, Source
 from tests.baselines import small
 from tests.encoders.test_hub_encoders import bert, clip
 
@@ -61,6 +69,18 @@ def test_every_model_has_a_row_for_each_share_with_scores_in_every_mode(home):
     assert notes["raw_n_cook"] == ()
 
 
+def test_the_page_has_pictures_of_raw_and_cooked_features_the_raw_ones_once(home):
+    found = read(home / "out" / "tiny" / "1.0.0").projections
+    kinds = [(one.model, one.kind) for one in found]
+    assert kinds[:4] == [
+        ("raw_n_cook", kind) for kind in ("raw image", "cooked image", "raw text", "cooked text")
+    ]
+    assert {kind for model, kind in kinds[4:]} <= {"cooked image", "cooked text"}
+    assert "RAW-N-COOK, 50% labelled: cooked text features, PCA" in (
+        home / "out" / "tiny" / "1.0.0" / "results.html"
+    ).read_text(encoding="utf-8")
+
+
 def test_a_checkpoint_answers_for_a_post_as_the_run_did(home):
     folder = home / "out" / "tiny" / "1.0.0"
     [path] = (home / "datasets" / "tiny" / "1.0.0").glob("test-*.parquet")
@@ -112,6 +132,31 @@ def test_a_pair_of_one_folder_is_read_too(home, capsys):
     [row] = read(home / "other" / "tiny" / "1.0.0").rows
     assert row.backbone == str(home / "clip")
     assert row.text_encoder.startswith(str(home / "clip"))
+
+
+def test_a_pair_of_another_width_than_the_checkpoint_s_is_one_line(tmp_path):
+    from transformers import CLIPImageProcessor
+
+    folder, side = str(tmp_path / "clip"), {"height": 32, "width": 32}
+    clip(tmp_path / "clip")
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=side).save_pretrained(folder)
+    image = load_backbone(folder)
+    text = FrozenText.fill(["so happy"], load_text_encoder(folder), tmp_path / "cache")
+    encoders = {"pair_image": Images(image.dim), "pair_text": text}
+    spec, task = registry.spec("raw_n_cook"), SingleLabel(("joy", "fear"))
+    settings = spec.settings(hidden=4)
+    state = spec.build(task, encoders, settings).state_dict()
+    states = {name: encoder.state() for name, encoder in encoders.items()}
+    source = Source(folder, None, None, image.digest, image.dim)
+    Checkpoint("raw_n_cook", task, settings, 0, state, states, source=source).write(tmp_path / "one.pt")
+    clip(tmp_path / "clip", width=20)
+    predictor = Predictor.load(tmp_path / "one.pt")
+    with pytest.raises(BaselineError, match=rf"^the text network in {folder!r} is ") as error:
+        predictor(text="a dark night")
+    assert str(error.value).endswith(f", that of training {text.key}: put the same files there")
+    with pytest.raises(BaselineError, match=rf"^the weights {folder!r} have the digest ") as error:
+        predictor(image=small.png(1, 2, 3)["bytes"])
+    assert str(error.value).endswith(f"those of training {image.digest}: pass the same file with --weights")
 
 
 def test_cmml_is_fine_tuned_with_labelled_and_unlabelled_posts_in_a_step(home, capsys):

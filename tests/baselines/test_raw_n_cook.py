@@ -27,6 +27,7 @@ FAMILY = (
     "cmml_clip",
 )
 COOKED = ("raw_n_cook", "raw_n_cook_no_db_loss")
+PICTURES = ("raw image", "cooked image", "raw text", "cooked text")
 KINDS = pytest.mark.parametrize("several", [True, False], ids=["several", "single"])
 
 
@@ -80,6 +81,19 @@ def test_cooked_features_of_a_missing_side_come_from_the_other_side_s_decoder():
     torch.testing.assert_close(cooked_text[1:2], made.text_to_image.encode(text_of_image))
     torch.testing.assert_close(cooked_image[2:], made.image_to_text.encode(image_of_text))
     torch.testing.assert_close(cooked_image[1:2], made.image_to_text.encode(image[1:2]))
+
+
+def test_its_pictures_are_the_raw_and_the_cooked_features_of_both_modalities():
+    spec, posts = registry.spec("raw_n_cook"), few_labels.batch(8)
+    model = spec.build(few_labels.SEVERAL, few_labels.ENCODERS, quick("raw_n_cook")).eval()
+    found = model.pictures(posts)
+    image, text = posts.inputs["pair_image"], posts.inputs["pair_text"]
+    cooked = model.crom_ae.cooked(image.float(), text.float(), posts.present)
+    for name, expected in zip(PICTURES, (image, cooked[0], text, cooked[1]), strict=True):
+        torch.testing.assert_close(found[name], expected.float())
+    plain = registry.spec("raw_n_cook_no_crom_ae")
+    model = plain.build(few_labels.SEVERAL, few_labels.ENCODERS, quick("raw_n_cook_no_crom_ae"))
+    assert model.pictures(posts) == {}
 
 
 def test_its_loss_is_the_mean_squared_error_of_both_directions_over_pairs():

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from baselines import run
+from baselines.data.release import SPLITS
 from baselines.models import registry
 from baselines.predict import Predictor
 from baselines.results.schema import read
@@ -281,6 +282,28 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
 )
 def test_bad_input_is_one_line_and_exit_code_2(home, capsys, more, told):
     assert told in refused(capsys, arguments(home, *more))
+
+
+@pytest.mark.parametrize(
+    ("models", "post", "missing"),
+    [
+        (("sm", "cv_ct_cm"), {"text": "a day"}, "images"),
+        (("st", "cv_ct_cm"), {"image": small.png(1, 2, 3), "image_sha256": "0" * 64}, "texts"),
+    ],
+)
+def test_a_release_of_one_modality_is_one_line_where_no_model_reads_it(
+    models, post, missing, tmp_path, capsys
+):
+    splits = {
+        split: [post | {"post_id": f"reddit:{split}{label}", "label": label} for label in (0, 1)]
+        for split in SPLITS
+    }
+    small.release(tmp_path / "datasets" / "half", splits)
+    places = [f"--{name}={tmp_path / name}" for name in ("datasets", "cache", "features", "out")]
+    assert run.main(["half", *places, "--device", "cpu", "--models", *models]) == 2
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [f"left out: {model}: half 1.0.0 has no {missing}" for model in models]
+    assert said.err.splitlines()[-1:] == [f"error: none of {', '.join(models)} can be trained on half"]
 
 
 def test_vectors_of_another_format_name_the_line(home, tmp_path, capsys):

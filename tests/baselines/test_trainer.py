@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from affectory.core.errors import BaselineError
+from baselines.data.task import SingleLabel
 from baselines.models import registry
 from baselines.models.duong2017.settings import ImageSettings
 from baselines.models.duong2017.text import TextSettings
@@ -171,6 +172,25 @@ def test_networks_are_read_from_disk_until_something_that_they_depend_on_changes
     assert moved == [("image", 0, False), ("text", 0, False)]
     (tmp_path / "image-seed0.pt").write_bytes(b"half a file")
     assert trained(asked(tmp_path, memory.data(shift=1.0)))[1] == [("image", 0, False), ("text", 0, True)]
+
+
+@pytest.mark.slow
+def test_a_network_whose_model_has_other_parameters_now_is_trained_anew(tmp_path):
+    ask = asked(tmp_path, settings={"image": SETTINGS["image"]})
+    [one] = trained(ask)[0]["image"]
+    replace(one, state=one.state | {"more": torch.zeros(1)}).write(tmp_path / "image-seed0.pt")
+    assert trained(ask)[1] == [("image", 0, False)]
+    assert trained(ask)[1] == [("image", 0, True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [("joy", "fear", "calm"), ("fear", "joy", "anger")])
+def test_networks_of_another_label_set_are_trained_anew(names, tmp_path):
+    ask = asked(tmp_path, settings={"image": SETTINGS["image"]})
+    trained(ask)
+    other = replace(ask, data=replace(ask.data, task=SingleLabel(names)))
+    assert trained(other)[1] == [("image", 0, False)]
+    assert read(tmp_path / "image-seed0.pt").task.names == names
 
 
 @pytest.mark.slow

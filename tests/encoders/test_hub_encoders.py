@@ -46,14 +46,14 @@ def bert(folder, seed=0):
     return model
 
 
-def clip(folder):
+def clip(folder, width=12):
     from transformers import CLIPConfig, CLIPModel
 
     vocabulary = tokenizer(folder, "<s>", "</s>", model_max_length=9)
     torch.manual_seed(0)
     text = SMALL | {"vocab_size": len(vocabulary), "max_position_embeddings": 9, "eos_token_id": 3}
     vision = SMALL | {"image_size": 32, "patch_size": 8}
-    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=width)
     model = CLIPModel(config).eval()
     model.save_pretrained(folder)
     return model

@@ -133,6 +133,11 @@ def test_any_words_come_back_from_the_cache(rows, others):
             ", line 1: 0 values after 'a', and 0 in the lines before; every line is a word and its vector, "
             "spaces between",
         ),
+        (
+            "2 300\na 1 2\nb 3 4\n",
+            ": its first line states a width of 300, and line 2 has 2 values: remove that first line, or "
+            "fetch the file again",
+        ),
         ("", " holds no vectors"),
         ("5 2\n", " holds no vectors"),
     ],

@@ -80,15 +80,22 @@ def _binary_blocks(path: Path, start: int, rows: int, width: int) -> Iterator[Bl
 
 def _text_blocks(path: Path) -> Iterator[Block]:
     width = read = number = 0
+    stated: int | None = None
     lines: list[bytes] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             read += len(line)
             line = line.rstrip()
             if number == 1 and _is_header(line):
+                stated = int(line.split(b" ")[1])
                 continue
             spaces = line.count(b" ")
             width = width or spaces
+            if stated not in (None, width):
+                raise BaselineError(
+                    f"{str(path)!r}: its first line states a width of {stated}, and line {number} has "
+                    f"{spaces} values: remove that first line, or fetch the file again"
+                )
             if spaces != width or not width:
                 word = _utf8(line.partition(b" ")[0]).decode()
                 raise BaselineError(
@@ -105,7 +112,7 @@ def _text_blocks(path: Path) -> Iterator[Block]:
 
 def _is_header(line: bytes) -> bool:
     parts = line.split(b" ")
-    return len(parts) == 2 and all(part.isdigit() for part in parts)
+    return len(line) < 64 and len(parts) == 2 and all(part.isdigit() for part in parts)
 
 
 def _parsed(path: Path, last: int, lines: Sequence[bytes], width: int, read: int) -> Block:

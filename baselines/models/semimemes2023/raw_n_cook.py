@@ -82,6 +82,19 @@ class RawNCook(Model):
             vectors += self.crom_ae.cooked(image, text, batch.present)
         return {"y": self.classifier(vectors)}
 
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """Return raw and cooked features, of images and of texts; none without CROM-AE."""
+        if self.crom_ae is None:
+            return {}
+        image, text = features(batch, PAIR, self.classifier.last.weight)
+        cooked_image, cooked_text = self.crom_ae.cooked(image, text, batch.present)
+        return {
+            "raw image": image,
+            "cooked image": cooked_image,
+            "raw text": text,
+            "cooked text": cooked_text,
+        }
+
     def terms(self, batch: Batch) -> Terms:
         """Return the loss of the labelled posts, its mean over posts and labels."""
         logits, target = self(batch)["y"], self.hot(batch.target)

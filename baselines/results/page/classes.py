@@ -68,20 +68,34 @@ def _scored(results: Results) -> list[tuple[Row, str]]:
     return [(row, mode) for row in rows for mode in c.named_modes(row) if mode in row.modes]
 
 
+#: With more rows than this, each is a row of the tables by class or label too, and no column.
+_COLUMNS = 12
+
+
 def _by_label(results: Results, score: str, word: str) -> Html:
-    """Return a table of a score: a row per class or label, a column per model; the best is bold."""
+    """Return a table of a score: a row per class or label, a column per model; the best is bold.
+
+    With many models it is the other way round.
+    """
     scored = _scored(results)
-    rows = []
+    heads: list[Html] = []
+    supports: list[str] = []
+    columns: list[list[Html | str]] = []  # a class's or label's scores
     for place, name in enumerate(results.dataset.labels):
         known: list[LabelScore | None] = [row.modes[mode].by_label.get(name) for row, mode in scored]
         values: list[float | None] = [getattr(one, score) if one else None for one in known]
         given = [value for value in values if value is not None]
         best = max(given) if len(set(given)) > 1 else None
-        support = next((one.support for one in known if one), 0)
-        cells = [_cell(value, best) for value in values]
-        rows.append([join([h("i", cls=f"dot {colour(place)}"), name]), f"{support:,}", *cells])
-    heads = (c.short(results, row, mode) for row, mode in scored)
-    return table([word.capitalize(), "Posts", *heads], rows)
+        heads.append(join([h("i", cls=f"dot {colour(place)}"), name]))
+        supports.append(f"{next((one.support for one in known if one), 0):,}")
+        columns.append([_cell(value, best) for value in values])
+    if len(scored) <= _COLUMNS:
+        models = (c.short(results, row, mode) for row, mode in scored)
+        rows = [[head, posts, *cells] for head, posts, cells in zip(heads, supports, columns, strict=True)]
+        return table([word.capitalize(), "Posts", *models], rows)
+    titles = (c.title(results, row, mode) for row, mode in scored)
+    lines = [[title, *cells] for title, *cells in zip(titles, *columns, strict=True)]
+    return table(["Model", *heads], [["Posts", *supports], *lines])
 
 
 def _cell(value: float | None, best: float | None) -> Html | str:

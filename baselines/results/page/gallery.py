@@ -40,6 +40,8 @@ def section(
             cards.append(_card(one.key, one.truth, answers, posts.get(one.key, _NOTHING), results, pictures))
         blocks.append(_block(kind, cards, len(found)))
     total = sum(len(found) for found in kinds.values())
+    every = (n for found in kinds.values() for one in found[:MOST] for n in one.answers)
+    long = any(len(c.short(results, results.rows[n])) > _NAME for n in every)
     several = results.dataset.task == "several"
     note = (
         f"The models disagree on {total:,} of {c.tests(results.dataset):,} test posts. Each answer is "
@@ -53,7 +55,7 @@ def section(
         h("p", note),
         *blocks,
         id="disagree",
-        cls="several" if several else None,
+        cls="roomy" if several or long else None,
     )
 
 
@@ -86,7 +88,7 @@ def classifiers(
         h("p", note),
         *blocks,
         id="classifiers",
-        cls="several" if several else None,
+        cls="roomy" if several else None,
     )
 
 
@@ -114,7 +116,7 @@ def _card(
         share = f" {answer.seeds}/{answer.of}" if answer.seeds < answer.of else ""
         said = h("td", _named(answer.labels, names), h("small", share))
         cls, word, sign = ("good", "right", "✓") if right else ("lost", "wrong", "✗")
-        name = h("th", who, scope="row")
+        name = h("th", _breakable(who), scope="row")
         rows.append(h("tr", name, said, h("td", sign, cls=cls, aria_label=word)))
     word = "True labels: " if results.dataset.task == "several" else "True class: "
     return h(
@@ -131,6 +133,12 @@ def _card(
         ),
         cls="card",
     )
+
+
+def _breakable(name: str) -> Html:
+    """Return a model's name with places where a line may end: "raw_n_cook_no_db_loss" has no space."""
+    first, *rest = name.split("_")
+    return join([first, *(part for word in rest for part in ("_", h("wbr"), word))])
 
 
 def _named(labels: Sequence[str], names: Sequence[str]) -> Html:

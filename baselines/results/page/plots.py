@@ -23,11 +23,12 @@ _CIRCLE = "a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 0"
 Mark = tuple[Figure | float, str]
 
 
-def scale(values: Iterable[float]) -> tuple[float, float]:
-    """Return the ends of a common axis for shares, rounded outwards to tenths."""
+def scale(values: Iterable[float], lines: int = 10) -> tuple[float, float]:
+    """Return the ends of a common axis for shares, rounded outwards to tenths, or to one of other `lines`."""
     known = list(values)
     low, high = min(known, default=0.0), max(known, default=1.0)
-    return max(math.floor(low * 10 - 0.2) / 10, 0.0), min(math.ceil(high * 10 + 0.2) / 10, 1.0)
+    start, end = math.floor(low * lines - 0.2) / lines, math.ceil(high * lines + 0.2) / lines
+    return max(start, 0.0), min(end, 1.0)
 
 
 def dots(marks: Sequence[Mark], ends: tuple[float, float], label: str, chance: float | None = None) -> Html:
@@ -166,7 +167,7 @@ def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, c
     def up(value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
 
-    drawn = _tenths(ends, up, percent=percent)
+    drawn = _levels(ends, up, percent=percent)
     for point in one.points:
         drawn.append(line(at(point.share), _BOTTOM, at(point.share), _BOTTOM + 4, "tick"))
         drawn.append(text(at(point.share), _BOTTOM + 16, f"{100 * point.share:g}%"))
@@ -216,8 +217,13 @@ class Run:
     whole: int
 
 
-def epochs(runs: Sequence[Run], ends: tuple[float, float], label: str, *, percent: bool) -> Html:
-    """Draw scores by epoch: a line a run with a band behind it, dashed where not all seeds are left."""
+def epochs(
+    runs: Sequence[Run], ends: tuple[float, float], label: str, *, percent: bool, lines: int = 10
+) -> Html:
+    """Draw scores by epoch: a line a run with a band behind it, dashed where not all seeds are left.
+
+    `lines`: horizontal ones from 0 to 1.
+    """
     right = WIDTH - 8
     last = max(len(run.mean) for run in runs)
 
@@ -230,7 +236,7 @@ def epochs(runs: Sequence[Run], ends: tuple[float, float], label: str, *, percen
     def path(values: Sequence[float], places: Iterable[int]) -> str:
         return " L".join(f"{short(at(place))} {short(up(values[place]))}" for place in places)
 
-    drawn = _tenths(ends, up, percent=percent, right=right)
+    drawn = _levels(ends, up, percent=percent, right=right, lines=lines)
     for epoch in _ticks(last):
         drawn.append(line(at(epoch - 1), _BOTTOM, at(epoch - 1), _BOTTOM + 4, "tick"))
         drawn.append(text(at(epoch - 1), _BOTTOM + 16, f"{epoch}"))
@@ -266,22 +272,29 @@ def _ticks(last: int, most: int = 6) -> list[int]:
     return list(range(step, last + 1, step))
 
 
-def _tenths(
-    ends: tuple[float, float], up: Callable[[float], float], *, percent: bool, right: float = _RIGHT
+def _levels(
+    ends: tuple[float, float],
+    up: Callable[[float], float],
+    *,
+    percent: bool,
+    right: float = _RIGHT,
+    lines: int = 10,
 ) -> list[Html]:
-    """Return a horizontal line with its figure for every tenth."""
+    """Return a horizontal line with its figure for every tenth, or for `lines` of them from 0 to 1."""
     return [
         part
-        for tenth in range(round(ends[0] * 10), round(ends[1] * 10) + 1)
+        for number in range(round(ends[0] * lines), round(ends[1] * lines) + 1)
         for part in (
-            line(_LEFT, up(tenth / 10), right, up(tenth / 10), "grid"),
-            text(_LEFT - 6, up(tenth / 10) + 3.5, _axis(tenth, percent=percent), "end"),
+            line(_LEFT, up(number / lines), right, up(number / lines), "grid"),
+            text(_LEFT - 6, up(number / lines) + 3.5, _axis(number / lines, lines, percent=percent), "end"),
         )
     ]
 
 
-def _axis(tenth: int, *, percent: bool) -> str:
-    return f"{10 * tenth}" if percent else f"{tenth / 10:.1f}".removeprefix("0")
+def _axis(value: float, lines: int, *, percent: bool) -> str:
+    if percent:
+        return f"{100 * value:.0f}"
+    return f"{value:.{1 if lines == 10 else 2}f}".removeprefix("0")
 
 
 def _dot(x: float, y: float, cls: str, radius: float = 3.5) -> Html:

@@ -16,6 +16,8 @@ from baselines.results.schema import Results, Row
 
 #: Charts that are open; the others are folded.
 _OPEN = 4
+#: Scores that are less than this apart have a line at every twentieth, not only at every tenth.
+_NARROW = 0.3
 #: Lines that a colour of their own tells apart; those after them are dashed.
 _COLOURS = 8
 
@@ -33,7 +35,9 @@ def section(results: Results) -> Html | None:
         groups.setdefault(_caption(results, row, several=several), []).append(
             _run(row, titles[row.model], _class(models.index(row.model)))
         )
-    ends = scale(value for runs in groups.values() for run in runs for value in (*run.low, *run.high))
+    seen = [value for runs in groups.values() for run in runs for value in (*run.low, *run.high)]
+    lines = 20 if max(seen) - min(seen) < _NARROW else 10
+    ends = scale(seen, lines)
     metric = results.metrics[c.headline(results)]
     panels = [
         h(
@@ -44,6 +48,7 @@ def section(results: Results) -> Html | None:
                 ends,
                 f"{in_sentence(metric)} on validation by epoch, {name}",
                 percent=metric.endswith("%"),
+                lines=lines,
             ),
             cls="panel",
         )
