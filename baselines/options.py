@@ -33,6 +33,15 @@ class Options:
     tune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Search the settings that papers leave open, judged on validation."""
 
+    balance: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Weigh the loss so that all classes (both sides of each label) count alike."""
+
+    select: Annotated[
+        Literal["likelihood", "accuracy", "macro-f1"] | None,
+        arg(metavar="SCORE", help_behavior_hint="(default: the model's own)"),
+    ] = None
+    """Validation score that chooses epochs and settings: likelihood, accuracy, macro-f1."""
+
     seeds: Annotated[int, arg(metavar="N")] = 5
     """Networks per model."""
 

@@ -71,9 +71,13 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     elif not options.folds:
         release = gold.held_out(release)
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
+    for one in splits:  # what it refuses is refused before anything is computed
+        train = one.parts["train"]
+        known = torch.from_numpy(train.target[train.labelled])
+        one.task.aimed(known, balance=options.balance, select=options.select)
     models, left_out = trainable(release, wanted, finetune=options.finetune)
-    for one in left_out:
-        print(f"left out: {one.model}: {one.reason}")
+    for left in left_out:
+        print(f"left out: {left.model}: {left.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     _check_set(options, models)
@@ -81,7 +85,13 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     conditions = _conditions(options, release, models)
     with Progress(_networks(options, models, conditions)) as progress:
         setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
-        setup = replace(setup, conditions=conditions, stratified=options.stratified)
+        setup = replace(
+            setup,
+            conditions=conditions,
+            stratified=options.stratified,
+            balance=options.balance,
+            select=options.select,
+        )
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:

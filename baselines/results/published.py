@@ -26,6 +26,13 @@ from baselines.results.schema import USUAL, Condition, Dataset, Row
 
 _FILES = ("duong2017.toml", "pagefortin2019.toml", "semimemes2023.toml")
 
+#: What --select names, in a sentence.
+SELECTED = {
+    "likelihood": "validation likelihood",
+    "accuracy": "validation accuracy",
+    "macro-f1": "macro F1 on validation",
+}
+
 #: The preset of our own defaults.
 OURS = "affectory"
 
@@ -274,6 +281,12 @@ def differences(paper: Paper, row: Row, dataset: Dataset) -> tuple[str, ...]:
     if paper.text_encoder and row.text_encoder and row.text_encoder.rpartition(" ")[0] != paper.text_encoder:
         told.append(f"texts: {row.text_encoder} where the paper has {paper.text_encoder}")
     told += _vectors(paper, row)
+    if row.balanced:
+        told.append("training: balanced classes, which the paper doesn't have")
+    if row.select is not None:
+        told.append(
+            f"training: epochs and settings chosen by {SELECTED[row.select]}, which the paper doesn't state"
+        )
     told += [one for one in paper.otherwise if _concerns(one, row)]
     told += _counted(paper, dataset)
     if dataset.folds:
