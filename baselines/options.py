@@ -34,13 +34,13 @@ class Options:
     """Search the settings that papers leave open, judged on validation."""
 
     balance: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Weigh the loss so that all classes (both sides of each label) count alike."""
+    """Weigh all classes alike in the loss, whatever their posts."""
 
     select: Annotated[
         Literal["likelihood", "accuracy", "macro-f1"] | None,
-        arg(metavar="SCORE", help_behavior_hint="(default: the model's own)"),
+        arg(metavar="SCORE", help_behavior_hint="(default: model's own)"),
     ] = None
-    """Validation score that chooses epochs and settings: likelihood, accuracy, macro-f1."""
+    """Choose epochs by likelihood, accuracy or macro-f1."""
 
     seeds: Annotated[int, arg(metavar="N")] = 5
     """Networks per model."""
