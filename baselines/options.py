@@ -34,7 +34,7 @@ class Options:
     """Search the settings that papers leave open, judged on validation."""
 
     balance: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Weigh all classes alike in the loss, whatever their posts."""
+    """Weigh all classes alike in the loss of training."""
 
     select: Annotated[
         Literal["likelihood", "accuracy", "macro-f1"] | None,
