@@ -16,6 +16,7 @@ from torch import Tensor
 
 from baselines import plan
 from baselines.data import inputs, subsets
+from baselines.data.aim import Select
 from baselines.data.batch import MODES, Batch, Mode
 from baselines.data.encoders import ImageEncoder
 from baselines.data.inputs import Data
@@ -174,6 +175,8 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         preset=setup.preset,
         tuned=setup.tuned,
         corrected=any(one.corrections for one in networks),
+        balanced=setup.balance,
+        select=_select(model, setup),
         seconds=sum(one.seconds for one in networks),
         backbone=source.name if source else None,
         weights=source.digest if source else None,
@@ -185,6 +188,16 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         notes=tuple(dict.fromkeys(note for note in told if note)),
         history=() if len(folds) > 1 else tuple(one.history for one in networks),
     )
+
+
+def _select(model: str, setup: Setup) -> Select | None:
+    """Return --select where the model has something to choose, and doesn't choose it so by its own rule."""
+    spec = registry.spec(model)
+    if spec.made_of is not None:
+        return _select(spec.made_of.first, setup) or _select(spec.made_of.second, setup)
+    if setup.tuned and spec.grid:
+        return setup.select
+    return None if spec.own_rule in ("nothing", setup.select) else setup.select
 
 
 def _settings(row: Key, folds: Sequence[Fold], finetuning: Finetuning | None) -> dict[str, Value]:

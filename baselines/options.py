@@ -36,6 +36,15 @@ class Options:
     as_trained: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Don't correct answers to image or text alone on validation posts."""
 
+    balance: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Weigh all classes alike in the loss of training."""
+
+    select: Annotated[
+        Literal["likelihood", "accuracy", "macro-f1"] | None,
+        arg(metavar="SCORE", help_behavior_hint="(default: model's own)"),
+    ] = None
+    """Choose epochs by likelihood, accuracy or macro-f1."""
+
     seeds: Annotated[int, arg(metavar="N")] = 5
     """Networks per model."""
 

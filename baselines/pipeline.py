@@ -32,6 +32,7 @@ from baselines.options import Options
 from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
+from baselines.results.differences import differences
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.finetune_steps import FinetuneSettings, in_main_process
@@ -71,9 +72,13 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     elif not options.folds:
         release = gold.held_out(release)
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
+    for one in splits:  # what it refuses is refused before anything is computed
+        train = one.parts["train"]
+        known = torch.from_numpy(train.target[train.labelled])
+        one.task.aimed(known, balance=options.balance, select=options.select)
     models, left_out = trainable(release, wanted, finetune=options.finetune)
-    for one in left_out:
-        print(f"left out: {one.model}: {one.reason}")
+    for left in left_out:
+        print(f"left out: {left.model}: {left.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     _check_set(options, models)
@@ -81,7 +86,13 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     conditions = _conditions(options, release, models)
     with Progress(_networks(options, models, conditions)) as progress:
         setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
-        setup = replace(setup, conditions=conditions, stratified=options.stratified)
+        setup = replace(
+            setup,
+            conditions=conditions,
+            stratified=options.stratified,
+            balance=options.balance,
+            select=options.select,
+        )
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:
@@ -293,7 +304,7 @@ def _beside(row: Row, dataset: Dataset) -> Row:
     known = next((paper for paper in published.figures(dataset.name) if paper.key == key), None)
     if known is None:
         return row
-    return msgspec.structs.replace(row, differs=published.differences(known, row, dataset))
+    return msgspec.structs.replace(row, differs=differences(known, row, dataset))
 
 
 def _name(device: torch.device) -> str:

@@ -11,6 +11,7 @@ import torch
 from affectory.encoders.text.frozen import FrozenText
 from affectory.encoders.text.vectors import WordVectors
 from baselines.data import inputs, subsets
+from baselines.data.aim import Select
 from baselines.data.encoders import ImageEncoder
 from baselines.data.inputs import Data
 from baselines.data.release import Release
@@ -48,6 +49,8 @@ class Setup:
     conditions: tuple[Condition, ...] = (USUAL,)
     stratified: bool = False  # whether shares of the labels are drawn within each set of labels
     corrected: bool = True  # whether answers to one modality of two are corrected on validation posts
+    balance: bool = False  # whether classes weigh alike in training
+    select: Select | None = None  # the validation score that chooses epochs and settings
     tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
     finetuning: Finetuning | None = None
 
@@ -106,6 +109,7 @@ def trainings(release: Release, number: int | None, setup: Setup) -> Iterator[li
         for one in _posts(release, condition, setup):
             wanted = {name for model in one.models for name in registry.spec(model).inputs}
             data = inputs.prepare(one.release, wanted, setup.images, setup.vectors, setup.width, setup.texts)
+            data = data.aimed(balance=setup.balance, select=setup.select)
             # Shares of the pairs are compared at equal settings: those of all pairs.
             judged = USUAL if _on_pairs(condition) else condition
             unknown = [model for model in one.models if (model, judged) not in settings]

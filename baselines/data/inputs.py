@@ -28,6 +28,7 @@ from affectory.encoders.text.hub_encoders import TextNetwork
 from affectory.encoders.text.subwords import words as fasttext_words
 from affectory.encoders.text.vectors import Vectors, VectorSource, WordVectors
 from affectory.encoders.text.words import Vocabulary, tokenise
+from baselines.data.aim import USUAL_AIM, Aim, Select
 from baselines.data.batch import Batch
 from baselines.data.encoders import INPUTS, Given, ImageEncoder, Images, Pixels, Regions, Views, load_encoders
 from baselines.data.images import image_refs
@@ -122,6 +123,11 @@ class Data:
         """Return the same with its batches on a device."""
         return replace(self, train=self.train.to(device), validation=self.validation.to(device))
 
+    def aimed(self, *, balance: bool, select: Select | None) -> Data:
+        """Return the same with an aim of its training. Errors as of `Task.aimed`."""
+        known = self.train.target[self.train.labelled]
+        return replace(self, task=self.task.aimed(known, balance=balance, select=select))
+
     def of(self, inputs: Sequence[str]) -> Data:
         """Return the same with these inputs only."""
         encoders = {name: one for name, one in self.encoders.items() if name in inputs}
@@ -137,6 +143,8 @@ class Data:
 
     def _digest(self) -> str:
         sha256 = hashlib.sha256(f"{self.task.kind} {self.task.names}".encode())
+        if self.task.aim != USUAL_AIM:  # networks without an aim keep their digest
+            sha256.update(f"{self.task.aim}".encode())
         for name, encoder in sorted(self.encoders.items()):
             sha256.update(f"{name} {encoder.width}".encode())
             if isinstance(encoder, Vocabulary):
@@ -157,6 +165,7 @@ class Data:
         rows = list(given.rows.values()) if given else []
         return {
             "task": (self.task.kind, list(self.task.names)),
+            "aim": (self.task.aim.weights, self.task.aim.select),
             "train": tuple(self.train),
             "validation": tuple(self.validation),
             "encoders": {name: encoder.state() for name, encoder in self.encoders.items()},
@@ -189,8 +198,9 @@ class Data:
             rows = dict(zip(given["words"], given["rows"].numpy(), strict=True))
             source = VectorSource(**given["source"]) if given["source"] else None
             vectors = Vectors(given["name"], given["width"], rows, given["spread"], source)
+        kind, names = found["task"]
         return cls(
-            task_of(*found["task"]),
+            task_of(kind, names, Aim(*found["aim"])),
             Batch(*found["train"]),
             Batch(*found["validation"]),
             encoders,

@@ -57,6 +57,14 @@ def outcome_counts(predicted: NDArray[Any], target: NDArray[Any]) -> Floats:
     return np.stack([guess & true, guess & ~true, ~guess & true, ~guess & ~true], -1).astype(np.float64)
 
 
+def recall_macro(sums: Floats) -> Floats:
+    """Return the mean recall over the classes that occur among the targets: balanced accuracy."""
+    true, _, missed, _ = np.moveaxis(sums, -1, 0)
+    support = true + missed
+    recall = true / np.where(support > 0, support, 1)
+    return recall.sum(-1) / np.maximum((support > 0).sum(-1), 1)
+
+
 def f1_macro(sums: Floats) -> Floats:
     """Return the mean F1 over the classes that occur among the targets or predictions.
 

@@ -4,15 +4,17 @@ A task turns logits, float[…, C], into probabilities and decisions, and measur
 
     task = SingleLabel(("joy", "fear", "anger", "disgust"))
     task.losses(logits, target)                  # float[B], the negative log-likelihood of each post
+    task.aimed(target, balance=True, select=None).losses(logits, target)  # the same, weighted by class
     decided = task.decide(task.probabilities(logits))
     task.scores(probabilities, target)           # {"accuracy": 0.86, "f1_macro": 0.84, …}
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from torch.nn import functional as F
 
 from affectory.core.errors import BaselineError
 from baselines.data import metrics
+from baselines.data.aim import SELECTS, USUAL_AIM, Aim, Judged, Select, by_class, by_side
 from baselines.data.metrics import Metric
 
 Kind = Literal["single", "several"]
@@ -41,8 +44,30 @@ class Task(ABC):
     kind: Kind
     headline: str
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], aim: Aim = USUAL_AIM) -> None:
         self.names = tuple(names)
+        self.aim = aim
+
+    def aimed(self, target: Tensor, *, balance: bool, select: Select | None) -> Self:
+        """Return the task with an aim; weights are measured on `target`, that of the labelled training posts.
+
+        Raises `BaselineError` for a `select` that the task doesn't have, or where a weight would be infinite.
+        """
+        if select is not None and (metric := SELECTS[select]) and metric not in self.titles:
+            able = [one for one, metric in SELECTS.items() if not metric or metric in self.titles]
+            raise BaselineError(
+                f"--select {select}: there is no {select} of several labels a post; take {' or '.join(able)}"
+            )
+        return type(self)(self.names, Aim(self._balanced(target) if balance else (), select))
+
+    @abstractmethod
+    def _balanced(self, target: Tensor) -> tuple[tuple[float, ...], ...]:
+        """Return the weights by which all classes, or both sides of each label, weigh alike."""
+
+    @abstractmethod
+    def weights(self, target: Tensor) -> Tensor | None:
+        """Return the weight of each post's loss, float32[B, 1], of several labels that of each label,
+        float32[B, C]; None where all weigh alike."""
 
     @property
     @abstractmethod
@@ -104,6 +129,18 @@ class Task(ABC):
             name: float(self.metric(name, probabilities[None], target)(ones)[0, 0]) for name in self.titles
         }
 
+    def judged(self, logits: Tensor, target: Tensor) -> Judged:
+        """Return how logits do on validation, float[n, C]; no score where the loss is NaN or infinite."""
+        likelihood = -float(self.losses(logits, target).mean())
+        if not math.isfinite(likelihood):
+            return Judged(math.nan, likelihood, math.nan)
+        probabilities, true = self.probabilities(logits).cpu(), target.cpu()
+        score, select = self.score(probabilities, true), self.aim.select
+        if select is None:
+            return Judged(score, likelihood, math.nan)
+        metric = SELECTS[select]
+        return Judged(score, likelihood, self.score(probabilities, true, metric) if metric else likelihood)
+
     def score(self, probabilities: Tensor, target: Tensor, name: str = "") -> float:
         """Return the headline metric, or another by its name, of one seed's predictions, float[n, C]."""
         metric = self.metric(name or self.headline, probabilities[None], target)
@@ -133,9 +170,10 @@ class SingleLabel(Task):
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """Accuracy, and F1 averaged in three ways; of two classes the F1 of the first too."""
+        """Accuracy, plain and balanced, and F1 averaged in three ways; of two classes the first's F1 too."""
         found = {
             "accuracy": "Accuracy %",
+            "balanced_accuracy": "Balanced accuracy %",
             "f1_macro": "F1 macro",
             "f1_micro": "F1 micro",
             "f1_weighted": "F1 weighted",
@@ -143,8 +181,21 @@ class SingleLabel(Task):
         return found | ({"f1": f"F1 {self.names[0]}"} if len(self.names) == 2 else {})
 
     def losses(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the cross-entropy of each post."""
-        return F.cross_entropy(logits, target, reduction="none")
+        """Return the cross-entropy of each post, times the weight of its class."""
+        found = F.cross_entropy(logits, target, reduction="none")
+        weights = self.weights(target)
+        return found if weights is None else found * weights.squeeze(-1).to(found.dtype)
+
+    def _balanced(self, target: Tensor) -> tuple[tuple[float, ...], ...]:
+        """Return the weight of each class."""
+        posts = torch.bincount(target.cpu(), minlength=len(self.names)).tolist()
+        return by_class(dict(zip(self.names, posts, strict=True)))
+
+    def weights(self, target: Tensor) -> Tensor | None:
+        """Return the weight of each post's class."""
+        if not self.aim.weights:
+            return None
+        return torch.tensor(self.aim.weights[0], device=target.device)[target].unsqueeze(-1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the softmax."""
@@ -165,11 +216,16 @@ class SingleLabel(Task):
         return mean.masked_fill(nothing, 1).clamp(min=torch.finfo(mean.dtype).tiny).log()
 
     def metric(self, name: str, probabilities: Tensor, target: Tensor) -> Metric:
-        """Return accuracy or an F1. Macro F1 leaves out classes that neither occur nor are predicted."""
+        """Return accuracy, balanced accuracy or an F1.
+
+        Balanced accuracy is a mean over the classes that occur, macro F1 over those that occur or are
+        predicted.
+        """
         decided = self.decide(probabilities)
         if name == "accuracy":
             return metrics.post_mean((decided == target).numpy())
         finish = {
+            "balanced_accuracy": metrics.recall_macro,
             "f1_macro": metrics.f1_macro,
             "f1_micro": metrics.f1_micro,
             "f1_weighted": metrics.f1_weighted,
@@ -233,8 +289,22 @@ class SeveralLabels(Task):
         return {"f1_weighted": "F1 weighted", "auc": "AUC", "f1_macro": "F1 macro"}
 
     def losses(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the binary cross-entropy of each post, the sum over its labels."""
-        return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none").sum(-1)
+        """Return the binary cross-entropy of each post, the sum over its labels, each times its weight."""
+        found = F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none")
+        weights = self.weights(target)
+        return (found if weights is None else found * weights.to(found.dtype)).sum(-1)
+
+    def _balanced(self, target: Tensor) -> tuple[tuple[float, ...], ...]:
+        """Return the weights of each label's negatives, and of its positives."""
+        positives = (target > 0).sum(0).tolist()
+        return by_side(dict(zip(self.names, positives, strict=True)), len(target))
+
+    def weights(self, target: Tensor) -> Tensor | None:
+        """Return the weight of each label's side that a post is on."""
+        if not self.aim.weights:
+            return None
+        negative, positive = torch.tensor(self.aim.weights, device=target.device)
+        return torch.where(target > 0, positive, negative)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the sigmoid."""
@@ -307,12 +377,12 @@ class SeveralLabels(Task):
         return found
 
 
-def task_of(kind: str, names: Sequence[str]) -> Task:
+def task_of(kind: str, names: Sequence[str], aim: Aim = USUAL_AIM) -> Task:
     """Return a task by its kind. Raises `BaselineError` for an unknown one."""
     kinds: dict[str, type[Task]] = {"single": SingleLabel, "several": SeveralLabels}
     if kind not in kinds:
         raise BaselineError(f"there is no task {kind!r}: it is one of {', '.join(kinds)}")
-    return kinds[kind](names)
+    return kinds[kind](names, aim)
 
 
 def _mean(logs: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:

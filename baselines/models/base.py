@@ -18,12 +18,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from baselines.data.aim import Select
 from baselines.data.batch import Batch, Mode
 from baselines.data.samplers import Sampler
 from baselines.data.task import Kind, Rule, SeveralLabels, Task
@@ -192,11 +193,13 @@ def _between(start: float, end: float, share: float) -> float:
 class Validation:
     """Ends after `patience` epochs without a better validation likelihood; the best epoch is kept.
 
-    `gain`: what the mean log-likelihood must gain, in nats, for an epoch to count as better.
+    `gain`: what the mean log-likelihood must gain, in nats, for an epoch to count as better. `selects`:
+    epochs are compared by the score of --select instead (`Task.judged`).
     """
 
     patience: int
     gain: float = 0.0
+    selects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,19 @@ class Stage:
     other_texts: int = 0
 
 
+def selecting(stage: Stage, select: Select | None) -> Stage:
+    """Return a stage that keeps the epoch with the best score of --select; as it is without one.
+
+    It ends by the patience that it has; one without trains all its epochs.
+    """
+    if select is None:
+        return stage
+    own = stage.stopping
+    rule = own if isinstance(own, Validation) else Validation(stage.epochs)
+    gain = rule.gain if select == "likelihood" else 0.0  # nats
+    return replace(stage, stopping=Validation(rule.patience, gain, selects=True))
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A trained network: the parameters of its kept epoch, and how it did there on validation."""
@@ -255,6 +271,7 @@ class Fitted:
     note: str = ""  # what a reader of the row has to know
     history: tuple[float, ...] = ()  # the validation score after each epoch of the last stage
     encoders: Mapping[str, Any] | None = field(default=None, repr=False)  # states; None: those of the data
+    selected: float = math.nan  # the score of --select on validation
 
 
 class Fit(Protocol):
@@ -287,6 +304,7 @@ class Spec:
     `seeds_together`: whether one process trains all seeds faster than one process a seed.
     `shared_space`: whether `pictures(batch)` returns "image" and "text" in one space, which are one picture.
     `ranks_by`: what tells candidates of `--tune` apart on validation.
+    `selects`: of a model with `fit`, the validation score by which it keeps an epoch, or chooses a setting.
     `posts`: the training and validation posts that it reads: all; those with image and text; or "both ways",
     which gives a second row, trained on image-only and text-only posts too.
     `names`: the paper's names of its rows by mode, where each mode has one of its own ("SM_I").
@@ -311,6 +329,7 @@ class Spec:
     seeds_together: bool = False
     shared_space: bool = False
     ranks_by: Literal["likelihood", "score"] = "likelihood"
+    selects: Select | Literal["nothing"] = "likelihood"
     posts: Literal["all", "pairs", "both ways"] = "all"
     names: Mapping[Mode, str] = field(default_factory=dict)
     compared: Mapping[Mode, str] = field(default_factory=dict)
@@ -319,6 +338,14 @@ class Spec:
     def __post_init__(self) -> None:
         ways = sum(way is not None for way in (self.stages, self.fit, self.made_of))
         assert ways == 1, f"{self.name}: give one of stages, fit and made_of"
+
+    @property
+    def own_rule(self) -> Select | Literal["nothing", "another"]:
+        """What an epoch is chosen by without --select; "nothing": with it too there is nothing to choose."""
+        if self.stages is None or self.settings is None:
+            return self.selects
+        last = self.stages(self.settings())[-1].stopping
+        return "likelihood" if isinstance(last, Validation) else "another"
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -46,11 +46,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Our figure, and those of a paper by source. `row` is None where no row has this condition."""
+    """Our figure, and those of a paper by source. `row` is None where no row has this condition.
+
+    `collapsed`: whether a seed answers every post alike.
+    """
 
     ours: Figure | None
     theirs: Mapping[str, Theirs]
     row: Row | None = None
+    collapsed: bool = False
 
     def difference(self, source: str) -> float | None:
         """Return ours - theirs; None where one of them is missing."""
@@ -138,9 +142,9 @@ def reporting(results: Results, family: str) -> Paper | None:
 
 
 def _layouts(results: Results, rows: Iterable[Row], paper: Paper | None, family: str) -> list[Layout]:
-    known = paper.tables if paper else layouts(FAMILIES.get(family, family))
-    found = [layout for layout in known if set(layout.metrics) <= set(results.metrics)]
     every = tuple(results.metrics)
+    known = paper.tables if paper else layouts(FAMILIES.get(family, family))
+    found = [_balanced(layout, every) for layout in known if set(layout.metrics) <= set(every)]
     by_condition = any(row.condition.labelled is not None for row in rows)
     if by_condition:
         found = [layout for layout in found if layout.columns == "by condition"]
@@ -156,6 +160,15 @@ def _layouts(results: Results, rows: Iterable[Row], paper: Paper | None, family:
         title, metrics = "one modality at test", (headline(results),)
         found.append(msgspec.structs.replace(usual, title=title, modes=SINGLE, metrics=metrics))
     return found
+
+
+def _balanced(layout: Layout, every: Sequence[str]) -> Layout:
+    """Return a layout of several metrics with the balanced accuracy beside the accuracy, if there is one."""
+    beside = "balanced_accuracy"
+    if beside not in every or "accuracy" not in layout.metrics or len(layout.metrics) == 1:
+        return layout
+    place = layout.metrics.index("accuracy") + 1
+    return msgspec.structs.replace(layout, metrics=(*layout.metrics[:place], beside, *layout.metrics[place:]))
 
 
 def _rows(rows: Sequence[Row], layout: Layout) -> list[Row]:
@@ -251,7 +264,8 @@ def _line(
             if line and metric in line.metrics:
                 theirs[source] = Theirs(line.metrics[metric], metric in line.doubtful)
                 told[id(line)] = line
-        cells.append(Cell(figure(found, of, metric) if found else None, theirs, found))
+        ours = figure(found, of, metric) if found else None
+        cells.append(Cell(ours, theirs, found, bool(found and collapsed(found, of))))
     row = rows[0] if places[0][2] is None else _without_condition(rows)
     name = title(results, row, mode, marked=True)
     return Line(rows[0], name, tuple(cells), mode or "both", tuple(told.values()))
@@ -266,6 +280,11 @@ def _without_condition(rows: Sequence[Row]) -> Row:
 def figure(row: Row, mode: str, metric: str) -> Figure | None:
     """Return a row's figure; None without that mode, or where no seed came through."""
     return row.modes[mode].metrics.get(metric) if mode in row.modes else None
+
+
+def collapsed(row: Row, mode: str) -> tuple[tuple[str, ...], ...]:
+    """Return the answers of the seeds of a row that answer every post alike in a mode."""
+    return row.modes[mode].collapsed if mode in row.modes else ()
 
 
 def _chance(results: Results, metric: str) -> Figure | None:

@@ -35,7 +35,16 @@ def scores(by_seed: Sequence[Tensor], target: Tensor, groups: NDArray[Any], task
             row: {column: float(np.mean([one[row][column] for one in tables])) for column in columns}
             for row, columns in tables[0].items()
         },
+        collapsed=_collapsed(by_seed, target, task),
     )
+
+
+def _collapsed(by_seed: Sequence[Tensor], target: Tensor, task: Task) -> tuple[tuple[str, ...], ...]:
+    """Return the answer of each seed that has the same for every post, where the posts are not alike."""
+    if len(torch.unique(target, dim=0)) < 2:
+        return ()
+    each = [task.decide(one) for one in by_seed]
+    return tuple(tuple(task.labels(one[:1])[0]) for one in each if bool((one == one[:1]).all()))
 
 
 def _figure(one: statistics.Resampled) -> Figure:

@@ -1,4 +1,4 @@
-"""How the figures of a table are written: 86.3 ± 1.2, .842, +0.6, 86.92*, ¹⁻³, p = .016."""
+"""How the figures of a table are written: 86.3 ± 1.2, .842, +0.6, 86.92*, 60.1†, ¹⁻³, p = .016."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from decimal import Decimal
 
 from baselines.results.schema import Figure
 
+#: Marks a figure, or a row in a comparison, of which a seed answers every post alike.
+DAGGER = "†"
+
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+#: What --select names, in a sentence.
+SELECTED = {
+    "likelihood": "validation likelihood",
+    "accuracy": "validation accuracy",
+    "macro-f1": "macro F1 on validation",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from baselines.results import comparison as c
 from baselines.results.curve import curves
-from baselines.results.formatting import Theirs, number, printed, superscript
+from baselines.results.formatting import DAGGER, SELECTED, Theirs, number, printed, superscript
 from baselines.results.published import Printed
 from baselines.results.schema import Results, Row
 
@@ -18,6 +19,7 @@ def notes(results: Results) -> list[str]:
         *_marked(results),
         *on_papers(results),
         *on_rows(results),
+        *on_collapsed(results),
         *given_up(results),
     ]
 
@@ -46,6 +48,15 @@ def on_numbers(results: Results) -> Iterator[str]:
             "With the image or the text alone these rows' answers are corrected by what validation posts say "
             f"(--as-trained leaves that out): {_names(results, corrected)}."
         )
+    if any(row.balanced for row in results.rows):
+        which = "both sides of a label" if results.dataset.task == "several" else "all classes"
+        yield (
+            f"Balanced classes: {which} have the same weight in the loss, measured on the labelled training "
+            "posts; the validation likelihood has these weights too."
+        )
+    for select in dict.fromkeys(row.select for row in results.rows if row.select):
+        rows = [row for row in results.rows if row.select == select]
+        yield f"Epochs and settings chosen by {SELECTED[select]}: {_names(results, rows)}."
     if results.out_of_vocabulary is not None:
         yield f"Training tokens without a pretrained vector: {100 * results.out_of_vocabulary:.1f}%."
 
@@ -145,6 +156,20 @@ def on_rows(results: Results) -> Iterator[str]:
             "masks.json, beside the results, says which training pairs lost their image or their text, by "
             "condition and seed."
         )
+
+
+def on_collapsed(results: Results) -> Iterator[str]:
+    """Yield which rows answer every post alike, mode by mode; a row of one modality has one mode."""
+    for row in results.rows:
+        for mode in row.modes:
+            answers = c.collapsed(row, mode)
+            if answers and not (mode == c.single(row) and "both" in row.modes):
+                seeds = Counter(" and ".join(map(repr, one)) or "no label" for one in answers)
+                told = ", ".join(f"{one} in {number}" for one, number in seeds.most_common())
+                yield (
+                    f"{DAGGER} {c.title(results, row, mode)} answers every post alike in some of its "
+                    f"{c.seeds(row)} seeds ({told}): such a seed is a prediction that reads no post."
+                )
 
 
 def given_up(results: Results) -> list[str]:

@@ -68,12 +68,13 @@ class Scores(msgspec.Struct, frozen=True):
     """A model's scores in one mode.
 
     `confusion`: posts by true and predicted class, or by label and outcome ("true positive", …), means over
-    seeds.
+    seeds. `collapsed`: the answer of each seed that answers every post alike, a class or a set of labels.
     """
 
     metrics: dict[str, Figure]
     by_label: dict[str, LabelScore]
     confusion: dict[str, dict[str, float]]
+    collapsed: tuple[tuple[str, ...], ...] = ()
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -126,6 +127,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     tuned: bool
     seconds: float
     corrected: bool = False  # whether answers to one modality of two are corrected on validation posts
+    balanced: bool = False  # whether classes weighed alike in training
+    #: The validation score that chose epochs and settings; None: the model's own rule.
+    select: str | None = None
     condition: Condition = USUAL
     backbone: str | None = None  # "mobilenet_v2"
     weights: str | None = None  # the first digits of the weights' digest, or "random"

@@ -21,8 +21,17 @@ from affectory.core import files
 from baselines.results import comparison as c
 from baselines.results import notes
 from baselines.results.curve import Curve, Point, curves
-from baselines.results.formatting import Theirs, in_sentence, printed, probability, signed, written
-from baselines.results.schema import Pair, Results, read
+from baselines.results.formatting import (
+    DAGGER,
+    SELECTED,
+    Theirs,
+    in_sentence,
+    printed,
+    probability,
+    signed,
+    written,
+)
+from baselines.results.schema import Pair, Results, Row, read
 
 Rows = list[list[str]]
 
@@ -110,10 +119,13 @@ def show(results: Results, console: Console | None = None) -> None:
 
 
 def caption(results: Results) -> str:
-    """Return the run in a line: 325 test posts, 5 seeds."""
+    """Return the run in a line: 325 test posts, 5 seeds, balanced classes."""
     most = max((c.seeds(row) for row in results.rows), default=0)
     told = [f"{c.tests(results.dataset):,} test posts", f"{most} seed{'s' * (most != 1)}"]
-    return ", ".join([*told, f"{results.dataset.folds} folds"] if results.dataset.folds else told)
+    told += [f"{results.dataset.folds} folds"] if results.dataset.folds else []
+    told += ["balanced classes"] if any(row.balanced for row in results.rows) else []
+    chosen = dict.fromkeys(row.select for row in results.rows if row.select)
+    return ", ".join([*told, *(f"chosen by {SELECTED[select]}" for select in chosen)])
 
 
 def _columns(table: c.Table) -> list[_Column]:
@@ -121,8 +133,14 @@ def _columns(table: c.Table) -> list[_Column]:
     found = []
     for i, column in enumerate(table.columns):
         cells = [line.cells[i] for line in table.lines]
-        ours = tuple(written(one.ours, percent=column.percent) for one in cells)
-        plain = tuple(written(one.ours, percent=column.percent, spread=False) for one in cells)
+        marks = [DAGGER * one.collapsed for one in cells]
+        ours, plain = (
+            tuple(
+                written(one.ours, percent=column.percent, spread=spread) + mark
+                for one, mark in zip(cells, marks, strict=True)
+            )
+            for spread in (True, False)
+        )
         found.append(_Column(column.title, "ours", column.metric, ours, plain))
         for source in column.sources:
             theirs = tuple(printed(one.theirs.get(source), percent=column.percent) for one in cells)
@@ -177,14 +195,25 @@ def on_pairs(results: Results) -> str:
             " p is that of the bootstrap. p (t-test) is that of a paired t-test over seeds, which leaves the "
             "choice of test posts out."
         )
-    return f"{told} Holm's p is {'p ' * _has_t(results)}corrected for the number of pairs."
+    told += f" Holm's p is {'p ' * _has_t(results)}corrected for the number of pairs."
+    every = [pair for pairs in neighbours(results).values() for pair in pairs]
+    if any(c.collapsed(results.rows[place], pair.mode) for pair in every for place in _sides(pair)):
+        told += (
+            f" {DAGGER} marks a row that answers every post alike in some seeds: there the other row is "
+            "compared with a constant."
+        )
+    return told
+
+
+def _sides(pair: Pair) -> tuple[int, int]:
+    return pair.first, pair.second
 
 
 def neighbours(results: Results) -> dict[str, list[Pair]]:
     """Return the pairs by mode. Those of two points of a curve stand under the curve."""
     found: dict[str, list[Pair]] = {mode: [] for mode in c.MODES}
     for pair in results.pairs:
-        if any(c.tabled(results.rows[place]) for place in (pair.first, pair.second)):
+        if any(c.tabled(results.rows[place]) for place in _sides(pair)):
             found[pair.mode].append(pair)
     return {mode: pairs for mode, pairs in found.items() if pairs}
 
@@ -195,7 +224,7 @@ def compared(results: Results) -> tuple[list[str], dict[str, Rows]]:
 
     def row(pair: Pair) -> list[str]:
         percent = results.metrics[pair.metric].endswith("%")
-        first, second = (c.called(results.rows[place], pair.mode) for place in (pair.first, pair.second))
+        first, second = (_called(results.rows[place], pair.mode) for place in _sides(pair))
         return [
             f"{second} − {first}{c.given(pair.mode)}",
             signed(pair.difference, percent=percent),
@@ -207,6 +236,10 @@ def compared(results: Results) -> tuple[list[str], dict[str, Rows]]:
 
     head = ["B − A", "Difference", "95% interval", "p", *(["p (t-test)"] if with_t else []), "Holm's p"]
     return head, {mode: [row(pair) for pair in pairs] for mode, pairs in neighbours(results).items()}
+
+
+def _called(row: Row, mode: str) -> str:
+    return c.called(row, mode) + f" {DAGGER}" * bool(c.collapsed(row, mode))
 
 
 def _has_t(results: Results) -> bool:

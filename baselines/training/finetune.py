@@ -31,7 +31,7 @@ from baselines.training.finetune_steps import Best, FinetuneSettings, Posts, Ste
 __all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
 
 #: The format of the file that a killed run goes on from.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _mark(
     backbone: Backbone,
 ) -> str:
     """Return a digest of all that a training depends on."""
-    how = f"{settings!r} {stage.optimiser!r} {stage.other_texts}"
+    how = f"{settings!r} {stage.optimiser!r} {stage.other_texts} {model.head.task.aim}"
     told = f"{VERSION} {torch.__version__} {how} {seed} {backbone.preprocessing} {state_digest(model)}"
     sha256 = hashlib.sha256(told.encode())
     for posts in (train, validation):

@@ -16,6 +16,7 @@ from affectory.core.errors import BaselineError
 from affectory.core.progress import say
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.pixels import ImageRef, pixel_batches
+from baselines.data.aim import Judged
 from baselines.data.batch import IMAGE, Batch, trimmed
 from baselines.data.samplers import OtherTexts, Sampler
 from baselines.models.base import Model, Stage, total
@@ -99,6 +100,7 @@ class Best:
     epoch: int = 0
     score: float = math.nan
     likelihood: float = -math.inf
+    merit: float = -math.inf  # by which epochs are compared: the likelihood, or the score of --select
     state: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
@@ -206,20 +208,21 @@ class Steps:
     @torch.no_grad()
     def judge(self, validation: Posts) -> None:
         """Score the network on validation, and keep it if it is the best so far."""
-        score, likelihood = self._score(validation)
+        score, likelihood, selected = self._score(validation)
+        merit = likelihood if self.model.head.task.aim.select is None else selected
         if not math.isfinite(likelihood):
             self.problem = (
                 f"the validation loss became NaN or infinite in epoch {self.epoch}: "
                 "try a smaller learning rate"
             )
-        elif likelihood > self.best.likelihood:
+        elif merit > self.best.merit:
             state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-            self.best, self.waited = Best(self.epoch, score, likelihood, state), 0
+            self.best, self.waited = Best(self.epoch, score, likelihood, merit, state), 0
         else:
             self.waited += 1
 
-    def _score(self, validation: Posts) -> tuple[float, float]:
-        """Return the task's headline metric and the mean log-likelihood over all processes."""
+    def _score(self, validation: Posts) -> Judged:
+        """Return how the network does on validation, over all processes."""
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         task, posts = self.model.head.task, validation.batch
         rows = torch.arange(posts.size)[rank::world]
@@ -233,10 +236,7 @@ class Steps:
             with self._accelerator.autocast():
                 logits[some.to(self.device)] = self.model.logits(batch).float()
         whole = self._accelerator.reduce(logits, "sum").cpu().double()
-        likelihood = -float(task.losses(whole, posts.target).mean())
-        if not math.isfinite(likelihood):
-            return math.nan, likelihood
-        return task.score(task.probabilities(whole), posts.target), likelihood
+        return task.judged(whole, posts.target)
 
     def end(self) -> None:
         """Make the network that of its best epoch, on the CPU."""

@@ -33,7 +33,7 @@ MACRO_F1 = BestScore("f1_macro")
 class Recipe:
     """How a network is trained: AdamW, which without weight decay is Adam, at a rate that stays.
 
-    `selects`: the validation score by which the epoch is chosen.
+    `selects`: the validation score by which the epoch is chosen, where the task's aim selects none.
     """
 
     lr: float
@@ -177,9 +177,11 @@ class _Judge:
         if not logits.isfinite().all():
             kept.history.append(math.nan)
             return {}
-        probabilities = task.probabilities(logits)
-        kept.history.append(task.score(probabilities, target))
-        score = self.selects.of(task, probabilities, target)
+        judged = task.judged(logits, target)
+        kept.history.append(judged.score)
+        score = judged.selected
+        if task.aim.select is None:
+            score = self.selects.of(task, task.probabilities(logits), target)
         if score > kept.score:
             kept.score, kept.epoch = score, len(kept.history)
             kept.state = {

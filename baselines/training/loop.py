@@ -31,6 +31,7 @@ from baselines.models.base import (
     Terms,
     Validation,
     own_terms,
+    selecting,
     total,
 )
 from baselines.training.optimisers import optimiser_of
@@ -61,7 +62,8 @@ def fit(
     stack = Stack([new(spec, data, settings, seed).to(device) for seed in seeds])
     data = data.to(device)
     run = Run(spec, data, stack, seeds)
-    for stage in spec.stages(settings):
+    *before, last = spec.stages(settings)
+    for stage in (*before, selecting(last, data.task.aim.select)):
         run.stage(stage, tell)
     return run.fitted()
 
@@ -154,14 +156,12 @@ class Run:
         for i, logits in enumerate(self.logits(posts)):
             if self._over(stopping, i, waited):
                 continue
-            likelihood = -float(task.losses(logits, posts.target).mean())
-            best = self.kept[i]
-            score, merit = math.nan, likelihood
-            if math.isfinite(likelihood):
-                probabilities, target = task.probabilities(logits).cpu(), posts.target.cpu()
-                score = task.score(probabilities, target)
-                if isinstance(stopping, BestScore):
-                    merit = stopping.of(task, probabilities, target)
+            score, likelihood, selected = task.judged(logits, posts.target)
+            best, merit = self.kept[i], likelihood
+            if isinstance(stopping, Validation) and stopping.selects:
+                merit = selected
+            elif isinstance(stopping, BestScore) and math.isfinite(likelihood):
+                merit = stopping.of(task, task.probabilities(logits).cpu(), posts.target.cpu())
             self.history[i].append(score)
             if isinstance(stopping, LastEpoch) and not last and math.isfinite(likelihood):
                 continue
@@ -172,7 +172,9 @@ class Run:
             elif best is None or isinstance(stopping, LastEpoch) or merit > self.merits[i] + _gain(stopping):
                 waited[i], self.merits[i] = 0, merit
                 state = self.stack.state(i)
-                self.kept[i] = Fitted(self.seeds[i], state, epoch, score, likelihood, note=self.note)
+                self.kept[i] = Fitted(
+                    self.seeds[i], state, epoch, score, likelihood, note=self.note, selected=selected
+                )
             else:
                 waited[i] += 1
 

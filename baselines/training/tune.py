@@ -1,8 +1,8 @@
 """A small search over what the papers leave open, judged on validation; the test posts are never read.
 
 Each model's spec has its candidates. Each is trained with one seed and judged by its mean log-likelihood,
-which on a few hundred posts tells candidates apart that the accuracy doesn't. The result is kept beside the
-results, and taken again for the same inputs and candidates.
+which on a few hundred posts tells candidates apart that the accuracy doesn't, or by the score of --select.
+The result is kept beside the results, and taken again for the same inputs and candidates.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from affectory.core import files
 from affectory.core.errors import BaselineError
 from baselines.data.inputs import Data
 from baselines.models import registry
-from baselines.models.base import Spec
+from baselines.models.base import Fitted, Spec
 from baselines.models.settings import ModelSettings, Value, as_values
 from baselines.results.schema import USUAL, Condition
 from baselines.training import trainer
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     """A choice of settings and how it did on validation."""
 
     settings: dict[str, Value]
     likelihood: float | None  # mean log-likelihood, nats; None: the loss became NaN or infinite
     score: float | None  # the task's headline metric
+    selected: float | None = None  # the score of --select
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -93,8 +94,7 @@ class Search:
             ]
             for done in trainer.run(jobs, self.device):
                 model, fitted = done.job.key, done.fitted[0]
-                scores = (None, None) if fitted.problem else (fitted.likelihood, fitted.score)
-                results[model].append(Candidate(as_values(done.job.settings), *scores))
+                results[model].append(_candidate(done.job.settings, fitted))
                 self.tell(model, len(results[model]), len(grids[model]))
         return {
             model: Found(digests[model], tuple(sorted(tried, key=lambda one, m=model: _rank(m, one))))  # type: ignore[misc]
@@ -130,11 +130,20 @@ def _chosen(model: str, settings: ModelSettings, found: Found) -> ModelSettings:
     return replace(settings, **best.settings)
 
 
+def _candidate(settings: ModelSettings, fitted: Fitted) -> Candidate:
+    if fitted.problem:
+        return Candidate(as_values(settings), None, None)
+    selected = None if math.isnan(fitted.selected) else fitted.selected
+    return Candidate(as_values(settings), fitted.likelihood, fitted.score, selected)
+
+
 def _rank(model: str, one: Candidate) -> tuple[float, float, str]:
-    """Rank candidates by what the spec says; one whose loss became NaN or infinite ranks last."""
+    """Rank candidates by what the user selects, or else the spec; one without a finite loss ranks last."""
     told = str(sorted(one.settings.items(), key=str))
     if one.likelihood is None or one.score is None:
         return math.inf, math.inf, told
+    if one.selected is not None:
+        return -one.selected, -one.likelihood, told
     by_score = registry.spec(model).ranks_by == "score"
     first, second = (one.score, one.likelihood) if by_score else (one.likelihood, one.score)
     return -first, -second, told

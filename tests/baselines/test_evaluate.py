@@ -36,6 +36,7 @@ def test_scores_are_those_by_hand():
     joy, fear = 2 / 3, 2 * (1 / 3) * (1 / 2) / (1 / 3 + 1 / 2)
     assert {name: one.mean for name, one in found.metrics.items()} == {
         "accuracy": pytest.approx(0.5),
+        "balanced_accuracy": pytest.approx((2 / 3 + 1 / 2 + 0) / 3),
         "f1_micro": pytest.approx(0.5),
         "f1_macro": pytest.approx((joy + fear + 0) / 3),
         "f1_weighted": pytest.approx((3 * joy + 2 * fear + 0) / 6),

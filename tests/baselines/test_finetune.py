@@ -15,6 +15,7 @@ from torch import nn
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone, Network, load_backbone, state_digest
 from affectory.encoders.image.features import ImageRef, extract
+from baselines.data.aim import Judged
 from baselines.data.batch import Batch
 from baselines.data.task import SingleLabel
 from baselines.models import registry
@@ -148,6 +149,23 @@ def test_training_stops_when_validation_no_longer_improves():
     tuned = fit_unfrozen(tiny(), image_head(), posts(64), wrong, settings, stage(), seed=0, tell=told.append)
     assert told == list(range(1, tuned.epoch + 3))
     assert len(told) < 40
+
+
+@pytest.mark.parametrize(("select", "kept"), [(None, 1), ("likelihood", 1), ("macro-f1", 2)])
+def test_the_selected_score_chooses_the_epoch(select, kept, monkeypatch):
+    """The likelihood falls from the first epoch on, macro F1 from the second; two more are waited for."""
+    scores = iter([(-0.1, 0.3), (-0.4, 0.6), (-0.5, 0.5), (-0.9, 0.4), (-0.9, 0.4)])
+
+    def score(steps, validation):
+        likelihood, macro_f1 = next(scores)
+        return Judged(0.5, likelihood, macro_f1 if select == "macro-f1" else likelihood)
+
+    monkeypatch.setattr(Steps, "_score", score)
+    model, told = image_head(), []
+    model.task = model.task.aimed(torch.tensor([0, 1]), balance=False, select=select)
+    settings = replace(SETTINGS, epochs=5, patience=2)
+    tuned = fit_unfrozen(tiny(), model, posts(8), posts(4), settings, stage(), seed=0, tell=told.append)
+    assert (tuned.epoch, told[-1]) == (kept, kept + 2)
 
 
 @pytest.mark.slow

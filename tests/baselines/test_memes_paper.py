@@ -8,7 +8,7 @@ from baselines.models import registry
 from baselines.models.semimemes2023.db_loss import PRESETS
 from baselines.models.semimemes2023.settings import DECAYS, PLAIN_DECAYS
 from baselines.results import published
-from baselines.results.published import differences
+from baselines.results.differences import differences
 from baselines.results.schema import Condition, Dataset
 from tests.baselines import run_fixture
 

@@ -9,7 +9,8 @@ import pytest
 
 from affectory.core.errors import BaselineError
 from baselines.models.registry import MODELS, spec
-from baselines.results.published import differences, figures, layouts, preset
+from baselines.results.differences import differences
+from baselines.results.published import figures, layouts, preset
 from baselines.results.schema import Condition, Dataset, LabelScore, Row, Scores
 
 [PAPER] = figures("reddit-emotion")

@@ -267,10 +267,12 @@ def test_metrics_of_one_class_are_those_of_the_formulas(posts):
     target, guess = map(np.array, posts)
     probabilities = torch.from_numpy(np.eye(3)[guess])
     found = SINGLE.scores(probabilities, torch.from_numpy(target))
-    assert list(found) == ["accuracy", "f1_macro", "f1_micro", "f1_weighted"]
+    assert list(found) == ["accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "f1_weighted"]
     each = [f1(target == i, guess == i) for i in range(3)]
     occurs = [i for i in range(3) if (target == i).any() or (guess == i).any()]
     assert found["accuracy"] == pytest.approx((target == guess).mean())
+    recalls = [(guess[target == i] == i).mean() for i in range(3) if (target == i).any()]
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls))
     assert found["f1_micro"] == pytest.approx((target == guess).mean())
     assert found["f1_macro"] == pytest.approx(np.mean([each[i] for i in occurs]))
     weighted = sum(each[i] * (target == i).sum() for i in range(3)) / len(target)

@@ -14,6 +14,7 @@ from itertools import cycle
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from affectory.core.errors import BaselineError
@@ -47,10 +48,16 @@ def fit(
     """Return for each seed the rows A, float[R, d], and the output B, float[C, d], or why it was given up.
 
     `target`: int64[n], or float[n, C] of several labels, which are trained one against all (`-loss ova`).
+    The task's weights, which the C++ doesn't have, multiply the gradient of a post's or a label's loss.
     The texts are read in `reading_order`. What a seed changes is the first rows (`first_rows`).
     """
     order = reading_order(len(texts))
-    lines = [Line.of(subwords, texts[i], _hot(target[i], len(task.names))) for i in order]
+    found = task.weights(torch.from_numpy(target))
+    weights = None if found is None else found.numpy()
+    lines = [
+        Line.of(subwords, texts[i], _hot(target[i], len(task.names)), 1.0 if weights is None else weights[i])
+        for i in order
+    ]
     rows = np.empty((len(subwords), len(seeds), subwords.width), np.float32)
     for i, seed in enumerate(seeds):
         rows[:, i] = first_rows(subwords, seed, vectors)
@@ -108,14 +115,15 @@ class Line(NamedTuple):
     shares: Floats  # [n, 1], how often each occurs / number of ids with repeats; their sum is 1
     target: Floats  # [C]
     tokens: int  # words, `</s>` and the labels: the C++ measures progress in them
+    weight: float | Floats = 1.0  # of the loss: [1], or [C] of several labels
 
     @classmethod
-    def of(cls, subwords: Subwords, text: str, target: Floats) -> Line:
+    def of(cls, subwords: Subwords, text: str, target: Floats, weight: float | Floats = 1.0) -> Line:
         """Encode a text."""
         ids = subwords.ids(text)
         once, counts = np.unique(np.array(ids, np.int64), return_counts=True)
         shares = (counts / max(1, len(ids))).astype(np.float32)
-        return cls(once, shares[:, None], target, len(words(text)) + int(target.sum()))
+        return cls(once, shares[:, None], target, len(words(text)) + int(target.sum()), weight)
 
 
 def schedule(tokens: Sequence[int], settings: Schedule) -> Iterator[tuple[int, float]]:
@@ -183,14 +191,14 @@ def step(
 ) -> None:
     """Take one step of gradient descent on the negative log-likelihood, for every seed, in place.
 
-    h = Σ share · A[id]; α = lr (target - P(B h)); then A[id] += share · Bᵀα and B += α hᵀ.
+    h = Σ share · A[id]; α = lr · weight (target - P(B h)); then A[id] += share · Bᵀα and B += α hᵀ.
     """
     mine = rows[line.ids]  # [n, S, d]
     flat = mine.reshape(len(mine), -1)
     hidden = (line.shares.T @ flat).reshape(len(output), -1)  # [S, d]
     alpha = activation(np.matmul(output, hidden[:, :, None])[:, :, 0])  # [S, C]
     alpha -= line.target
-    alpha *= -lr
+    alpha *= -lr * line.weight
     flat += line.shares * np.matmul(alpha[:, None], output).reshape(1, -1)
     output += alpha[:, :, None] * hidden[:, None]
     rows[line.ids] = mine

@@ -115,10 +115,11 @@ def fit(data: Data, settings: TextSettings, seeds: Sequence[int], device: torch.
         rows, output = map(torch.from_numpy, one)
         with torch.no_grad():
             logits = TextBased(data.task, rows, output)(posts)["y"].double()
-        likelihood = -float(data.task.losses(logits, posts.target).mean())
-        score = data.task.score(data.task.probabilities(logits), posts.target)
+        score, likelihood, selected = data.task.judged(logits, posts.target)
         state = {"rows": rows, "output": output}
-        fitted.append(Fitted(seed, state, settings.epoch, score, likelihood, encoders=encoders))
+        fitted.append(
+            Fitted(seed, state, settings.epoch, score, likelihood, encoders=encoders, selected=selected)
+        )
     return fitted
 
 
@@ -149,4 +150,5 @@ SPEC = Spec(
     cost=5,
     seeds_together=True,
     ranks_by="score",
+    selects="nothing",
 )

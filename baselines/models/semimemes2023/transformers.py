@@ -146,8 +146,7 @@ def _fitted(family: Family, data: Data, settings: Any, seed: int, device: torch.
     model.to(device).eval()
     with torch.inference_mode():
         logits = model(validation.to(device))["y"].double().cpu()
-    likelihood = -float(data.task.losses(logits, validation.target).mean())
-    score = data.task.score(data.task.probabilities(logits), validation.target)
+    score, likelihood, selected = data.task.judged(logits, validation.target)
     return Fitted(
         seed,
         best.state,
@@ -157,6 +156,7 @@ def _fitted(family: Family, data: Data, settings: Any, seed: int, device: torch.
         note=note,
         history=tuple(best.history),
         encoders=encoders,
+        selected=selected,
     )
 
 

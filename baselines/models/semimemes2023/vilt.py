@@ -75,6 +75,7 @@ SPEC = Spec(
     grid={"lr": (2e-5, 5e-5)},
     cost=200,
     ranks_by="score",
+    selects="macro-f1",
     note="reconstructed: the released branch has two classes, BGR images and attends to padding; here it has "
     "the head of the other two, RGB and a mask",
 )

@@ -66,4 +66,5 @@ SPEC = Spec(
     grid={"lr": (2e-5, 5e-5)},
     cost=200,
     ranks_by="score",
+    selects="macro-f1",
 )

@@ -4,7 +4,8 @@
     layer.logits(features)  # float64[n, C]
 
 One label a post: multinomial. Several: a regression for each label, one against the rest. It minimises the
-negative log-likelihood, summed over posts, plus ‖W‖² / 2C, by L-BFGS from zeros: there is no random part.
+negative log-likelihood, summed over posts (each times its weight), plus ‖W‖² / 2C, by L-BFGS from zeros:
+there is no random part.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Posts(NamedTuple):
 
 @dataclass(frozen=True)
 class Layer:
-    """A trained linear layer. `score`, `likelihood`: on validation. `converged`: whether L-BFGS ended."""
+    """A trained linear layer. `converged`: whether L-BFGS ended; the last three are those of `Judged`."""
 
     weight: Floats  # [C, D]
     bias: Floats  # [C]
@@ -58,6 +59,7 @@ class Layer:
     converged: bool
     score: float = float("nan")
     likelihood: float = float("-inf")
+    selected: float = float("nan")
 
     def logits(self, features: Any) -> Floats:
         """Return float64[n, C]."""
@@ -74,7 +76,16 @@ class Layer:
         if not self.converged:
             note += "; L-BFGS had not converged, raise max_iter"
         return [
-            Fitted(seed, state, 0, self.score, self.likelihood, note=note, encoders=encoders)
+            Fitted(
+                seed,
+                state,
+                0,
+                self.score,
+                self.likelihood,
+                note=note,
+                encoders=encoders,
+                selected=self.selected,
+            )
             for seed in seeds
         ]
 
@@ -105,11 +116,18 @@ def check(model: str, reads: Sequence[Modality], train: Tensor, validation: Tens
 
 
 def search(train: Posts, validation: Posts, task: Task, settings: RegressionSettings) -> Layer:
-    """Return the regression whose C gives validation the highest likelihood, the smallest C of equal ones."""
+    """Return the regression whose C gives validation the highest likelihood, the smallest C of equal ones.
+
+    Where the task's aim selects another score, the one with the highest of that.
+    """
+
+    def merit(one: Layer) -> float:
+        return one.likelihood if task.aim.select is None else one.selected
+
     found = None
     for penalty in CANDIDATES if settings.C is None else (settings.C,):
         one = _judged(fit(train, task, penalty, settings.max_iter), validation, task)
-        if found is None or one.likelihood > found.likelihood:
+        if found is None or merit(one) > merit(found):
             found = one
     assert found is not None
     return found
@@ -120,31 +138,39 @@ def fit(train: Posts, task: Task, penalty: float, iterations: int) -> Layer:
 
     Of two classes scikit-learn has one row of weights w: the layer has -w/2 and w/2, the same probabilities.
     """
-    target = train.target.numpy()
+    target, found = train.target.numpy(), task.weights(train.target)
+    shares: list[Any] = [None] * len(task.names) if found is None else list(found.double().numpy().T)
     if task.kind == "single":
-        weight, bias, converged = _regression(train.features, target, penalty, iterations)
+        weight, bias, converged = _regression(train.features, target, shares[0], penalty, iterations)
         if len(weight) == 1:
             weight, bias = (np.concatenate([-one / 2, one / 2]) for one in (weight, bias))
         return Layer(weight, bias, penalty, converged)
-    rows = [_regression(train.features, column, penalty, iterations) for column in target.T]
+    rows = [
+        _regression(train.features, column, share, penalty, iterations)
+        for column, share in zip(target.T, shares, strict=True)
+    ]
     weights, biases, ends = zip(*rows, strict=True)
     return Layer(np.concatenate(weights), np.concatenate(biases), penalty, all(ends))
 
 
-def _regression(features: Any, target: Any, penalty: float, iterations: int) -> tuple[Floats, Floats, bool]:
-    """Return weights, float64[rows, D], bias, float64[rows], and whether L-BFGS converged."""
+def _regression(
+    features: Any, target: Any, shares: Floats | None, penalty: float, iterations: int
+) -> tuple[Floats, Floats, bool]:
+    """Return weights, float64[rows, D], bias, float64[rows], and whether L-BFGS converged.
+
+    `shares`: the weight of each post's loss, float64[n]; None: all alike.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     with warnings.catch_warnings(), threadpool_limits(1):  # other processes train on the other cores
         warnings.simplefilter("ignore", ConvergenceWarning)  # a note of the row says so
-        done = LogisticRegression(C=penalty, max_iter=iterations).fit(features, target)
+        done = LogisticRegression(C=penalty, max_iter=iterations).fit(features, target, shares)
     return done.coef_, done.intercept_, bool((done.n_iter_ < iterations).all())
 
 
 def _judged(layer: Layer, validation: Posts, task: Task) -> Layer:
     logits = torch.from_numpy(layer.logits(validation.features))
-    likelihood = -float(task.losses(logits, validation.target).mean())
-    score = task.score(task.probabilities(logits), validation.target)
-    return Layer(layer.weight, layer.bias, layer.penalty, layer.converged, score, likelihood)
+    judged = task.judged(logits, validation.target)
+    return Layer(layer.weight, layer.bias, layer.penalty, layer.converged, *judged)

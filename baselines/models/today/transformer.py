@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +129,10 @@ def _fitted(
         logits = torch.cat(
             [model.run(part.to(device)).cpu() for part in validation[0].split(hub_trainer.ROWS)]
         ).double()
-    likelihood = -float(task.losses(logits, validation[1]).mean())
-    score = task.score(task.probabilities(logits), validation[1])
+    score, likelihood, selected = task.judged(logits, validation[1])
+    encoders = {"tokens": encoder.state()}
     return Fitted(
-        seed, best.state, best.epoch, score, likelihood, note=note, encoders={"tokens": encoder.state()}
+        seed, best.state, best.epoch, score, likelihood, note=note, encoders=encoders, selected=selected
     )
 
 
@@ -212,6 +212,7 @@ def _train(
     """Train, and return the best `epoch` and its `state` in half precision, empty if no loss was finite."""
     they = hub.transformers()
     best = _best_epoch(they, model)
+    by_loss = model.task.aim.select in (None, "likelihood")
     steps = settings.epochs * math.ceil(len(train[0]) / settings.batch)
     with tempfile.TemporaryDirectory(prefix="affectory-") as folder:
         arguments = hub_trainer.arguments_of(
@@ -223,7 +224,7 @@ def _train(
             learning_rate=settings.lr,
             weight_decay=settings.weight_decay,
             warmup_steps=math.ceil(settings.warmup * steps),
-            prediction_loss_only=True,
+            prediction_loss_only=by_loss,
         )
         trainer = they.Trainer(
             model=_Loss(model),
@@ -232,24 +233,39 @@ def _train(
             eval_dataset=_Rows(validation),
             data_collator=_gathered,
             callbacks=[best],
+            compute_metrics=None if by_loss else _selected(model.task),
         )
         trainer.remove_callback(they.PrinterCallback)
         trainer.train()
     return best
 
 
+def _selected(task: Task) -> Callable[[Any], dict[str, float]]:
+    """Return what computes the score of --select from the validation logits."""
+
+    def metrics(found: Any) -> dict[str, float]:
+        logits, target = torch.from_numpy(found.predictions).double(), torch.from_numpy(found.label_ids)
+        return {"selected": task.judged(logits, target).selected}
+
+    return metrics
+
+
 def _best_epoch(they: Any, model: nn.Module) -> Any:
-    """Return a callback of the Trainer that keeps the state of the epoch with the lowest validation loss."""
+    """Return a callback of the Trainer that keeps the state of the epoch with the lowest validation loss.
+
+    Where the user selects another score, of the epoch with the highest of that.
+    """
 
     class Best(they.TrainerCallback):  # type: ignore[misc]
-        loss, epoch = math.inf, 0
+        merit, epoch = -math.inf, 0
 
         def __init__(self) -> None:
             self.state: dict[str, Tensor] = {}
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any, **more: Any) -> None:
-            if metrics["eval_loss"] < self.loss:  # never of NaN
-                self.loss, self.epoch = metrics["eval_loss"], round(state.epoch)
+            merit = metrics.get("eval_selected", -metrics["eval_loss"])
+            if merit > self.merit:  # never of NaN
+                self.merit, self.epoch = merit, round(state.epoch)
                 self.state = {
                     key: one.detach().to(
                         "cpu", torch.float16 if one.is_floating_point() else one.dtype, copy=True

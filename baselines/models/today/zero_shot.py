@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from affectory.core.errors import BaselineError
+from baselines.data.aim import USUAL_AIM
 from baselines.data.batch import IMAGE, Batch
 from baselines.data.inputs import Data
 from baselines.data.task import Task
@@ -92,13 +93,14 @@ def fit(data: Data, settings: ZeroShotSettings, seeds: Sequence[int], device: to
         {"classes": means[:-1], "neutral": means[-1], "scale": torch.tensor(scale, dtype=torch.float32)}
     )
     note = f"not trained, so all seeds are one network; logit scale {scale:.4g}, {whose}"
+    if data.task.aim != USUAL_AIM:
+        note += "; --balance and --select don't change it"
     score, likelihood = float("nan"), float("-inf")
     posts = data.validation.take(readable(data.validation, ("image",)))
     if posts.size:
         with torch.no_grad():
             logits = model(posts)["y"].double()
-        likelihood = -float(data.task.losses(logits, posts.target).mean())
-        score = data.task.score(data.task.probabilities(logits), posts.target)
+        score, likelihood, _ = data.task.judged(logits, posts.target)
     state = model.state_dict()
     encoders = {"pair_image": image.state()}  # posts' texts aren't read
     return [Fitted(seed, state, 0, score, likelihood, note=note, encoders=encoders) for seed in seeds]
@@ -122,4 +124,5 @@ SPEC = Spec(
     fit=fit,
     cost=3,
     seeds_together=True,
+    selects="nothing",
 )

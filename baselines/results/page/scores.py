@@ -8,7 +8,7 @@ from affectory.core.html.markup import Html, h, join
 from affectory.core.html.parts import grouped, table
 from baselines.results import comparison as c
 from baselines.results import notes, tables
-from baselines.results.formatting import in_sentence, printed, signed, superscript, written
+from baselines.results.formatting import DAGGER, in_sentence, printed, signed, superscript, written
 from baselines.results.page.plots import Mark, dots, scale
 from baselines.results.published import OURS, Paper
 from baselines.results.schema import Figure, Results
@@ -36,8 +36,12 @@ def header(results: Results) -> Html:
 
 
 def _finding(results: Results) -> str:
-    """Return a sentence on the best model, with the papers' figures for it."""
+    """Return a sentence on the best model, with the papers' figures for it.
+
+    A row of which a seed answers every post alike is none.
+    """
     best: tuple[float, str] | None = None
+    collapsed = False
     metric = c.headline(results)
     for found in c.tables(results):
         for i, column in enumerate(found.columns):
@@ -49,6 +53,9 @@ def _finding(results: Results) -> str:
                     continue
                 if (column.mode or line.mode) not in ("both", c.single(row)):
                     continue
+                if line.cells[i].collapsed:
+                    collapsed = True
+                    continue
                 name = in_sentence(results.metrics[metric].removesuffix(" %"))
                 figure = written(ours, percent=column.percent) + "%" * column.percent
                 whose = c.title(results, row, line.mode)
@@ -58,7 +65,9 @@ def _finding(results: Results) -> str:
                     whose = "the paper has" if source == "paper" else f"the {source} have"
                     told += f"; {whose} {printed(line.cells[i].theirs[source], percent=column.percent)}"
                 best = ours.mean, told
-    return f"{best[1]}." if best else "No model finished."
+    if best:
+        return f"{best[1]}."
+    return "Every row answers all posts alike in some seeds." if collapsed else "No model finished."
 
 
 def _verdicts(results: Results) -> list[Html]:
@@ -115,9 +124,9 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
         cells = []
         for i, column in enumerate(shown.columns):
             cell = line.cells[i]
-            top = line.row is not None and cell.ours is not None and cell.ours.mean == best[i]
-            ours = written(cell.ours, percent=column.percent)
-            cls = "n" + " first" * _begins(shown.columns, i) + " strong" * top
+            top = line.row is not None and not cell.collapsed and cell.ours and cell.ours.mean == best[i]
+            ours = written(cell.ours, percent=column.percent) + DAGGER * cell.collapsed
+            cls = "n" + " first" * _begins(shown.columns, i) + " strong" * bool(top)
             cells.append(h("td", ours, cls=cls, data_label=column.title))
             cells += [_theirs(cell, column, source) for source in column.sources]
         chart = dots(marks, ends, f"{line.title}: {results.metrics[first]}", chance)
@@ -154,8 +163,9 @@ def _theirs(cell: c.Cell, column: c.Column, source: str) -> Html:
 
 
 def _best(shown: c.Table, place: int) -> float | None:
-    """Return our largest figure of a column."""
-    ours = [line.cells[place].ours for line in shown.lines if line.row]
+    """Return our largest figure of a column, of rows that don't answer every post alike."""
+    cells = [line.cells[place] for line in shown.lines if line.row]
+    ours = [cell.ours for cell in cells if not cell.collapsed]
     return max((one.mean for one in ours if one), default=None)
 
 
@@ -224,7 +234,12 @@ def _stacked(rows: Sequence[Html], heads: Sequence[str], *, dense: bool) -> Html
 
 
 def _notes(results: Results) -> list[str]:
-    return [*notes.on_numbers(results), *notes.on_papers(results), *notes.on_rows(results)]
+    return [
+        *notes.on_numbers(results),
+        *notes.on_papers(results),
+        *notes.on_rows(results),
+        *notes.on_collapsed(results),
+    ]
 
 
 def pairs(results: Results) -> Html | None:
