@@ -173,15 +173,17 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
 def corrections(one: Checkpoint, data: Data) -> dict[Mode, Correction]:
     """Return how a network's answers to one modality of two are corrected, learnt on validation posts.
 
-    `data`: what it was trained on.
+    `data`: what it was trained on. Where that has no pair, answers to pairs are corrected too.
     """
     if one.problem:
         return {}
     target = data.train.target[data.train.labelled]
-    columns: dict[Mode, int] = {"image": IMAGE, "text": TEXT}
+    columns: dict[Mode, list[int]] = {"image": [IMAGE], "text": [TEXT]}
+    if not bool(data.train.present[data.train.labelled].all(1).any()):
+        columns["both"] = [IMAGE, TEXT]
     learnt: dict[Mode, Correction] = {}
-    for mode, column in columns.items():
-        held = data.validation.present[:, column]
+    for mode, needed in columns.items():
+        held = data.validation.present[:, needed].all(1)
         logits = one.logits(lambda part: _validation(part, data), mode)
         learnt[mode] = correction.learnt(one.task, target, logits[held], data.validation.target[held])
     return learnt
