@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from baselines.data.batch import Batch, Mode
+from baselines.data.batch import Batch, Modality, Mode
 from baselines.data.samplers import Sampler
 from baselines.data.task import Kind, Rule, SeveralLabels, Task
 from baselines.models.settings import ModelSettings
@@ -32,8 +32,6 @@ from baselines.models.settings import ModelSettings
 if TYPE_CHECKING:
     from baselines.data.encoders import Encoder
     from baselines.data.inputs import Data
-
-Modality = Literal["image", "text"]
 
 
 class Term(NamedTuple):
