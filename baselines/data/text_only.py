@@ -1,7 +1,7 @@
 """Posts whose image is gone: the text-only posts of a release's file of dropped rows.
 
     found = gone(release, Path("datasets/reddit-emotion/1.0.0"))
-    found.part.texts, found.left_out        # {"no label of this task": 12, …}
+    found.part.texts, found.left_out        # {"without a label of this task": 12, …}
 
 Their text is the title as it was collected; a recipe may publish no titles.
 """
@@ -63,11 +63,11 @@ def gone(release: Release, folder: Path) -> TextOnly:
         if row["reason"] in TOMBSTONES:
             left_out["tombstones of deleted posts"] += 1
         elif not title.strip():
-            left_out["no title"] += 1
+            left_out["without a title"] += 1
         elif row["label"] not in release.task.names:
-            left_out["no label of this task"] += 1
+            left_out["without a label of this task"] += 1
         elif _plain(title) in known:
-            left_out["title occurs in training"] += 1
+            left_out["with a title of training"] += 1
         else:
             posts[row["post_id"]] = title, release.task.names.index(row["label"])
     note = "" if posts else f"{whole}: no post whose image is gone has a title and a label"

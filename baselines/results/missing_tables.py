@@ -38,7 +38,7 @@ def markdown(found: Missing) -> str:
         pipes(*areas(found)),
     ]
     if found.gone.scored:
-        parts += ["## Posts whose image is gone", pipes(*gone(found))]
+        parts += [f"## {on_gone(found)}", pipes(*gone(found))]
     parts += ["## Notes", "\n".join(f"- {safe(note)}" for note in notes(found))]
     parts.append(f"{found.date}, {found.device}: `{found.command}`")
     return "\n\n".join(parts) + "\n"
@@ -56,7 +56,7 @@ def show(found: Missing, console: Console | None = None) -> None:
         short = [*head[:2], *(IN_WORDS[protocol].capitalize() for protocol in PROTOCOLS)]
         print_rows(console, f"{heading(found)}, posts without {modality}", short, rows)
     if found.gone.scored:
-        print_rows(console, "Posts whose image is gone", *gone(found))
+        print_rows(console, on_gone(found), *gone(found))
     console.print()
     for note in notes(found):
         console.print(Text(note, "dim"))
@@ -72,6 +72,11 @@ def caption(found: Missing) -> str:
 def heading(found: Missing) -> str:
     """Return what the table holds."""
     return f"Mean {in_sentence(found.metrics[found.headline])} over the rates"
+
+
+def on_gone(found: Missing) -> str:
+    """Return what the table of posts whose image is gone holds."""
+    return f"Posts whose image is gone, {in_sentence(found.metrics[found.headline])}"
 
 
 def areas(found: Missing, modalities: Sequence[Modality] = ()) -> tuple[list[str], Rows]:
@@ -106,10 +111,9 @@ def with_interval(figure: Figure | None, *, percent: bool) -> str:
 
 
 def gone(found: Missing) -> tuple[list[str], Rows]:
-    """Return the head and the rows of the table of posts whose image is gone."""
+    """Return the head and the rows of the table of posts whose image is gone, of the headline metric."""
     titles = {model.model: model.title for model in found.models} | {"": found.trivial.title}
-    metric = found.metrics[found.headline]
-    head = ["Texts alone", f"{metric}, image gone", f"{metric}, test posts"]
+    head = ["Texts alone", "Image gone", "Test posts"]
     return head, [
         [
             titles[one.model],

@@ -126,9 +126,9 @@ def test_posts_whose_image_is_gone_are_those_with_a_title_and_a_label_of_the_tas
     assert found.part.texts.tolist()[:2] == ["a sunny day of its own", "dark times ahead"]
     assert found.part.target.tolist()[:2] == [0, 1]
     assert found.left_out == {
-        "no label of this task": 1,
-        "title occurs in training": 1,
-        "no title": 1,
+        "without a label of this task": 1,
+        "with a title of training": 1,
+        "without a title": 1,
         "tombstones of deleted posts": 1,
     }
 
@@ -200,7 +200,7 @@ def test_posts_whose_image_is_gone_are_scored_beside_the_texts_of_the_test_posts
     assert (found.posts, found.tests, found.note) == (2, 13, "")
     assert [one.model for one in found.scored] == ["text", "toy", ""]
     assert found.scored[-1].gone.values == (0.5,)  # of joy and fear
-    assert found.left_out["no label of this task"] == 1
+    assert found.left_out["without a label of this task"] == 1
 
 
 @pytest.mark.slow

@@ -102,8 +102,8 @@ def _curves(found: Missing) -> Html:
                 percent=found.percent,
                 chance=chance,
             )
-            panels.append(h("figure", h("figcaption", name), drawn, cls="panel"))
-        blocks.append(h("div", *panels, cls="charts"))
+            panels.append(h("figure", h("figcaption", _POSTS[protocol]), drawn, cls="panel"))
+        blocks += [h("h3", f"Posts without {modality}"), h("div", *panels, cls="charts")]
     legend = [
         h("span", h("i", cls=f"dot line {_class(found, model.model)}"), model.title) for model in found.models
     ]
@@ -123,7 +123,7 @@ def _areas(found: Missing) -> Html:
     for modality in found.modalities:
         head, rows = told.areas(found, [modality])
         short = [*head[:2], *(told.IN_WORDS[protocol].capitalize() for protocol in PROTOCOLS)]
-        blocks += [h("h3", f"Posts without {modality}"), _stacked(short, rows)]
+        blocks += [h("h3", f"Posts without {modality}"), _stacked(short, rows, "figures stacked areas")]
     details = [
         h(
             "details",
@@ -144,7 +144,7 @@ def _areas(found: Missing) -> Html:
     )
 
 
-def _stacked(head: list[str], rows: Rows) -> Html:
+def _stacked(head: list[str], rows: Rows, cls: str = "figures stacked") -> Html:
     """Return a table whose rows become blocks in a narrow window. The last is the trivial prediction."""
     heads = [h("th", name, scope="col", cls="n" if place else None) for place, name in enumerate(head)]
     body = [
@@ -156,7 +156,7 @@ def _stacked(head: list[str], rows: Rows) -> Html:
         )
         for row in rows
     ]
-    made = h("table", h("thead", h("tr", *heads)), h("tbody", *body), cls="figures stacked")
+    made = h("table", h("thead", h("tr", *heads)), h("tbody", *body), cls=cls)
     return h("div", made, cls="scroll")
 
 
@@ -181,7 +181,7 @@ def _gone(found: Missing) -> Html | None:
     )
     return h(
         "section",
-        h("h2", "Posts whose image is gone"),
+        h("h2", told.on_gone(found)),
         h("p", note),
         _stacked(*told.gone(found)),
         id="gone",
