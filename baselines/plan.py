@@ -211,7 +211,7 @@ def gaps(
             made_of = registry.spec(model).made_of
             for part in (made_of.first, made_of.second) if made_of else ():
                 if (part, condition) in found:
-                    found.setdefault((model, condition), f"{found[part, condition]}, for its part {part}")
+                    found.setdefault((model, condition), f"its part {part}: {found[part, condition]}")
     return found
 
 

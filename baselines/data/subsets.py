@@ -71,8 +71,10 @@ def obstacle(release: Release, need: Need) -> str:
     Every class or label must have a labelled training post, and there must be validation posts.
     """
     found = readable(release, need)
-    if missing := [name for name, posts in found.counts()["train"].items() if not posts]:
-        return f"no training post of {', '.join(missing)} has {_IN_WORDS[need]}"
+    counts = found.counts()["train"]
+    if missing := [name for name, posts in counts.items() if not posts]:
+        of = f" of {', '.join(missing)}" if len(missing) < len(counts) else ""
+        return f"no training post{of} has {_IN_WORDS[need]}"
     return "" if len(found.parts["validation"]) else f"no validation post has {_IN_WORDS[need]}"
 
 

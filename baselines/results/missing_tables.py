@@ -143,31 +143,28 @@ def _on_areas(found: Missing) -> Iterator[str]:
         f"{found.trivial.title}: a prediction that reads no post. A model that can read nothing of a post "
         "gives it."
     )
-    unread = [
-        f"{model.title} reads no {modality}s"
-        for model in found.models
-        for modality in found.modalities
-        if modality not in model.reads
-    ]
-    if unread:
-        yield f"{'; '.join(unread)}: their lines are level there."
+    for modality in found.modalities:
+        if unread := [model.title for model in found.models if modality not in model.reads]:
+            yield f"Without {modality} these lines are level, as nothing is read of it: {'; '.join(unread)}."
     if gaps := gaps_of(found):
         yield "* with a rate at which the model can't be trained; there the trivial prediction counts:"
         yield from gaps
 
 
 def gaps_of(found: Missing) -> list[str]:
-    """Return the gaps, a line a model, modality and reason; "both" has those of "train"."""
-    told: dict[tuple[str, str, str], list[float]] = {}
+    """Return the gaps, a line a reason: with modality, rates, and models."""
     titles = {model.model: model.title for model in found.models}
+    rates: dict[tuple[str, str, str], dict[float, None]] = {}
     for line in found.lines:
         for point in line.gaps:
-            rates = told.setdefault((titles[line.model], line.modality, point.gap), [])
-            if point.rate not in rates:
-                rates.append(point.rate)
+            rates.setdefault((line.modality, point.gap, titles[line.model]), {})[point.rate] = None
+    told: dict[tuple[str, str, str], list[str]] = {}
+    for (modality, gap, title), at in rates.items():
+        shares = ", ".join(f"{100 * rate:g}%" for rate in at)
+        told.setdefault((modality, gap, shares), []).append(title)
     return [
-        f"{title}, {', '.join(f'{100 * rate:g}%' for rate in rates)} without {modality}: {reason}"
-        for (title, modality, reason), rates in told.items()
+        f"{'; '.join(models)}, {shares} without {modality}: {gap}"
+        for (modality, gap, shares), models in told.items()
     ]
 
 
@@ -182,7 +179,7 @@ def _on_gone(found: Missing) -> Iterator[str]:
             "Their text is the title alone."
         )
     if gone.left_out:
-        told = ", ".join(f"{number:,} {reason}" for reason, number in gone.left_out.items())
+        told = ", ".join(f"{reason} {number:,}" for reason, number in gone.left_out.items())
         yield f"Dropped posts that aren't scored: {told}."
 
 
@@ -195,6 +192,8 @@ def _on_models(found: Missing) -> Iterator[str]:
     for model in found.models:
         yield from (f"Stopped: seed {one.seed} of {model.title}, {one.reason}" for one in model.stopped)
     yield from (f"Left out: {one.model}: {one.reason}" for one in found.left_out)
-    if found.networks:
-        yield f"Networks: {', '.join(f'{name} {network}' for name, network in found.networks.items())}."
+    inputs: dict[str, list[str]] = {}
+    for name, network in found.networks.items():
+        inputs.setdefault(network, []).append(name)
+    yield from (f"Network of {', '.join(names)}: {network}." for network, names in inputs.items())
     yield f"Preset {found.preset}. masks.json says which posts lost what; --masks uses it again."

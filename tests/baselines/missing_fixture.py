@@ -30,7 +30,7 @@ def point(model, modality, protocol, rate):
     _, reads, complete = MODELS[model]
     touched = modality in reads
     if touched and rate == 1 and model in NEVER and protocol != "test":
-        return Point(rate, {}, f"no training post of joy, fear has {NEVER[model]}")
+        return Point(rate, {}, f"no training post of fear has {NEVER[model]}")
     steep = {"train": 0.12, "test": 0.3, "both": 0.33}[protocol] * touched
     return Point(rate, {"accuracy": figure(round(complete * (1 - steep * rate), 4))})
 

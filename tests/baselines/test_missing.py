@@ -83,10 +83,10 @@ def test_models_that_can_not_be_trained_at_a_rate_are_gaps_with_the_reason():
     found = plan.gaps(made, models, conditions, masks.drawn(made, [0]), [0])
     every = conditions[2]
     assert found == {
-        ("text", every): "no training post of joy, fear has a text",
-        ("late", every): "no training post of joy, fear has a text, for its part text",
-        ("st", every): "no training post of joy, fear has image and text",
-        ("sm", every): "no training post of joy, fear has image and text",
+        ("text", every): "no training post has a text",
+        ("late", every): "its part text: no training post has a text",
+        ("st", every): "no training post has image and text",
+        ("sm", every): "no training post has image and text",
     }
 
 
@@ -213,7 +213,7 @@ def test_table_and_page_show_the_areas(home):
     assert f"{100 * area.mean:.1f} ± " in table
     assert f"{100 * area.mean:.1f} ± " in page
     assert page.count('class="chart curve"') == 6
-    assert "Text-based reads no images: their lines are level there." in page
+    assert "Without image these lines are level, as nothing is read of it: Text-based." in page
 
 
 @pytest.mark.slow
