@@ -17,6 +17,7 @@ affectory diff STORE STORE            what two crawl stores have in common, and 
 affectory verify STORE|RELEASE        every digest and count of a store or release
 affectory models [NAME]               the models, or the settings of one
 affectory run NAME                    python -m baselines.run
+affectory missing NAME                python -m baselines.missing
 affectory predict CHECKPOINT          python -m baselines.predict
 affectory sandbox                     python -m collectors.sandbox
 """
@@ -49,6 +50,10 @@ MODULES = {
     "verify": ("affectory.verify", "Check every digest and count of a crawl store or a release."),
     "models": ("affectory.models", "List the models that can be trained, or the settings of one."),
     "run": ("baselines.run", "Train baselines on a release; compare with the papers' scores."),
+    "missing": (
+        "baselines.missing",
+        "Train and score models on posts that lost their image or their text.",
+    ),
     "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
     "sandbox": (
         "collectors.sandbox.__main__",

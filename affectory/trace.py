@@ -272,7 +272,8 @@ def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
 
     for dataset in sorted(path for path in options.results.glob("*") if path.is_dir()):
         for version, folder in run_results.of(options.results, dataset.name):
-            holds = ["predictions"] if run_results.predict(folder, [options.post_id]) else []
+            named = "predictions" if (folder / run_results.PREDICTIONS).is_file() else "masks"
+            holds = [named] if run_results.predict(folder, [options.post_id]) else []
             if _mentions(folder / "results.html", options.post_id, clues):
                 holds.append("results.html")
             if (holds or (dataset.name, version) in clues.releases) and run_results.hold_posts(folder):

@@ -83,7 +83,9 @@ def train(release: Release, number: int | None, setup: Setup) -> Trained:
         rows = [model for model, of in setup.rows if of == condition]
         # The inputs of an ask are frozen features, which networks that were fine-tuned don't read.
         combine = replace(asks[0], corrected=False) if setup.finetuning else asks[0]
-        trained |= trainer.combined(combine, rows, trained)
+        # A part that the condition doesn't concern is that of the usual one.
+        usual = {model: by_seed for (model, of), by_seed in found.networks.items() if of == USUAL}
+        trained |= trainer.combined(combine, rows, usual | trained)
         found.networks |= {(model, condition): by_seed for model, by_seed in trained.items()}
     assert found is not None  # there is always a condition
     return found
@@ -163,7 +165,6 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
     source = next((setup.sources[name] for name in read if name in setup.sources), None)
     features = source if source and source.reading == "features" else None
     text = next((setup.texts[name] for name in read if name in setup.texts), None)
-    told = (spec.note, *(one.note for one in networks), *folds[0].release.notes)
     return Row(
         model=model,
         title=spec.title(folds[0].settings.get(row)),
@@ -171,7 +172,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         condition=condition,
         names={str(mode): name for mode, name in spec.names.items()},
         modes=by_mode,
-        settings=_settings(row, folds, setup.finetuning),
+        settings=settings_of(row, folds, setup.finetuning),
         preset=setup.preset,
         tuned=setup.tuned,
         corrected=any(one.corrections for one in networks),
@@ -185,7 +186,7 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         vectors=_vectors(networks[0], folds[0].data),
         text_encoder=f"{text.name} {text.digest}" if text else None,
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
-        notes=tuple(dict.fromkeys(note for note in told if note)),
+        notes=notes_of(row, folds),
         history=() if len(folds) > 1 else tuple(one.history for one in networks),
     )
 
@@ -200,7 +201,14 @@ def _select(model: str, setup: Setup) -> Select | None:
     return None if spec.own_rule in ("nothing", setup.select) else setup.select
 
 
-def _settings(row: Key, folds: Sequence[Fold], finetuning: Finetuning | None) -> dict[str, Value]:
+def notes_of(row: Key, folds: Sequence[Fold]) -> tuple[str, ...]:
+    """Return what a reader of a row has to know: of the model, its networks and the release."""
+    networks = [one for fold in folds for one in fold.networks[row]]
+    told = (registry.spec(row[0]).note, *(one.note for one in networks), *folds[0].release.notes)
+    return tuple(dict.fromkeys(note for note in told if note))
+
+
+def settings_of(row: Key, folds: Sequence[Fold], finetuning: Finetuning | None = None) -> dict[str, Value]:
     """Return a row's settings; those that differ between folds are listed, fold by fold.
 
     The settings of a combined row are those of its two parts: "image.lr", "text.epoch".
@@ -209,7 +217,7 @@ def _settings(row: Key, folds: Sequence[Fold], finetuning: Finetuning | None) ->
     spec = registry.spec(model)
     if spec.made_of is not None:
         parts = (spec.made_of.first, spec.made_of.second)
-        each = {part: _settings((part, condition), folds, finetuning) for part in parts}
+        each = {part: settings_of((part, condition), folds, finetuning) for part in parts}
         return {f"{part}.{key}": value for part, values in each.items() for key, value in values.items()}
     every = [as_values(fold.settings.get(row)) for fold in folds]
     found: dict[str, Value] = {}

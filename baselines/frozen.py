@@ -16,7 +16,7 @@ from affectory.encoders.text.hub_encoders import TextNetwork, load_text_encoder
 from baselines.data import inputs
 from baselines.data.encoders import ImageEncoder
 from baselines.data.release import Release
-from baselines.options import SEPARATE, Options
+from baselines.options import SEPARATE, TrainingOptions
 from baselines.training.checkpoint import Reading, Source
 
 #: The tokens of a text whose states are read, at most: as many as CLIP has. Other networks read 256 or more,
@@ -36,7 +36,7 @@ class Seen:
     backbone: Backbone | None
 
 
-def images(options: Options, release: Release, wanted: Collection[str], device: torch.device) -> Seen:
+def images(options: TrainingOptions, release: Release, wanted: Collection[str], device: torch.device) -> Seen:
     """Return what models with these inputs read of a release's images. Errors as of `inputs.frozen`."""
     encoders: dict[str, ImageEncoder] = {}
     sources: dict[str, Source] = {}
@@ -66,11 +66,11 @@ def images(options: Options, release: Release, wanted: Collection[str], device: 
     return Seen(encoders, sources, backbone)
 
 
-def _backbone(options: Options) -> Backbone:
+def _backbone(options: TrainingOptions) -> Backbone:
     return load_backbone(options.backbone, options.weights, side=options.side, squash=options.squash)
 
 
-def _source(options: Options, network: Backbone, reading: Reading = "features") -> Source:
+def _source(options: TrainingOptions, network: Backbone, reading: Reading = "features") -> Source:
     return Source(
         options.backbone,
         options.weights,
@@ -82,7 +82,7 @@ def _source(options: Options, network: Backbone, reading: Reading = "features") 
     )
 
 
-def _regions(options: Options, release: Release, device: torch.device) -> tuple[ImageEncoder, Source]:
+def _regions(options: TrainingOptions, release: Release, device: torch.device) -> tuple[ImageEncoder, Source]:
     if options.regions == "grid":
         network = grid(_backbone(options))
         source = _source(options, network, "grid")
@@ -96,7 +96,7 @@ def _regions(options: Options, release: Release, device: torch.device) -> tuple[
 
 
 def texts(
-    options: Options, release: Release, wanted: Collection[str], device: torch.device
+    options: TrainingOptions, release: Release, wanted: Collection[str], device: torch.device
 ) -> dict[str, FrozenText]:
     """Return the frozen text networks of models with these inputs, the release's features computed."""
     pair = options.text_encoder if options.pair == SEPARATE else options.pair

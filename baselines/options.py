@@ -1,4 +1,4 @@
-"""The options of `python -m baselines.run`."""
+"""The options of `python -m baselines.run`, and those that `python -m baselines.missing` shares with it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SEPARATE = "separate"
 
 
 @dataclass(frozen=True)
-class Options:
-    """Train baselines on a release; write their scores beside the papers'."""
+class TrainingOptions:
+    """What is trained, on which release, with which networks and folders."""
 
     name: Positional[Annotated[str, arg(metavar="NAME")]]
     """The dataset: a folder of datasets/ with a release."""
@@ -29,9 +29,6 @@ class Options:
 
     set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
     """Change settings; `affectory models MODEL` lists them."""
-
-    tune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Search the settings that papers leave open, judged on validation."""
 
     as_trained: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Don't correct answers to image or text alone on validation posts."""
@@ -48,9 +45,6 @@ class Options:
     seeds: Annotated[int, arg(metavar="N")] = 5
     """Networks per model."""
 
-    folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
-    """k-fold cross-validation (3 or more) instead of the release's splits."""
-
     task: Annotated[
         Literal["single", "several"] | None, arg(metavar="KIND", help_behavior_hint="(default: by release)")
     ] = None
@@ -58,18 +52,6 @@ class Options:
 
     labels: Annotated[tuple[str, ...], arg(metavar="LABEL", help_behavior_hint="(default: all)")] = ()
     """Of several labels these; a class of the one label may be a further one."""
-
-    gold: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
-    """Labels of unlabelled test posts: a table of ids, and 0 or 1 per label."""
-
-    pairs: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
-    """Also train on shares of the pairs, with and without the others' halves."""
-
-    ratios: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
-    """Train on shares of the labels; the other training posts are unlabelled."""
-
-    stratified: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Draw these shares within each label."""
 
     backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
     """Image network: torchvision's, a hub id, a folder."""
@@ -82,9 +64,6 @@ class Options:
 
     squash: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Resize images to the square input of --backbone and --pair, without a crop."""
-
-    finetune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Train the image network too (extra `finetune`; a GPU is recommended)."""
 
     vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: random)")] = None
     """Pretrained word vectors: GloVe, word2vec, fastText."""
@@ -126,8 +105,6 @@ class Options:
         """Raise `InputError` for a value or a combination that can't be used."""
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds} is below 1")
-        if self.folds is not None and self.folds < 3:
-            raise InputError(f"--folds {self.folds} is below 3: each fold is the test set once")
         if self.width is not None and self.width < 2:
             raise InputError(f"--width {self.width} is below 2")
         if self.width is not None and self.vectors is not None:
@@ -135,15 +112,8 @@ class Options:
                 f"--width {self.width} has no effect with --vectors, which have a width of their own: "
                 "leave one of the two out"
             )
-        if self.tune and self.finetune:
-            raise InputError(
-                "--tune can't be combined with --finetune: it searches settings for features that are "
-                "computed once; use --set finetune.lr=… and the like instead"
-            )
         if self.vectors is not None and not self.vectors.is_file():
             raise InputError(f"--vectors {str(self.vectors)!r} is not a file")
-        if self.gold is not None and not self.gold.is_file():
-            raise InputError(f"--gold {str(self.gold)!r} is not a file")
         if self.labels and self.task == "single":
             raise InputError("--labels can't be combined with --task single: it chooses among several labels")
         if twice := [one for number, one in enumerate(self.labels) if one in self.labels[:number]]:
@@ -155,6 +125,48 @@ class Options:
                 f"--regions {self.regions!r} is not a file: give grid, torchvision-frcnn, or a .npz or "
                 ".safetensors file of regions"
             )
+        for one in self.set:
+            if "." not in one.partition("=")[0] or "=" not in one:
+                raise InputError(f"--set {one!r}: write MODEL.KEY=VALUE, such as joint.lr=0.1")
+
+
+@dataclass(frozen=True)
+class Options(TrainingOptions):
+    """Train baselines on a release; write their scores beside the papers'."""
+
+    tune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Search the settings that papers leave open, judged on validation."""
+
+    folds: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """k-fold cross-validation (3 or more) instead of the release's splits."""
+
+    gold: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Labels of unlabelled test posts: a table of ids, and 0 or 1 per label."""
+
+    pairs: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
+    """Also train on shares of the pairs, with and without the others' halves."""
+
+    ratios: Annotated[tuple[float, ...], arg(metavar="SHARE", help_behavior_hint="")] = ()
+    """Train on shares of the labels; the other training posts are unlabelled."""
+
+    stratified: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Draw these shares within each label."""
+
+    finetune: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Train the image network too (extra `finetune`; a GPU is recommended)."""
+
+    def check(self) -> None:
+        """Raise `InputError` for a value or a combination that can't be used."""
+        super().check()
+        if self.folds is not None and self.folds < 3:
+            raise InputError(f"--folds {self.folds} is below 3: each fold is the test set once")
+        if self.tune and self.finetune:
+            raise InputError(
+                "--tune can't be combined with --finetune: it searches settings for features that are "
+                "computed once; use --set finetune.lr=… and the like instead"
+            )
+        if self.gold is not None and not self.gold.is_file():
+            raise InputError(f"--gold {str(self.gold)!r} is not a file")
         for share in self.pairs:
             if not 0 < share <= 1:
                 raise InputError(f"--pairs {share:g} is no share: it must be above 0 and at most 1")
@@ -165,6 +177,26 @@ class Options:
             raise InputError("--ratios can't be combined with --pairs: run them one after the other")
         if self.stratified and not self.ratios:
             raise InputError("--stratified has no effect without --ratios")
-        for one in self.set:
-            if "." not in one.partition("=")[0] or "=" not in one:
-                raise InputError(f"--set {one!r}: write MODEL.KEY=VALUE, such as joint.lr=0.1")
+
+
+@dataclass(frozen=True)
+class MissingOptions(TrainingOptions):
+    """Train and score models on posts that lost their image or their text, at several rates."""
+
+    rates: Annotated[tuple[float, ...], arg(metavar="RATE")] = (0, 0.25, 0.5, 0.75, 1)
+    """Shares of the posts that lose their image, or their text: two or more, from 0 to 1."""
+
+    masks: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="(default: drawn)")] = None
+    """Which posts lose what: the masks.json of another run."""
+
+    def check(self) -> None:
+        """Raise `InputError` for a value or a combination that can't be used."""
+        super().check()
+        for rate in self.rates:
+            if not 0 <= rate <= 1:
+                raise InputError(f"--rates {rate:g} is no share of the posts: it must be from 0 to 1")
+        if len(set(self.rates)) < 2:
+            given = " ".join(f"{rate:g}" for rate in self.rates) or "without a rate"
+            raise InputError(f"--rates {given}: an area needs two rates, such as 0 1")
+        if self.masks is not None and not self.masks.is_file():
+            raise InputError(f"--masks {str(self.masks)!r} is not a file")

@@ -28,7 +28,7 @@ from baselines.experiment import Fold
 from baselines.models import registry
 from baselines.models.base import Spec
 from baselines.models.settings import ModelSettings, Value
-from baselines.options import Options
+from baselines.options import Options, TrainingOptions
 from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
@@ -56,7 +56,7 @@ def run(options: Options, command: str) -> int:
 
 
 def _run(options: Options, command: str, device: torch.device, *, is_main: bool) -> int:
-    wanted = registry.selected(options.models or _of_papers(options.name))
+    wanted = registry.selected(options.models or of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
     release = data.load(
@@ -81,7 +81,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
         print(f"left out: {left.model}: {left.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
-    _check_set(options, models)
+    check_set(options.set, models, finetune=options.finetune)
     folder = _folder(options, release)
     conditions = _conditions(options, release, models)
     with Progress(_networks(options, models, conditions)) as progress:
@@ -106,18 +106,18 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     return 1 if any(row.stopped for row in results.rows) else 0
 
 
-def _check_set(options: Options, models: Sequence[str]) -> None:
+def check_set(given: Sequence[str], models: Sequence[str], *, finetune: bool = False) -> None:
     """Raise `InputError` for a setting of a model that isn't trained."""
     trained = plan.needed(models)
-    for one in options.set:
+    for one in given:
         name = one.partition(".")[0]
         if name in registry.MODELS and name not in trained:
             raise InputError(f"--set {one}: {name} isn't trained here; name it among --models")
-        if name in registry.SHARED and not options.finetune:
+        if name in registry.SHARED and not finetune:
             raise InputError(f"--set {one}: it has no effect without --finetune")
 
 
-def _of_papers(name: str) -> list[str]:
+def of_papers(name: str) -> list[str]:
     """Return the families whose papers report on a release; the first family where there is none."""
     keys = {paper.key for paper in published.figures(name)}
     return [family for family, key in registry.FAMILIES.items() if key in keys] or [
@@ -128,7 +128,12 @@ def _of_papers(name: str) -> list[str]:
 def _folder(options: Options, release: Release) -> Path:
     """Return the folder of the results. Fine-tuning, gold labels and cross-validation have their own."""
     version = release.version + ("-finetuned" if options.finetune else "") + ("-gold" if options.gold else "")
-    folder = options.out / options.name / (version + (f"-folds{options.folds}" if options.folds else ""))
+    return made_folder(options, version + (f"-folds{options.folds}" if options.folds else ""))
+
+
+def made_folder(options: TrainingOptions, name: str) -> Path:
+    """Make a folder of results and return it. Raises `InputError` where that can't be done."""
+    folder = options.out / options.name / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -155,22 +160,42 @@ def _setup(
             f"--finetune trains the image network, but --models {' '.join(models)} reads no images: "
             "leave it out, or name another model"
         )
-    texts = frozen.texts(options, release, wanted, device)
-    finetuning = None
+    made = setup_of(options, release, models, folder, device, progress, preset, given, seen)
     if options.finetune and seen.backbone:
         settings = FinetuneSettings(**given.get("finetune", {}))  # type: ignore[arg-type]
-        finetuning = Finetuning(
-            seen.backbone, settings, options.features, device, is_main, progress.finetuned
+        made = replace(
+            made,
+            finetuning=Finetuning(
+                seen.backbone, settings, options.features, device, is_main, progress.finetuned
+            ),
         )
-    base = experiment.chosen(models, preset, given)
+    if not options.tune:
+        return made
     search = Search(folder, device, given, progress.tuned)
 
     def choose(
-        made: Data, fold: int | None, some: Sequence[str], condition: Condition
+        data: Data, fold: int | None, some: Sequence[str], condition: Condition
     ) -> Mapping[str, ModelSettings]:
-        mine = {model: base[model] for model in some}
-        return search.best(made, mine, fold, condition) if options.tune else mine
+        return search.best(data, made.choose(data, fold, some, condition), fold, condition)
 
+    return replace(made, tuned=True, choose=choose)
+
+
+def setup_of(
+    options: TrainingOptions,
+    release: Release,
+    models: tuple[str, ...],
+    folder: Path,
+    device: torch.device,
+    progress: Progress,
+    preset: published.Settings,
+    given: Mapping[str, Mapping[str, Value]],
+    seen: frozen.Seen,
+) -> Setup:
+    """Return what models are trained with: inputs, word vectors and settings. `seen`: what they see."""
+    wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
+    texts = frozen.texts(options, release, wanted, device)
+    base = experiment.chosen(models, preset, given)
     return Setup(
         models=models,
         seeds=tuple(range(options.seeds)),
@@ -182,11 +207,12 @@ def _setup(
         device=device,
         folder=folder / "checkpoints",
         preset=options.preset,
-        tuned=options.tune,
+        tuned=False,
         corrected=options.preset == published.OURS and not options.as_trained,
-        choose=choose,
+        balance=options.balance,
+        select=options.select,
+        choose=lambda data, fold, some, condition: {model: base[model] for model in some},
         tell=progress.fitted,
-        finetuning=finetuning,
     )
 
 
@@ -264,7 +290,30 @@ def _results(
     command: str,
     left_out: Sequence[LeftOut],
 ) -> Results:
-    dataset = Dataset(
+    dataset = described(release, options.folds)
+    rows = [_beside(row, dataset) for row in experiment.rows(folds, setup)]
+    every = [one for fold in folds for one in fold.data.encoders.values()]
+    shares = [one.out_of_vocabulary for one in every if isinstance(one, Vocabulary)]
+    unknown = [one for one in shares if one is not None]
+    return Results(
+        dataset=dataset,
+        rows=tuple(rows),
+        pairs=experiment.pairs(folds, setup),
+        trivial=evaluate.trivial(train_targets(release), experiment.targets(folds), release.task),
+        metrics=dict(release.task.titles),
+        command=command.strip(),
+        device=device_name(setup.device),
+        date=datetime.date.today().isoformat(),
+        tools=tools(),
+        out_of_vocabulary=sum(unknown) / len(unknown) if unknown else None,
+        left_out=tuple(left_out),
+        projections=projections(folds[0], setup),
+    )
+
+
+def described(release: Release, folds: int | None = None) -> Dataset:
+    """Return what results say of a release."""
+    return Dataset(
         name=release.name,
         version=release.version,
         task=release.task.kind,
@@ -272,30 +321,20 @@ def _results(
         counts=release.counts(),
         posts={split: release.rows_of(split) for split in data.SPLITS},
         unlabelled=len(release.parts["train"]) - release.rows_of("train"),
-        folds=options.folds,
+        folds=folds,
         generated=release.generated,
     )
-    rows = [_beside(row, dataset) for row in experiment.rows(folds, setup)]
-    every = [one for fold in folds for one in fold.data.encoders.values()]
-    shares = [one.out_of_vocabulary for one in every if isinstance(one, Vocabulary)]
-    unknown = [one for one in shares if one is not None]
+
+
+def train_targets(release: Release) -> torch.Tensor:
+    """Return the targets of the labelled training posts."""
     train = release.parts["train"]
-    return Results(
-        dataset=dataset,
-        rows=tuple(rows),
-        pairs=experiment.pairs(folds, setup),
-        trivial=evaluate.trivial(
-            torch.from_numpy(train.target[train.labelled]), experiment.targets(folds), release.task
-        ),
-        metrics=dict(release.task.titles),
-        command=command.strip(),
-        device=_name(setup.device),
-        date=datetime.date.today().isoformat(),
-        tools={name: importlib.metadata.version(name) for name in TOOLS},
-        out_of_vocabulary=sum(unknown) / len(unknown) if unknown else None,
-        left_out=tuple(left_out),
-        projections=projections(folds[0], setup),
-    )
+    return torch.from_numpy(train.target[train.labelled])
+
+
+def tools() -> dict[str, str]:
+    """Return the versions of what a run is made with."""
+    return {name: importlib.metadata.version(name) for name in TOOLS}
 
 
 def _beside(row: Row, dataset: Dataset) -> Row:
@@ -307,7 +346,8 @@ def _beside(row: Row, dataset: Dataset) -> Row:
     return msgspec.structs.replace(row, differs=differences(known, row, dataset))
 
 
-def _name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """Return the name of a device: that of a GPU, or the processor with its cores."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {os.cpu_count()} cores of {platform.processor() or platform.machine()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,8 +14,9 @@ from baselines.data import inputs, subsets
 from baselines.data.aim import Select
 from baselines.data.encoders import ImageEncoder
 from baselines.data.inputs import Data
+from baselines.data.masks import Masks
 from baselines.data.release import Release
-from baselines.data.subsets import LabelMask, PairMask
+from baselines.data.subsets import LabelMask, Need, PairMask
 from baselines.models import registry
 from baselines.models.settings import ModelSettings
 from baselines.results.schema import USUAL, Condition
@@ -53,15 +54,17 @@ class Setup:
     select: Select | None = None  # the validation score that chooses epochs and settings
     tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
     finetuning: Finetuning | None = None
+    masks: Masks | None = None  # which posts lack a modality; then each model learns from all it can read
+    gaps: Mapping[Key, str] = field(default_factory=dict)  # rows that can't be trained, with the reason
 
     @property
     def rows(self) -> tuple[Key, ...]:
-        """What has a row of its own: each model in each condition, of unpaired posts those that read them."""
+        """What has a row of its own: each model in each condition that concerns it, without the gaps."""
         return tuple(
             (model, condition)
             for condition in self.conditions
             for model in self.models
-            if not _on_pairs(condition) or registry.spec(model).posts == "both ways"
+            if concerns(condition, model) and (model, condition) not in self.gaps
         )
 
 
@@ -72,6 +75,16 @@ def needed(models: Sequence[str]) -> list[str]:
         made_of = registry.spec(model).made_of
         wanted |= {model} if made_of is None else set(needed([made_of.first, made_of.second]))
     return [model for model in registry.MODELS if model in wanted]
+
+
+def concerns(condition: Condition, model: str) -> bool:
+    """Return whether a model's training differs by a condition, so that it has a row of its own.
+
+    Pairs and unpaired posts concern the models that read the latter, a missing modality those that read it.
+    """
+    if condition.missing:
+        return condition.missing in registry.spec(model).reads
+    return not _on_pairs(condition) or registry.spec(model).posts == "both ways"
 
 
 def _on_pairs(condition: Condition) -> bool:
@@ -110,8 +123,8 @@ def trainings(release: Release, number: int | None, setup: Setup) -> Iterator[li
             wanted = {name for model in one.models for name in registry.spec(model).inputs}
             data = inputs.prepare(one.release, wanted, setup.images, setup.vectors, setup.width, setup.texts)
             data = data.aimed(balance=setup.balance, select=setup.select)
-            # Shares of the pairs are compared at equal settings: those of all pairs.
-            judged = USUAL if _on_pairs(condition) else condition
+            # Shares of the pairs, and of posts without a modality, are compared at equal settings.
+            judged = USUAL if condition.labelled is None else condition
             unknown = [model for model in one.models if (model, judged) not in settings]
             if unknown:
                 chosen = setup.choose(data, number, unknown, judged)
@@ -129,11 +142,15 @@ def trainings(release: Release, number: int | None, setup: Setup) -> Iterator[li
                 setup.corrected,
             )
             found.append(Training(ask, one.release, one.mask))
-        yield found
+        if found:
+            yield found
 
 
 def _posts(release: Release, condition: Condition, setup: Setup) -> Iterator[_Posts]:
     """Yield the training posts of a condition."""
+    if setup.masks is not None:
+        yield from _left(release, condition, setup, setup.masks)
+        return
     every = needed(setup.models)
     both_ways = tuple(model for model in every if registry.spec(model).posts == "both ways")
     if condition.pairs is not None:
@@ -149,6 +166,59 @@ def _posts(release: Release, condition: Condition, setup: Setup) -> Iterator[_Po
             yield from _by_kind(subsets.with_labels(release, drawn), every, (seed,), drawn)
     else:
         yield from _by_kind(release, every, setup.seeds, None)
+
+
+def _left(release: Release, condition: Condition, setup: Setup, masks: Masks) -> Iterator[_Posts]:
+    """Yield for each kind of model the training and validation posts that it can read after the losses."""
+    by_need: dict[Need, list[str]] = {}
+    for model in needed([model for model, of in setup.rows if of == condition]):
+        if concerns(condition, model):  # of a combined row only the part that reads what is missing
+            by_need.setdefault(need(release, model), []).append(model)
+    for seeds in [setup.seeds] if condition == USUAL else [(seed,) for seed in setup.seeds]:
+        left = with_losses(release, condition, masks, seeds[0])
+        for own, models in by_need.items():
+            yield _Posts(subsets.readable(left, own), tuple(models), seeds)
+
+
+def with_losses(release: Release, condition: Condition, masks: Masks, seed: int) -> Release:
+    """Return a release whose training and validation posts lack what a condition says."""
+    if not condition.missing:
+        return release
+    return masks.without(release, condition.missing, condition.rate, seed, ("train", "validation"))
+
+
+def need(release: Release, model: str) -> Need:
+    """Return what a model needs of a training post. A release of one modality has no pairs."""
+    spec = registry.spec(model)
+    if spec.posts == "pairs" and release.has_images and release.has_texts:
+        return "pairs"
+    return spec.reads[0] if len(spec.reads) == 1 else "any"
+
+
+def gaps(
+    release: Release,
+    models: Sequence[str],
+    conditions: Sequence[Condition],
+    masks: Masks,
+    seeds: Sequence[int],
+) -> dict[Key, str]:
+    """Return the rows that can't be trained, each with the reason, in some seed."""
+    found: dict[Key, str] = {}
+    for condition in conditions:
+        concerned = [model for model in needed(models) if concerns(condition, model)]
+        for seed in seeds[:1] if condition == USUAL else seeds:
+            left = with_losses(release, condition, masks, seed)
+            needs = {need(release, model) for model in concerned}
+            obstacles = {own: subsets.obstacle(left, own) for own in needs}
+            for model in concerned:
+                if why := obstacles[need(release, model)]:
+                    found.setdefault((model, condition), why)
+        for model in models:
+            made_of = registry.spec(model).made_of
+            for part in (made_of.first, made_of.second) if made_of else ():
+                if (part, condition) in found:
+                    found.setdefault((model, condition), f"its part {part}: {found[part, condition]}")
+    return found
 
 
 def _by_kind(

@@ -27,6 +27,7 @@ COMMANDS = (
     "curation.hydrate",
     "curation.purge",
     "baselines.run",
+    "baselines.missing",
     "baselines.predict",
 )
 
@@ -47,6 +48,7 @@ ENTRIES = (
     "curation.hydrate",
     "curation.purge",
     "baselines.run",
+    "baselines.missing",
     "baselines.predict",
 )
 

@@ -14,6 +14,8 @@ IMAGE, TEXT = 0, 1
 #: The id of padding in inputs that are ids of words or n-grams.
 PADDING = 0
 
+Modality = Literal["image", "text"]
+
 #: Which modalities a model is given at test.
 Mode = Literal["both", "image", "text"]
 

@@ -7,6 +7,7 @@ images or labels (and validation its unpaired posts): the test part is never tou
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,8 @@ def pairs_only(release: Release) -> Release:
 
     Raises `BaselineError` where a class then has no training post.
     """
-    parts = {
-        split: part if split == "test" else part.take(np.flatnonzero(_paired(part)))
-        for split, part in release.parts.items()
-    }
-    found = replace(release, parts=parts)
-    if not len(parts["validation"]):
+    found = readable(release, "pairs")
+    if not len(found.parts["validation"]):
         raise BaselineError(
             f"{release.name} {release.version} has no validation post with image and text, which models of "
             "pairs are judged on: choose models of one modality, or use --folds"
@@ -43,6 +40,42 @@ def pairs_only(release: Release) -> Release:
             "out of the recipe"
         )
     return found
+
+
+#: What a model needs of a post: image and text, one of the two, or any of them.
+Need = Literal["pairs", "image", "text", "any"]
+
+_IN_WORDS: dict[Need, str] = {
+    "pairs": "image and text",
+    "image": "an image",
+    "text": "a text",
+    "any": "an image or a text",
+}
+
+
+def readable(release: Release, need: Need) -> Release:
+    """Return a release with the training and validation posts alone that have what a model needs."""
+
+    def kept(part: Part) -> Part:
+        image, text = part.digests != "", part.texts != ""
+        held = {"pairs": image & text, "image": image, "text": text, "any": image | text}[need]
+        return part.take(np.flatnonzero(held))
+
+    parts = {split: part if split == "test" else kept(part) for split, part in release.parts.items()}
+    return replace(release, parts=parts)
+
+
+def obstacle(release: Release, need: Need) -> str:
+    """Return why no model with this need can be trained: "no training post of joy has a text"; "" if one can.
+
+    Every class or label must have a labelled training post, and there must be validation posts.
+    """
+    found = readable(release, need)
+    counts = found.counts()["train"]
+    if missing := [name for name, posts in counts.items() if not posts]:
+        of = f" of {', '.join(missing)}" if len(missing) < len(counts) else ""
+        return f"no training post{of} has {_IN_WORDS[need]}"
+    return "" if len(found.parts["validation"]) else f"no validation post has {_IN_WORDS[need]}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +109,7 @@ def drawn_pairs(release: Release, share: float, seed: int) -> PairMask:
         kept.append(mine[:first])
         rest.append(mine[first:])
     others = np.concatenate(rest)
-    names = _named(part)
+    names = named(part)
     halves = others[::2], others[1::2]
     told = (tuple(sorted(names[rows].tolist())) for rows in (np.concatenate(kept), *halves))
     return PairMask(share, seed, *told)
@@ -88,7 +121,7 @@ def with_pairs(release: Release, mask: PairMask, *, unpaired: bool) -> Release:
     With them, posts that had only one of the two all along are there as well.
     """
     part = release.parts["train"]
-    names = _named(part)
+    names = named(part)
     no_image, no_text = (np.isin(names, list(ids)) for ids in (mask.text_only, mask.image_only))
     digests, texts = part.digests.copy(), part.texts.copy()
     digests[no_image], texts[no_text] = "", ""
@@ -132,7 +165,7 @@ def drawn_labels(release: Release, share: float, seed: int, *, stratified: bool 
             place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
         order = order[np.argsort(place[order], kind="stable")]
     kept = order[: round(share * len(order))]
-    found = LabelMask(share, seed, tuple(sorted(_named(part)[kept].tolist())))
+    found = LabelMask(share, seed, tuple(sorted(named(part)[kept].tolist())))
     missing = [name for name, posts in with_labels(release, found).counts()["train"].items() if not posts]
     if missing:
         way_out = "take a larger share" if stratified else "take a larger share, or --stratified"
@@ -145,7 +178,7 @@ def drawn_labels(release: Release, share: float, seed: int, *, stratified: bool 
 def with_labels(release: Release, mask: LabelMask) -> Release:
     """Return a release whose other training posts are unlabelled."""
     part = release.parts["train"]
-    labelled = part.labelled & np.isin(_named(part), list(mask.kept))
+    labelled = part.labelled & np.isin(named(part), list(mask.kept))
     return replace(release, parts=release.parts | {"train": replace(part, labelled=labelled)})
 
 
@@ -154,7 +187,7 @@ def _paired(part: Part) -> NDArray[np.bool_]:
     return found
 
 
-def _named(part: Part) -> NDArray[np.str_]:
+def named(part: Part) -> NDArray[np.str_]:
     """Return a name of each row: the id of its post, and the index of an image that isn't the first."""
     return np.array(
         [

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.data.aim import Select
-from baselines.data.batch import Batch, Mode
+from baselines.data.batch import Batch, Modality, Mode
 from baselines.data.samplers import Sampler
 from baselines.data.task import Kind, Rule, SeveralLabels, Task
 from baselines.models.settings import ModelSettings
@@ -33,8 +33,6 @@ from baselines.models.settings import ModelSettings
 if TYPE_CHECKING:
     from baselines.data.encoders import Encoder
     from baselines.data.inputs import Data
-
-Modality = Literal["image", "text"]
 
 
 class Term(NamedTuple):

@@ -29,7 +29,7 @@ def scores(by_seed: Sequence[Tensor], target: Tensor, groups: NDArray[Any], task
     labels = [task.by_label(one, target) for one in by_seed]
     tables = [task.confusion(one, target) for one in by_seed]
     return Scores(
-        metrics={name: _figure(one) for name, one in zip(named, resampled, strict=True)},
+        metrics={name: figure(one) for name, one in zip(named, resampled, strict=True)},
         by_label={name: _label_score([one[name] for one in labels]) for name in task.names},
         confusion={
             row: {column: float(np.mean([one[row][column] for one in tables])) for column in columns}
@@ -47,7 +47,8 @@ def _collapsed(by_seed: Sequence[Tensor], target: Tensor, task: Task) -> tuple[t
     return tuple(tuple(task.labels(one[:1])[0]) for one in each if bool((one == one[:1]).all()))
 
 
-def _figure(one: statistics.Resampled) -> Figure:
+def figure(one: statistics.Resampled) -> Figure:
+    """Return a metric's figure, with its interval over seeds, and that over seeds and test posts."""
     values = tuple(one.scores.tolist())
     over_seeds, sampled = statistics.seed_interval(values), statistics.sampling_interval(one)
     return Figure(

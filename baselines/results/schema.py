@@ -8,6 +8,7 @@ Metrics are fractions (0.8692, not 86.92).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pyarrow as pa
@@ -88,12 +89,15 @@ class Condition(msgspec.Struct, frozen=True):
     """What training had less or more of than usual.
 
     `labelled`: the share of training posts whose labels were used. `pairs`: the share of pairs of image and
-    text; `unpaired`: whether image-only and text-only posts were trained on too.
+    text; `unpaired`: whether image-only and text-only posts were trained on too. `missing`: the modality
+    that a share of the posts, `rate`, had lost.
     """
 
     labelled: float | None = None
     pairs: float | None = None
     unpaired: bool = False
+    missing: Literal["", "image", "text"] = ""
+    rate: float = 0.0
 
     @property
     def text(self) -> str:
@@ -101,6 +105,7 @@ class Condition(msgspec.Struct, frozen=True):
         told = [] if self.labelled is None else [f"{100 * self.labelled:g}% labelled"]
         told += [] if self.pairs is None else [f"{100 * self.pairs:g}% of the pairs"]
         told += ["with unpaired posts"] if self.unpaired else []
+        told += [f"{100 * self.rate:g}% without {self.missing}"] if self.missing else []
         return ", ".join(told)
 
     @property
@@ -108,7 +113,9 @@ class Condition(msgspec.Struct, frozen=True):
         """The condition as a part of a file's name: "labelled30"; "" for the usual one."""
         told = [] if self.labelled is None else [f"labelled{100 * self.labelled:g}"]
         told += [] if self.pairs is None else [f"pairs{100 * self.pairs:g}"]
-        return "-".join([*told, *(["unpaired"] if self.unpaired else [])])
+        told += ["unpaired"] if self.unpaired else []
+        told += [f"no-{self.missing}{100 * self.rate:g}"] if self.missing else []
+        return "-".join(told)
 
 
 #: The condition of a row that is trained on all that it reads.

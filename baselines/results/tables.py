@@ -73,19 +73,19 @@ def markdown(results: Results) -> str:
         parts.append(f"## {table.heading}")
         rows = [[line.title, *(one.cells[i] for one in columns)] for i, line in enumerate(table.lines)]
         strong = [[False, *(bool(one.strong) and one.strong[i] for one in columns)] for i in range(len(rows))]
-        parts.append(_pipes(["Model", *(one.head for one in columns)], rows, strong))
+        parts.append(pipes(["Model", *(one.head for one in columns)], rows, strong))
     if found := curves(results):
         parts += ["## Fewer pairs", on_curves(results)]
     for curve in found:
-        parts += [f"### {curve_heading(results, curve)}", _pipes(*points(results, curve))]
+        parts += [f"### {curve_heading(results, curve)}", pipes(*points(results, curve))]
     if by_mode := neighbours(results):
         head, each = compared(results)
         rows = [row for mode in by_mode for row in each[mode]]
-        parts += ["## Neighbours compared", on_pairs(results), _pipes(head, rows)]
-    parts += ["## Notes", "\n".join(f"- {_safe(note)}" for note in notes.notes(results))]
+        parts += ["## Neighbours compared", on_pairs(results), pipes(head, rows)]
+    parts += ["## Notes", "\n".join(f"- {safe(note)}" for note in notes.notes(results))]
     parts += [
         "## Runs",
-        _pipes(*provenance(results)),
+        pipes(*provenance(results)),
         f"{results.date}, {results.device}: `{results.command}`",
     ]
     return "\n\n".join(parts) + "\n"
@@ -105,13 +105,13 @@ def show(results: Results, console: Console | None = None) -> None:
             _say_left_out(console, left_out)
     if found := curves(results):
         for curve in (one for one in found if one.mode == "both"):
-            _print_rows(console, f"Fewer pairs: {curve_heading(results, curve)}", *points(results, curve))
+            print_rows(console, f"Fewer pairs: {curve_heading(results, curve)}", *points(results, curve))
         console.print(Text(on_curves(results), "dim"))
         if single := [one.title for one in found if one.mode != "both"]:
             console.print(Text(f"table.md also has the curves of {', '.join(single)}.", "dim"))
     if neighbours(results):
         head, each = compared(results)
-        _print_rows(console, "Neighbours compared", head, [row for rows in each.values() for row in rows])
+        print_rows(console, "Neighbours compared", head, [row for rows in each.values() for row in rows])
         console.print(Text(on_pairs(results), "dim"))
     console.print()
     for note in notes.notes(results):
@@ -325,15 +325,16 @@ def provenance(results: Results) -> tuple[list[str], Rows]:
     return ["Model", *inputs, "Preset", "Seeds", "Tuned", "Seconds"], rows
 
 
-def _pipes(head: Sequence[str], rows: Rows, strong: Sequence[Sequence[bool]] = ()) -> str:
-    written_ = [[_safe(cell) for cell in line] for line in rows]
+def pipes(head: Sequence[str], rows: Rows, strong: Sequence[Sequence[bool]] = ()) -> str:
+    """Return a table of Markdown; `strong`: the cells that are emphasised."""
+    written_ = [[safe(cell) for cell in line] for line in rows]
     for line, marks in zip(written_, strong, strict=False):
         line[:] = [f"**{cell}**" if mark else cell for cell, mark in zip(line, marks, strict=True)]
-    lines = [[_safe(cell) for cell in head], ["---", *["---:"] * (len(head) - 1)], *written_]
+    lines = [[safe(cell) for cell in head], ["---", *["---:"] * (len(head) - 1)], *written_]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Keep a name of the user's from becoming markup."""
     for sign in "\\|*<`_":
         text = text.replace(sign, f"\\{sign}")
@@ -349,7 +350,7 @@ def _say_left_out(console: Console, left_out: Sequence[str]) -> None:
 _LEFT_OUT = {"paper": "the paper's figures", "p (t-test)": "p of the t-test", "Holm's p": "Holm's p"}
 
 
-def _print_rows(console: Console, heading: str, head: Sequence[str], rows: Rows) -> None:
+def print_rows(console: Console, heading: str, head: Sequence[str], rows: Rows) -> None:
     """Print rows of text. In a narrow terminal heads are wrapped, and columns are left out and named."""
     columns = list(zip(head, *rows, strict=True))
     widths = [max(map(len, (*name.split(), *cells))) for name, *cells in columns]

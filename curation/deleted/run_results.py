@@ -1,8 +1,8 @@
 """Remove what shows posts from the results of training on a dataset, `results/NAME/VERSION…`.
 
-Predictions and the page name posts, checkpoints contain their words, and a projection has a point for each
-post. Scores, counts and settings show no post: `results.json` without its projections, `table.md` and
-`tuned….json` stay.
+Predictions, masks and pages name posts, checkpoints contain their words, and a projection has a point for
+each post. Scores, counts and settings show no post: `results.json` without its projections, `table.md`,
+`missing.json`, `missing.md` and `tuned….json` stay.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from affectory.core import files
 from affectory.core.parquet_files import read_rows
 
-PREDICTIONS = "predictions.parquet"
+PREDICTIONS, MASKS = "predictions.parquet", "masks.json"
 
-_KEPT = re.compile(r"results\.json|table\.md|tuned(-[\w.-]+)?\.json")
+_KEPT = re.compile(r"results\.json|table\.md|missing\.(json|md)|tuned(-[\w.-]+)?\.json")
 
 
 def of(results: Path, name: str) -> Iterator[tuple[str, Path]]:
@@ -37,17 +37,27 @@ def hold_posts(folder: Path) -> bool:
 
 
 def predict(folder: Path, posts: Collection[str]) -> bool:
-    """Return whether a run has predicted one of these posts."""
+    """Return whether a run has predicted one of these posts, or its masks name one."""
     path = folder / PREDICTIONS
     if not path.is_file():
-        return False
+        return not _in_masks(folder).isdisjoint(posts)
     found = read_rows(path, columns=["post_id"])["post_id"]
     return bool(pc.any(pc.is_in(found, pa.array(sorted(posts), pa.string()))).as_py())
 
 
+def _in_masks(folder: Path) -> set[str]:
+    """Return the ids that the masks of a run name; of "a1#2", a later image of a post, both forms."""
+    try:
+        masks = json.loads((folder / MASKS).read_bytes())["masks"]
+        names = {name for mask in masks for modality in ("image", "text") for name in mask[modality]}
+    except (OSError, ValueError, KeyError, TypeError):  # missing, or no file of `baselines.missing`
+        return set()
+    return names | {name.rpartition("#")[0] for name in names}
+
+
 def clear(folder: Path) -> None:
-    """Remove what shows posts. The predictions go last: while they are there, `predict` finds the run."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == PREDICTIONS):
+    """Remove what shows posts. Predictions and masks go last: with them, `predict` finds the run again."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name in (PREDICTIONS, MASKS)):
         if path.is_dir():
             shutil.rmtree(path)
         elif path.name == "results.json":

@@ -6,8 +6,8 @@ import io
 import pytest
 from PIL import Image
 
-from baselines.results.page import Shown, write
-from tests.baselines import memes_fixture, multitask_fixture, run_fixture
+from baselines.results.page import Shown, rates, write
+from tests.baselines import memes_fixture, missing_fixture, multitask_fixture, run_fixture
 from tests.curation.test_report_browser import BLUR, PRESSED, SPILLING, browser, needs_chromium
 
 pytestmark = pytest.mark.slow
@@ -46,10 +46,15 @@ def few_labels(tmp_path_factory):
     return write(memes_fixture.make(tmp_path_factory.mktemp("few_labels")), posts)
 
 
+@pytest.fixture(scope="module")
+def missing(tmp_path_factory):
+    return rates.write(missing_fixture.make(tmp_path_factory.mktemp("missing")))
+
+
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("run", ["page", "memes", "by_mode", "few_labels"])
+@pytest.mark.parametrize("run", ["page", "memes", "by_mode", "few_labels", "missing"])
 def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab, request, run, width, scheme):
     tab.open(request.getfixturevalue(run), width, scheme)
     assert tab.value("document.scrollingElement.scrollWidth") <= width

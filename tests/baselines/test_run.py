@@ -325,8 +325,8 @@ def test_help_fits_one_screen(capsys, monkeypatch):
 
 def test_help_imports_no_torch():
     program = (
-        "import sys\nfrom baselines import predict, run\n"
-        "for main in (run.main, predict.main):\n"
+        "import sys\nfrom baselines import missing, predict, run\n"
+        "for main in (run.main, missing.main, predict.main):\n"
         "    try:\n        main(['--help'])\n    except SystemExit as end:\n        assert not end.code\n"
         "print(sorted({'torch', 'pyarrow', 'numpy', 'datasets', 'PIL', 'scipy'} & set(sys.modules)))"
     )

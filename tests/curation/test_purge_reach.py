@@ -18,6 +18,7 @@ import pytest
 from affectory.encoders.feature_cache import FeatureCache, text_digest
 from baselines.results.schema import read as read_results
 from collectors.store import Store
+from curation.deleted import run_results
 from curation.ids import main as write_ids
 from curation.purge import main as purge
 from curation.release.assemble import build
@@ -260,3 +261,18 @@ def test_nothing_of_the_deleted_posts_can_be_read_after_a_purge(home):
     assert holding(home) == []
     results = home / "results" / "test" / "1.0.0-folds5" / "results.json"
     assert json.loads(results.read_text())["projections"] == []
+
+
+def test_a_run_whose_masks_name_a_post_is_found_and_keeps_its_scores_alone(tmp_path):
+    for name in ("missing.json", "missing.md", "missing.html", "checkpoints/text-seed0.pt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    places = {"seed": 0, "image": {"reddit:a#2": 0.25}, "text": {"reddit:b": 1.0}}
+    (tmp_path / "masks.json").write_text(json.dumps({"schema": 1, "masks": [places]}))
+    found = [run_results.predict(tmp_path, [post]) for post in ("reddit:a", "reddit:b", "reddit:c")]
+    assert found == [True, True, False]
+    assert run_results.hold_posts(tmp_path)
+    run_results.clear(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["missing.json", "missing.md"]
+    assert not run_results.hold_posts(tmp_path)
+    assert not run_results.predict(tmp_path, ["reddit:a"])

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines.data.batch import IMAGE, TEXT, Batch
+from baselines.data.batch import IMAGE, TEXT, Batch, Modality
 from baselines.data.inputs import Data
 from baselines.data.task import Task
-from baselines.models.base import Fitted, Modality, Model, Spec
+from baselines.models.base import Fitted, Model, Spec
 from baselines.models.today.regression import Posts, RegressionSettings, check, readable, search
 
 

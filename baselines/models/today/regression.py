@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affectory.core.errors import BaselineError
-from baselines.data.batch import IMAGE, TEXT, Batch
+from baselines.data.batch import IMAGE, TEXT, Batch, Modality
 from baselines.data.task import Task
-from baselines.models.base import Fitted, Modality
+from baselines.models.base import Fitted
 from baselines.models.settings import ModelSettings, setting
 
 #: The candidates of C.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from affectory.core.html.charts import WIDTH, line, rect, short, svg, text
 from affectory.core.html.markup import Html, clip, h
@@ -150,6 +151,8 @@ def scatter(one: Projection, names: Sequence[str], label: str) -> Html:
 _LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, WIDTH - 24.0, 10.0, 212.0
 #: How far the outermost shares are from these edges, and how far two figures of one share stand apart.
 _INSET, _SHIFT = 10.0, 3.0
+#: The least distance of two rates' labels.
+_LABEL = 30.0
 
 
 def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, chance: float | None) -> Html:
@@ -256,6 +259,63 @@ def epochs(
             if len(shown) > 1:
                 parts.append(h("path", d=f"M{path(run.mean, shown)}", cls=f"{cls} {run.cls}"))
         parts.append(_dot(at(places[-1]), up(run.mean[-1]), f"mean {run.cls}", 3))
+        drawn.append(h("g", *parts))
+    return svg(WIDTH, _BOTTOM + 36, label, *drawn, cls="chart curve")
+
+
+@dataclass(frozen=True, slots=True)
+class RateLine:
+    """Scores by rate; None where there is none."""
+
+    title: str
+    cls: str
+    values: tuple[float | None, ...]
+
+
+def by_rate(
+    lines: Sequence[RateLine],
+    rates: Sequence[float],
+    ends: tuple[float, float],
+    label: str,
+    axis: str,
+    *,
+    percent: bool,
+    chance: float,
+) -> Html:
+    """Draw scores by rate: a line a model, broken where it has no score, above the name of the axis.
+
+    `chance` is the trivial prediction's value.
+    """
+    right = WIDTH - 8
+
+    def at(rate: float) -> float:
+        share = (rate - rates[0]) / (rates[-1] - rates[0])
+        return _LEFT + _INSET + (right - _LEFT - 2 * _INSET) * share
+
+    def up(value: float) -> float:
+        return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
+
+    drawn = _tenths(ends, up, percent=percent, right=right)
+    last = -math.inf
+    for rate in rates:
+        drawn.append(line(at(rate), _BOTTOM, at(rate), _BOTTOM + 4, "tick"))
+        if at(rate) - last >= _LABEL:
+            drawn.append(text(at(rate), _BOTTOM + 16, f"{100 * rate:g}%"))
+            last = at(rate)
+    drawn.append(text((_LEFT + right) / 2, _BOTTOM + 32, axis))
+    drawn.append(line(_LEFT, up(chance), right, up(chance), "chance"))
+    for one in lines:
+        pairs = list(zip(rates, one.values, strict=True))
+        told = ", ".join(
+            f"{100 * rate:g}%: " + ("–" if value is None else f"{value:.3f}") for rate, value in pairs
+        )
+        parts = [h("title", f"{one.title}: {told}")]
+        for (rate, value), (after, reached) in pairwise(pairs):
+            if value is not None and reached is not None:
+                parts.append(line(at(rate), up(value), at(after), up(reached), f"run {one.cls}"))
+        parts += [
+            _dot(at(rate), up(value), f"mean {one.cls}", 3) for rate, value in pairs if value is not None
+        ]
         drawn.append(h("g", *parts))
     return svg(WIDTH, _BOTTOM + 36, label, *drawn, cls="chart curve")
 
