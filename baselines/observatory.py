@@ -55,6 +55,7 @@ def run(options: MissingOptions, command: str) -> int:
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
     release = data.checked(gold.held_out(_loaded(options)), "or build a larger release")
+    pipeline.check_aim(options, release)
     seeds, rates = tuple(range(options.seeds)), tuple(sorted(set(options.rates)))
     drawn = masks.read(options.masks, release, seeds, rates) if options.masks else None
     drawn = drawn or masks.drawn(release, seeds)

@@ -72,10 +72,8 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     elif not options.folds:
         release = gold.held_out(release)
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
-    for one in splits:  # what it refuses is refused before anything is computed
-        train = one.parts["train"]
-        known = torch.from_numpy(train.target[train.labelled])
-        one.task.aimed(known, balance=options.balance, select=options.select)
+    for one in splits:
+        check_aim(options, one)
     models, left_out = trainable(release, wanted, finetune=options.finetune)
     for left in left_out:
         print(f"left out: {left.model}: {left.reason}")
@@ -86,13 +84,7 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     conditions = _conditions(options, release, models)
     with Progress(_networks(options, models, conditions)) as progress:
         setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
-        setup = replace(
-            setup,
-            conditions=conditions,
-            stratified=options.stratified,
-            balance=options.balance,
-            select=options.select,
-        )
+        setup = replace(setup, conditions=conditions, stratified=options.stratified)
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         if not is_main:
             for split, number in each:
@@ -104,6 +96,11 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     tables.show(results)
     print(f"\npage      {folder / 'results.html'}\ntable     {folder / 'table.md'}")
     return 1 if any(row.stopped for row in results.rows) else 0
+
+
+def check_aim(options: TrainingOptions, release: Release) -> None:
+    """Raise `BaselineError` for a --balance or --select that a release has no posts or metric for."""
+    release.task.aimed(train_targets(release), balance=options.balance, select=options.select)
 
 
 def check_set(given: Sequence[str], models: Sequence[str], *, finetune: bool = False) -> None:

@@ -295,7 +295,7 @@ def by_rate(
     def up(value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
 
-    drawn = _tenths(ends, up, percent=percent, right=right)
+    drawn = _levels(ends, up, percent=percent, right=right)
     last = -math.inf
     for rate in rates:
         drawn.append(line(at(rate), _BOTTOM, at(rate), _BOTTOM + 4, "tick"))
