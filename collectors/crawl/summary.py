@@ -114,7 +114,7 @@ class Summary:
             return f"fix the problem, then {again}"
         if self.interrupted or (waiting and self.fetched.total()):
             return again
-        if waiting:
+        if waiting and self.posts["new"]:  # later runs that ask for known posts leave images as they are
             return f"{_count(waiting, 'image')} {'waits' if waiting == 1 else 'wait'}: run again with --media"
         return ""
 
