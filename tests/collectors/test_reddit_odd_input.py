@@ -12,6 +12,8 @@ from aiohttp import web
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
 from collectors.reddit.archive import Archive
+from collectors.reddit.arctic_shift import ArcticShift
+from collectors.reddit.index import Index
 from collectors.reddit.json_lines import TruncatedDump, lines
 from tests.collectors.fetching import client_to, site
 from tests.collectors.reddit_runs import HEADER, KEY, dump, index, no_cursor, posts_of
@@ -243,6 +245,45 @@ def test_posts_without_a_time_or_an_id_do_not_walk_in_circles():
     pages, failures, asked = odd_archive(lambda after: page)
     assert [r.reason for page in pages for r in page.rejected] == ["bad_id", "no_title"]
     assert (asked, len(failures)) == ([0], 1)
+
+
+def by_ids(ids, answer, tmp_path):
+    """Read a list of ids from an archive that gives `answer(ids)`: pages, failures, sizes of requests."""
+    asked = []
+
+    async def handler(request):
+        asked.append(request.query["ids"].split(","))
+        status, body = answer(asked[-1])
+        return web.Response(status=status, body=body, content_type="application/json")
+
+    async def run():
+        (tmp_path / "ids.txt").write_text("\n".join(ids))
+        async with site(handler) as base, client_to(base) as client:
+            archive = ArcticShift(client)
+            source = Index([tmp_path / "ids.txt"], ["happy"], KEY, "scope", archive, lambda ids: {})
+            return [page async for page in source.pages()]
+
+    found = asyncio.run(run())
+    pages = [p for p in found if isinstance(p, Page)]
+    return pages, [p for p in found if isinstance(p, Failure)], [len(ids) for ids in asked]
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (b'"id":"a2","title":"caf\xe9"', "Invalid UTF-8 encoded string"),
+        (b'"x":' + b"[" * 2000 + b"]" * 2000 + b',"id" : "A2"', "nested too deeply"),
+        (b'"title":"id","crosspost_parent_list":[{"id":"a3"}],"id":"a2","x":nope', "JSON is malformed"),
+    ],
+)
+def test_an_unreadable_post_among_those_asked_for_by_id_is_counted_as_that(odd, why, tmp_path):
+    body = b'{"data":[' + archived(1) + b",{" + odd + b"}, null]}"
+    pages, failures, _ = by_ids(["a1", "a2", "a3"], lambda ids: (200, body), tmp_path)
+    assert (failures, [p.post_id for p in posts_of(pages)]) == ([], ["reddit:a1"])
+    rejected = [(r.reason, r.detail) for page in pages for r in page.rejected]
+    assert [reason for reason, _ in rejected] == ["unreadable_line", "not_in_archive"]
+    assert rejected[0][1].startswith(f"post a2: {why}")
+    assert rejected[1][1] == "a3"
 
 
 # -- lists -------------------------------------------------------------------------------------

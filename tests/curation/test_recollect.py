@@ -50,9 +50,7 @@ class Answer(BaseHTTPRequestHandler):
         (True, "not all posts could be asked for", "without --refresh"),
     ],
 )
-def test_half_a_collection_is_not_taken_for_a_whole_one(
-    tmp_path, monkeypatch, capfd, again, said, otherwise
-):
+def test_half_a_collection_is_not_taken_for_a_whole_one(tmp_path, monkeypatch, capfd, again, said, otherwise):
     without_credentials(monkeypatch, tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     rows = [
