@@ -26,7 +26,7 @@ from collectors.reddit.decoder import Unreadable, UnreadableJson, decode_answer
 
 HOST = "https://arctic-shift.photon-reddit.com"
 
-#: Posts per request of a search: the API's maximum, and the minimum after "slow down" answers.
+#: Posts per request of a search: the API's maximum, and the minimum (as of ids) after "slow down" answers.
 PAGE, SMALLEST_PAGE = 100, 10
 
 #: Ids per request, by the API's limit.
@@ -64,12 +64,19 @@ class ArcticShift:
     async def by_ids(self, ids: Sequence[str]) -> dict[str, Any]:
         """Return those of these posts ("3svmej"), at most 500, that the archive has, by id.
 
-        A post that can't be decoded is `Unreadable`.
+        After "slow down" fewer of them are asked for at once. A post that can't be decoded is `Unreadable`.
         """
-        if not ids:
-            return {}
-        path = f"ids?ids={','.join(dict.fromkeys(ids))}"
-        found = await self._ask(lambda _: path, "posts by their ids", PATIENCE)
+        left = list(dict.fromkeys(ids))
+        size, found = len(left), list[Any]()
+
+        def path(attempt: int) -> str:
+            nonlocal size
+            size = max(size // 2, min(size, SMALLEST_PAGE)) if attempt else size
+            return f"ids?ids={','.join(left[:size])}"
+
+        while left:
+            found += await self._ask(path, "posts by their ids", PATIENCE)
+            left = left[size:]
         return {own_id.lower(): post for post in found if (own_id := _own_id(post)) is not None}
 
     async def count(self, sub: str, since: int) -> Counter[int]:

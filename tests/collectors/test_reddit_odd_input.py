@@ -286,6 +286,17 @@ def test_an_unreadable_post_among_those_asked_for_by_id_is_counted_as_that(odd, 
     assert rejected[1][1] == "a3"
 
 
+def test_an_archive_that_asks_to_slow_down_is_asked_for_fewer_ids_at_once(tmp_path):
+    def answer(ids):
+        if len(ids) > 150:
+            return 422, b'{"data": null, "error": "Timeout. Maybe slow down a bit"}'
+        return 200, b'{"data":[' + b",".join(archived(int(one[1:])) for one in ids) + b"]}"
+
+    pages, failures, asked = by_ids([f"a{n}" for n in range(500)], answer, tmp_path)
+    assert (failures, len(posts_of(pages))) == ([], 500)
+    assert asked == [500, 250, 125, 125, 125, 125]
+
+
 # -- lists -------------------------------------------------------------------------------------
 
 
