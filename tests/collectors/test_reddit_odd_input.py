@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import lzma
 import tracemalloc
+from collections import Counter
 
 import pytest
 import zstandard
@@ -57,6 +58,41 @@ def test_blank_lines_are_no_lines_but_are_numbered(tmp_path):
     titles, rejected = read_of(tmp_path / "x.jsonl")
     assert titles == ["one", "2"]
     assert [detail.partition(":")[0] for _, detail in rejected] == ["x.jsonl, line 8"]
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
+def test_a_byte_order_mark_costs_no_post(tmp_path, start):
+    (tmp_path / "x.jsonl").write_bytes(start + ONE + b"\n" + TWO)
+    (tmp_path / "x.zst").write_bytes(zstandard.compress(start + ONE))
+    assert read_of(tmp_path / "x.jsonl") == (["one", "2"], [])
+    assert read_of(tmp_path / "x.zst") == (["one"], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[" + ONE + b",\n" + TWO + b"]", "line 1: Expected `object`, got `array`"),
+        (b'{"data": [' + ONE + b"]}", "line 1: no subreddit"),
+        (b"[\n  {\n", "line 1: Expected `object`, got `array`"),
+        (b"x" * 300, "line 1: longer than 250 bytes"),
+        (ONE.decode().encode("utf-16"), "line 1: "),
+    ],
+)
+def test_a_file_without_a_submission_is_an_error(tmp_path, content, why):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        dump([tmp_path / "x.json"], ["happy"], longest=250)
+    assert str(caught.value).startswith(f"{str(tmp_path / 'x.json')!r} holds no submission ({why}")
+    assert str(caught.value).endswith(
+        "): a dump has one JSON object a line, with its subreddit; `jq -c '.[]'` makes it of an array"
+    )
+
+
+def test_an_object_without_a_subreddit_is_counted_as_that(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b'{"data": []}\n{"subreddit": null}\n{"subreddit": "sad"}\n' + ONE)
+    pages, _ = dump([tmp_path / "x.jsonl"], ["happy"])
+    assert [p.title for p in posts_of(pages)] == ["one"]
+    assert sum((page.skipped for page in pages), Counter()) == {"no_community": 2, "other_subreddit": 1}
 
 
 def test_a_line_that_is_too_long_is_passed_over_and_the_next_one_read(tmp_path):
