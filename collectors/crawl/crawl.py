@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from affectory.core.command import Terminated
 from affectory.core.errors import AffectoryError
 from affectory.core.progress import Display, say
 from collectors.crawl.decode import ImagePolicy
@@ -238,24 +239,27 @@ def run_command(work: Callable[[], Awaitable[Summary]]) -> Summary:
     """Run a crawl as a command, in a new event loop; return its summary.
 
     Ctrl-C or SIGTERM cancels the crawl, whose summary is returned all the same; a second one ends the program
-    at once. Raises `KeyboardInterrupt` if the first came before the crawl began.
+    at once. Raises `KeyboardInterrupt` or `Terminated` if the first came before the crawl began.
     """
+    stopped_by = signal.SIGINT
 
     async def watched() -> Summary:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, lambda: os._exit(130))
+        def stop(number: signal.Signals) -> None:
+            nonlocal stopped_by
+            stopped_by = number
+            for second in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(second, os._exit, 128 + second)
             task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
         return await work()
 
     try:
-        return asyncio.run(watched())
+        return replace(asyncio.run(watched()), stopped_by=stopped_by)
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise (Terminated if stopped_by == signal.SIGTERM else KeyboardInterrupt) from None
