@@ -20,7 +20,7 @@ from affectory.core.interrupt import KEPT, end_program
 from affectory.core.streams import standard_streams
 
 
-class _Terminated(KeyboardInterrupt):
+class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends the same `with` blocks as Ctrl-C does."""
 
 
@@ -40,7 +40,7 @@ def finish(work: Callable[[], object]) -> int:
         except OSError as error:  # a full disk, a folder without permission: it names its file
             print_error(in_words(error))
             return 2
-        except _Terminated:
+        except Terminated:
             print(f"terminated: {KEPT}", file=sys.stderr)
             return 143
         except KeyboardInterrupt:
@@ -81,4 +81,4 @@ def _signals() -> Iterator[None]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
+    raise Terminated

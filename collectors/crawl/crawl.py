@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from affectory.core.command import Terminated
 from affectory.core.errors import AffectoryError
 from affectory.core.progress import Display, say
 from collectors.crawl.decode import ImagePolicy
@@ -41,9 +42,10 @@ class Plan:
     addresses of images that are gone, by kind of media. A rerun doesn't retry images that failed for one of
     the `hopeless` reasons. `image_stage` replaces the download of images. `shown_as` is how the summary
     shows a community (None: it doesn't), and `rejected_shown` how many rejected rows of each reason it lists.
-    `generated` marks the posts: they come from a sandbox. `listings` are those of `communities` that show
-    other communities' posts, such as r/all: those communities' images are fetched, too. `new_author_key`
-    replaces a lost key.
+    `generated` marks the posts: they come from a sandbox. `new_author_key` replaces a lost key.
+
+    A community may be a listing of other communities' posts, such as r/all: the images of those communities
+    are fetched, too.
     """
 
     folder: Path
@@ -62,7 +64,6 @@ class Plan:
     shown_as: str | None = "{}"
     rejected_shown: int = 0
     generated: bool = False
-    listings: Sequence[str] = ()
     new_author_key: bool = False
 
 
@@ -110,7 +111,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
     with Store.open(plan.folder) as store, store.run(plan.command) as run:
         if plan.new_author_key and store.renew_author_key():
             say("note: author.key is new: the same author has another hash in new posts than in earlier ones")
-        communities = [*plan.communities, *store.reached(plan.listings)]
+        communities = [*plan.communities, *store.reached(plan.communities)]
         work = Work(store, run, progress, asyncio.Event(), communities)
         try:
             await _both(plan, work, client, make_source, report)
@@ -128,7 +129,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
             fetched=progress.images,
             failures=report.failures,
             silent=silent_hosts(progress.by_host),
-            refusals=store.refusals(plan.communities),
+            refusals=store.refusals(communities),
             robots_unknown=client.robots_unknown,
             trouble=trouble,
             folder=plan.folder,
@@ -144,7 +145,7 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
 def _by_community(plan: Plan, work: Work) -> dict[str, int]:
     """Return the posts of each community that was asked for, then of those that listings show."""
     counts = {name: work.store.post_count([name]) for name in work.communities}
-    asked = [name for name in plan.communities if name not in plan.listings]
+    asked = [name for name in plan.communities if counts[name] or not work.store.reached([name])]
     others = [name for name in counts if name not in plan.communities and counts[name]]
     others.sort(key=lambda name: (-counts[name], name))
     named = [*asked, *others[:COMMUNITIES_NAMED]]
@@ -205,19 +206,19 @@ async def _collect(plan: Plan, work: Work, source: Source, report: _Report) -> N
             work.progress.doing = page.doing or (plan.shown_as or "{}").format(page.community)
             if plan.generated:
                 page = replace(page, posts=[as_generated(post) for post in page.posts])
-            if page.community in plan.listings:
-                _reach(work, page)
+            _reach(plan, work, page)
             selection.take(page)
             report.reject(page.rejected)
             report.notes += page.notes
         await asyncio.sleep(0)
 
 
-def _reach(work: Work, page: Page) -> None:
-    """Add the communities of a listing's posts to those whose images are fetched, now and by later runs."""
+def _reach(plan: Plan, work: Work, page: Page) -> None:
+    """Add communities that weren't asked for to those whose images are fetched, now and by later runs."""
     found = {post.community for post in page.posts}
-    work.store.reach(page.community, found)
-    work.communities.extend(sorted(found - set(work.communities)))
+    if found - set(plan.communities):
+        work.store.reach(page.community, found)
+        work.communities.extend(sorted(found - set(work.communities)))
 
 
 def _hopeless(plan: Plan) -> list[str]:
@@ -238,24 +239,27 @@ def run_command(work: Callable[[], Awaitable[Summary]]) -> Summary:
     """Run a crawl as a command, in a new event loop; return its summary.
 
     Ctrl-C or SIGTERM cancels the crawl, whose summary is returned all the same; a second one ends the program
-    at once. Raises `KeyboardInterrupt` if the first came before the crawl began.
+    at once. Raises `KeyboardInterrupt` or `Terminated` if the first came before the crawl began.
     """
+    stopped_by = signal.SIGINT
 
     async def watched() -> Summary:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, lambda: os._exit(130))
+        def stop(number: signal.Signals) -> None:
+            nonlocal stopped_by
+            stopped_by = number
+            for second in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(second, os._exit, 128 + second)
             task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
         return await work()
 
     try:
-        return asyncio.run(watched())
+        return replace(asyncio.run(watched()), stopped_by=stopped_by)
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise (Terminated if stopped_by == signal.SIGTERM else KeyboardInterrupt) from None

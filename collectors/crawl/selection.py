@@ -25,8 +25,9 @@ NOT_WRITTEN = "not_written"
 class Selection:
     """Keeps posts with at least `min_ups` upvotes, made since `since` (Unix seconds), `limit` per community.
 
-    Each post of a page is counted once in `progress.posts`: as `new`, `updated` or `known`, or under the
-    reason why it isn't kept; all of a page that can't be written as `not_written`.
+    Each post of a page is counted once in `progress.posts`: as `new`, `updated`, `known` or, if it came
+    before in the same walk, `duplicate_id`, or under the reason why it isn't kept; all of a page that can't
+    be written as `not_written`.
     """
 
     store: Store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Summary:
     folder: Path
     seconds: float
     interrupted: bool
+    stopped_by: int = signal.SIGINT  # the signal, if interrupted
     notes: Sequence[str] = ()
     silent: Mapping[str, Counter[str]] = field(default_factory=dict)  # hosts without any answer: reasons
     refusals: Sequence[tuple[str, str, int]] = ()  # host, signal, images
@@ -41,9 +43,9 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0; 1 if a part failed; 2 if nothing was collected; 130 after Ctrl-C."""
+        """0; 1 if a part failed; 2 if nothing was collected; 130 after Ctrl-C, 143 after SIGTERM."""
         if self.interrupted:
-            return 130
+            return 128 + self.stopped_by
         if self.failures or self.trouble is not None:
             worked = self.fetched["stored"] or any(self.posts[k] for k in STORED)
             return 1 if worked else 2
@@ -114,7 +116,7 @@ class Summary:
             return f"fix the problem, then {again}"
         if self.interrupted or (waiting and self.fetched.total()):
             return again
-        if waiting:
+        if waiting and self.posts["new"]:  # later runs that ask for known posts leave images as they are
             return f"{_count(waiting, 'image')} {'waits' if waiting == 1 else 'wait'}: run again with --media"
         return ""
 

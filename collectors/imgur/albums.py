@@ -66,7 +66,7 @@ def _entries(body: bytes, kind: str) -> list[Mapping[str, Any]]:
     data = answer.get("data") if isinstance(answer, dict) else None
     if kind == "imgur_gallery" and isinstance(data, dict):
         if not data.get("is_album"):
-            return [data] if data.get("link") else []
+            return [data] if data.get("link") or data.get("id") else []
         data = data.get("images") or []
     if not isinstance(data, list):
         raise _malformed(f"data is {type(data).__name__}")

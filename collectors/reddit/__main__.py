@@ -160,7 +160,6 @@ async def collect(options: Options, subs: list[str], paths: list[Path], command:
             imgur_client_id="sandbox" if sandbox else os.environ.get("IMGUR_CLIENT_ID", "").strip() or None,
             shown_as="r/{}",
             rejected_shown=REJECTED_SHOWN,
-            listings=[name for name in subs if name in LISTINGS],
         )
         make = make_source(source, plan, paths, options.time, sandbox)
         return await crawl(plan, options.crawl.client(sandbox), make)

@@ -22,11 +22,11 @@ from typing import Any
 from affectory.core.errors import SourceError
 from collectors.http.answers import FetchError
 from collectors.http.client import Client
-from collectors.reddit.decoder import UnreadableJson, decode_answer
+from collectors.reddit.decoder import Unreadable, UnreadableJson, decode_answer
 
 HOST = "https://arctic-shift.photon-reddit.com"
 
-#: Posts per request of a search: the API's maximum, and the minimum after "slow down" answers.
+#: Posts per request of a search: the API's maximum, and the minimum (as of ids) after "slow down" answers.
 PAGE, SMALLEST_PAGE = 100, 10
 
 #: Ids per request, by the API's limit.
@@ -62,16 +62,22 @@ class ArcticShift:
         return await self._ask(path, f"r/{sub}", PATIENCE)
 
     async def by_ids(self, ids: Sequence[str]) -> dict[str, Any]:
-        """Return those of these posts ("3svmej"), at most 500, that the archive has."""
-        if not ids:
-            return {}
-        path = f"ids?ids={','.join(dict.fromkeys(ids))}"
-        found = await self._ask(lambda _: path, "posts by their ids", PATIENCE)
-        return {
-            post["id"].lower(): post
-            for post in found
-            if isinstance(post, dict) and isinstance(post.get("id"), str)
-        }
+        """Return those of these posts ("3svmej"), at most 500, that the archive has, by id.
+
+        After "slow down" fewer of them are asked for at once. A post that can't be decoded is `Unreadable`.
+        """
+        left = list(dict.fromkeys(ids))
+        size, found = len(left), list[Any]()
+
+        def path(attempt: int) -> str:
+            nonlocal size
+            size = max(size // 2, min(size, SMALLEST_PAGE)) if attempt else size
+            return f"ids?ids={','.join(left[:size])}"
+
+        while left:
+            found += await self._ask(path, "posts by their ids", PATIENCE)
+            left = left[size:]
+        return {own_id.lower(): post for post in found if (own_id := _own_id(post)) is not None}
 
     async def count(self, sub: str, since: int) -> Counter[int]:
         """Return how many posts of a subreddit the archive has by year, of those made after `since`."""
@@ -106,3 +112,10 @@ class ArcticShift:
             if attempt + 1 < patience:
                 await self.client.clock.sleep(random.uniform(1, 2 ** min(attempt + 1, 6)))
         raise ArchiveError(f"{what}: the archive asks to slow down; run the same command later to resume")
+
+
+def _own_id(post: Any) -> str | None:
+    if isinstance(post, Unreadable):
+        return post.own_id
+    own_id = post.get("id") if isinstance(post, dict) else None
+    return own_id if isinstance(own_id, str) else None

@@ -23,6 +23,7 @@ _ESCAPE = re.compile(
 # A string (the group is empty if it has no end), or a character that gives JSON its structure.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[][{},]', re.DOTALL)
 _TIME = re.compile(rb'"created_utc"\s*:\s*"?([0-9]{1,11})(?![0-9])')
+_OWN_ID = re.compile(rb'\s*:\s*"([0-9A-Za-z]{1,13})"')
 # Older versions of msgspec raise the second for bytes that aren't UTF-8.
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -42,6 +43,19 @@ class Unreadable:
     def created_utc(self) -> int:
         """When it was made, in Unix seconds, as far as its bytes tell; else 0."""
         return max((int(found[1]) for found in _TIME.finditer(self.raw)), default=0)
+
+    @property
+    def own_id(self) -> str | None:
+        """Its id ("3svmej"), not that of a post within it, as far as its bytes tell."""
+        depth = 0
+        for token in _TOKEN.finditer(self.raw):
+            if token[0] in b"[{":
+                depth += 1
+            elif token[0] in b"]}":
+                depth -= 1
+            elif depth == 1 and token[0] == b'"id"' and (found := _OWN_ID.match(self.raw, token.end())):
+                return found[1].decode().lower()
+        return None
 
 
 class Answer(msgspec.Struct):

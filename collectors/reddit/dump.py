@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
 from collectors.reddit.decoder import UnreadableJson, decode
 from collectors.reddit.json_lines import LONGEST, lines
@@ -24,6 +25,9 @@ DUMP = "dump"
 
 #: Bytes that are read at once for a checksum.
 CHUNK = 1 << 20
+
+#: Why a line is no submission at all.
+_NONE = ("unreadable_line", "no_community")
 
 #: Posts per page, and lines after which a page is yielded in any case.
 PAGE_POSTS, PAGE_LINES = 500, 200_000
@@ -64,22 +68,37 @@ class Dump:
     longest: int = LONGEST
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
-        """Yield the posts in the files' order; each community's last page comes after the last file."""
+        """Yield the posts in the files' order; each community's last page comes after the last file.
+
+        Raises `InputError` for a file of which no line is a submission.
+        """
         gathered = {sub: _Gathered() for sub in self.subs}
-        others = 0
+        others = Counter[str]()
         for path in self.paths:
+            is_dump, odd = False, ""
             for count, (number, line) in enumerate(lines(path, longest=self.longest), 1):
                 sub, found = self._read(line, f"{path.name}, line {number}")
+                if isinstance(found, Rejection) and found.reason in _NONE:
+                    odd = odd or found.detail.removeprefix(f"{path.name}, ")
+                else:
+                    is_dump = True
                 if sub is None:
-                    others += 1
+                    assert isinstance(found, Rejection)
+                    others[found.reason] += 1
                 else:
                     gathered[sub].add(found)
                 if count % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
                     await asyncio.sleep(0)  # for Ctrl-C and the image stage
+            if not is_dump:
+                raise InputError(
+                    f"{str(path)!r} holds no submission ({odd}): a dump has one JSON object a line, with its "
+                    "subreddit; `jq -c '.[]'` makes it of an array"
+                )
         for position, sub in enumerate(self.subs):
-            gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
+            if position == 0:
+                gathered[sub].skipped += others
             yield gathered[sub].page(sub, self._walk(sub), last=True)
         for path in self.paths:
             # In the closing summary, which the store's log of runs keeps.
@@ -89,11 +108,13 @@ class Dump:
         return f"dump:{sub}:{self.scope}"
 
     def _read(self, line: bytes | None, where: str) -> tuple[str | None, Post | Rejection]:
-        """Return the line's community, or None for one that wasn't asked for, and its post."""
+        """Return the line's community, None for one that has none or wasn't asked for, and its post."""
         if line is None:
             return self.subs[0], Rejection("unreadable_line", f"{where}: longer than {self.longest:,} bytes")
         try:
             name = (decode(line, _Glance).subreddit or "").lower()
+            if not name:
+                return None, Rejection("no_community", f"{where}: no subreddit")
             if name not in self.subs:
                 return None, Rejection("other_subreddit")
             found = decode(line)

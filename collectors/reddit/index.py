@@ -37,7 +37,7 @@ from collectors.store.record import Post, Rejection
 NEEDED = ("id", "title", "url", "subreddit")
 
 _ID = re.compile(
-    r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_|reddit:)?([0-9a-z]{4,13})(?:[/?#]\S*)?", re.IGNORECASE
+    r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_|reddit:)?([0-9a-z]{1,13})(?:[/?#]\S*)?", re.IGNORECASE
 )
 
 #: Columns with numbers, and the field of the post that each gives.

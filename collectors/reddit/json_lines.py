@@ -30,6 +30,8 @@ LONGEST = 1 << 24
 #: Suffixes of files that aren't packed.
 PLAIN = (".jsonl", ".ndjson", ".json")
 
+# Some editors and Windows programs begin a file with it.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"[ \t\r\n]+")
 
 
@@ -54,10 +56,15 @@ def lines(path: Path, *, longest: int = LONGEST) -> Iterator[tuple[int, bytes | 
             f"{str(path)!r} has the suffix {path.suffix!r}, not .zst, .gz, .xz, {', '.join(PLAIN)}: "
             "rename it by its format"
         )
-    number = 0
+    is_empty = True
     for number, line in _split(chunks, longest):
+        if number == 1 and line is not None:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+            if not line.strip():
+                continue
+        is_empty = False
         yield number, line
-    if number == 0:
+    if is_empty:
         raise InputError(f"{str(path)!r} is empty: download it again, or leave it out")
 
 

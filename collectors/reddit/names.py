@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from affectory.core.errors import InputError
 
-#: Names of listings that show the posts of many subreddits.
-LISTINGS = ("all", "popular")
+#: Names of listings that show the posts of many subreddits; the last two are those of the user.
+LISTINGS = ("all", "popular", "friends", "mod")
 
 # A path, or an address of any of Reddit's hosts. /user/NAME/m/MULTI is not the user's own subreddit.
 _ADDRESS = re.compile(

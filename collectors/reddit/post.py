@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from collectors.crawl.resolve import resolve, unescape, valid_text
 from collectors.reddit.answers import MalformedAnswer
+from collectors.reddit.decoder import Unreadable
 from collectors.store.record import Media, Post, Rejection, author_hash
 
 _ID = re.compile(r"[0-9A-Za-z]{1,13}")  # base 36: 13 digits hold 2**64
@@ -148,6 +149,8 @@ def _media(post: Mapping[str, Any]) -> tuple[Media, ...]:
 
 
 def _submission(child: Any) -> Mapping[str, Any] | Rejection:
+    if isinstance(child, Unreadable):
+        return Rejection("unreadable_line", f"post {child.own_id}: {child.why}"[:200])
     if not isinstance(child, Mapping):
         return Rejection("not_an_object", type(child).__name__)
     if "kind" not in child or "data" not in child:

@@ -333,11 +333,18 @@ def add_candidates(db: sqlite3.Connection, walk: str, posts: Sequence[Post], lim
     )
 
 
-def repeats(db: sqlite3.Connection, walk: str, posts: Sequence[Post]) -> int:
-    """Return how many of these posts repeat an earlier one of them or a candidate of the walk."""
-    found = "select 1 from candidates where walk = ? and post_id = ?"
-    ids = {post.post_id for post in posts}
-    return len(posts) - sum(db.execute(found, (walk, one)).fetchone() is None for one in ids)
+def repeats(db: sqlite3.Connection, walk: str, posts: Sequence[Post]) -> set[int]:
+    """Return the positions of posts that repeat an earlier one of the walk: of this run, or a candidate.
+
+    The ids of this run are kept in a table of the connection, as a dump may have more than fit into memory.
+    """
+    db.execute(
+        "create temp table if not exists seen (walk, post_id, primary key (walk, post_id)) without rowid"
+    )
+    if db.execute("select 1 from temp.seen where walk = ? limit 1", (walk,)).fetchone() is None:
+        db.execute("insert into temp.seen select walk, post_id from candidates where walk = ?", (walk,))
+    add = "insert or ignore into temp.seen values (?, ?)"
+    return {n for n, post in enumerate(posts) if not db.execute(add, (walk, post.post_id)).rowcount}
 
 
 def _as_removed(db: sqlite3.Connection, post: Post) -> Post:

@@ -157,11 +157,16 @@ class Store:
     ) -> Counter[str]:
         """Write posts, and the progress of `walk` if given, in one transaction.
 
-        Returns how many were `new`, `updated` (the post has changed) or `known`. Images whose links are
-        unchanged keep their outcome.
+        Returns how many were `new`, `updated` (the post has changed), `known` or, in the same walk of this
+        run, a `duplicate_id`. Images whose links are unchanged keep their outcome.
         """
+        posts = list(posts)
         with self._transaction() as db:
-            counts = rows.upsert(db, posts)
+            again = rows.repeats(db, walk, posts) if walk is not None else set()
+            counts = rows.upsert(db, [post for n, post in enumerate(posts) if n not in again])
+            if again:
+                rows.upsert(db, [posts[n] for n in sorted(again)])  # may be later observations
+                counts["duplicate_id"] = len(again)
             if walk is not None:
                 rows.set_walk(db, walk, cursor, done=False)
         self._delete_orphans()
@@ -200,10 +205,10 @@ class Store:
     def add_candidates(self, walk: str, posts: Sequence[Post], *, cursor: str | None, limit: int) -> int:
         """Keep those posts of a walk that may be among its `limit` best-scored, and write its cursor.
 
-        Returns how many of them were repeats: of one another, or of candidates from before.
+        Returns how many of them were repeats: of the walk's posts in this run, or of candidates from before.
         """
         with self._transaction() as db:
-            repeats = rows.repeats(db, walk, posts)
+            repeats = len(rows.repeats(db, walk, posts))
             rows.add_candidates(db, walk, posts, limit)
             rows.set_walk(db, walk, cursor, done=False)
         self._delete_orphans()

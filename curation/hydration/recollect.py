@@ -24,7 +24,10 @@ COLUMNS = ("post_id", "source", "community", "image_url")
 def collect(
     rows: Sequence[Mapping[str, Any]], store: Path, sandbox_url: str | None, *, again: bool = False
 ) -> None:
-    """Collect the posts of these rows (`COLUMNS`). Raises `AffectoryError` if a collector can't.
+    """Collect the posts of these rows (`COLUMNS`).
+
+    Raises `AffectoryError` if a collector can't collect them, or not all of them: what would be made of half
+    a collection takes the other half for gone.
 
     With `again`, posts are asked for that the store has, so that it knows which were deleted since; images
     are left as they are.
@@ -47,8 +50,9 @@ def collect(
             command += ["--no-media"] if again else []
             command += ["--sandbox-url", sandbox_url] if sandbox_url else []
             code = subprocess.run(command, check=False).returncode
-        if code not in (0, 1):
+        if code:
             raise AffectoryError(
-                "the posts could not be collected (see the message above): solve it, or use what the store "
-                f"holds {'without --refresh' if again else 'with --store-only'}"
+                f"{'not all posts could be asked for' if again else 'not all could be collected'} (see the "
+                "message above): run this command again to resume, or use what the store holds "
+                f"{'without --refresh' if again else 'with --store-only'}"
             )

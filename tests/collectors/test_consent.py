@@ -271,14 +271,14 @@ def test_a_robots_txt_may_be_elsewhere():
 
 
 class OnePage:
-    def __init__(self, posts):
-        self.posts = posts
+    def __init__(self, asked, posts):
+        self.asked, self.posts = asked, posts
 
     async def pages(self):
-        yield Page("happy", "toys:happy", self.posts, last=True)
+        yield Page(self.asked, f"toys:{self.asked}", self.posts, last=True)
 
 
-def collected(folder, *, faults, honour_robots=True):
+def collected(folder, *, faults, honour_robots=True, asked="happy"):
     """Crawl four images of two hosts of a sandbox: (summary, rows of the store, paths asked)."""
     sandbox = make_sandbox(posts=4, faults=faults)
     urls = [f"https://bench.example/{n}.jpg" for n in range(3)]
@@ -293,9 +293,9 @@ def collected(folder, *, faults, honour_robots=True):
         async with serving(sandbox) as base:
 
             async def make_source(store, client, stack):
-                return OnePage(posts)
+                return OnePage(asked, posts)
 
-            return await crawl(options.plan(folder, "test", ["happy"]), options.client(base), make_source)
+            return await crawl(options.plan(folder, "test", [asked]), options.client(base), make_source)
 
     summary = asyncio.run(go())
     with closing(sqlite3.connect(Path(folder) / "crawl.sqlite")) as db:
@@ -380,3 +380,15 @@ def test_many_refusing_hosts_are_named_in_part(tmp_path):
         "note    h0.example refused 1,000 images (tdm-reservation: 1); --no-honour-robots takes them"
     )
     assert said[7] == "note    2 more hosts refused 1,989 images"
+
+
+@pytest.mark.slow
+def test_images_of_a_listings_communities_are_fetched_and_their_refusals_named(tmp_path):
+    line = "note    bench.example refused 3 images (X-Robots-Tag: noai, noimageai)"
+    for posts in ("4 new", "4 known"):
+        summary, rows, _ = collected(tmp_path, faults=["noai=1"], asked="friends")
+        said = str(summary).splitlines()
+        assert said[:2] == [f"posts   asked 4 = {posts}", "        happy 4"]
+        assert said[2].startswith("images  linked 4 = ")
+        assert f"{line}; --no-honour-robots takes them" in said
+        assert [status for status, *_ in rows] == ["refused"] * 3

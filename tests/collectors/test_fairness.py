@@ -210,11 +210,11 @@ def test_of_many_silent_hosts_those_with_the_most_images_are_named_and_the_rest_
     assert summary.exit_code == 1
 
 
-def test_one_image_waits_and_two_wait():
-    def summary(waiting, silent):
+def test_one_image_waits_and_two_wait_for_a_run_that_is_named_when_their_posts_are_new():
+    def summary(waiting, silent, outcome="new"):
         return Summary(
-            asked=0,
-            posts=Counter(),
+            asked=1,
+            posts=Counter({outcome: 1}),
             by_community={},
             media=Counter({("pending", None): waiting}),
             fetched=Counter(),
@@ -228,6 +228,10 @@ def test_one_image_waits_and_two_wait():
 
     assert str(summary(1, 0)).endswith("next    1 image waits: run again with --media")
     assert str(summary(2, 0)).endswith("next    2 images wait: run again with --media")
+    assert str(summary(2, 0, "known")).splitlines()[1:] == [
+        "images  linked 2 = 2 pending",
+        "store   s  (1 s)",
+    ]
     assert "h0.example gave no answer for 1 image (dns error)" in str(summary(0, 1))
     assert "1 more host gave no answer for 1 image\n" in str(summary(0, 6))
 

@@ -97,6 +97,12 @@ def test_a_gallery_is_an_album_or_an_image():
     assert seen == [("/api.imgur.com/3/gallery/nuE98", "Client-ID abc")]
 
 
+@pytest.mark.parametrize("link", [b"", b', "link": null', b', "link": ""'])
+def test_a_gallery_of_one_image_without_its_link_is_that_image(link):
+    body = b'{"data": {"is_album": false, "id": "nuE98a", "type": "image/png"%s}}' % link
+    assert shown(opened(body, "imgur_gallery")) == ["https://i.imgur.com/nuE98a.jpg"]
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

@@ -291,6 +291,25 @@ def test_a_dump_counts_a_repeated_post_as_that_and_shows_where_a_line_cannot_be_
     assert found == [("reddit:a", 3), ("reddit:b", 2)]
 
 
+@pytest.mark.parametrize(
+    ("option", "first", "later"),
+    [
+        (("--limit", "10"), "10 new", "10 known"),
+        (("--min-ups", "1"), "60 new", "60 known"),
+    ],
+)
+def test_each_repeated_post_of_a_dump_is_counted_as_that(capsys, tmp_path, option, first, later):
+    post = '{"id": "a%02d", "subreddit": "happy", "title": "t", "score": %d, "url": "https://example.org/"}'
+    rows = [post % (n, n + 1) for n in range(60)]
+    (tmp_path / "x.jsonl").write_text("\n".join(rows + rows))
+    arguments = ["--source", "dump", "--path", "x.jsonl", "--subs", "happy", *option, "--no-media"]
+    outside = " + 50 outside the top 10" if option[0] == "--limit" else ""
+    for stored in (first, later):
+        code, out, _ = run(capsys, *arguments, "--store", tmp_path / "s")
+        assert code == 0
+        assert out.splitlines()[0] == f"posts   asked 120 = {stored} + 60 duplicate id{outside}"
+
+
 def test_an_unclosed_quote_of_a_list_is_shown_with_its_line(capsys, tmp_path):
     rows = [
         "id,title,url,subreddit",

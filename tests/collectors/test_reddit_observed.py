@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from collectors.http.client import client_for
 from collectors.reddit.archive import Archive
 from collectors.reddit.arctic_shift import ArcticShift
-from collectors.reddit.index import Index
+from collectors.reddit.index import Index, rows
 from collectors.sandbox.reddit.archive_api import archived
 from collectors.sandbox.server import make_sandbox, serving
 from collectors.store.record import Post
@@ -106,6 +106,12 @@ def test_a_list_of_ids_is_filled_in_by_the_archive_without_credentials(tmp_path,
     assert [note for page in pages for note in page.notes] == [
         "3 posts by id from the archive, which may not know of every deletion (no credentials)"
     ]
+
+
+def test_old_posts_have_short_ids(tmp_path):
+    lines_of = ["87", "t3_2qd", "https://redd.it/9", "https://www.reddit.com/r/reddit.com/comments/2q/slug/"]
+    (tmp_path / "ids.txt").write_text("\n".join(lines_of))
+    assert [row["id"] for row in rows(tmp_path / "ids.txt")] == ["87", "2qd", "9", "2q"]
 
 
 def test_a_long_list_is_asked_for_five_hundred_at_a_time(tmp_path):

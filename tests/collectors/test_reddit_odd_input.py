@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import lzma
 import tracemalloc
+from collections import Counter
 
 import pytest
 import zstandard
@@ -12,6 +13,8 @@ from aiohttp import web
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
 from collectors.reddit.archive import Archive
+from collectors.reddit.arctic_shift import ArcticShift
+from collectors.reddit.index import Index
 from collectors.reddit.json_lines import TruncatedDump, lines
 from tests.collectors.fetching import client_to, site
 from tests.collectors.reddit_runs import HEADER, KEY, dump, index, no_cursor, posts_of
@@ -55,6 +58,41 @@ def test_blank_lines_are_no_lines_but_are_numbered(tmp_path):
     titles, rejected = read_of(tmp_path / "x.jsonl")
     assert titles == ["one", "2"]
     assert [detail.partition(":")[0] for _, detail in rejected] == ["x.jsonl, line 8"]
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
+def test_a_byte_order_mark_costs_no_post(tmp_path, start):
+    (tmp_path / "x.jsonl").write_bytes(start + ONE + b"\n" + TWO)
+    (tmp_path / "x.zst").write_bytes(zstandard.compress(start + ONE))
+    assert read_of(tmp_path / "x.jsonl") == (["one", "2"], [])
+    assert read_of(tmp_path / "x.zst") == (["one"], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[" + ONE + b",\n" + TWO + b"]", "line 1: Expected `object`, got `array`"),
+        (b'{"data": [' + ONE + b"]}", "line 1: no subreddit"),
+        (b"[\n  {\n", "line 1: Expected `object`, got `array`"),
+        (b"x" * 300, "line 1: longer than 250 bytes"),
+        (ONE.decode().encode("utf-16"), "line 1: "),
+    ],
+)
+def test_a_file_without_a_submission_is_an_error(tmp_path, content, why):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        dump([tmp_path / "x.json"], ["happy"], longest=250)
+    assert str(caught.value).startswith(f"{str(tmp_path / 'x.json')!r} holds no submission ({why}")
+    assert str(caught.value).endswith(
+        "): a dump has one JSON object a line, with its subreddit; `jq -c '.[]'` makes it of an array"
+    )
+
+
+def test_an_object_without_a_subreddit_is_counted_as_that(tmp_path):
+    (tmp_path / "x.jsonl").write_bytes(b'{"data": []}\n{"subreddit": null}\n{"subreddit": "sad"}\n' + ONE)
+    pages, _ = dump([tmp_path / "x.jsonl"], ["happy"])
+    assert [p.title for p in posts_of(pages)] == ["one"]
+    assert sum((page.skipped for page in pages), Counter()) == {"no_community": 2, "other_subreddit": 1}
 
 
 def test_a_line_that_is_too_long_is_passed_over_and_the_next_one_read(tmp_path):
@@ -243,6 +281,56 @@ def test_posts_without_a_time_or_an_id_do_not_walk_in_circles():
     pages, failures, asked = odd_archive(lambda after: page)
     assert [r.reason for page in pages for r in page.rejected] == ["bad_id", "no_title"]
     assert (asked, len(failures)) == ([0], 1)
+
+
+def by_ids(ids, answer, tmp_path):
+    """Read a list of ids from an archive that gives `answer(ids)`: pages, failures, sizes of requests."""
+    asked = []
+
+    async def handler(request):
+        asked.append(request.query["ids"].split(","))
+        status, body = answer(asked[-1])
+        return web.Response(status=status, body=body, content_type="application/json")
+
+    async def run():
+        (tmp_path / "ids.txt").write_text("\n".join(ids))
+        async with site(handler) as base, client_to(base) as client:
+            archive = ArcticShift(client)
+            source = Index([tmp_path / "ids.txt"], ["happy"], KEY, "scope", archive, lambda ids: {})
+            return [page async for page in source.pages()]
+
+    found = asyncio.run(run())
+    pages = [p for p in found if isinstance(p, Page)]
+    return pages, [p for p in found if isinstance(p, Failure)], [len(ids) for ids in asked]
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (b'"id":"a2","title":"caf\xe9"', "Invalid UTF-8 encoded string"),
+        (b'"x":' + b"[" * 2000 + b"]" * 2000 + b',"id" : "A2"', "nested too deeply"),
+        (b'"title":"id","crosspost_parent_list":[{"id":"a3"}],"id":"a2","x":nope', "JSON is malformed"),
+    ],
+)
+def test_an_unreadable_post_among_those_asked_for_by_id_is_counted_as_that(odd, why, tmp_path):
+    body = b'{"data":[' + archived(1) + b",{" + odd + b"}, null]}"
+    pages, failures, _ = by_ids(["a1", "a2", "a3"], lambda ids: (200, body), tmp_path)
+    assert (failures, [p.post_id for p in posts_of(pages)]) == ([], ["reddit:a1"])
+    rejected = [(r.reason, r.detail) for page in pages for r in page.rejected]
+    assert [reason for reason, _ in rejected] == ["unreadable_line", "not_in_archive"]
+    assert rejected[0][1].startswith(f"post a2: {why}")
+    assert rejected[1][1] == "a3"
+
+
+def test_an_archive_that_asks_to_slow_down_is_asked_for_fewer_ids_at_once(tmp_path):
+    def answer(ids):
+        if len(ids) > 150:
+            return 422, b'{"data": null, "error": "Timeout. Maybe slow down a bit"}'
+        return 200, b'{"data":[' + b",".join(archived(int(one[1:])) for one in ids) + b"]}"
+
+    pages, failures, asked = by_ids([f"a{n}" for n in range(500)], answer, tmp_path)
+    assert (failures, len(posts_of(pages))) == ([], 500)
+    assert asked == [500, 250, 125, 125, 125, 125]
 
 
 # -- lists -------------------------------------------------------------------------------------

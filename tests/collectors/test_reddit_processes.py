@@ -1,5 +1,6 @@
 """Crawls of Reddit as processes: interrupted, two at once, killed."""
 
+import asyncio
 import os
 import re
 import signal
@@ -7,11 +8,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from affectory.core.command import finish
 from benchmarks import crash
+from collectors.crawl.crawl import run_command
+from collectors.crawl.summary import Summary
 from collectors.sandbox import running
 
 SUBS = ["--subs", "happy", "creepy", "rage", "gore"]
@@ -61,6 +67,33 @@ def test_ctrl_c_ends_within_two_seconds_with_a_summary_and_the_next_run_goes_on(
         out, _ = start(base, tmp_path / "s").communicate(timeout=60)
     assert "pending" not in out
     assert "images  linked 259 = 239 stored" in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_crawl_that_is_stopped_ends_with_the_exit_code_of_the_signal(number, code, tmp_path):
+    async def crawling():
+        signal.raise_signal(number)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Summary(
+            asked=0,
+            posts=Counter(),
+            by_community={},
+            media=Counter(),
+            fetched=Counter(),
+            failures=(),
+            trouble=None,
+            folder=tmp_path,
+            seconds=1,
+            interrupted=True,
+        )
+
+    async def not_yet():
+        signal.raise_signal(number)
+        await asyncio.Event().wait()
+
+    assert run_command(crawling).exit_code == code
+    assert finish(lambda: run_command(not_yet)) == code
 
 
 @pytest.mark.slow
