@@ -78,6 +78,11 @@ def test_a_robots_tag_for_other_crawlers_or_purposes_refuses_nothing(lines):
         ({"content-usage": ["Train-AI=n"]}, None),
         ({"content-usage": ["train-ai;x=n, search=n"]}, None),
         ({"robots.txt": ["Disallow: /"], "x-robots-tag": ["noai"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: train-ai=n"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: /a/ search=y, train-ai=n"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: /a/ train-ai=y", "Content-Usage: /a/ train-ai=n"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: /train-ai=n"]}, None),
+        ({"robots.txt": ["Content-Usage: train-ai=y"], "content-usage": ["train-ai=n"]}, "content-usage"),
         ({}, None),
     ],
 )
@@ -106,17 +111,53 @@ def test_robots_txt_names_the_rule_that_applies_to_us():
         b"User-agent: *\nUser-agent: OtherBot\nDisallow: /images/ # all of them\nDisallow: /*.gif$\n"
         b"Allow: /images/open/\n"
     )
-    assert robots.rule("https://a.example/images/2024/b.jpg") == "Disallow: /images/"
-    assert robots.rule("https://a.example/c.gif") == "Disallow: /*.gif$"
-    assert robots.rule("https://a.example/images/open/b.jpg") is None
-    assert robots.rule("https://a.example/b.jpg") is None
+    assert robots.rules("https://a.example/images/2024/b.jpg") == ["Disallow: /images/"]
+    assert robots.rules("https://a.example/c.gif") == ["Disallow: /*.gif$"]
+    assert robots.rules("https://a.example/images/open/b.jpg") == []
+    assert robots.rules("https://a.example/b.jpg") == []
     ours = RobotsTxt(b"User-agent: affectory\nDisallow: /\nUser-agent: *\nDisallow:\n")
-    assert ours.rule("https://a.example/b.jpg") == "Disallow: /"
+    assert ours.rules("https://a.example/b.jpg") == ["Disallow: /"]
+
+
+def test_robots_txt_says_what_an_image_may_be_used_for_by_the_longest_path_that_matches():
+    robots = RobotsTxt(
+        b"User-Agent: *\nAllow: /\nDisallow: /never/\nCONTENT-USAGE : train-ai=n # by default\n"
+        b"Content-Usage: /ai-ok/ train-ai=y\nContent-Usage:\t/ai-ok/*.gif\tsearch=n, train-ai=n\n"
+        b"Content-Usage: /twice/ train-ai=y\nContent-Usage: /twice/ train-ai=n\n"
+    )
+    expected = {
+        "/b.jpg": ["Content-Usage: train-ai=n"],
+        "/never/b.jpg": ["Disallow: /never/"],
+        "/ai-ok/b.jpg": ["Content-Usage: /ai-ok/ train-ai=y"],
+        "/ai-ok/b.gif": ["Content-Usage: /ai-ok/*.gif\tsearch=n, train-ai=n"],
+        "/twice/b.jpg": ["Content-Usage: /twice/ train-ai=y", "Content-Usage: /twice/ train-ai=n"],
+    }
+    assert {path: robots.rules(f"https://a.example{path}") for path in expected} == expected
+    refused = {path: refusing({"robots.txt": rules}) for path, rules in expected.items()}
+    assert [path for path, by in refused.items() if by is None] == ["/ai-ok/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("body", "rules"),
+    [
+        (b"User-agent: GPTBot\nContent-Usage: train-ai=n\n\nUser-agent: *\nAllow: /\n", []),
+        (b"User-agent: *\nContent-Usage: train-ai=n\n\nUser-agent: Affectory\nAllow: /\n", []),
+        (b"User-agent: Affectory\nUser-agent: GPTBot\nContent-Usage: train-ai=n\n", ["train-ai=n"]),
+        (b"User-agent: *\nSitemap: https://a.example/\nUser-agent: B\nContent-Usage: /b x=n\n", ["/b x=n"]),
+        (b"Content-Usage: train-ai=n\nUser-agent: *\n", []),
+        (b"User-agent: *\nContent-Usage: /a train-ai=n\n", []),
+    ],
+)
+def test_only_the_usage_of_our_own_group_counts(body, rules):
+    found = RobotsTxt(body).rules("https://a.example/b.jpg")
+    assert found == [f"Content-Usage: {rule}" for rule in rules]
 
 
 @given(st.binary())
 def test_no_robots_txt_raises(body):
-    RobotsTxt(b"User-agent: *\nDisallow: /\n" + body).rule("https://a.example/b.jpg")
+    for name in (b"Disallow: /", b"Content-Usage: "):
+        signals = {"robots.txt": RobotsTxt(b"User-agent: *\n" + name + body).rules("https://a.example/b.jpg")}
+        refusing(signals)
 
 
 # -- the client -----------------------------------------------------------------------------------
@@ -166,6 +207,18 @@ def test_a_refusal_in_a_second_header_counts_and_needs_no_body():
 def test_an_api_isnt_asked_for_a_robots_txt_and_its_tags_refuse_nothing():
     answer, asked, _ = got(hosting(X_Robots_Tag=["noai"]))
     assert (answer.status, answer.signals, asked) == (200, {}, ["/i.redd.it/a.jpg"])
+
+
+def test_what_robots_txt_says_of_an_images_use_is_kept_and_refuses_before_the_image_is_asked_for():
+    usage = "User-agent: *\nContent-Usage: train-ai=n\nContent-Usage: /a.jpg train-ai=y\n"
+    answer, _, _ = got(hosting({"text": usage}), image=True)
+    assert answer.signals == {"robots.txt": ["Content-Usage: /a.jpg train-ai=y"]}
+    error, asked, _ = got(hosting({"text": usage.replace("=y", "=n")}), image=True)
+    assert (marks(error), error.refused_by) == (("robots_txt", []), "robots.txt")
+    assert error.detail == "robots.txt: Content-Usage: /a.jpg train-ai=n"
+    assert asked == ["/i.redd.it/robots.txt"]
+    error, _, _ = got(hosting({"text": usage}, Content_Usage=["train-ai=n"]), image=True)
+    assert (marks(error), error.refused_by) == (("content_usage", []), "content-usage")
 
 
 def test_a_host_that_refuses_ai_on_every_page_can_still_be_busy_or_lack_the_image():
@@ -333,6 +386,13 @@ def collected(folder, *, faults, honour_robots=True):
             "Content-Usage: train-ai=n",
         ),
         ("disallow", "robots_txt", {"robots.txt": ["Disallow: /"]}, "robots.txt", "robots.txt: Disallow: /"),
+        (
+            "robots_usage",
+            "robots_txt",
+            {"robots.txt": ["Content-Usage: train-ai=n"]},
+            "robots.txt",
+            "robots.txt: Content-Usage: train-ai=n",
+        ),
     ],
 )
 def test_a_refusal_is_kept_named_left_by_a_rerun_and_overridden_by_the_option(
@@ -344,7 +404,7 @@ def test_a_refusal_is_kept_named_left_by_a_rerun_and_overridden_by_the_option(
     assert line in str(summary).splitlines()
     assert summary.exit_code == 0
     assert asked["/bench.example/robots.txt"] == asked["/nowhere.example/robots.txt"] == 1
-    assert asked["/bench.example/0.jpg"] == (0 if fault == "disallow" else 1)
+    assert asked["/bench.example/0.jpg"] == (0 if refused_by == "robots.txt" else 1)
 
     summary, rows, asked = collected(tmp_path, faults=[])
     assert rows == [("refused", reason, signals, refused_by)] * 3
