@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
+from collectors.crawl.source import NAMED, Unusable
 from collectors.local.encoding import text_of
 from collectors.local.files import find, without_zero
 from collectors.local.source import DELIMITERS, TABLE, Local, pattern_columns
@@ -20,9 +22,6 @@ YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false"
 
 #: Larger files of text aren't read.
 MAX_TEXT = 1 << 24
-
-#: Paths or rows that an error names.
-NAMED = 5
 
 _NAME = ": name one of them in [source.local]"
 
@@ -78,14 +77,13 @@ class Tables:
 
     def check_usable(self) -> None:
         """Read rows until one is a post whose image exists. Raises `InputError` if there is none."""
-        rejected: list[str] = []
+        unusable = Unusable()
         missing: list[str] = []
-        unusable = absent = 0
+        absent = 0
         first = replace(self, notes=[], _ids=set(), _matched=set(), _unmapped=Counter(), _guessed=Counter())
         for made in first:
             if isinstance(made, Rejection):
-                unusable += 1
-                rejected += [f"{made.reason.replace('_', ' ')}: {made.detail}"][: NAMED - len(rejected)]
+                unusable.add(made)
                 continue
             paths = [image_path(medium.url) for medium in made.media]
             if not paths or any(self._exists(path) for path in paths):
@@ -98,11 +96,8 @@ class Tables:
                 f"{', '.join(missing)}{', …' * (absent > len(missing))}; correct image = "
                 f"{self.source.image!r} in [source.local]"
             )
-        if rejected:
-            raise InputError(
-                f"none of the {unusable:,} rows can be used: {'; '.join(rejected)}"
-                f"{'; …' * (unusable > len(rejected))}"
-            )
+        if unusable.count:
+            raise InputError(f"none of the {count(unusable.count, 'row')} can be used: {unusable}")
         where = "no file matches" if self.source.files else "there are no rows in"
         raise InputError(
             f"{where} {', '.join(map(repr, self.source.files or self.source.tables))} of "
