@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,26 +47,29 @@ async def checksum(path: Path) -> str:
 
 def make(asked: Asked) -> Dump:
     """Return the source, which reads `asked.files`."""
-    return Dump(asked.files, asked.plan.communities, asked.key, asked.scope)
+    return Dump(asked.files, asked.plan.communities, asked.key, asked.scope, asked.note_dumps)
 
 
 @dataclass(slots=True)
 class Dump:
     """Read the posts of `subs` from dump files, in one pass for all subreddits.
 
-    Lines of more than `longest` bytes are rejected.
+    Lines of more than `longest` bytes are rejected. `note_dumps` gets the name and the sha256 of each file,
+    with each community that it has posts of.
     """
 
     paths: Sequence[Path]
     subs: Sequence[str]
     key: bytes
     scope: str
+    note_dumps: Callable[[Iterable[tuple[str, str, str]]], None]
     longest: int = LONGEST
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield the posts in the files' order; each community's last page comes after the last file."""
         gathered = {sub: _Gathered() for sub in self.subs}
         others = 0
+        read: dict[Path, set[str]] = {path: set() for path in self.paths}
         for path in self.paths:
             for count, (number, line) in enumerate(lines(path, longest=self.longest), 1):
                 sub, found = self._read(line, f"{path.name}, line {number}")
@@ -74,6 +77,8 @@ class Dump:
                     others += 1
                 else:
                     gathered[sub].add(found)
+                    if isinstance(found, Post):
+                        read[path].add(sub)
                 if count % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
@@ -81,9 +86,10 @@ class Dump:
         for position, sub in enumerate(self.subs):
             gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
             yield gathered[sub].page(sub, self._walk(sub), last=True)
-        for path in self.paths:
-            # In the closing summary, which the store's log of runs keeps.
-            yield Page(self.subs[0], None, notes=[f"{path.name} has sha256 {await checksum(path)}"])
+        for path, subs in read.items():
+            sha256 = await checksum(path)
+            self.note_dumps((path.name, sha256, sub) for sub in sorted(subs))
+            yield Page(self.subs[0], None, notes=[f"{path.name} has sha256 {sha256}"])
 
     def _walk(self, sub: str) -> str:
         return f"dump:{sub}:{self.scope}"

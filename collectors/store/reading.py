@@ -98,6 +98,11 @@ class Reader:
                 for (name,) in self._db.execute(query)
             ]
 
+    def dumps(self) -> list[tuple[str, str, str]]:
+        """Return the dump files that posts were read from: name, sha256 and community of each."""
+        with explained(self.folder):
+            return self._db.execute("select name, sha256, community from dumps order by 1, 2, 3").fetchall()
+
     def has_authors(self) -> bool:
         """Return whether any post has the hash of its author."""
         found = self._db.execute("select 1 from posts where author is not null limit 1")
