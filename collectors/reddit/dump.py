@@ -12,7 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from collectors.crawl.source import Failure, Page
+from affectory.core.errors import InputError
+from affectory.core.numbers import count
+from collectors.crawl.source import Failure, Page, Unusable
 from collectors.reddit.decoder import UnreadableJson, decode
 from collectors.reddit.json_lines import LONGEST, lines
 from collectors.reddit.post import parse_post
@@ -70,8 +72,9 @@ class Dump:
         gathered = {sub: _Gathered() for sub in self.subs}
         others = 0
         read: dict[Path, set[str]] = {path: set() for path in self.paths}
+        unusable = Unusable()
         for path in self.paths:
-            for count, (number, line) in enumerate(lines(path, longest=self.longest), 1):
+            for n, (number, line) in enumerate(lines(path, longest=self.longest), 1):
                 sub, found = self._read(line, f"{path.name}, line {number}")
                 if sub is None:
                     others += 1
@@ -79,10 +82,14 @@ class Dump:
                     gathered[sub].add(found)
                     if isinstance(found, Post):
                         read[path].add(sub)
-                if count % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
+                    else:
+                        unusable.add(found)
+                if n % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
                     await asyncio.sleep(0)  # for Ctrl-C and the image stage
+        if not others and not any(read.values()):
+            raise InputError(f"none of the {count(unusable.count, 'line')} can be used: {unusable}")
         for position, sub in enumerate(self.subs):
             gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
             yield gathered[sub].page(sub, self._walk(sub), last=True)

@@ -137,6 +137,16 @@ def test_a_list_of_which_no_row_can_be_used_is_one_line(capsys, tmp_path, name, 
     assert (code, out, err) == (2, "", f"error: none of the {why.replace('PATH', str(path))}\n")
 
 
+def test_a_dump_of_which_no_line_can_be_used_is_one_line(capsys, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"id": "a", "subreddit": "happy", "body": "a comment"}\n{\n')
+    common = ["--subs", "happy", "--source", "dump", "--path", path, "--store", tmp_path / "s"]
+    why = "no title: x.jsonl, line 1: a; unreadable line: x.jsonl, line 2: Input data was truncated"
+    assert run(capsys, *common) == (2, "", f"error: none of the 2 lines can be used: {why}\n")
+    path.write_text('{"id": "a", "subreddit": "aww", "title": "t"}\n{\n')
+    assert run(capsys, *common, "--no-media")[0] == 0
+
+
 def test_an_unknown_subreddit_alone_is_exit_code_2_and_beside_others_1(capsys, tmp_path, sandbox):
     common = [*oauth(sandbox), "--no-media", "--store", tmp_path / "s"]
     code, out, _ = run(capsys, "--subs", "nosuchsubreddit", *common)
