@@ -93,8 +93,8 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     }
     if still := exclude.opted_out(named, exclude.beside(folder)):
         lines.append(
-            f"note    {len(still):,} of these posts opted out since the build: "
-            f"python -m curation.purge {described.name}, then write the ids of the new version"
+            f"note    {len(still):,} of these posts opted out later: write the ids of a version without "
+            f"them, which python -m curation.purge {described.name} makes"
         )
     lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
     if others := [name for name in versions.built(out) if name != described.version]:

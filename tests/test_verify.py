@@ -84,6 +84,17 @@ def test_faults_of_images_are_listed_by_kind_and_repaired(store, capsys):
     assert said(capsys, "store") == (0, ["store store: 3 posts, 0 images, 0.0 MB: all right"])
 
 
+def test_a_command_that_fetches_no_images_or_whose_list_is_gone_is_not_the_next_step(store, capsys, tmp_path):
+    index = "python -m collectors.reddit --subs happy --store store --source index --path"
+    for command in (f"{index} ids.txt --no-media", f"{index} {tmp_path}/gone/ids.txt"):
+        with Store.open("store") as opened, opened.run(command) as run:
+            opened.end(run, "done")
+    image(1).unlink()
+    assert said(capsys, "store", "--repair")[1][-1] == (
+        "next    affectory collect reddit --subs happy --store store"
+    )
+
+
 @pytest.mark.slow
 def test_the_command_that_a_repair_prints_brings_the_image_back(tmp_path, monkeypatch, capsys, sandbox):
     monkeypatch.chdir(tmp_path)

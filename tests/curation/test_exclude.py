@@ -80,7 +80,7 @@ def test_a_bad_line_is_named_with_its_number(capsys, home, content, message):
 
 
 def test_a_list_that_isnt_there_is_named(capsys, home):
-    assert purge(arguments(home, "--exclude", "nowhere.txt")) == 2
+    assert purge(arguments(home, "--refresh", "--exclude", "nowhere.txt")) == 2
     assert capsys.readouterr().err == (
         "error: the opt-out list 'nowhere.txt' can't be read: No such file or directory\n"
     )
@@ -155,8 +155,7 @@ def test_lists_are_added_up(capsys, home):
         assert purge(arguments(home, "--exclude", str(path))) == 0
         said = capsys.readouterr().out.splitlines()
         assert said == [
-            "test 1.0.0: nothing is held of any post that its source has deleted or that opted out; "
-            "nothing to do",
+            "test 1.0.0: no data of posts that their source has deleted or that opted out; nothing to do",
             f"exclude {folder / 'exclude.txt'} has 2 ids, {new} new; releases of test have or had 0 of them",
         ]
     lines = f"# kept by hand\n{hash_of('reddit:a')}\n{hash_of('reddit:b')}\n"
@@ -212,8 +211,8 @@ def test_the_list_goes_with_the_ids_and_the_rebuilt_release_without_its_comments
     received = home / "datasets" / "test-ids"
     assert f"exclude {received / 'exclude.txt'} has 2 ids, which a rebuild leaves out" in said
     assert (
-        "note    1 of these posts opted out since the build: python -m curation.purge test, then write the "
-        "ids of the new version"
+        "note    1 of these posts opted out later: write the ids of a version without them, which python -m "
+        "curation.purge test makes"
     ) in said
     full = home / "full"
     assert hydrate([str(received), "--store", str(home / "store"), "--store-only", "--out", str(full)]) == 0
