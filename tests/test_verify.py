@@ -240,7 +240,8 @@ def test_files_of_a_release_that_are_missing_damaged_or_too_many(release, capsys
         "card lists missing file 1",
     ]
     assert lines[-1] == (
-        f"next    rm out/test/1.0.0/{damaged.name} && affectory build test --datasets out --version 1.0.0"
+        f"next    rm out/test/1.0.0/{damaged.name} && affectory build test --datasets out --store STORE "
+        "--version 1.0.0"
     )
     damaged.unlink()
     (release / "1.0.0" / "extra.txt").unlink()
@@ -263,6 +264,23 @@ def test_counts_that_the_files_contradict(release, capsys):
     assert f"    train (ids) joy: {joy - 1} rows, not {joy}" in lines
     assert any(line.startswith("    dropped image no_image: 10 rows, not 9") for line in lines)
     assert lines[-1].startswith("next    rm -r out/test/1.0.0 && affectory build test --datasets out")
+
+
+@pytest.mark.slow
+def test_a_purged_or_rebuilt_release_is_made_again_by_the_command_that_made_it(release, capsys):
+    with Store.open("store") as store:
+        store.add([replace(store.posts([post_id(3)])[post_id(3)], removed="deleted")])
+    assert main(["purge", "test", "--store", "store", "--datasets", "out"]) == 0
+    assert main(["ids", "out/test", "--version", "1.0.0", "--out", "received"]) == 0
+    assert main(["hydrate", "received", "--store", "store", "--store-only", "--out", "full"]) == 0
+    capsys.readouterr()
+    for folder, command in (
+        ("out/test/1.0.1", "affectory purge test --datasets out --store STORE"),
+        ("full/1.0.0", "affectory hydrate IDS_FOLDER --out full"),
+    ):
+        Path(folder, "croissant.json").unlink()
+        code, lines = said(capsys, folder)
+        assert (code, lines[-1]) == (1, f"next    rm -r {folder} && {command}")
 
 
 @pytest.mark.slow

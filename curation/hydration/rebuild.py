@@ -24,7 +24,7 @@ from curation.filters.words import Words
 from curation.hydration import recollect
 from curation.hydration.matching import Match, match
 from curation.manifest import manifest
-from curation.manifest.manifest import Manifest
+from curation.manifest.manifest import REBUILT, Manifest
 from curation.recipe import exclude
 from curation.recipe.recipe import Recipe
 from curation.release import card, versions
@@ -163,7 +163,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest,
     count = twins(splits, rows["post_id"], groups)
     assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
     stages = ["removed", "image", "words", "pixels", "hydrate"]
-    note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
+    note = f"{REBUILT} {described.version}: {len(rows):,} of {len(ids):,} rows"
     notes = [note, *damage_notes(lost_digests(dropped))]
     flags = {name: [one[name] for one in named] for name in described.labelled}
     told = [*_TOLD, *(["labels"] if described.multilabel.names else [])]

@@ -34,6 +34,10 @@ FORMAT = max(FORMATS)
 UNLABELLED = "no label"
 
 
+#: How the note of a rebuild from ids begins, and that of a purge.
+REBUILT, SINCE = "rebuilt from the ids of version", "since version"
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A file of a release. `split` is the split of its rows, "dropped" for dropped rows, else ""."""
