@@ -1,24 +1,13 @@
 """Signals by which hosts and authors refuse the use of an image for AI: kept, honoured, and named."""
 
 import asyncio
-import json
-import sqlite3
-from collections import Counter
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.crawl.crawl import crawl
-from collectors.crawl.options import CrawlOptions
-from collectors.crawl.source import Page
-from collectors.crawl.summary import Summary
 from collectors.http.consent import RobotsTxt, merged, refusing, shown
-from collectors.sandbox.server import make_sandbox, serving
-from collectors.store.record import Media, Post
 from tests.collectors.fetching import client_to, got, marks, outcome, site
 
 # -- what a signal says ---------------------------------------------------------------------------
@@ -318,125 +307,3 @@ def test_a_robots_txt_may_be_elsewhere():
     error, asked, _ = got(handler, image=True)
     assert (marks(error), error.detail) == (("robots_txt", []), "robots.txt: Disallow: /a.jpg")
     assert asked == ["/i.redd.it/robots.txt", "/a.example/robots.txt"]
-
-
-# -- a crawl --------------------------------------------------------------------------------------
-
-
-class OnePage:
-    def __init__(self, posts):
-        self.posts = posts
-
-    async def pages(self):
-        yield Page("happy", "toys:happy", self.posts, last=True)
-
-
-def collected(folder, *, faults, honour_robots=True):
-    """Crawl four images of two hosts of a sandbox: (summary, rows of the store, paths asked)."""
-    sandbox = make_sandbox(posts=4, faults=faults)
-    urls = [f"https://bench.example/{n}.jpg" for n in range(3)]
-    urls += ["https://nowhere.example/1.jpg"]
-    posts = [
-        Post(f"toys:{n}", "toys", "happy", f"Toy {n}", media=(Media(url, 0, "image"),), collected_at=1)
-        for n, url in enumerate(urls)
-    ]
-
-    async def go():
-        options = CrawlOptions(honour_robots=honour_robots, workers=1)
-        async with serving(sandbox) as base:
-
-            async def make_source(store, client, stack):
-                return OnePage(posts)
-
-            return await crawl(options.plan(folder, "test", ["happy"]), options.client(base), make_source)
-
-    summary = asyncio.run(go())
-    with closing(sqlite3.connect(Path(folder) / "crawl.sqlite")) as db:
-        rows = db.execute(
-            "select status, reason, signals, refused_by from media where host = 'bench.example' "
-            "order by post_id"
-        ).fetchall()
-    rows = [(status, reason, signals and json.loads(signals), by) for status, reason, signals, by in rows]
-    return summary, rows, sandbox.stats.by_path
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("fault", "reason", "signals", "refused_by", "named"),
-    [
-        (
-            "noai",
-            "noai",
-            {"x-robots-tag": ["noai, noimageai"]},
-            "x-robots-tag",
-            "X-Robots-Tag: noai, noimageai",
-        ),
-        (
-            "tdm",
-            "tdm_reservation",
-            {"tdm-reservation": ["1"], "tdm-policy": ["https://daily-feed.example/policy.json"]},
-            "tdm-reservation",
-            "tdm-reservation: 1",
-        ),
-        (
-            "usage",
-            "content_usage",
-            {"content-usage": ["train-ai=n"]},
-            "content-usage",
-            "Content-Usage: train-ai=n",
-        ),
-        ("disallow", "robots_txt", {"robots.txt": ["Disallow: /"]}, "robots.txt", "robots.txt: Disallow: /"),
-        (
-            "robots_usage",
-            "robots_txt",
-            {"robots.txt": ["Content-Usage: train-ai=n"]},
-            "robots.txt",
-            "robots.txt: Content-Usage: train-ai=n",
-        ),
-    ],
-)
-def test_a_refusal_is_kept_named_left_by_a_rerun_and_overridden_by_the_option(
-    tmp_path, fault, reason, signals, refused_by, named
-):
-    line = f"note    bench.example refused 3 images ({named}); --no-honour-robots takes them"
-    summary, rows, asked = collected(tmp_path, faults=[f"{fault}=1"])
-    assert rows == [("refused", reason, signals, refused_by)] * 3
-    assert line in str(summary).splitlines()
-    assert summary.exit_code == 0
-    assert asked["/bench.example/robots.txt"] == asked["/nowhere.example/robots.txt"] == 1
-    assert asked["/bench.example/0.jpg"] == (0 if refused_by == "robots.txt" else 1)
-
-    summary, rows, asked = collected(tmp_path, faults=[])
-    assert rows == [("refused", reason, signals, refused_by)] * 3
-    assert line in str(summary).splitlines()
-    assert dict(asked) == {}
-
-    summary, rows, asked = collected(tmp_path, faults=[f"{fault}=1"], honour_robots=False)
-    assert rows == [("stored", None, signals, refused_by)] * 3
-    assert "honour-robots" not in str(summary)
-    assert {path for path in asked if "bench" not in path} == set()
-
-
-@pytest.mark.slow
-def test_a_host_whose_robots_txt_fails_is_asked_again_by_a_rerun(tmp_path):
-    summary, rows, asked = collected(tmp_path, faults=["robots_down=1"])
-    assert [row[:2] for row in rows] == [("failed", "server_error")] * 3
-    assert (
-        "problem bench.example gave no answer for 3 images (server error): check whether it can be reached, "
-        "and run the same command again later; if only its robots.txt fails, --no-honour-robots takes them"
-    ) in str(summary).splitlines()
-    assert "/bench.example/0.jpg" not in asked
-    _, rows, _ = collected(tmp_path, faults=[])
-    assert rows == [("stored", None, None, None)] * 3
-
-
-def test_many_refusing_hosts_are_named_in_part(tmp_path):
-
-    refusals = [(f"h{n}.example", "tdm-reservation: 1", 1000 - n) for n in range(7)]
-    media = Counter({("refused", "tdm_reservation"): sum(n for *_, n in refusals)})
-    summary = Summary(0, Counter(), {}, media, Counter(), [], None, tmp_path, 1.0, False, refusals=refusals)
-    said = str(summary).splitlines()
-    assert said[2] == (
-        "note    h0.example refused 1,000 images (tdm-reservation: 1); --no-honour-robots takes them"
-    )
-    assert said[7] == "note    2 more hosts refused 1,989 images"
