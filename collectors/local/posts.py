@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from affectory.core.errors import InputError
-from affectory.core.numbers import count
 from collectors.crawl.source import NAMED, Unusable
 from collectors.local.encoding import text_of
 from collectors.local.files import find, without_zero
@@ -108,7 +107,7 @@ class Tables:
                 f"{self.source.image!r} in [source.local]"
             )
         if unusable.count:
-            raise InputError(f"none of the {count(unusable.count, 'row')} can be used: {unusable}")
+            raise InputError(f"no row can be used: {unusable}")
         where = "no file matches" if self.source.files else "there are no rows in"
         raise InputError(
             f"{where} {', '.join(map(repr, self.source.files or self.source.tables))} of "

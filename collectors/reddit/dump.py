@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from affectory.core.errors import InputError
-from affectory.core.numbers import count
 from collectors.crawl.source import Failure, Page, Unusable
 from collectors.reddit.decoder import UnreadableJson, decode
 from collectors.reddit.json_lines import LONGEST, lines
@@ -89,7 +88,7 @@ class Dump:
                         yield gathered[name].page(name, self._walk(name))
                     await asyncio.sleep(0)  # for Ctrl-C and the image stage
         if not others and not any(read.values()):
-            raise InputError(f"none of the {count(unusable.count, 'line')} can be used: {unusable}")
+            raise InputError(f"no line can be used: {unusable}")
         for position, sub in enumerate(self.subs):
             gathered[sub].skipped["other_subreddit"] += others if position == 0 else 0
             yield gathered[sub].page(sub, self._walk(sub), last=True)

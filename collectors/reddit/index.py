@@ -132,8 +132,7 @@ class Index:
                 unusable.add(made)
             else:
                 if unusable.count:
-                    rows_of = f"{count(unusable.count, 'row')} of {str(path)!r}"
-                    raise InputError(f"none of the {rows_of} can be used: {unusable}")
+                    raise InputError(f"no row of {str(path)!r} can be used: {unusable}")
         if are_empty:
             names = ", ".join(repr(str(path)) for path in self.paths)
             raise InputError(f"there are no rows in {names}: is it the right file?")

@@ -100,19 +100,19 @@ def test_a_list_without_rows_is_one_line_and_is_noted_beside_others(capsys, tmp_
         (
             "x.csv",
             ['a1b2,"one,https://example.org/,happy', "a1b3,two,https://example.org/,happy"],
-            "1 row of 'PATH' can be used: unclosed quote: x.csv, line 2: the lines up to the next quote "
+            "of 'PATH' can be used: unclosed quote: x.csv, line 2: the lines up to the next quote "
             "belong to this row",
         ),
         (
             "x.csv",
             ["a1b2,,https://example.org/,happy", "a1b3,two,happy", "!,b,c,d"],
-            "3 rows of 'PATH' can be used: no title: x.csv, line 2: a1b2; wrong number of columns: x.csv, "
+            "of 'PATH' can be used: no title: x.csv, line 2: a1b2; wrong number of columns: x.csv, "
             "line 3; bad id: x.csv, line 4: !",
         ),
         (
             "x.txt",
             [f"number {n}" for n in range(2, 8)],
-            "7 rows of 'PATH' can be used: no id: x.txt, line 1: 'id,title,url,subreddit'; "
+            "of 'PATH' can be used: no id: x.txt, line 1: 'id,title,url,subreddit'; "
             + "".join(f"no id: x.txt, line {n}: 'number {n}'; " for n in range(2, 6))
             + "…",
         ),
@@ -134,7 +134,7 @@ def test_a_list_of_which_no_row_can_be_used_is_one_line(capsys, tmp_path, name, 
         tmp_path / "y.txt",
         path,
     )
-    assert (code, out, err) == (2, "", f"error: none of the {why.replace('PATH', str(path))}\n")
+    assert (code, out, err) == (2, "", f"error: no row {why.replace('PATH', str(path))}\n")
 
 
 def test_a_dump_of_which_no_line_can_be_used_is_one_line(capsys, tmp_path):
@@ -142,7 +142,7 @@ def test_a_dump_of_which_no_line_can_be_used_is_one_line(capsys, tmp_path):
     path.write_text('{"id": "a", "subreddit": "happy", "body": "a comment"}\n{\n')
     common = ["--subs", "happy", "--source", "dump", "--path", path, "--store", tmp_path / "s"]
     why = "no title: x.jsonl, line 1: a; unreadable line: x.jsonl, line 2: Input data was truncated"
-    assert run(capsys, *common) == (2, "", f"error: none of the 2 lines can be used: {why}\n")
+    assert run(capsys, *common) == (2, "", f"error: no line can be used: {why}\n")
     path.write_text('{"id": "a", "subreddit": "aww", "title": "t"}\n{\n')
     assert run(capsys, *common, "--no-media")[0] == 0
 
