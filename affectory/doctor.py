@@ -54,7 +54,14 @@ LIBRARIES = (
     "asyncpraw",
 )
 
-_FLICKR = "https://www.flickr.com/services/api/misc.api_keys.html; --no-text fetches images without one"
+_REDDIT = (
+    "--source auto takes the archive, which needs none; to have some, ask Reddit for approval: "
+    "https://support.reddithelp.com/hc/en-us/articles/42728983564564"
+)
+_FLICKR = (
+    "a Pro account can get one: https://www.flickr.com/services/api/misc.api_keys.html; --no-text fetches "
+    "images without one"
+)
 
 State = Literal["ok", "missing", "not reachable"]
 
@@ -144,22 +151,23 @@ def _credentials() -> Iterator[Line]:
     from collectors.reddit.api import ENV_CLIENT_ID, has_credentials
 
     name = "Reddit's credentials"
-    archive = "--source auto takes the archive, which needs none; new ones need Reddit's approval"
     try:
         if has_credentials():
             yield Line("ok", name, "in the environment" if os.environ.get(ENV_CLIENT_ID) else "in praw.ini")
         else:
-            yield Line("missing", name, "neither in praw.ini nor in the environment", archive)
+            yield Line("missing", name, "neither in praw.ini nor in the environment", _REDDIT)
     except InputError:
         yield Line(
             "missing", name, "praw.ini can't be read", "correct it: NAME=VALUE lines below a [section]"
         )
-    for name, variable, then in (
-        ("Flickr's key", "FLICKR_API_KEY", _FLICKR),
-        ("imgur's client id", "IMGUR_CLIENT_ID", "only albums need it"),
+    for name, variable, means, then in (
+        ("Flickr's key", "FLICKR_API_KEY", "", _FLICKR),
+        ("imgur's client id", "IMGUR_CLIENT_ID", ": imgur's albums can't be opened, single images can", ""),
     ):
-        there = bool(os.environ.get(variable, "").strip())
-        yield Line("ok", name, variable) if there else Line("missing", name, f"{variable} is not set", then)
+        if os.environ.get(variable, "").strip():
+            yield Line("ok", name, variable)
+        else:
+            yield Line("missing", name, f"{variable} is not set{means}", then)
 
 
 def _asked(sandbox: str | None) -> dict[str, Line]:
@@ -244,7 +252,7 @@ def _gpu() -> Line:
     """Return which device trains. torch, which takes seconds to import, is asked only if there is a GPU."""
     apple = sys.platform == "darwin"
     if not apple and not any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")):
-        return Line("missing", "GPU", "none", "training runs on the CPU")
+        return Line("missing", "GPU", "none: training runs on the CPU")
     try:
         import torch
     except ImportError:
@@ -254,7 +262,7 @@ def _gpu() -> Line:
         return Line("ok", "GPU", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
     if apple and torch.backends.mps.is_available():
         return Line("ok", "GPU", "Apple's (mps)")
-    return Line("missing", "GPU", f"torch {torch.__version__} can't use it", "training runs on the CPU")
+    return Line("missing", "GPU", f"torch {torch.__version__} can't use it: training runs on the CPU")
 
 
 def _print(parts: Mapping[str, Sequence[Line]]) -> None:

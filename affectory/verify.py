@@ -133,7 +133,7 @@ def _release(path: Path, versions: Sequence[Path]) -> int:
         if found.faults:
             print(f"next    {_again(found, version)}")
     if card and not any(found.faults for found in checks):
-        print(f"next    {_build(checks[0], folder)} writes the card again")
+        print(f"next    {_command('build', checks[0], folder)} writes the card again")
     return int(bool(card or any(found.faults for found in checks)))
 
 
@@ -144,20 +144,24 @@ def _again(found: ReleaseCheck, version: Path) -> str:
         return "remove the unlisted files, or move them elsewhere"
     if found.ids_only:
         return "get the ids again from where they came: they can't be rebuilt from themselves"
-    if found.made_by != "build":
-        what = found.name if found.made_by == "purge" else "IDS_FOLDER"
-        return f"rm -r {shlex.quote(str(version))} && affectory {found.made_by} {what}"
-    build = f"{_build(found, version.parent)} --version {found.version}"
+    remove = f"rm -r {shlex.quote(str(version))}"
+    if found.made_by == "purge":
+        return f"{remove} && {_command('purge', found, version.parent)}"
+    if found.made_by == "hydrate":
+        return f"{remove} && affectory hydrate IDS_FOLDER --out {shlex.quote(str(version.parent))}"
+    build = f"{_command('build', found, version.parent)} --version {found.version}"
     if kinds & {"damaged_manifest", "ledger", "wrong_count", "wrong_rows", "ids_differ"}:
-        return f"rm -r {shlex.quote(str(version))} && {build}"
+        return f"{remove} && {build}"
     if not found.damaged:
         return build
     return f"rm {' '.join(shlex.quote(str(file)) for file in found.damaged)} && {build}"
 
 
-def _build(found: ReleaseCheck, folder: Path) -> str:
+def _command(name: str, found: ReleaseCheck, folder: Path) -> str:
+    """Return a command for the dataset in `folder`; the user fills in a store that isn't the recipe's."""
     where = "" if folder.parent == Path("datasets") else f" --datasets {shlex.quote(str(folder.parent))}"
-    return f"affectory build {shlex.quote(found.name)}{where}"
+    known = not found.store or (Path(found.store) / "crawl.sqlite").is_file()
+    return f"affectory {name} {shlex.quote(found.name)}{where}{'' if known else ' --store STORE'}"
 
 
 def _print(title: str, faults: Sequence[tuple[str, str]]) -> None:

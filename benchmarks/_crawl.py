@@ -2,8 +2,9 @@
 
     python benchmarks/_crawl.py '{"folder": "/tmp/s", "hosts": {"a.example": ["http://127.0.0.1:8300", 300]}}'
 
-It prints one line of JSON: the seconds of the crawl without the start of the interpreter, and the number of
-images by outcome. `https://HOST/17.jpg` is requested from HOST's sandbox as `bench.example/17.jpg`.
+It prints one line of JSON: the seconds of the crawl without the start of the interpreter, the processor time
+of its main process, the images a second from the first stored one to the last, and the number of images by
+outcome. `https://HOST/17.jpg` is requested from HOST's sandbox as `bench.example/17.jpg`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Job(msgspec.Struct):
     deadline: float | None = None
     side: int | None = 256
     processes: int = 2
+    stop_after: float | None = None  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,16 @@ class Pictures:
                 yield Page(COMMUNITY, f"bench/{host}", posts, cursor=str(first), last=first + PAGE >= count)
 
 
-def _post(host: str, number: int) -> Post:
+def _post(host: str, number: int, community: str = COMMUNITY) -> Post:
     picture = Media(f"https://{host}/{number}.jpg", 0, "image")
-    return Post(f"bench:{host}:{number}", "bench", COMMUNITY, f"Picture {number}", media=(picture,))
+    return Post(f"bench:{host}:{number}", "bench", community, f"Picture {number}", media=(picture,))
+
+
+def fill(folder: Path, host: str, community: str, count: int) -> None:
+    """Make a store of posts whose pictures are pending."""
+    with Store.open(folder) as store:
+        for first in range(0, count, 1000):
+            store.add(_post(host, i, community) for i in range(first, min(first + 1000, count)))
 
 
 async def work(job: Job) -> dict[str, object]:
@@ -77,18 +86,31 @@ async def work(job: Job) -> dict[str, object]:
         client.default_budget = Budget(rate=1e5, max_rate=1e5, at_once=job.at_once)
     images = ImagePolicy(max_side=job.side)
     plan = Plan(Path(job.folder), "benchmark", [COMMUNITY], images=images, processes=job.processes)
-    began, started = time.perf_counter(), time.time()
+    began, started, cpu = time.perf_counter(), time.time(), time.process_time()
+    if job.stop_after and (task := asyncio.current_task()):
+        asyncio.get_running_loop().call_later(job.stop_after, task.cancel)
     summary = await crawl(plan, client, make_source)
     seconds = time.perf_counter() - began
     outcomes = {reason or status: n for (status, reason), n in sorted(summary.media.items(), key=str)}
-    return {"seconds": seconds, "images": outcomes, "hosts": _hosts(plan.folder, started)}
+    cpu = time.process_time() - cpu
+    hosts, rate = _hosts(plan.folder, started), _rate(plan.folder)
+    return {"seconds": seconds, "cpu": cpu, "rate": rate, "images": outcomes, "hosts": hosts}
 
 
 def _hosts(folder: Path, started: float) -> dict[str, float]:
     """Return the second of the crawl in which each host's last image was settled, to the second."""
     with closing(sqlite3.connect(folder / "crawl.sqlite")) as db:
-        found = db.execute("select host, max(fetched_at) from media group by host")
+        found = db.execute("select host, max(fetched_at) from media where fetched_at is not null group by 1")
         return {host: last + 1 - started for host, last in found}
+
+
+def _rate(folder: Path) -> float | None:
+    """Return the images a second between the first stored one and the last, to the second."""
+    with closing(sqlite3.connect(folder / "crawl.sqlite")) as db:
+        first, last, stored = db.execute(
+            "select min(fetched_at), max(fetched_at), count(*) from media where status = 'stored'"
+        ).fetchone()
+    return stored / (last - first + 1) if stored else None
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Compare the collector's downloads with img2dataset's, on the sandbox's loopback server.
 
-    uv run --group bench python -m benchmarks.fetch                       # all of it, in under six minutes
+    uv run --group bench python -m benchmarks.fetch                       # all of it, in about ten minutes
     uv run --group bench python -m benchmarks.fetch --only throughput --pairs 9
 
 `throughput`  the same pictures and resize, two processes each, in alternation: images per second
 `limited`     a host that allows 20 requests per second: images stored, requests wasted
 `drip`        a host that sends bytes slowly without end, beside a good one: the time
 `bomb`        an 874 kB PNG of 30,000 by 30,000: the peak memory
+`pending`     the collector alone, without and with 100,000 pending images in its store: images per second
 
 `ours` is the complete collector: claims, pacing, worker processes, files, SQLite rows. Times are wall-clock
 times; the server runs on the same cores. Run it on a machine that does nothing else.
@@ -15,6 +16,7 @@ times; the server runs on the same cores. Run it on a machine that does nothing 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -27,12 +29,12 @@ from typing import Any, Literal, get_args
 
 import tyro
 
-from benchmarks import _img2dataset, _measure
+from benchmarks import _crawl, _img2dataset, _measure
 from benchmarks._measure import Finished, middle, show
 from collectors.sandbox import running
 from collectors.sandbox.generated.numbered import POOL
 
-Part = Literal["throughput", "limited", "drip", "bomb"]
+Part = Literal["throughput", "limited", "drip", "bomb", "pending"]
 
 CRAWL = Path(__file__).with_name("_crawl.py")
 DISTURBED = 0.15  # of the cores: a turn in which other programs took more isn't to be trusted
@@ -44,13 +46,15 @@ class Options:
 
     Args:
         only: The parts to run; all of them by default.
-        images: Images of one run of `throughput`.
-        pairs: How often the two take turns.
+        images: Images of one run of `throughput` and `pending`.
+        pairs: How often the two, or the stores of `pending`, take turns.
         limited_images: Images of the host that allows 20 requests a second.
         good_images: Images of the good host beside the one that drips.
-        at_once: Our connections to the host in `throughput`.
+        pending: Pending images of the stores of `pending`.
+        at_once: Our connections to the host in `throughput` and `pending`.
         threads: img2dataset's threads a process in `throughput`.
-        patience: Seconds that each run of `throughput` waits for other programs to leave the cores alone.
+        patience: Seconds that each run of `throughput` and `pending` waits for other programs to leave the
+            cores alone.
         img2dataset: A Python that has img2dataset; this one by default.
     """
 
@@ -59,6 +63,7 @@ class Options:
     pairs: int = 5
     limited_images: int = 300
     good_images: int = 200
+    pending: int = 100_000
     at_once: int = 16
     threads: int = 32
     patience: float = 3.0
@@ -227,6 +232,47 @@ def _peaks(finished: Finished) -> list[object]:
     return [finished.peaks.get("main", float("nan")), max(others, default=0.0), 1 + len(others)]
 
 
+def pending(options: Options, folder: Path, peer: str | None) -> None:
+    """The collector with and without many pending images in its store."""
+    n, more = options.images, options.pending
+    cases: dict[str, tuple[int, tuple[str, str] | None]] = {
+        "none": (n, None),
+        "of another community": (n, ("other.example", "other")),
+        "of the same crawl": (0, ("bench.example", "bench")),
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+    for name, (_, waiting) in cases.items():
+        if waiting:
+            _crawl.fill(folder / name, *waiting, more)
+    with running(posts=1) as base:
+        for url in addresses(base, POOL):
+            urllib.request.urlopen(url).read()
+        for turn in range(options.pairs):
+            first: float | None = None  # the seconds of a turn's first crawl, which the others take too
+            for name, (asked, waiting) in cases.items():
+                there = folder / f"{turn} {name}"
+                if waiting:
+                    shutil.copytree(folder / name, there)
+                _measure.wait_for_quiet(options.patience)
+                hosts = {"bench.example": (base, asked)}
+                crawl, _ = ours(there, hosts, at_once=options.at_once, stop_after=first)
+                first = first or crawl["seconds"]
+                stored = crawl["images"].get("stored", 0) or float("nan")
+                found[name].append((crawl["rate"] or float("nan"), 1000 * crawl["cpu"] / stored))
+    rows: list[Sequence[object]] = []
+    for name, turns in found.items():
+        rates, cpus = zip(*turns, strict=True)
+        ratio = middle([rate / alone for rate, (alone, _) in zip(rates, found["none"], strict=True)])
+        rows.append([name, middle(rates), f"{ratio:.2f}", f"{middle(cpus):.2f}"])
+    show(
+        f"pending: {n:,} images of 87 kB to 256 px; {more:,} more are pending",
+        ["more", "images a second", "ratio", "CPU ms an image"],
+        rows,
+        "Images a second: from the first stored one to the last.  CPU ms: of the crawl's main process,\n"
+        "start and end included, without the workers, which decode.",
+    )
+
+
 def main(options: Options) -> None:
     """Run the parts that were asked for."""
     print(_measure.machine())
@@ -234,7 +280,7 @@ def main(options: Options) -> None:
     if problem:
         print(f"without img2dataset: {problem}")
     peer = None if problem else options.img2dataset
-    parts = {"throughput": throughput, "limited": limited, "drip": drip, "bomb": bomb}
+    parts = {"throughput": throughput, "limited": limited, "drip": drip, "bomb": bomb, "pending": pending}
     with ExitStack() as stack:
         # Removed at the end: a file system is slow to make files where thousands were just removed.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="affectory-bench-")))

@@ -124,6 +124,7 @@ def merge(readers: Sequence[Reader], into: Path, command: str, *, drop_authors: 
             while batch := list(itertools.islice(records, BATCH)):
                 counts += store.merge(batch, files, authors=reader.folder not in merged.authorless)
                 steps.advance(len(batch))
+            store.add_dumps(reader.dumps())
             merged.posts[reader.folder] = counts
             merged.added += files.added
             if files.lost:

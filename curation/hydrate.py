@@ -4,8 +4,8 @@
 
 Texts and images come from a crawl store. Without `--store-only` the posts are collected into it first, by the
 collector of their source. Reddit's asks Reddit or, without credentials, the Arctic Shift archive; Flickr's
-needs a key (FLICKR_API_KEY). Posts that are no
-longer available are dropped with a reason; the others keep label, split and duplicate group.
+needs a key (FLICKR_API_KEY). Posts that are no longer available are dropped with a reason, and so are those
+on the opt-out list that came with the ids (`exclude.txt`); the others keep label, split and duplicate group.
 """
 
 from __future__ import annotations

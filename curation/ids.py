@@ -1,4 +1,4 @@
-"""Write the parts of a release that may be passed on to a folder: card, manifest and ids.
+"""Write the parts of a release that may be passed on to a folder: card, manifest, ids and opt-out list.
 
     python -m curation.ids datasets/reddit-emotion
 
@@ -24,6 +24,7 @@ from tyro.conf import Positional, arg
 
 from affectory.core.command import finish
 from affectory.core.errors import ReleaseError
+from affectory.core.numbers import count
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Options:
     """The dataset's folder: datasets/NAME."""
 
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-ids)")] = None
-    """The folder that gets card, manifest and ids."""
+    """The folder that gets card, manifest, ids and, if there is one, the opt-out list."""
 
     version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
     """The version whose ids are written."""
@@ -54,7 +55,9 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
 
     Raises `ReleaseError` if the version isn't built or is incomplete, or if `out` has it already.
     """
+    from affectory.core.parquet_files import read_rows
     from curation.manifest import manifest
+    from curation.recipe import exclude
     from curation.release import card, versions  # pyarrow: not for --help
     from curation.release.workplace import workplace
 
@@ -77,9 +80,22 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
         if again:
             there.rename(place / "unfinished")
         (place / "release").rename(there)
+    listed = exclude.carry(folder, out)
     card.write(out, folder / "card.md")
     rows = sum(file.rows for file in files)
     lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no images", f"ids     {out}"]
+    if listed:
+        lines.append(f"exclude {out / exclude.EXCLUDE} has {count(listed, 'id')}, which a rebuild leaves out")
+    named = {
+        one
+        for file in files
+        for one in read_rows(found / file.path, columns=["post_id"])["post_id"].to_pylist()
+    }
+    if still := exclude.opted_out(named, exclude.beside(folder)):
+        lines.append(
+            f"note    {len(still):,} of these posts opted out later: write the ids of a version without "
+            f"them, which python -m curation.purge {described.name} makes"
+        )
     lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
     if others := [name for name in versions.built(out) if name != described.version]:
         lines.append(

@@ -81,7 +81,10 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def _purge(options: Options) -> str:
     from curation.deleted.refresh import refresh  # pyarrow: not for --help
     from curation.deleted.removal import Places, purge
+    from curation.recipe import exclude
 
+    if options.exclude is not None:
+        exclude.read(options.exclude)  # a bad line is reported before anything is asked for
     if options.refresh:
         refresh(options.datasets / options.name, options.version, options.store, options.sandbox_url)
     return purge(

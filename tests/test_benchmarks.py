@@ -32,6 +32,10 @@ RUNS = {
     "fetch limited": (["--only", "limited", "--limited-images", "40"], "40 of 40"),
     "fetch drip": (["--only", "drip", "--good-images", "20"], "20 stored"),
     "fetch bomb": (["--only", "bomb"], "2 too many pixels"),
+    "fetch pending": (
+        ["--only", "pending", "--images", "40", "--pairs", "1", "--patience", "0", "--pending", "200"],
+        "of the same crawl",
+    ),
     "flickr": (["--photos", "100", "--kills", "2"], "differences to an undisturbed crawl: 0"),
     "hostile": (
         ["--only", "starve", "dead_host", "bomb", "redirect", "change", "lost_file", "gallery", "deletion"],

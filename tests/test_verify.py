@@ -84,6 +84,17 @@ def test_faults_of_images_are_listed_by_kind_and_repaired(store, capsys):
     assert said(capsys, "store") == (0, ["store store: 3 posts, 0 images, 0.0 MB: all right"])
 
 
+def test_a_command_that_fetches_no_images_or_whose_list_is_gone_is_not_the_next_step(store, capsys, tmp_path):
+    index = "python -m collectors.reddit --subs happy --store store --source index --path"
+    for command in (f"{index} ids.txt --no-media", f"{index} {tmp_path}/gone/ids.txt"):
+        with Store.open("store") as opened, opened.run(command) as run:
+            opened.end(run, "done")
+    image(1).unlink()
+    assert said(capsys, "store", "--repair")[1][-1] == (
+        "next    affectory collect reddit --subs happy --store store"
+    )
+
+
 @pytest.mark.slow
 def test_the_command_that_a_repair_prints_brings_the_image_back(tmp_path, monkeypatch, capsys, sandbox):
     monkeypatch.chdir(tmp_path)
@@ -229,7 +240,8 @@ def test_files_of_a_release_that_are_missing_damaged_or_too_many(release, capsys
         "card lists missing file 1",
     ]
     assert lines[-1] == (
-        f"next    rm out/test/1.0.0/{damaged.name} && affectory build test --datasets out --version 1.0.0"
+        f"next    rm out/test/1.0.0/{damaged.name} && affectory build test --datasets out --store STORE "
+        "--version 1.0.0"
     )
     damaged.unlink()
     (release / "1.0.0" / "extra.txt").unlink()
@@ -252,6 +264,23 @@ def test_counts_that_the_files_contradict(release, capsys):
     assert f"    train (ids) joy: {joy - 1} rows, not {joy}" in lines
     assert any(line.startswith("    dropped image no_image: 10 rows, not 9") for line in lines)
     assert lines[-1].startswith("next    rm -r out/test/1.0.0 && affectory build test --datasets out")
+
+
+@pytest.mark.slow
+def test_a_purged_or_rebuilt_release_is_made_again_by_the_command_that_made_it(release, capsys):
+    with Store.open("store") as store:
+        store.add([replace(store.posts([post_id(3)])[post_id(3)], removed="deleted")])
+    assert main(["purge", "test", "--store", "store", "--datasets", "out"]) == 0
+    assert main(["ids", "out/test", "--version", "1.0.0", "--out", "received"]) == 0
+    assert main(["hydrate", "received", "--store", "store", "--store-only", "--out", "full"]) == 0
+    capsys.readouterr()
+    for folder, command in (
+        ("out/test/1.0.1", "affectory purge test --datasets out --store STORE"),
+        ("full/1.0.0", "affectory hydrate IDS_FOLDER --out full"),
+    ):
+        Path(folder, "croissant.json").unlink()
+        code, lines = said(capsys, folder)
+        assert (code, lines[-1]) == (1, f"next    rm -r {folder} && {command}")
 
 
 @pytest.mark.slow

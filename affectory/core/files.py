@@ -9,6 +9,7 @@ with replacing(folder / "rows.parquet") as temporary:    # for libraries that wr
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,24 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder for the block to write files to; put it in place of `path` afterwards.
+
+    As with `replacing`, an error in the block leaves `path` as it was.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    with writable(path.parent, path.name):
+        shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write(path: Path, content: str | bytes) -> Path:

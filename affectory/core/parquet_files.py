@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ def readable(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if getattr(error, "errno", None):
             raise
-        line = str(error).strip().partition("\n")[0]
+        line = re.sub(r"^Could not open .*?': ", "", str(error).strip().partition("\n")[0])
         raise ReleaseError(
             f"{str(path)!r} is damaged ({line}): restore it from a copy, or remove its folder and build again"
         ) from None

@@ -38,6 +38,27 @@ class Page:
     doing: str = ""
 
 
+#: Rows that can't be used which an error names.
+NAMED = 5
+
+
+@dataclass(slots=True)
+class Unusable:
+    """Rows that can't be used: how many, and as text the first of them with their reasons."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, row: Rejection) -> None:
+        """Add a row."""
+        self.count += 1
+        if len(self.first) < NAMED:
+            self.first.append(f"{row.reason.replace('_', ' ')}: {row.detail}")
+
+    def __str__(self) -> str:
+        return "; ".join(self.first) + "; …" * (self.count > len(self.first))
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A community that could not be read, or not to its end."""

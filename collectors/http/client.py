@@ -212,12 +212,12 @@ class Client:
 
     async def _permitted(self, request: _Request) -> _Request:
         """Return the request with what robots.txt says of it; raise `FetchError` if that is honoured."""
-        rule = (await self._robots_of(request)).rule(request.url)
-        if rule is None:
+        rules = (await self._robots_of(request)).rules(request.url)
+        if not rules:
             return request
-        signals = consent.merged(request.signals, {consent.ROBOTS_TXT: [rule]})
-        if self.honour_robots:
-            raise FetchError.refusal(signals, consent.ROBOTS_TXT)
+        signals = consent.merged(request.signals, {consent.ROBOTS_TXT: rules})
+        if self.honour_robots and (refused_by := consent.refusing(signals)):
+            raise FetchError.refusal(signals, refused_by)
         return replace(request, signals=signals)
 
     async def _robots_of(self, request: _Request) -> RobotsTxt:

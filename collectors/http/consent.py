@@ -1,19 +1,21 @@
 """Signals by which a host or an author asks that an image isn't used for AI.
 
     x-robots-tag       `noai`, `noimageai` or `noml`, for everyone or for `affectory:`
-    robots.txt         a Disallow rule for the image's address
+    robots.txt         a Disallow rule for the image's address, or a Content-Usage rule with `train-ai=n`
     tdm-reservation    `1`: text and data mining is reserved (TDM Reservation Protocol; `tdm-policy` names
                        the terms)
     content-usage      `train-ai=n` (IETF AI Preferences, draft-ietf-aipref-attach and -vocab)
 
-`Signals` are what came, by name and unchanged; of robots.txt the rule that applies to the image.
+`Signals` are what came, by name and unchanged; of robots.txt the rules that apply to the image.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,13 +48,15 @@ _CRAWLER = re.compile(r"[a-z][a-z0-9_-]*")
 #: How much of a robots.txt is read (RFC 9309 asks for 500 KiB at least).
 _ROBOTS_BYTES = 512 * 2**10
 
-#: Among how many rules of a robots.txt the one that disallows an address is looked for.
+#: Among how many rules of a robots.txt those that apply to an address are looked for.
 _RULES = 1000
+
+_USAGE = "Content-Usage: "
 
 
 def refusing(signals: Signals) -> str | None:
     """Return the first signal that asks not to use the image, a key of `REASONS`; None if none does."""
-    if signals.get(ROBOTS_TXT):
+    if any(_rule_refuses(rule) for rule in signals.get(ROBOTS_TXT, ())):
         return ROBOTS_TXT
     if any(_tag_refuses(line) for line in signals.get("x-robots-tag", ())):
         return "x-robots-tag"
@@ -91,6 +95,13 @@ def _tag_refuses(line: str) -> bool:
     return False
 
 
+def _rule_refuses(rule: str) -> bool:
+    """Return whether a rule of robots.txt refuses; several rules for one path apply separately."""
+    if not rule.startswith(_USAGE):
+        return True  # it disallows the address
+    return _preferences([_parted(rule.removeprefix(_USAGE))[1]]).get("train-ai") == "n"
+
+
 def _preferences(lines: Iterable[str]) -> dict[str, str]:
     """Return the preferences of Content-Usage headers: a dictionary of RFC 9651, without parameters.
 
@@ -106,19 +117,50 @@ class RobotsTxt:
     def __init__(self, body: bytes) -> None:
         self._text = body[:_ROBOTS_BYTES].decode("utf-8-sig", "replace")
         self._parsed = _parse(self._text)
+        self._usage = _compiled((_parted(value)[0], value) for value in _rules(self._text, "content-usage"))
 
-    def rule(self, url: str) -> str | None:
-        """Return the rule that disallows an address to us, "Disallow: /private"; None if it is allowed."""
-        if self._parsed.can_fetch(url, AGENT):
-            return None
+    def rules(self, url: str) -> list[str]:
+        """Return the rules that apply to an address: what disallows it to us, else what is said of its use.
+
+        ["Disallow: /private"], ["Content-Usage: /photos/ train-ai=n"], or [] if nothing is said.
+        """
         # The parser doesn't say which rule decides: it is the longest that matches.
-        found = (rule for rule, alone in self._rules if not alone.can_fetch(url, AGENT))
-        return f"Disallow: {next(found, '…')}"
+        if not self._parsed.can_fetch(url, AGENT):
+            return [f"Disallow: {next((path for path, _ in _matching(self._disallow, url)), '…')}"]
+        found = list(_matching(self._usage, url))
+        return [f"{_USAGE}{value}" for path, value in found if len(path) == len(found[0][0])]
 
     @cached_property
-    def _rules(self) -> list[tuple[str, Protego]]:
-        rules = sorted(_disallow_rules(self._text)[:_RULES], key=len, reverse=True)
-        return [(rule, _parse(f"User-agent: *\nDisallow: {rule}")) for rule in rules]
+    def _disallow(self) -> list[_Rule]:
+        return _compiled((path, path) for path in _rules(self._text, "disallow") if path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule of robots.txt: its path, what stands after its name, and a parser that knows it alone."""
+
+    path: str
+    value: str
+    parsed: Protego
+
+
+def _compiled(rules: Iterable[tuple[str, str]]) -> list[_Rule]:
+    """Return rules, given by path and value, in the order in which they decide."""
+    longest_first = sorted(islice(rules, _RULES), key=lambda rule: len(rule[0]), reverse=True)
+    return [_Rule(path, value, _parse(f"User-agent: *\nDisallow: {path}")) for path, value in longest_first]
+
+
+def _matching(rules: Iterable[_Rule], url: str) -> Iterator[tuple[str, str]]:
+    """Yield path and value of the rules whose path matches an address."""
+    return ((rule.path, rule.value) for rule in rules if not rule.parsed.can_fetch(url, AGENT))
+
+
+def _parted(usage: str) -> tuple[str, str]:
+    """Return the path of a Content-Usage rule, by default that of everything, and its preferences."""
+    if not usage.startswith("/"):
+        return "/", usage
+    path, *said = usage.split(maxsplit=1)
+    return path, "".join(said)
 
 
 def _parse(text: str) -> Protego:
@@ -127,8 +169,8 @@ def _parse(text: str) -> Protego:
     return Protego.parse(text)
 
 
-def _disallow_rules(text: str) -> list[str]:
-    """Return the paths of the Disallow rules of the group that applies to us."""
+def _rules(text: str, wanted: str) -> list[str]:
+    """Return the values of the rules of this name in the group that applies to us."""
     groups: dict[str, list[str]] = {}
     agents: list[str] = []
     in_rules = False
@@ -138,9 +180,10 @@ def _disallow_rules(text: str) -> list[str]:
         if name == "user-agent":
             agents = [value.lower()] if in_rules else [*agents, value.lower()]
             in_rules = False
-        elif name:
+            groups.setdefault(agents[-1], [])
+        elif name and name not in ("sitemap", "host"):  # these are of no group
             in_rules = True
-        if name == "disallow" and value:
+        if name == wanted:
             for agent in agents:
-                groups.setdefault(agent, []).append(value)
-    return groups.get(AGENT) or groups.get("*") or []
+                groups[agent].append(value)
+    return groups.get(AGENT, groups.get("*", []))

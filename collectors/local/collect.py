@@ -16,11 +16,11 @@ from itertools import islice
 from affectory.core.errors import InputError
 from collectors.crawl.crawl import MakeSource
 from collectors.crawl.decode import ImagePolicy
-from collectors.crawl.source import Failure, Page, Source, Work
+from collectors.crawl.source import NAMED, Failure, Page, Source, Work
 from collectors.crawl.workers import HELD, Workers
 from collectors.http.client import Client
 from collectors.local.images import look
-from collectors.local.posts import NAMED, Tables, image_path
+from collectors.local.posts import Tables, image_path
 from collectors.store import Store
 from collectors.store.layout import explained
 from collectors.store.record import Post, Rejection

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from affectory.core.errors import InputError
+from collectors.crawl.source import NAMED, Unusable
 from collectors.local.encoding import text_of
 from collectors.local.files import find, without_zero
 from collectors.local.source import DELIMITERS, TABLE, Local, pattern_columns
@@ -20,9 +21,6 @@ YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false"
 
 #: Larger files of text aren't read.
 MAX_TEXT = 1 << 24
-
-#: Paths or rows that an error names.
-NAMED = 5
 
 _NAME = ": name one of them in [source.local]"
 
@@ -38,10 +36,21 @@ def image_path(url: str) -> str:
 
 
 @dataclass(slots=True)
+class Joined:
+    """Rows of joined tables, by the value that a row of the dataset's tables has in one of its columns."""
+
+    tables: list[str] = field(default_factory=list)
+    columns: set[str] = field(default_factory=set)
+    rows: dict[str, Row] = field(default_factory=dict)
+    matched: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Tables:
     """The tables of a dataset, opened and checked; iterate over it for posts. `notes` are for the summary.
 
-    `labels` are the values that the recipe maps to classes.
+    `labels` are the values that the recipe maps to classes; `joined` has what other tables add, by the column
+    of a row that finds it.
     """
 
     name: str
@@ -49,10 +58,9 @@ class Tables:
     source: Local
     labels: Mapping[str, str]
     tables: Sequence[Table]
-    joined: Mapping[str, Row]
+    joined: Mapping[str, Joined]
     notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
-    _matched: set[str] = field(default_factory=set)
     _unmapped: Counter[str] = field(default_factory=Counter)
     _guessed: Counter[str] = field(default_factory=Counter)
 
@@ -78,14 +86,14 @@ class Tables:
 
     def check_usable(self) -> None:
         """Read rows until one is a post whose image exists. Raises `InputError` if there is none."""
-        rejected: list[str] = []
+        unusable = Unusable()
         missing: list[str] = []
-        unusable = absent = 0
-        first = replace(self, notes=[], _ids=set(), _matched=set(), _unmapped=Counter(), _guessed=Counter())
+        absent = 0
+        joined = {own: replace(one, matched=set()) for own, one in self.joined.items()}
+        first = replace(self, joined=joined, notes=[], _ids=set(), _unmapped=Counter(), _guessed=Counter())
         for made in first:
             if isinstance(made, Rejection):
-                unusable += 1
-                rejected += [f"{made.reason.replace('_', ' ')}: {made.detail}"][: NAMED - len(rejected)]
+                unusable.add(made)
                 continue
             paths = [image_path(medium.url) for medium in made.media]
             if not paths or any(self._exists(path) for path in paths):
@@ -98,11 +106,8 @@ class Tables:
                 f"{', '.join(missing)}{', …' * (absent > len(missing))}; correct image = "
                 f"{self.source.image!r} in [source.local]"
             )
-        if rejected:
-            raise InputError(
-                f"none of the {unusable:,} rows can be used: {'; '.join(rejected)}"
-                f"{'; …' * (unusable > len(rejected))}"
-            )
+        if unusable.count:
+            raise InputError(f"no row can be used: {unusable}")
         where = "no file matches" if self.source.files else "there are no rows in"
         raise InputError(
             f"{where} {', '.join(map(repr, self.source.files or self.source.tables))} of "
@@ -136,9 +141,10 @@ class Tables:
     def closing_notes(self) -> list[str]:
         """Return the notes on what all rows together show; call it once they are read."""
         notes = []
-        if lone := self.joined.keys() - self._matched:
-            tables = ", ".join(self.source.join)
-            notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
+        for one in self.joined.values():
+            if lone := one.rows.keys() - one.matched:
+                tables = ", ".join(one.tables)
+                notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
         notes += [
             f"files of text read as {encoding}, as their bytes suggest: {n:,}; encoding names another"
             for encoding, n in sorted(self._guessed.items())
@@ -152,18 +158,20 @@ class Tables:
             )
         return notes
 
-    def _join(self, tables: Sequence[Table]) -> dict[str, Row]:
-        """Return the columns that the joined tables add, by id."""
+    def _join(self, tables: Sequence[Table]) -> dict[str, Joined]:
+        """Return what the joined tables add."""
         wanted = {c for label in self.source.tables or ("",) for c in self.source.needed(label)}
-        by = self.source.join_on[1] if self.source.join_on else self.source.id
-        found: dict[str, Row] = {}
+        found: dict[str, Joined] = {}
         problems: Counter[str] = Counter()
-        for table in tables:
+        for name, table, (own, by) in zip(self.source.join, tables, self.source.joined_by(), strict=True):
+            joined = found.setdefault(own, Joined())
+            joined.tables.append(name)
+            joined.columns |= wanted & {*table.columns}
             for _, row in table.rows({*wanted, by}):
                 if isinstance(row, Rejection):
                     problems[f"{table.path.name}: {row.reason}"] += 1
                     continue
-                known = found.setdefault(without_zero(row.pop(by).strip()), {})
+                known = joined.rows.setdefault(without_zero(row.pop(by).strip()), {})
                 if known.keys() & row.keys():
                     problems[f"{table.path.name}: duplicate_id"] += 1
                 else:
@@ -181,9 +189,11 @@ class Tables:
         whole = f"{stem}/{own_id}" if several else own_id
         if whole in self._ids:
             return Rejection("duplicate_id", repr(own_id))
-        key = without_zero(row[source.join_on[0]].strip() if source.join_on else own_id)
-        row = self.joined.get(key, {}) | row
+        keys = {own: without_zero(row[own].strip()) for own in self.joined}
+        for own, key in keys.items():
+            row = self.joined[own].rows.get(key, {}) | row
         if missing := [name for name in columns if name not in row]:
+            key = next(keys[own] for own, one in self.joined.items() if missing[0] in one.columns)
             return Rejection("not_in_joined_table", f"{key!r} has no {missing[0]!r}")
         labelled = label not in source.unlabelled
         holds = self._holding(row) if labelled and source.labels else None
@@ -194,7 +204,8 @@ class Tables:
             return title
         own_label, said = self._label(row) if labelled else (None, None)
         self._ids.add(whole)
-        self._matched.add(key)
+        for own, key in keys.items():
+            self.joined[own].matched.add(key)
         return Post(
             post_id=f"{self.name}:{whole}",
             source=self.name,
@@ -281,9 +292,9 @@ def _filled(pattern: str | None, row: Row, table: str) -> str | None:
 
 def _check(table: Table, wanted: Sequence[str], source: Local, others: Sequence[Table]) -> None:
     """Raise `InputError` for a column that is missing in a table and in the joined ones, or can't be used."""
-    joined_by = source.join_on[1] if source.join_on else source.id
-    for one in (table, *others):
-        key, use = (source.id, "id") if one is table else (joined_by, "join_on" if source.join_on else "id")
+    named = "join_on" if source.join_on else "id"
+    keys = [(source.id, "id"), *((theirs, named) for _, theirs in source.joined_by())]
+    for one, (key, use) in zip((table, *others), keys, strict=True):
         if not one.columns:
             raise InputError(f"{str(one.path)!r} has no columns: is it the right file?")
         if key not in one.columns:
@@ -292,6 +303,15 @@ def _check(table: Table, wanted: Sequence[str], source: Local, others: Sequence[
             _check_values(one, name, source.image)
         if twice := [name for name in wanted if one.columns.count(name) > 1]:
             raise InputError(f"{str(one.path)!r} has two columns {twice[0]!r}: rename one")
+    for name in wanted:
+        found = {
+            own: one
+            for one, (own, theirs) in zip(others, source.joined_by(), strict=True)
+            if name in one.columns and name not in (theirs, *table.columns)
+        }
+        if len(found) > 1:
+            where = " and in ".join(_shown(one) for one in found.values())
+            raise InputError(f"column {name!r} is in {where}: rename one")
     there = {name for one in (table, *others) for name in one.columns}
     if missing := [name for name in wanted if name not in there]:
         tables = " or ".join(repr(str(one.path)) for one in (table, *others))
@@ -306,6 +326,10 @@ def _check_values(table: Table, name: str, image: str | None) -> None:
         raise InputError(f"{shown} holds {table.nested[name]}, not text or numbers: name another column")
     if name in table.pictures and image != f"{{{name}}}":
         raise InputError(f'{shown} holds images: use it as image = "{{{name}}}" alone')
+
+
+def _shown(table: Table) -> str:
+    return repr(str(table.path) + (f"#{table.part}" if table.part else ""))
 
 
 def _has(table: Table) -> str:

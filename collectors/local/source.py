@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from affectory.core.errors import RecipeError, first_fault
+from affectory.core.numbers import count
 from affectory.core.tables import Table
 
 #: Suffixes of tables; those of delimited text with their default delimiter.
@@ -49,7 +50,7 @@ class Local(Table):
     files: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     join: tuple[str, ...] = ()
-    join_on: tuple[str, str] | None = None
+    join_on: tuple[str, str] | tuple[tuple[str, str], ...] | None = None
     encoding: str | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     quoted: bool = True
@@ -156,7 +157,19 @@ class Local(Table):
             raise ValueError(f"unlabelled names {sorted(unknown)[0]!r}, which is not among tables")
         if self.join_on and not self.join:
             raise ValueError("join_on says how tables are joined, and join names none: add it")
+        if (pairs := len(self.joined_by())) != len(self.join):
+            raise ValueError(
+                f"join_on has {pairs} pairs of columns, and join {count(len(self.join), 'table')}: write a "
+                "pair for each, or one for all"
+            )
         return self
+
+    def joined_by(self) -> list[tuple[str, str]]:
+        """Return, for each table of `join`, the column of `tables` and that of its own which are equal."""
+        join_on = self.join_on or (self.id, self.id)
+        each = [pair for pair in join_on if not isinstance(pair, str)]
+        names = [name for name in join_on if isinstance(name, str)]
+        return each or [(names[0], names[1])] * len(self.join)
 
     def table_names(self) -> list[str]:
         """Return the names of the tables in ids, splits and patterns: without folder and suffix.
@@ -172,8 +185,8 @@ class Local(Table):
 
     def needed(self, table: str) -> list[str]:
         """Return the columns that a row of this table needs, its own or joined ones; the id is the first."""
-        joined_by = self.join_on[0] if self.join_on else None
-        plain = [self.id, joined_by, self.title, self.body, self.split]
+        joined_by = [own for own, _ in self.joined_by()]
+        plain = [self.id, *joined_by, self.title, self.body, self.split]
         labels = [] if table in self.unlabelled else [self.label, *self.labels]
         patterns = [*pattern_columns(self.text_file), *pattern_columns(self.image)]
         return list(dict.fromkeys(name for name in (*plain, *patterns, *labels) if name))

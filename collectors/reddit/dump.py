@@ -6,14 +6,14 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from affectory.core.errors import InputError
-from collectors.crawl.source import Failure, Page
+from collectors.crawl.source import Failure, Page, Unusable
 from collectors.reddit.decoder import UnreadableJson, decode
 from collectors.reddit.json_lines import LONGEST, lines
 from collectors.reddit.post import parse_post
@@ -51,20 +51,22 @@ async def checksum(path: Path) -> str:
 
 def make(asked: Asked) -> Dump:
     """Return the source, which reads `asked.files`."""
-    return Dump(asked.files, asked.plan.communities, asked.key, asked.scope)
+    return Dump(asked.files, asked.plan.communities, asked.key, asked.scope, asked.note_dumps)
 
 
 @dataclass(slots=True)
 class Dump:
     """Read the posts of `subs` from dump files, in one pass for all subreddits.
 
-    Lines of more than `longest` bytes are rejected.
+    Lines of more than `longest` bytes are rejected. `note_dumps` gets the name and the sha256 of each file,
+    with each community that it has posts of.
     """
 
     paths: Sequence[Path]
     subs: Sequence[str]
     key: bytes
     scope: str
+    note_dumps: Callable[[Iterable[tuple[str, str, str]]], None]
     longest: int = LONGEST
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
@@ -74,6 +76,8 @@ class Dump:
         """
         gathered = {sub: _Gathered() for sub in self.subs}
         others = Counter[str]()
+        read: dict[Path, set[str]] = {path: set() for path in self.paths}
+        unusable = Unusable()
         for path in self.paths:
             is_dump, odd = False, ""
             for count, (number, line) in enumerate(lines(path, longest=self.longest), 1):
@@ -87,6 +91,10 @@ class Dump:
                     others[found.reason] += 1
                 else:
                     gathered[sub].add(found)
+                    if isinstance(found, Post):
+                        read[path].add(sub)
+                    else:
+                        unusable.add(found)
                 if count % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
@@ -96,13 +104,16 @@ class Dump:
                     f"{str(path)!r} holds no submission ({odd}): a dump has one JSON object a line, with its "
                     "subreddit; `jq -c '.[]'` makes it of an array"
                 )
+        if not others and not any(read.values()):
+            raise InputError(f"no line can be used: {unusable}")
         for position, sub in enumerate(self.subs):
             if position == 0:
                 gathered[sub].skipped += others
             yield gathered[sub].page(sub, self._walk(sub), last=True)
-        for path in self.paths:
-            # In the closing summary, which the store's log of runs keeps.
-            yield Page(self.subs[0], None, notes=[f"{path.name} has sha256 {await checksum(path)}"])
+        for path, subs in read.items():
+            sha256 = await checksum(path)
+            self.note_dumps((path.name, sha256, sub) for sub in sorted(subs))
+            yield Page(self.subs[0], None, notes=[f"{path.name} has sha256 {sha256}"])
 
     def _walk(self, sub: str) -> str:
         return f"dump:{sub}:{self.scope}"

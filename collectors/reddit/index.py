@@ -23,7 +23,7 @@ from typing import Any
 
 from affectory.core.errors import InputError, SourceError
 from affectory.core.numbers import count
-from collectors.crawl.source import Failure, Page
+from collectors.crawl.source import Failure, Page, Unusable
 from collectors.delimited import cells
 from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.archive import ARCHIVE
@@ -48,8 +48,18 @@ _NO_VALUE = ("", "N/A")
 #: `observed_from` of a table's rows.
 INDEX = "index"
 
-#: A row of a list: the fields of the submission that it has, at least {"id": …}.
-Row = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a list: where it stands, and the fields of the submission, at least {"id": …}."""
+
+    where: str
+    fields: Mapping[str, Any]
+
+    @property
+    def has_only_id(self) -> bool:
+        """Whether the list says nothing else of the post."""
+        return len(self.fields) == 1
 
 
 def make(asked: Asked) -> Index:
@@ -78,6 +88,7 @@ class Index:
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield the posts list by list, as many rows at a time as can be asked for at once."""
+        self._check_usable()
         size = IDS if self.api is None else INFO_IDS
         try:
             for path in self.paths:
@@ -105,28 +116,56 @@ class Index:
             note = f"{asked} by id from the archive, which may not know of every deletion (no credentials)"
             yield Page(self.subs[0], None, notes=[note])
 
+    def _check_usable(self) -> None:
+        """Read each list up to a row that can be used.
+
+        Raises `InputError` for a list of which no row can be, and if all lists are empty.
+        """
+        are_empty = True
+        for path in self.paths:
+            unusable = Unusable()
+            for row in rows(path):
+                made = self._told(row) if isinstance(row, Row) and not row.has_only_id else row
+                are_empty = False
+                if not isinstance(made, Rejection):
+                    break
+                unusable.add(made)
+            else:
+                if unusable.count:
+                    raise InputError(f"no row of {str(path)!r} can be used: {unusable}")
+        if are_empty:
+            names = ", ".join(repr(str(path)) for path in self.paths)
+            raise InputError(f"there are no rows in {names}: is it the right file?")
+
     def _walk(self, sub: str) -> str:
         return f"index:{sub}:{self.scope}"
 
     async def _pages(self, batch: Sequence[Row | Rejection]) -> list[Page]:
         """Parse a batch of rows and refresh it if there is an API; return a page for each community."""
         rejected = [row for row in batch if isinstance(row, Rejection)]
-        listed = [row for row in batch if not isinstance(row, Rejection)]
-        posts, lost = await self._by_ids([row["id"] for row in listed if len(row) == 1])
+        listed = [row for row in batch if isinstance(row, Row)]
+        posts, lost = await self._by_ids([row.fields["id"] for row in listed if row.has_only_id])
         rejected += lost
         told: list[Post] = []
         for row in listed:
-            if len(row) > 1:
-                post = parse_post(row, key=self.key, collected_at=int(time.time()), observed_from=INDEX)
+            if not row.has_only_id:
+                post = self._told(row)
                 if isinstance(post, Post):
-                    self._check_numbers(row, post)
+                    self._check_numbers(row.fields, post)
                     told.append(post)
                 else:
                     rejected.append(post)
         posts += told if self.api is None else await refresh(self.api, told, self.key)
         return self._by_community(posts, rejected)
 
-    def _check_numbers(self, row: Row, post: Post) -> None:
+    def _told(self, row: Row) -> Post | Rejection:
+        """Return the post as a table has it."""
+        made = parse_post(row.fields, key=self.key, collected_at=int(time.time()), observed_from=INDEX)
+        if isinstance(made, Rejection):
+            return Rejection(made.reason, f"{row.where}: {made.detail}".removesuffix(": "))
+        return made
+
+    def _check_numbers(self, row: Mapping[str, Any], post: Post) -> None:
         """Note the numbers of a table's row that the post lacks because they can't be read."""
         for column, name in NUMBERS.items():
             value = row.get(column)
@@ -192,7 +231,7 @@ def rows(path: Path) -> Iterator[Row | Rejection]:
             for number, line in enumerate(file, 1):
                 found = _ID.fullmatch(line.strip())
                 if found is not None:
-                    yield {"id": found[1].lower()}
+                    yield Row(f"{path.name}, line {number}", {"id": found[1].lower()})
                 elif line.strip() and not line.startswith("#"):
                     yield Rejection("no_id", f"{path.name}, line {number}: {line.strip()[:60]!r}")
     except UnicodeDecodeError as error:
@@ -215,7 +254,7 @@ def _table(path: Path, file: Iterable[str]) -> Iterator[Row | Rejection]:
         if torn:
             yield Rejection("unclosed_quote", f"{where}: the lines up to the next quote belong to this row")
         elif len(values) == len(columns):
-            yield _mended(dict(zip(columns, values, strict=True)))
+            yield Row(where, _mended(dict(zip(columns, values, strict=True))))
         elif values:  # not an empty line
             yield Rejection("wrong_number_of_columns", where)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +90,8 @@ class Asked:
     """What a source is built from: what was asked for, and the resources of the crawl.
 
     `key` hashes authors' names, `resume` returns a walk's position from an earlier run, `stored` how many
-    posts of a community the store has by year, `held` those of some posts that it has, and `api` is None
-    without a login.
+    posts of a community the store has by year, `held` those of some posts that it has, `note_dumps` adds to
+    the store's list of dump files, and `api` is None without a login.
     """
 
     plan: Plan
@@ -103,6 +103,7 @@ class Asked:
     resume: Callable[[str], str | None]
     stored: Callable[[str, int], Counter[int | None]]
     held: Callable[[Sequence[str]], Mapping[str, Post]]
+    note_dumps: Callable[[Iterable[tuple[str, str, str]]], None]
 
     @property
     def beyond_top(self) -> bool:
@@ -134,6 +135,7 @@ def make_source(
             store.cursor,
             store.by_year,
             store.posts,
+            store.add_dumps,
         )
         built: Source = pkgutil.resolve_name(source.make)(asked)
         return built

@@ -89,6 +89,8 @@ def _plain(fault: str, url: str, answer: Answer) -> web.StreamResponse:
         return response
     if fault == "disallow":
         return web.Response(text="User-agent: *\nDisallow: /\n")
+    if fault == "robots_usage":
+        return web.Response(text="User-agent: *\nAllow: /\nContent-Usage: train-ai=n\n")
     if fault == "robots_down":
         return web.Response(status=503)
     assert fault == "unavailable", fault

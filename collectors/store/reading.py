@@ -98,15 +98,23 @@ class Reader:
                 for (name,) in self._db.execute(query)
             ]
 
+    def dumps(self) -> list[tuple[str, str, str]]:
+        """Return the dump files that posts were read from: name, sha256 and community of each."""
+        with explained(self.folder):
+            return self._db.execute("select name, sha256, community from dumps order by 1, 2, 3").fetchall()
+
     def has_authors(self) -> bool:
         """Return whether any post has the hash of its author."""
         found = self._db.execute("select 1 from posts where author is not null limit 1")
         return found.fetchone() is not None
 
     def last_command(self) -> str | None:
-        """Return the command of the latest run, None if there was none."""
-        found = self._db.execute("select command from runs order by run_id desc limit 1").fetchone()
-        return found[0] if found else None
+        """Return the latest command that asks for images if it is typed again, None if there is none.
+
+        Commands that a rebuild or a purge started with a temporary list of ids can't be.
+        """
+        found = self._db.execute("select command from runs order by run_id desc")
+        return next((command for (command,) in found if _asks_again(command)), None)
 
     def author_key(self) -> bytes | None:
         """Return the key of the authors' hashes, None if there is none."""
@@ -119,6 +127,12 @@ class Reader:
             names = [column[0] for column in cursor.description]
             for values in cursor:
                 yield dict(zip(names, values, strict=True))
+
+
+def _asks_again(command: str) -> bool:
+    """Return whether a command fetches images, and its files are still there."""
+    words = command.split()
+    return "--no-media" not in words and all(Path(w).exists() for w in words if Path(w).is_absolute())
 
 
 def connect(store: Path) -> sqlite3.Connection:

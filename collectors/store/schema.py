@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from collectors.store.rows import ticket_of
 
 #: Written to `PRAGMA user_version`. A store of a newer version is refused, an older one is migrated.
-STORE_VERSION = 6
+STORE_VERSION = 7
 
 #: `PRAGMA application_id`: "AFCT" in ASCII, by which `file crawl.sqlite` tells a crawl store.
 APPLICATION_ID = 0x41464354
@@ -103,6 +103,13 @@ create table candidates (             -- posts of a walk whose best are known at
 ) without rowid;
 create index candidates_rank on candidates (walk, score);
 
+create table dumps (                  -- dump files that posts of a community were read from
+    name         text not null,       -- the file's name, without its folder
+    sha256       text not null,
+    community    text not null,
+    primary key (name, sha256, community)
+) without rowid;
+
 create table runs (
     run_id       integer primary key,
     command      text not null,
@@ -154,6 +161,10 @@ _MIGRATIONS = {
         "where robots is not null",
         "update media set refused_by = 'x-robots-tag' where status = 'refused'",
         "alter table media drop column robots",
+    ),
+    6: (
+        "create table if not exists dumps (name text not null, sha256 text not null, "
+        "community text not null, primary key (name, sha256, community)) without rowid",
     ),
 }
 

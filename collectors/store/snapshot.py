@@ -58,11 +58,15 @@ class Snapshot:
         """Return the ids of the posts that their source hasn't removed."""
         return {post_id for (post_id,) in self._db.execute("select post_id from posts where removed is null")}
 
+    def dumps(self) -> list[tuple[str, str]]:
+        """Return the dump files that posts were read from: name and sha256 of each."""
+        return self._db.execute("select name, sha256 from dumps order by 1, 2").fetchall()
+
 
 def take(
     store: Store, communities: Sequence[str], posts: Sequence[str], media: Sequence[str], folder: Path
 ) -> int:
-    """Copy the communities' posts and their media to `folder`; return the number of posts.
+    """Copy the communities' posts, their media and dumps to `folder`; return the number of posts.
 
     `posts` and `media` are the columns to copy. Both need `post_id`, `media` needs `position`; `public_ids`
     needs `removed`. Raises `OSError` if the copy can't be written.
@@ -88,6 +92,11 @@ def take(
             "where post_id in (select post_id from main.posts) order by post_id, position"
         )
         db.execute("create unique index main.media_post on media (post_id, position)")
+        db.execute(
+            "create table main.dumps as select distinct name, sha256 from store.dumps "
+            f"where community in ({marks})",
+            list(communities),
+        )
         db.execute("commit")
         return int(db.execute("select count(*) from main.posts").fetchone()[0])
 

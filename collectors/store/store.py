@@ -248,6 +248,11 @@ class Store:
         found = f"select distinct community from reached where listing in ({marks}) order by 1"
         return [community for (community,) in self._db.execute(found, listings)]
 
+    def add_dumps(self, dumps: Iterable[tuple[str, str, str]]) -> None:
+        """Note that posts were read from these dump files: name, sha256 and community of each."""
+        with self._transaction() as db:
+            db.executemany("insert or ignore into dumps values (?, ?, ?)", dumps)
+
     def by_year(self, community: str, since: int) -> Counter[int | None]:
         """Return how many posts of a community the store has by year, of those made after `since`.
 

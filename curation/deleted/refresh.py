@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from collectors.store import Store
 from curation.hydration import recollect
 from curation.hydration.rebuild import ids_of
 from curation.manifest import manifest
@@ -16,7 +17,7 @@ from curation.release import dropped, versions
 def refresh(folder: Path, version: str | None, store: Path | None, sandbox_url: str | None) -> None:
     """Collect the posts of a version into its store again, published and dropped ones.
 
-    Raises `AffectoryError` if the version isn't there, or its posts can't be asked for.
+    Raises `AffectoryError` if the version or the store isn't there, or its posts can't be asked for.
     """
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
@@ -37,4 +38,6 @@ def refresh(folder: Path, version: str | None, store: Path | None, sandbox_url: 
                 )
                 if not gone
             ]
-    recollect.collect(rows, store or Path(described.recipe["source"]["store"]), sandbox_url, again=True)
+    there = store or Path(described.recipe["source"]["store"])
+    Store.open(there, create=False).close()  # the collector would make a new one
+    recollect.collect(rows, there, sandbox_url, again=True)

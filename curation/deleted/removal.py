@@ -85,8 +85,8 @@ def purge(
     lines += said.done(done, forgotten, removed, cleared)
     lines += [] if remove_earlier else said.left(_earlier(there, last, words))
     if not lines:
-        which = "that its source has deleted" + " or that opted out" * bool(excluded)
-        lines = [f"{described.name} {old.name}: nothing is held of any post {which}; nothing to do"]
+        which = "that their source has deleted" + " or that opted out" * bool(excluded)
+        lines = [f"{described.name} {old.name}: no data of posts {which}; nothing to do"]
     lines += _seen_by_others(seen)
     if excluding is not None:
         lines.append(

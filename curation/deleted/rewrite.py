@@ -27,7 +27,7 @@ from curation.duplicates import duplicates
 from curation.filters.removed import OPTED_OUT
 from curation.manifest import manifest
 from curation.manifest.ledger import Ledger, ledger
-from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
+from curation.manifest.manifest import SINCE, UNLABELLED, Manifest, Multilabel, Written
 from curation.release import dropped, publish
 from curation.rows import shards
 from curation.splits import split, twins
@@ -105,7 +105,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
         ledger=_ledger(described.ledger, lost, len(ids)),
         generated=publish.generated(ids),
         input_digest=_digest(described, done),
-        notes=[*described.notes, f"since version {described.version}: {done}"],
+        notes=[*described.notes, f"{SINCE} {described.version}: {done}"],
     )
     with shards.engine(1) as engine:
         publish.write(new, parts, dropped.write_table(lost, out), out, engine)

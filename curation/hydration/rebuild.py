@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.filter import Options
 from curation.filters.image import HasImage
-from curation.filters.removed import Removed
+from curation.filters.removed import OPTED_OUT, Removed
 from curation.filters.stage import DROPPED
 from curation.filters.words import Words
 from curation.hydration import recollect
 from curation.hydration.matching import Match, match
 from curation.manifest import manifest
-from curation.manifest.manifest import Manifest
+from curation.manifest.manifest import REBUILT, Manifest
 from curation.recipe import exclude
 from curation.recipe.recipe import Recipe
 from curation.release import card, versions
@@ -55,7 +55,10 @@ def ids_of(folder: Path, described: Manifest) -> pa.Table:
 
 
 def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | None) -> None:
-    """Collect the posts of an ids release into a store, with the collector of their source."""
+    """Collect the posts of an ids release into a store, with the collector of their source.
+
+    Posts on the opt-out list in `folder` aren't asked for.
+    """
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
     if described.recipe["source"].get("local"):
@@ -63,7 +66,9 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
             f"{described.name} is made of files on disk: python -m collectors.local {described.name} "
             f"--path FOLDER --store {store}, then this command again with --store-only"
         )
-    recollect.collect(ids_of(found, described).to_pylist(), store, sandbox_url)
+    rows = ids_of(found, described).to_pylist()
+    out = exclude.opted_out({row["post_id"] for row in rows}, exclude.beside(folder))
+    recollect.collect([row for row in rows if row["post_id"] not in out], store, sandbox_url)
 
 
 def check_room(folder: Path, version: str | None, out: Path) -> None:
@@ -73,20 +78,24 @@ def check_room(folder: Path, version: str | None, out: Path) -> None:
 
 
 def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None, workers: int = 1) -> Built:
-    """Rebuild the full release of an ids release in `out`. Raises `AffectoryError`, also if it is there."""
+    """Rebuild the full release of an ids release in `out`. Raises `AffectoryError`, also if it is there.
+
+    Posts on the opt-out lists in `folder` and `out` are left out.
+    """
     began = time.monotonic()
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
     recipe = Recipe.model_validate(described.recipe)
     ids = ids_of(found, described)
+    excluded = exclude.beside(folder, out)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
     with Store.open(store, create=False) as source, workplace(out) as place, shards.engine(workers) as engine:
         scratch = place / "scratch"
-        pieces = plan(source, again, scratch, exclude.beside(folder))
+        pieces = plan(source, again, scratch, excluded)
         read = digested(again, engine, pieces, scratch)
         every = recipe.images.which != "none"
         rows, lost = gather(again, source.folder, engine, pieces, scratch, every_medium=every)
-        draft = _matched(rows, lost, ids, described)
+        draft = _matched(rows, lost, ids, described, excluded)
         _check(draft, store)
         damaged = lost_digests(draft.lost)
         # The splits are those of the ids, so their format is too.
@@ -97,6 +106,7 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
             there.rename(place / "unfinished")
         (place / "release").rename(there)
         note = refetch(source, damaged)  # after the rename, as a build does
+    exclude.carry(folder, out)
     card.write(out, folder / "card.md")
     built = manifest.read(out / described.version / "manifest.json")
     return Built(out / described.version, built, False, time.monotonic() - began, [note] if note else [])
@@ -129,17 +139,23 @@ def _filters(recipe: Recipe, ids: pa.Table) -> tuple[Options, ...]:
     return tuple(filters)
 
 
-def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest) -> Draft:
+def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest, excluded: Set[str]) -> Draft:
     """Keep the rows that the ids name, with the ids' columns, split and group; account for each id.
 
     `rows` and `lost` have every medium of a post, and their `image_index` is its position.
     """
     named = ids.to_pylist()
-    found = match(named, rows, lost)
+    out = exclude.opted_out(ids["post_id"].to_pylist(), excluded)
+    found = [
+        Match(reason=OPTED_OUT, detail=OPTED_OUT)
+        if one["post_id"] in out and matched.row is None and matched.lost is None  # not in the store
+        else matched
+        for one, matched in zip(named, match(named, rows, lost), strict=True)
+    ]
     kept = sorted((n for n, one in enumerate(found) if one.row is not None), key=lambda n: _place(named[n]))
     gone = [n for n, one in enumerate(found) if one.row is None]
     rows = rows.take(pa.array([found[n].row for n in kept], pa.int64()))
-    out = _dropped([named[n] for n in gone], [found[n] for n in gone], lost)
+    dropped = _dropped([named[n] for n in gone], [found[n] for n in gone], lost)
     named = [named[n] for n in kept]
     rows = _with_votes(_with_labels(_with_index(rows, named), named, described), named)
     splits = np.array([one["split"] for one in named], np.int8)
@@ -147,11 +163,11 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest)
     count = twins(splits, rows["post_id"], groups)
     assigned = split.Assigned(splits, {"test": count.test, "validation": count.validation}, ())
     stages = ["removed", "image", "words", "pixels", "hydrate"]
-    note = f"rebuilt from the ids of version {described.version}: {len(rows):,} of {len(ids):,} rows"
-    notes = [note, *damage_notes(lost_digests(out))]
+    note = f"{REBUILT} {described.version}: {len(rows):,} of {len(ids):,} rows"
+    notes = [note, *damage_notes(lost_digests(dropped))]
     flags = {name: [one[name] for one in named] for name in described.labelled}
     told = [*_TOLD, *(["labels"] if described.multilabel.names else [])]
-    return Draft(rows, groups, assigned, out, stages, notes, flags, told)
+    return Draft(rows, groups, assigned, dropped, stages, notes, flags, told)
 
 
 def _place(one: Mapping[str, Any]) -> tuple[str, int]:

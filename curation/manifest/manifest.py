@@ -34,6 +34,10 @@ FORMAT = max(FORMATS)
 UNLABELLED = "no label"
 
 
+#: How the note of a rebuild from ids begins, and that of a purge.
+REBUILT, SINCE = "rebuilt from the ids of version", "since version"
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A file of a release. `split` is the split of its rows, "dropped" for dropped rows, else ""."""
@@ -51,6 +55,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Dump:
+    """A dump file that posts were read from: its name, without its folder, and its sha256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Multilabel:
     """The labels of a multi-label dataset, the number of rows by split and label, and the paper's counts."""
 
@@ -65,8 +77,9 @@ class Manifest:
 
     `counts` is split -> label -> rows (`UNLABELLED` if some have none), `expected` the paper's counts by
     label; `twins` is split -> posts with a duplicate in training; `labelled` names the columns that say
-    which training posts count as labelled; `generated` counts the rows of generated posts. A version is
-    identified by the digests of its recipe and its input, and by `format`, a key of `FORMATS`.
+    which training posts count as labelled; `generated` counts the rows of generated posts; `dumps` lists the
+    dump files that posts of the recipe's communities were read from. A version is identified by the digests
+    of its recipe and its input, and by `format`, a key of `FORMATS`.
     """
 
     name: str
@@ -91,6 +104,7 @@ class Manifest:
     multilabel: Multilabel = field(default_factory=Multilabel)
     labelled: Sequence[str] = ()
     generated: int = 0
+    dumps: Sequence[Dump] = ()
     manifest_version: int = MANIFEST_VERSION
 
     def text(self) -> str:
@@ -100,6 +114,7 @@ class Manifest:
             "multilabel": self.multilabel.names,
             "labelled": self.labelled,
             "generated": self.generated,
+            "dumps": self.dumps,
         }
         for key, used in optional.items():
             if not used:

@@ -55,6 +55,16 @@ def add(path: Path, folder: Path) -> int:
     return len(new)
 
 
+def carry(origin: Path, folder: Path) -> int:
+    """Add the hashes of one folder's list to that of a copy; return how many are on the copy's list then.
+
+    Comments stay behind: they may say who asked, and the copy may be published.
+    """
+    if (origin / EXCLUDE).exists():
+        add(origin / EXCLUDE, folder)
+    return len(beside(folder))
+
+
 def opted_out(post_ids: Iterable[str], hashes: Set[str]) -> set[str]:
     """Return those of these posts that the hashes name."""
     if not hashes:

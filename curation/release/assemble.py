@@ -101,6 +101,7 @@ def build(
             if stood
             else _make(recipe, source, engine, pieces, read, folder, version, place)
         )
+        exclude.carry(recipe_path.parent, folder)
         card.write(folder, recipe_path.with_name("card.md"))
         notes = [*filter(None, [choice.note]), *unasked(source, recipe)]
     described = manifest.read(folder / choice.version / "manifest.json")

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from affectory.core.errors import ReleaseError
 from affectory.core.progress import Steps
 from curation.manifest import manifest
-from curation.manifest.manifest import UNLABELLED, Manifest, Written
+from curation.manifest.manifest import REBUILT, SINCE, UNLABELLED, Manifest, Written
 from curation.release import versions
 
 #: Files of a full release that the manifest doesn't list.
@@ -33,8 +33,8 @@ Fault = tuple[str, str]
 class ReleaseCheck:
     """What a check of one version found.
 
-    `made_by` is the command that made it (build, purge or hydrate), and `damaged` are the files whose content
-    is wrong.
+    `made_by` is the command that made it (build, purge or hydrate), `store` the recipe's crawl store, and
+    `damaged` are the files whose content is wrong.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ReleaseCheck:
     files: int = 0
     ids_only: bool = False
     made_by: str = "build"
+    store: str = ""
     faults: list[Fault] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
 
@@ -58,8 +59,11 @@ def check(folder: Path) -> ReleaseCheck:
         found.damaged.append(folder / "manifest.json")
         return found
     found.name, found.version = described.name, described.version
-    stages = {step.stage for step in described.ledger.steps}
-    found.made_by = next((name for name in ("purge", "hydrate") if name in stages), "build")
+    if any(note.startswith(SINCE) for note in described.notes):
+        found.made_by = "purge"
+    elif any(note.startswith(REBUILT) for note in described.notes):
+        found.made_by = "hydrate"
+    found.store = str((described.recipe.get("source") or {}).get("store") or "")
     found.ids_only = _is_ids_only(folder, described)
     files = described.tables(ids=True) if found.ids_only else list(described.files)
     found.faults += _ledger(described)

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError
 from affectory.core.generated import NOWHERE
+from collectors.store import snapshot
 from curation import report
 from curation.duplicates import duplicates
 from curation.manifest import manifest
 from curation.manifest.ledger import ledger
-from curation.manifest.manifest import UNLABELLED, Manifest, Multilabel, Written
+from curation.manifest.manifest import UNLABELLED, Dump, Manifest, Multilabel, Written
 from curation.recipe.recipe import Recipe
 from curation.release import dropped, published
 from curation.release.exporters import EXPORTERS
@@ -52,7 +53,7 @@ class Draft:
 
 
 def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: Label, place: Path) -> None:
-    """Write a release's files to `place/release`."""
+    """Write a release's files to `place/release`, from the rows and the snapshot in `place/scratch`."""
     out, rows, assigned = place / "release", draft.rows, draft.assigned
     unit = "images" if recipe.images.which == "all" else "posts"
     order = list(dict.fromkeys(draft.stages))
@@ -69,6 +70,8 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         list(flags),
         recipe.publish.source_label,
     )
+    with snapshot.opened(place / "scratch") as copied:
+        dumps = [Dump(*one) for one in copied.dumps()]
     described = Manifest(
         name=recipe.name,
         version=label.version,
@@ -91,6 +94,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         multilabel=multilabel,
         labelled=writing.labelled,
         generated=generated(rows),
+        dumps=dumps,
     )
     parts = _parts(rows, assigned.splits, _added(draft, flags), writing)
     lost = dropped.write(draft.lost, out, store, pictures=with_images, texts=recipe.publish.text)

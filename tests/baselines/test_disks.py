@@ -9,11 +9,12 @@ import pytest
 
 from affectory.core.errors import AffectoryError, BaselineError
 from affectory.encoders.feature_cache import FeatureCache
-from affectory.encoders.image.backbones import load_backbone
+from affectory.encoders.image.backbones import load_backbone, save_backbone
 from baselines.data.release import load
 from baselines.training.checkpoint import read
 from tests import disks
 from tests.baselines import networks, small
+from tests.baselines.test_backbones import vit_folder
 from tests.baselines.test_features import backbone
 from tests.curation.test_damaged import bad_page, no_json
 
@@ -34,6 +35,18 @@ def test_a_checkpoint_that_finds_the_disk_full_leaves_nothing(tmp_path):
         with pytest.raises(AffectoryError, match=r"^joint-seed0.pt can't be written to .*: No space left on"):
             networks.checkpoint("joint").write(path)
         assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_backbone_that_finds_the_disk_full_leaves_nothing(tmp_path):
+    vit_folder(tmp_path / "vit", pooler=False)
+    with disks.small(tmp_path / "disk", "16k"):
+        for name, path in (("shufflenet_v2_x0_5", "w.safetensors"), (str(tmp_path / "vit"), "w")):
+            with pytest.raises(
+                AffectoryError, match=rf"^{path} can't be written to .*disk': No space left on"
+            ):
+                save_backbone(load_backbone(name, "random"), tmp_path / "disk" / path)
+            assert list((tmp_path / "disk").iterdir()) == []
 
 
 @pytest.mark.slow

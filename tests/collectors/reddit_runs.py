@@ -36,9 +36,9 @@ def no_cursor(walk):
     return None
 
 
-def dump(paths, subs, **options):
+def dump(paths, subs, noted=None, **options):
     async def make(stack):
-        return Dump(paths, subs, KEY, "scope", **options)
+        return Dump(paths, subs, KEY, "scope", ([] if noted is None else noted).extend, **options)
 
     return gather(make)
 

@@ -1,24 +1,13 @@
 """Signals by which hosts and authors refuse the use of an image for AI: kept, honoured, and named."""
 
 import asyncio
-import json
-import sqlite3
-from collections import Counter
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.crawl.crawl import crawl
-from collectors.crawl.options import CrawlOptions
-from collectors.crawl.source import Page
-from collectors.crawl.summary import Summary
 from collectors.http.consent import RobotsTxt, merged, refusing, shown
-from collectors.sandbox.server import make_sandbox, serving
-from collectors.store.record import Media, Post
 from tests.collectors.fetching import client_to, got, marks, outcome, site
 
 # -- what a signal says ---------------------------------------------------------------------------
@@ -78,6 +67,11 @@ def test_a_robots_tag_for_other_crawlers_or_purposes_refuses_nothing(lines):
         ({"content-usage": ["Train-AI=n"]}, None),
         ({"content-usage": ["train-ai;x=n, search=n"]}, None),
         ({"robots.txt": ["Disallow: /"], "x-robots-tag": ["noai"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: train-ai=n"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: /a/ search=y, train-ai=n"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: /a/ train-ai=y", "Content-Usage: /a/ train-ai=n"]}, "robots.txt"),
+        ({"robots.txt": ["Content-Usage: /train-ai=n"]}, None),
+        ({"robots.txt": ["Content-Usage: train-ai=y"], "content-usage": ["train-ai=n"]}, "content-usage"),
         ({}, None),
     ],
 )
@@ -106,17 +100,53 @@ def test_robots_txt_names_the_rule_that_applies_to_us():
         b"User-agent: *\nUser-agent: OtherBot\nDisallow: /images/ # all of them\nDisallow: /*.gif$\n"
         b"Allow: /images/open/\n"
     )
-    assert robots.rule("https://a.example/images/2024/b.jpg") == "Disallow: /images/"
-    assert robots.rule("https://a.example/c.gif") == "Disallow: /*.gif$"
-    assert robots.rule("https://a.example/images/open/b.jpg") is None
-    assert robots.rule("https://a.example/b.jpg") is None
+    assert robots.rules("https://a.example/images/2024/b.jpg") == ["Disallow: /images/"]
+    assert robots.rules("https://a.example/c.gif") == ["Disallow: /*.gif$"]
+    assert robots.rules("https://a.example/images/open/b.jpg") == []
+    assert robots.rules("https://a.example/b.jpg") == []
     ours = RobotsTxt(b"User-agent: affectory\nDisallow: /\nUser-agent: *\nDisallow:\n")
-    assert ours.rule("https://a.example/b.jpg") == "Disallow: /"
+    assert ours.rules("https://a.example/b.jpg") == ["Disallow: /"]
+
+
+def test_robots_txt_says_what_an_image_may_be_used_for_by_the_longest_path_that_matches():
+    robots = RobotsTxt(
+        b"User-Agent: *\nAllow: /\nDisallow: /never/\nCONTENT-USAGE : train-ai=n # by default\n"
+        b"Content-Usage: /ai-ok/ train-ai=y\nContent-Usage:\t/ai-ok/*.gif\tsearch=n, train-ai=n\n"
+        b"Content-Usage: /twice/ train-ai=y\nContent-Usage: /twice/ train-ai=n\n"
+    )
+    expected = {
+        "/b.jpg": ["Content-Usage: train-ai=n"],
+        "/never/b.jpg": ["Disallow: /never/"],
+        "/ai-ok/b.jpg": ["Content-Usage: /ai-ok/ train-ai=y"],
+        "/ai-ok/b.gif": ["Content-Usage: /ai-ok/*.gif\tsearch=n, train-ai=n"],
+        "/twice/b.jpg": ["Content-Usage: /twice/ train-ai=y", "Content-Usage: /twice/ train-ai=n"],
+    }
+    assert {path: robots.rules(f"https://a.example{path}") for path in expected} == expected
+    refused = {path: refusing({"robots.txt": rules}) for path, rules in expected.items()}
+    assert [path for path, by in refused.items() if by is None] == ["/ai-ok/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("body", "rules"),
+    [
+        (b"User-agent: GPTBot\nContent-Usage: train-ai=n\n\nUser-agent: *\nAllow: /\n", []),
+        (b"User-agent: *\nContent-Usage: train-ai=n\n\nUser-agent: Affectory\nAllow: /\n", []),
+        (b"User-agent: Affectory\nUser-agent: GPTBot\nContent-Usage: train-ai=n\n", ["train-ai=n"]),
+        (b"User-agent: *\nSitemap: https://a.example/\nUser-agent: B\nContent-Usage: /b x=n\n", ["/b x=n"]),
+        (b"Content-Usage: train-ai=n\nUser-agent: *\n", []),
+        (b"User-agent: *\nContent-Usage: /a train-ai=n\n", []),
+    ],
+)
+def test_only_the_usage_of_our_own_group_counts(body, rules):
+    found = RobotsTxt(body).rules("https://a.example/b.jpg")
+    assert found == [f"Content-Usage: {rule}" for rule in rules]
 
 
 @given(st.binary())
 def test_no_robots_txt_raises(body):
-    RobotsTxt(b"User-agent: *\nDisallow: /\n" + body).rule("https://a.example/b.jpg")
+    for name in (b"Disallow: /", b"Content-Usage: "):
+        signals = {"robots.txt": RobotsTxt(b"User-agent: *\n" + name + body).rules("https://a.example/b.jpg")}
+        refusing(signals)
 
 
 # -- the client -----------------------------------------------------------------------------------
@@ -166,6 +196,18 @@ def test_a_refusal_in_a_second_header_counts_and_needs_no_body():
 def test_an_api_isnt_asked_for_a_robots_txt_and_its_tags_refuse_nothing():
     answer, asked, _ = got(hosting(X_Robots_Tag=["noai"]))
     assert (answer.status, answer.signals, asked) == (200, {}, ["/i.redd.it/a.jpg"])
+
+
+def test_what_robots_txt_says_of_an_images_use_is_kept_and_refuses_before_the_image_is_asked_for():
+    usage = "User-agent: *\nContent-Usage: train-ai=n\nContent-Usage: /a.jpg train-ai=y\n"
+    answer, _, _ = got(hosting({"text": usage}), image=True)
+    assert answer.signals == {"robots.txt": ["Content-Usage: /a.jpg train-ai=y"]}
+    error, asked, _ = got(hosting({"text": usage.replace("=y", "=n")}), image=True)
+    assert (marks(error), error.refused_by) == (("robots_txt", []), "robots.txt")
+    assert error.detail == "robots.txt: Content-Usage: /a.jpg train-ai=n"
+    assert asked == ["/i.redd.it/robots.txt"]
+    error, _, _ = got(hosting({"text": usage}, Content_Usage=["train-ai=n"]), image=True)
+    assert (marks(error), error.refused_by) == (("content_usage", []), "content-usage")
 
 
 def test_a_host_that_refuses_ai_on_every_page_can_still_be_busy_or_lack_the_image():
@@ -265,130 +307,3 @@ def test_a_robots_txt_may_be_elsewhere():
     error, asked, _ = got(handler, image=True)
     assert (marks(error), error.detail) == (("robots_txt", []), "robots.txt: Disallow: /a.jpg")
     assert asked == ["/i.redd.it/robots.txt", "/a.example/robots.txt"]
-
-
-# -- a crawl --------------------------------------------------------------------------------------
-
-
-class OnePage:
-    def __init__(self, asked, posts):
-        self.asked, self.posts = asked, posts
-
-    async def pages(self):
-        yield Page(self.asked, f"toys:{self.asked}", self.posts, last=True)
-
-
-def collected(folder, *, faults, honour_robots=True, asked="happy"):
-    """Crawl four images of two hosts of a sandbox: (summary, rows of the store, paths asked)."""
-    sandbox = make_sandbox(posts=4, faults=faults)
-    urls = [f"https://bench.example/{n}.jpg" for n in range(3)]
-    urls += ["https://nowhere.example/1.jpg"]
-    posts = [
-        Post(f"toys:{n}", "toys", "happy", f"Toy {n}", media=(Media(url, 0, "image"),), collected_at=1)
-        for n, url in enumerate(urls)
-    ]
-
-    async def go():
-        options = CrawlOptions(honour_robots=honour_robots, workers=1)
-        async with serving(sandbox) as base:
-
-            async def make_source(store, client, stack):
-                return OnePage(asked, posts)
-
-            return await crawl(options.plan(folder, "test", [asked]), options.client(base), make_source)
-
-    summary = asyncio.run(go())
-    with closing(sqlite3.connect(Path(folder) / "crawl.sqlite")) as db:
-        rows = db.execute(
-            "select status, reason, signals, refused_by from media where host = 'bench.example' "
-            "order by post_id"
-        ).fetchall()
-    rows = [(status, reason, signals and json.loads(signals), by) for status, reason, signals, by in rows]
-    return summary, rows, sandbox.stats.by_path
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("fault", "reason", "signals", "refused_by", "named"),
-    [
-        (
-            "noai",
-            "noai",
-            {"x-robots-tag": ["noai, noimageai"]},
-            "x-robots-tag",
-            "X-Robots-Tag: noai, noimageai",
-        ),
-        (
-            "tdm",
-            "tdm_reservation",
-            {"tdm-reservation": ["1"], "tdm-policy": ["https://daily-feed.example/policy.json"]},
-            "tdm-reservation",
-            "tdm-reservation: 1",
-        ),
-        (
-            "usage",
-            "content_usage",
-            {"content-usage": ["train-ai=n"]},
-            "content-usage",
-            "Content-Usage: train-ai=n",
-        ),
-        ("disallow", "robots_txt", {"robots.txt": ["Disallow: /"]}, "robots.txt", "robots.txt: Disallow: /"),
-    ],
-)
-def test_a_refusal_is_kept_named_left_by_a_rerun_and_overridden_by_the_option(
-    tmp_path, fault, reason, signals, refused_by, named
-):
-    line = f"note    bench.example refused 3 images ({named}); --no-honour-robots takes them"
-    summary, rows, asked = collected(tmp_path, faults=[f"{fault}=1"])
-    assert rows == [("refused", reason, signals, refused_by)] * 3
-    assert line in str(summary).splitlines()
-    assert summary.exit_code == 0
-    assert asked["/bench.example/robots.txt"] == asked["/nowhere.example/robots.txt"] == 1
-    assert asked["/bench.example/0.jpg"] == (0 if fault == "disallow" else 1)
-
-    summary, rows, asked = collected(tmp_path, faults=[])
-    assert rows == [("refused", reason, signals, refused_by)] * 3
-    assert line in str(summary).splitlines()
-    assert dict(asked) == {}
-
-    summary, rows, asked = collected(tmp_path, faults=[f"{fault}=1"], honour_robots=False)
-    assert rows == [("stored", None, signals, refused_by)] * 3
-    assert "honour-robots" not in str(summary)
-    assert {path for path in asked if "bench" not in path} == set()
-
-
-@pytest.mark.slow
-def test_a_host_whose_robots_txt_fails_is_asked_again_by_a_rerun(tmp_path):
-    summary, rows, asked = collected(tmp_path, faults=["robots_down=1"])
-    assert [row[:2] for row in rows] == [("failed", "server_error")] * 3
-    assert (
-        "problem bench.example gave no answer for 3 images (server error): check whether it can be reached, "
-        "and run the same command again later; if only its robots.txt fails, --no-honour-robots takes them"
-    ) in str(summary).splitlines()
-    assert "/bench.example/0.jpg" not in asked
-    _, rows, _ = collected(tmp_path, faults=[])
-    assert rows == [("stored", None, None, None)] * 3
-
-
-def test_many_refusing_hosts_are_named_in_part(tmp_path):
-
-    refusals = [(f"h{n}.example", "tdm-reservation: 1", 1000 - n) for n in range(7)]
-    media = Counter({("refused", "tdm_reservation"): sum(n for *_, n in refusals)})
-    summary = Summary(0, Counter(), {}, media, Counter(), [], None, tmp_path, 1.0, False, refusals=refusals)
-    said = str(summary).splitlines()
-    assert said[2] == (
-        "note    h0.example refused 1,000 images (tdm-reservation: 1); --no-honour-robots takes them"
-    )
-    assert said[7] == "note    2 more hosts refused 1,989 images"
-
-
-@pytest.mark.slow
-def test_images_of_a_listings_communities_are_fetched_and_their_refusals_named(tmp_path):
-    line = "note    bench.example refused 3 images (X-Robots-Tag: noai, noimageai)"
-    for posts in ("4 new", "4 known"):
-        summary, rows, _ = collected(tmp_path, faults=["noai=1"], asked="friends")
-        said = str(summary).splitlines()
-        assert said[:2] == [f"posts   asked 4 = {posts}", "        happy 4"]
-        assert said[2].startswith("images  linked 4 = ")
-        assert f"{line}; --no-honour-robots takes them" in said
-        assert [status for status, *_ in rows] == ["refused"] * 3

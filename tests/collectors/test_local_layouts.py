@@ -63,43 +63,48 @@ COCO = (
     + """\
 [source.local]
 tables = ["captions.json#annotations"]
-join = ["captions.json#images"]
-join_on = ["image_id", "id"]
+join = ["captions.json#images", "captions.json#categories"]
+join_on = [["image_id", "id"], ["category_id", "id"]]
 id = "id"
 title = "caption"
-label = "category_id"
+label = "name"
 image = "images/{file_name}"
 [labels]
-1 = "calm"
-2 = "merry"
+calm = "calm"
+merry = "merry"
 """
 )
+WHOLE = {
+    "info": {"year": 2017},
+    "images": [{"id": 7, "file_name": "7.jpg", "width": 40}, {"id": 8, "file_name": "8.jpg"}],
+    "annotations": [
+        {"id": 1, "image_id": 7, "caption": "a lake", "category_id": 1, "bbox": [0, 0, 9, 9]},
+        {"id": 2, "image_id": 7, "caption": "the same lake", "category_id": 1},
+        {"id": 3, "image_id": 8, "caption": "a feast", "category_id": 2},
+        {"id": 4, "image_id": 9, "caption": "of no image", "category_id": 2},
+        {"id": 5, "image_id": 8, "caption": "of no category", "category_id": 4},
+    ],
+    "categories": [{"id": 1, "name": "calm"}, {"id": 2, "name": "merry"}, {"id": 3, "name": "unused"}],
+}
 
 
-@pytest.mark.slow
-def test_a_json_file_as_coco_has_it(place, capsys):
-    recipe(place, COCO)
-    whole = {
-        "info": {"year": 2017},
-        "images": [{"id": 7, "file_name": "7.jpg", "width": 40}, {"id": 8, "file_name": "8.jpg"}],
-        "annotations": [
-            {"id": 1, "image_id": 7, "caption": "a lake", "category_id": 1, "bbox": [0, 0, 9, 9]},
-            {"id": 2, "image_id": 7, "caption": "the same lake", "category_id": 1},
-            {"id": 3, "image_id": 8, "caption": "a feast", "category_id": 2},
-            {"id": 4, "image_id": 9, "caption": "of no image", "category_id": 2},
-        ],
-        "categories": [{"id": 1, "name": "calm"}, {"id": 2, "name": "merry"}],
-    }
+def coco(place, whole):
     folder = place / "folder"
     (folder / "captions.json").write_text(json.dumps(whole))
     (folder / "images").mkdir()
     for number in (7, 8):
         (folder / "images" / f"{number}.jpg").write_bytes(jpeg(number))
+
+
+@pytest.mark.slow
+def test_a_json_file_as_coco_has_it_gives_the_names_of_its_categories(place, capsys):
+    recipe(place, COCO)
+    coco(place, WHOLE)
     assert collect(place) == 0
     assert query(place, POSTS) == [
-        ("mine:1", "a lake", "1", None),
-        ("mine:2", "the same lake", "1", None),
-        ("mine:3", "a feast", "2", None),
+        ("mine:1", "a lake", "calm", None),
+        ("mine:2", "the same lake", "calm", None),
+        ("mine:3", "a feast", "merry", None),
     ]
     assert query(place, IMAGES) == [
         ("mine:1", "local://mine/images/7.jpg", "stored"),
@@ -107,8 +112,34 @@ def test_a_json_file_as_coco_has_it(place, capsys):
         ("mine:3", "local://mine/images/8.jpg", "stored"),
     ]
     assert printed(capsys)[3:] == [
-        "note    not in joined table: captions.json, annotations 4: '9' has no 'file_name'"
+        "note    not in joined table: captions.json, annotations 4: '9' has no 'file_name'",
+        "note    not in joined table: captions.json, annotations 5: '4' has no 'name'",
+        "note    1 ids of captions.json#categories are in no other table: '3', …",
     ]
+
+
+@pytest.mark.slow
+def test_one_pair_of_columns_joins_every_table(place):
+    one_pair = 'join = ["captions.json#images"]\njoin_on = ["image_id", "id"]\n'
+    start, end = COCO.index("join ="), COCO.index('id = "id"')
+    recipe(
+        place,
+        COCO[:start] + one_pair + COCO[end:].replace('"name"', '"category_id"').replace("calm =", "1 ="),
+    )
+    coco(place, WHOLE)
+    assert collect(place) == 0
+    assert [label for _, _, label, _ in query(place, POSTS)] == ["1", "1", "2", "4"]
+
+
+def test_a_column_of_two_joined_tables_is_named(place, capsys):
+    recipe(place, COCO)
+    images = [one | {"name": "a"} for one in WHOLE["images"]]
+    coco(place, WHOLE | {"images": images})
+    assert collect(place) == 2
+    path = place / "folder" / "captions.json"
+    assert capsys.readouterr().err == (
+        f"error: column 'name' is in '{path}#images' and in '{path}#categories': rename one\n"
+    )
 
 
 IMAGEFOLDER = (

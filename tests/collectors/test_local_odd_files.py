@@ -74,7 +74,7 @@ def test_where_no_text_is_there_the_error_names_the_first_five(place, capsys):
     recipe(place, TEXTS + LABELS)
     table(place, "name,mood\n" + "".join(f"{number},sad\n" for number in range(1, 8)))
     rows = "; ".join(f"text file missing: posts.csv, line {n + 1}: data/{n}.txt" for n in range(1, 6))
-    assert refused(place, capsys) == f"none of the 7 rows can be used: {rows}; …"
+    assert refused(place, capsys) == f"no row can be used: {rows}; …"
 
 
 def test_where_no_image_is_there_the_error_names_the_first_five(place, capsys):

@@ -180,6 +180,11 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
             "RECIPE: source.local: join_on says how tables are joined, and join names none: add it",
         ),
         (
+            ('id = "name"', 'id = "name"\njoin = ["a.csv"]\njoin_on = [["a", "b"], ["c", "d"]]'),
+            "RECIPE: source.local: join_on has 2 pairs of columns, and join 1 table: write a pair for each, "
+            "or one for all",
+        ),
+        (
             ('sad = "sad"', 'sad = " "'),
             "RECIPE: labels = {'happy': 'happy', 'sad': ' '}: 'sad' is mapped to a class without a name: "
             'name it, or write "" to leave its posts out',

@@ -180,6 +180,20 @@ def test_merging_again_brings_back_a_file_that_was_lost(tmp_path):
     assert (merged(tmp_path, one), path.exists()) == (whole, True)
 
 
+def test_the_dumps_of_all_stores_come_together(tmp_path):
+    stores = [make(tmp_path / name, post(number)) for number, name in enumerate(("one", "other"))]
+    for folder, more in zip(stores, ("2", "3"), strict=True):
+        with Store.open(folder) as store:
+            store.add_dumps([("1.zst", "a" * 64, "happy"), (f"{more}.zst", "b" * 64, "rage")])
+    merged(tmp_path, *stores)
+    with reading(tmp_path / "both") as store:
+        assert [(name, community) for name, _, community in store.dumps()] == [
+            ("1.zst", "happy"),
+            ("2.zst", "rage"),
+            ("3.zst", "rage"),
+        ]
+
+
 def test_a_store_of_version_4_is_merged_and_stays_as_it_is(tmp_path):
     one = make(tmp_path / "one", post(1, title="a"), pictures=True)
     with Store.open(one) as store:

@@ -81,15 +81,28 @@ def test_a_dumps_posts_say_when_they_were_retrieved_and_its_checksum_is_noted(tm
         submission(4),
     ]
     path = write_dump(tmp_path / "RS_2023-11.zst", posts)
-    pages, _ = dump([path], ["happy"])
+    pages, _ = dump([path], ["happy"], noted := [])
     assert [(p.observed_from, p.observed_at, p.removed) for p in posts_of(pages)] == [
         ("dump", 1_400_000_000, None),
         ("dump", 1_700_129_630, "moderator"),
         ("dump", 1_675_300_000, None),
         ("dump", None, None),
     ]
-    assert [note for page in pages for note in page.notes] == [
-        f"RS_2023-11.zst has sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [note for page in pages for note in page.notes] == [f"RS_2023-11.zst has sha256 {digest}"]
+    assert noted == [("RS_2023-11.zst", digest, "happy")]
+
+
+def test_a_dump_is_noted_for_the_communities_that_it_has_posts_of(tmp_path):
+    paths = [
+        write_dump(tmp_path / "1.zst", [submission(1), submission(2, sub="rage")]),
+        write_dump(tmp_path / "2.zst", [submission(3, sub="rage"), submission(4, sub="gore")]),
+    ]
+    dump(paths, ["happy", "rage"], noted := [])
+    assert [(name, sub) for name, _, sub in noted] == [
+        ("1.zst", "happy"),
+        ("1.zst", "rage"),
+        ("2.zst", "rage"),
     ]
 
 

@@ -77,11 +77,74 @@ def test_a_table_without_the_needed_columns_is_one_line(capsys, tmp_path):
     assert "has no column 'id'; it has 'a', 'b', and needs id, title, url, subreddit" in err
 
 
-def test_a_table_with_a_header_and_no_rows_is_noted(capsys, tmp_path):
-    (tmp_path / "x.csv").write_text("id,title,url,subreddit\n")
-    place = ["--path", tmp_path / "x.csv", "--store", tmp_path / "s"]
-    code, out, _ = run(capsys, "--subs", "happy", "--source", "index", *place)
-    assert (code, f"note    {str(tmp_path / 'x.csv')!r} holds no row\n" in out) == (0, True)
+@pytest.mark.parametrize(
+    ("name", "text"), [("x.csv", "id,title,url,subreddit\n"), ("x.txt", "# ids\n\n"), ("x.txt", "")]
+)
+def test_a_list_without_rows_is_one_line_and_is_noted_beside_others(capsys, tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    common = ["--subs", "happy", "--source", "index", "--no-media", "--store", tmp_path / "s", "--path", path]
+    assert run(capsys, *common) == (
+        2,
+        "",
+        f"error: there are no rows in {str(path)!r}: is it the right file?\n",
+    )
+    (tmp_path / "y.csv").write_text("id,title,url,subreddit\na1b2,one,https://example.org/,happy\n")
+    code, out, _ = run(capsys, *common, tmp_path / "y.csv")
+    assert (code, f"note    {str(path)!r} holds no row\n" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "why"),
+    [
+        (
+            "x.csv",
+            ['a1b2,"one,https://example.org/,happy', "a1b3,two,https://example.org/,happy"],
+            "of 'PATH' can be used: unclosed quote: x.csv, line 2: the lines up to the next quote "
+            "belong to this row",
+        ),
+        (
+            "x.csv",
+            ["a1b2,,https://example.org/,happy", "a1b3,two,happy", "!,b,c,d"],
+            "of 'PATH' can be used: no title: x.csv, line 2: a1b2; wrong number of columns: x.csv, "
+            "line 3; bad id: x.csv, line 4: !",
+        ),
+        (
+            "x.txt",
+            [f"number {n}" for n in range(2, 8)],
+            "of 'PATH' can be used: no id: x.txt, line 1: 'id,title,url,subreddit'; "
+            + "".join(f"no id: x.txt, line {n}: 'number {n}'; " for n in range(2, 6))
+            + "…",
+        ),
+    ],
+)
+def test_a_list_of_which_no_row_can_be_used_is_one_line(capsys, tmp_path, name, rows, why):
+    (tmp_path / "y.txt").write_text("a1b2c3\n")
+    path = tmp_path / name
+    path.write_text("\n".join(["id,title,url,subreddit", *rows, ""]))
+    code, out, err = run(
+        capsys,
+        "--subs",
+        "happy",
+        "--source",
+        "index",
+        "--store",
+        tmp_path / "s",
+        "--path",
+        tmp_path / "y.txt",
+        path,
+    )
+    assert (code, out, err) == (2, "", f"error: no row {why.replace('PATH', str(path))}\n")
+
+
+def test_a_dump_of_which_no_line_can_be_used_is_one_line(capsys, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"id": "a", "subreddit": "happy", "body": "a comment"}\n{\n')
+    common = ["--subs", "happy", "--source", "dump", "--path", path, "--store", tmp_path / "s"]
+    why = "no title: x.jsonl, line 1: a; unreadable line: x.jsonl, line 2: Input data was truncated"
+    assert run(capsys, *common) == (2, "", f"error: no line can be used: {why}\n")
+    path.write_text('{"id": "a", "subreddit": "aww", "title": "t"}\n{\n')
+    assert run(capsys, *common, "--no-media")[0] == 0
 
 
 def test_an_unknown_subreddit_alone_is_exit_code_2_and_beside_others_1(capsys, tmp_path, sandbox):

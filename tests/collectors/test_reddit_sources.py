@@ -266,7 +266,8 @@ def test_a_table_without_a_needed_column_lists_those_it_has(tmp_path):
 
 
 def test_a_row_with_too_few_columns_is_counted(tmp_path):
-    (tmp_path / "x.csv").write_text(HEADER + "18lpjb,t3_18lpjb\n")
+    row = "18lpjc,t3_18lpjc,http://i.imgur.com/a.jpg,5,0,1349741234,A title,,happy,2,a\n"
+    (tmp_path / "x.csv").write_text(HEADER + row + "18lpjb,t3_18lpjb\n")
     pages, _ = index([tmp_path / "x.csv"], ["happy"])
     assert [r.reason for page in pages for r in page.rejected] == ["wrong_number_of_columns"]
 

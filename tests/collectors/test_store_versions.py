@@ -8,6 +8,7 @@ import pytest
 
 from affectory.core.errors import StoreError
 from collectors.store import Store
+from collectors.store.reading import reading
 from collectors.store.record import Media, as_generated
 from tests.collectors.sample import POST
 
@@ -18,7 +19,7 @@ def test_a_store_of_a_newer_version_is_refused_untouched(tmp_path):
         db.execute("pragma user_version = 99")
     db.close()
     with pytest.raises(
-        StoreError, match=r"has version 99, newer than this program reads \(6\): upgrade affectory"
+        StoreError, match=r"has version 99, newer than this program reads \(7\): upgrade affectory"
     ):
         Store.open(tmp_path)
 
@@ -36,7 +37,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_with_its_posts(tmp_path):
         assert store._db.execute("select labels, split, tags, taken from posts").fetchall() == [
             (None, None, "[]", None)
         ]
-        assert store._db.execute("pragma user_version").fetchone() == (6,)
+        assert store._db.execute("pragma user_version").fetchone() == (7,)
         assert store.add([POST])["known"] == 1
 
 
@@ -50,7 +51,7 @@ def test_a_store_of_version_2_is_brought_up_to_date_with_its_posts(tmp_path):
         store._db.execute("pragma user_version = 2")
     with Store.open(tmp_path) as store:
         assert store._db.execute("select labels, split, tags from posts").fetchall() == before
-        assert store._db.execute("pragma user_version").fetchone() == (6,)
+        assert store._db.execute("pragma user_version").fetchone() == (7,)
         assert store.add([post])["known"] == 1
         store.add([replace(post, taken="2012-08-06 15:04:02")])
         assert store.posts([post.post_id])[post.post_id].taken == "2012-08-06 15:04:02"
@@ -62,6 +63,7 @@ def as_in_version_5(store):
     for column in ("signals", "refused_by"):
         store._db.execute(f"alter table media drop column {column}")
     store._db.execute("alter table media add column robots text")
+    store._db.execute("drop table dumps")
     store._db.execute("pragma user_version = 5")
 
 
@@ -83,7 +85,7 @@ def test_a_store_of_version_3_asks_for_addresses_in_the_same_order_as_a_new_one(
             if name == "old":
                 as_in_version_3(store)
         with Store.open(tmp_path / name) as store, store.run("test") as run:
-            assert store._db.execute("pragma user_version").fetchone() == (6,)
+            assert store._db.execute("pragma user_version").fetchone() == (7,)
             orders.append([task.url for task in store.claim(run, ["creepy"], host="h", n=9)])
     assert orders[0] == orders[1]
     assert sorted(orders[0]) == [f"https://h/{i}.jpg" for i in range(9)] != orders[0]
@@ -96,7 +98,7 @@ def test_the_posts_of_a_store_of_version_4_are_unmarked_until_the_sandbox_gives_
         store._db.execute("alter table posts drop column generated")
         store._db.execute("pragma user_version = 4")
     with Store.open(tmp_path) as store:
-        assert store._db.execute("pragma user_version").fetchone() == (6,)
+        assert store._db.execute("pragma user_version").fetchone() == (7,)
         assert store.posts([POST.post_id]) == {POST.post_id: POST}
         assert store.add([POST]) == {"known": 1}
         marked = as_generated(POST)
@@ -138,3 +140,14 @@ def test_the_robots_tags_of_a_store_of_version_5_become_signals(tmp_path):
             ("pending", None, None),
         ]
         assert "robots" not in [row[1] for row in store._db.execute("pragma table_info(media)")]
+
+
+def test_a_store_of_version_6_gets_a_list_of_dumps(tmp_path):
+    with Store.open(tmp_path) as store:
+        store._db.execute("drop table dumps")
+        store._db.execute("pragma user_version = 6")
+    with Store.open(tmp_path) as store:
+        for _ in range(2):
+            store.add_dumps([("RS_2023-11.zst", "ab" * 32, "happy")])
+    with reading(tmp_path) as store:
+        assert store.dumps() == [("RS_2023-11.zst", "ab" * 32, "happy")]

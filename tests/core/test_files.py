@@ -3,7 +3,7 @@ import resource
 import pytest
 
 from affectory.core.errors import AffectoryError
-from affectory.core.files import replacing, writable, write
+from affectory.core.files import replacing, replacing_folder, writable, write
 
 
 def names(folder):
@@ -49,3 +49,18 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path):
         writable(tmp_path / "file", "the release"),
     ):
         (tmp_path / "file" / "release").mkdir()
+
+
+def test_a_folder_is_replaced_whole_or_stays_as_it_was(tmp_path):
+    path = tmp_path / "network"
+    for content in ("before", "after"):
+        with replacing_folder(path) as temporary:
+            (temporary / content).touch()
+        assert (names(path), names(tmp_path)) == ([content], ["network"])
+    with (
+        pytest.raises(AffectoryError, match=r"^network can't be written"),
+        replacing_folder(path) as temporary,
+    ):
+        (temporary / "half").touch()
+        raise OSError(28, "full")
+    assert (names(path), names(tmp_path)) == (["after"], ["network"])

@@ -80,7 +80,7 @@ def test_a_bad_line_is_named_with_its_number(capsys, home, content, message):
 
 
 def test_a_list_that_isnt_there_is_named(capsys, home):
-    assert purge(arguments(home, "--exclude", "nowhere.txt")) == 2
+    assert purge(arguments(home, "--refresh", "--exclude", "nowhere.txt")) == 2
     assert capsys.readouterr().err == (
         "error: the opt-out list 'nowhere.txt' can't be read: No such file or directory\n"
     )
@@ -155,8 +155,7 @@ def test_lists_are_added_up(capsys, home):
         assert purge(arguments(home, "--exclude", str(path))) == 0
         said = capsys.readouterr().out.splitlines()
         assert said == [
-            "test 1.0.0: nothing is held of any post that its source has deleted or that opted out; "
-            "nothing to do",
+            "test 1.0.0: no data of posts that their source has deleted or that opted out; nothing to do",
             f"exclude {folder / 'exclude.txt'} has 2 ids, {new} new; releases of test have or had 0 of them",
         ]
     lines = f"# kept by hand\n{hash_of('reddit:a')}\n{hash_of('reddit:b')}\n"
@@ -200,3 +199,58 @@ def test_a_rebuild_from_earlier_ids_leaves_them_out_too(capsys, home):
     assert hydrate([str(folder), "--store", str(home / "store"), "--store-only", "--out", str(out)]) == 0
     assert dropped_of(out / "1.0.0")[:1] == [("reddit:00003", "removed", "opted_out", "opted_out", None)]
     assert ("reddit:00003", 0) not in rows_of(out / "1.0.0")
+
+
+@pytest.mark.slow
+def test_the_list_goes_with_the_ids_and_the_rebuilt_release_without_its_comments(capsys, home):
+    folder = home / "datasets" / "test"
+    listed = [hash_of("reddit:00003"), hash_of("reddit:elsewhere")]
+    (folder / "exclude.txt").write_text("# asked by mail\n" + "\n".join(listed))
+    assert ids([str(folder)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    received = home / "datasets" / "test-ids"
+    assert f"exclude {received / 'exclude.txt'} has 2 ids, which a rebuild leaves out" in said
+    assert (
+        "note    1 of these posts opted out later: write the ids of a version without them, which python -m "
+        "curation.purge test makes"
+    ) in said
+    full = home / "full"
+    assert hydrate([str(received), "--store", str(home / "store"), "--store-only", "--out", str(full)]) == 0
+    assert ("reddit:00003", 0) not in rows_of(full / "1.0.0")
+    for copy in (received, full):
+        assert (copy / "exclude.txt").read_text() == "".join(f"{one}\n" for one in sorted(listed))
+
+
+@pytest.mark.slow
+def test_a_post_that_opted_out_is_not_collected_for_a_rebuild(home, monkeypatch):
+    folder = home / "datasets" / "test"
+    assert ids([str(folder)]) == 0
+    received, full = home / "datasets" / "test-ids", home / "full"
+    (received / "exclude.txt").write_text(hash_of("reddit:00003"))
+    full.mkdir()
+    (full / "exclude.txt").write_text(hash_of("reddit:00004"))
+    asked = []
+    monkeypatch.setattr(
+        "curation.hydration.recollect.collect",
+        lambda rows, store, sandbox_url: asked.extend(row["post_id"] for row in rows),
+    )
+    make_store(home / "anew", [one for one in POSTS if one.post_id != "reddit:00003"])
+    assert hydrate([str(received), "--store", str(home / "anew"), "--out", str(full)]) == 0
+    named = {post_id for post_id, _ in rows_of(folder / "1.0.0")}
+    assert set(asked) == named - {"reddit:00003"}
+    assert dropped_of(full / "1.0.0") == [
+        ("reddit:00003", "hydrate", "opted_out", "opted_out", None),
+        ("reddit:00004", "removed", "opted_out", "opted_out", None),
+    ]
+    assert rows_of(full / "1.0.0").keys() == {
+        key for key in rows_of(folder / "1.0.0") if key[0] not in ("reddit:00003", "reddit:00004")
+    }
+
+
+@pytest.mark.slow
+def test_the_list_beside_a_recipe_goes_with_a_release_elsewhere(home):
+    recipes = home / "datasets" / "test"
+    (recipes / "exclude.txt").write_text(f"{hash_of('reddit:00003')}  # by mail\n")
+    done = build(recipes / "recipe.toml", store=home / "store", out=home / "out")
+    assert (home / "out" / "test" / "exclude.txt").read_text() == f"{hash_of('reddit:00003')}\n"
+    assert ("reddit:00003", 0) not in rows_of(done.folder)

@@ -338,3 +338,29 @@ def test_a_damaged_manifest_is_one_line(tmp_path):
 def test_a_store_in_a_folder_with_any_name_is_read(tmp_path):
     store = make_store(tmp_path / "a?b#c%20d", POSTS)
     assert built(tmp_path, store).manifest.ledger.kept == 60
+
+
+@pytest.mark.slow
+def test_the_dumps_that_the_posts_were_read_from_are_in_the_manifest_but_not_in_its_digest(tmp_path):
+    store = make_store(tmp_path / "store", POSTS, pictures=False)
+    before = built(tmp_path, store, TEXT_ONLY)
+    assert "dumps" not in json.loads((before.folder / "manifest.json").read_text())
+    with Store.open(store) as opened:
+        opened.add_dumps(
+            (name, digit * 64, community)
+            for name, digit, community in (
+                ("RS_2023-12.zst", "b", "happy"),
+                ("RS_2023-11.zst", "a", "happy"),
+                ("RS_2023-11.zst", "a", "creepy"),
+                ("aww.jsonl", "c", "aww"),
+            )
+        )
+    assert built(tmp_path, store, TEXT_ONLY).stood
+    done = built(tmp_path / "again", store, TEXT_ONLY)
+    dumps = [{"name": "RS_2023-11.zst", "sha256": "a" * 64}, {"name": "RS_2023-12.zst", "sha256": "b" * 64}]
+    assert json.loads((done.folder / "manifest.json").read_text())["dumps"] == dumps
+    assert done.manifest.input_digest == before.manifest.input_digest
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[3], removed="deleted")])
+    purge(Places(done.folder.parent, tmp_path / "results", tmp_path / "features"), store=store)
+    assert json.loads((done.folder.with_name("1.0.1") / "manifest.json").read_text())["dumps"] == dumps

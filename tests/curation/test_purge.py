@@ -13,7 +13,7 @@ from curation.purge import main as purge
 from curation.release.assemble import build
 from tests.curation.stores import dropped_of, dropped_rows, make_store, post, rows_of, write_recipe
 
-NOTHING = "test 1.0.0: nothing is held of any post that its source has deleted; nothing to do\n"
+NOTHING = "test 1.0.0: no data of posts that their source has deleted; nothing to do\n"
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
 
@@ -62,6 +62,20 @@ def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsy
     assert sum(n for split in manifest["counts"].values() for n in split.values()) == 58
     loaded = datasets.load_dataset(str(new.parent), cache_dir=str(tmp_path / "cache"))
     assert sum(len(split) for split in loaded.values()) == 58
+
+
+@pytest.mark.slow
+def test_a_refresh_without_the_store_is_one_line_and_makes_no_other(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
+    nowhere = tmp_path / "nowhere"
+    arguments = ["test", "--datasets", str(tmp_path / "datasets"), "--store", str(nowhere), "--refresh"]
+    assert purge(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"error: there is no crawl store in {str(nowhere)!r}: collect one first, or name another folder with "
+        "--store\n"
+    )
+    assert not nowhere.exists()
 
 
 def purged(tmp_path, store, removed, capsys):

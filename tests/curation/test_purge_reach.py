@@ -108,7 +108,7 @@ def test_earlier_versions_go_by_a_second_command_with_all_that_their_results_hol
     ]
     assert purge(arguments(home, "--remove-earlier")) == 0
     assert capsys.readouterr().out == (
-        "test 1.0.1: nothing is held of any post that its source has deleted; nothing to do\n"
+        "test 1.0.1: no data of posts that their source has deleted; nothing to do\n"
     )
     loaded = datasets.load_dataset(str(home / "datasets" / "test"), cache_dir=str(home / "cache"))
     assert sum(len(split) for split in loaded.values()) == 58

@@ -103,9 +103,10 @@ def load_backbone(
 def save_backbone(backbone: Backbone, path: Path) -> None:
     """Write a backbone's weights (one that was fine-tuned, say) as `load_backbone(name, path)` reads them.
 
-    `path` is a .safetensors file, or a folder for a `transformers` model.
+    `path` is a .safetensors file, or a folder for a `transformers` model. Raises `AffectoryError` if it can't
+    be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from affectory.encoders.image import hub_backbones
 
@@ -114,8 +115,8 @@ def save_backbone(backbone: Backbone, path: Path) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {key: tensor.contiguous() for key, tensor in backbone.module.state_dict().items()}
-    with files.replacing(path) as temporary:
-        save_file(state, temporary, {"preprocessing": backbone.preprocessing})
+    # `save_file` would raise errors of its own for a full disk, and keep no errno.
+    files.write(path, save(state, {"preprocessing": backbone.preprocessing}))
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from affectory.core import files
 from affectory.core.errors import BaselineError
 from affectory.encoders import hub
 from affectory.encoders.image.network import RANDOM, Network, seeded
@@ -85,11 +88,20 @@ def load(name: str, weights: str | Path | None, seed: int, *, squash: bool = Fal
 
 
 def save(network: Network, folder: Path) -> None:
-    """Write a network as a folder that `load` reads."""
+    """Write a network as a folder that `load` reads, whole or not at all.
+
+    Raises `AffectoryError` if it can't be written.
+    """
     assert isinstance(network.module, Pooled)
     assert isinstance(network.transform, Prepare)
-    network.module.model.save_pretrained(folder)
-    network.transform.processor.save_pretrained(folder)
+    with files.replacing_folder(folder) as temporary:
+        try:
+            network.module.model.save_pretrained(temporary)
+            network.transform.processor.save_pretrained(temporary)
+        except SafetensorError as error:  # "I/O error: No space left on device (os error 28)"
+            if (number := re.search(r"\(os error (\d+)\)", str(error))) is None:
+                raise
+            raise OSError(int(number[1]), str(error)) from error
 
 
 def _load(source: str, random: bool, seed: int, local: bool) -> tuple[Any, Any, set[str]]:

@@ -48,6 +48,7 @@ LASTING = {
 #: The faults of robots.txt, which has no others: the rate is a share of the hosts of images.
 ROBOTS = {
     "disallow": "robots.txt disallows everything",
+    "robots_usage": "robots.txt has Content-Usage: train-ai=n",
     "robots_down": "robots.txt answers 503, images are served",
 }
 KNOWN = TRANSIENT | LASTING | ROBOTS
