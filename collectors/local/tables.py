@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, str]
 
-_UNQUOTED = "it ends within quotes: for a table without quoting set quoted = false in [source.local]"
+_UNQUOTED = "; for a table without quoting set quoted = false in [source.local]"
 
 #: Lines of a JSON Lines file whose keys are its columns.
 LINES_FOR_COLUMNS = 1000
@@ -116,7 +116,11 @@ def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -
     with path.open(encoding=encoding, newline="") as opened:
         delimiter = source.delimiter or _delimiter(kind, opened.readline())
     table = Table(path, (), encoding, delimiter, source.quoted, header)
-    _, names, _ = next(_cells(table), (1, [], False))
+    _, names = next(_cells(table), (1, []))
+    if isinstance(names, Rejection):
+        if header:
+            raise InputError(f"{str(path)!r}, line 1: {names.detail}")
+        names = list(source.columns)  # the row is counted when rows are read
     if header:
         return replace(table, columns=names)
     if len(names) != len(source.columns):
@@ -141,20 +145,23 @@ def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | 
     place = {name: table.columns.index(name) for name in names}
     width = len(table.columns)
     named = "the header has" if table.header else "columns names"
-    for first, values, torn in islice(_cells(table), int(table.header), None):
+    for first, values in islice(_cells(table), int(table.header), None):
         where = f"{table.path.name}, line {first}"
-        if torn:
-            yield where, Rejection("unclosed_quote", _UNQUOTED)
+        if isinstance(values, Rejection):
+            yield where, values
         elif len(values) == width:
             yield where, {name: values[at] for name, at in place.items()}
         elif values:  # not an empty line
             yield where, Rejection("wrong_number_of_columns", f"{len(values)}, {named} {width}")
 
 
-def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield each row, the header too: its first line, its cells, and whether it ends within quotes."""
+def _cells(table: Table) -> Iterator[tuple[int, list[str] | Rejection]]:
+    """Yield each row, the header too: its first line, and its cells or why it can't be read."""
     with table.path.open(encoding=table.encoding, newline="") as file:
-        yield from cells(file, table.path, table.delimiter, quoted=table.quoted)
+        for first, found in cells(file, table.path, table.delimiter, quoted=table.quoted):
+            if isinstance(found, Rejection) and found.reason == "unclosed_quote":
+                found = replace(found, detail=f"{found.detail}{_UNQUOTED}")
+            yield first, found
 
 
 def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:

@@ -16,10 +16,10 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from affectory.core.errors import InputError, SourceError
 from affectory.core.numbers import count
@@ -199,21 +199,21 @@ def rows(path: Path) -> Iterator[Row | Rejection]:
         raise InputError(f"{str(path)!r} is not UTF-8 text (byte {error.start:,}): convert it") from None
 
 
-def _table(path: Path, file: Iterable[str]) -> Iterator[Row | Rejection]:
+def _table(path: Path, file: TextIO) -> Iterator[Row | Rejection]:
     found = cells(file, path)
-    _, columns, torn = next(found, (1, [], False))
-    if torn:
-        raise InputError(f"{str(path)!r}, line 1: a quote isn't closed; close it")
+    _, columns = next(found, (1, []))
+    if isinstance(columns, Rejection):
+        raise InputError(f"{str(path)!r}, line 1: {columns.detail}; mend it")
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise InputError(
             f"{str(path)!r} has no column {missing[0]!r}; it has {', '.join(map(repr, columns)) or 'none'}, "
             f"and needs {', '.join(NEEDED)}"
         )
-    for first, values, torn in found:
+    for first, values in found:
         where = f"{path.name}, line {first}"
-        if torn:
-            yield Rejection("unclosed_quote", f"{where}: the lines up to the next quote belong to this row")
+        if isinstance(values, Rejection):
+            yield Rejection(values.reason, f"{where}: {values.detail}")
         elif len(values) == len(columns):
             yield _mended(dict(zip(columns, values, strict=True)))
         elif values:  # not an empty line

@@ -54,13 +54,41 @@ def test_a_bad_row_is_refused_and_the_next_one_read(tmp_path):
     ]
 
 
-def test_an_unclosed_quote_swallows_nothing_in_silence(tmp_path):
-    (tmp_path / "a.tsv").write_text('id\ttext\n1\tyes\n2\t"Oh no\n3\tfine\n')
-    (_, first), (where, torn) = rows(tmp_path / "a.tsv")
-    assert (first["text"], where, torn.reason) == ("yes", "a.tsv, line 3", "unclosed_quote")
-    assert "quoted = false" in torn.detail
+UNCLOSED = (
+    "a cell begins with a quote and doesn't end with one; for a table without quoting set quoted = false in "
+    "[source.local]"
+)
+
+
+def test_an_unclosed_quote_costs_its_row_alone(tmp_path):
+    (tmp_path / "a.tsv").write_text('id\ttext\n1\tyes\n2\t"Oh no\n3\tfine\n4\t"Oh\n')
+    assert [row for _, row in rows(tmp_path / "a.tsv")] == [
+        {"id": "1", "text": "yes"},
+        Rejection("unclosed_quote", UNCLOSED),
+        {"id": "3", "text": "fine"},
+        Rejection("unclosed_quote", UNCLOSED),
+    ]
     plain = [row["text"] for _, row in rows(tmp_path / "a.tsv", quoted=False)]
-    assert plain == ["yes", '"Oh no', "fine"]
+    assert plain == ["yes", '"Oh no', "fine", '"Oh']
+
+
+def test_quotes_within_a_cell_without_quotes_are_characters(tmp_path):
+    (tmp_path / "a.csv").write_text('id,size,text,x\n1,5" tall,"two\nlines",a\n')
+    assert rows(tmp_path / "a.csv") == [("a.csv, line 2", {"id": "1", "text": "two\nlines"})]
+
+
+def test_a_header_with_an_unclosed_quote_is_an_error(tmp_path):
+    (tmp_path / "a.csv").write_text('id,"text\n1,a\n')
+    with pytest.raises(InputError) as caught:
+        rows(tmp_path / "a.csv")
+    assert str(caught.value) == f"{str(tmp_path / 'a.csv')!r}, line 1: {UNCLOSED}"
+
+
+def test_a_first_row_with_an_unclosed_quote_is_counted(tmp_path):
+    (tmp_path / "a.csv").write_text('1,"a\n2,b\n')
+    headless = source(columns=("id", "text"))
+    found = open_table(tmp_path, "a.csv", headless, header=False).rows(("id", "text"))
+    assert [row for _, row in found] == [Rejection("unclosed_quote", UNCLOSED), {"id": "2", "text": "b"}]
 
 
 def test_half_a_character_of_json_becomes_one_that_can_be_written(tmp_path):
