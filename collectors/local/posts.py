@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
 from collectors.local.encoding import text_of
 from collectors.local.files import find, without_zero
 from collectors.local.source import DELIMITERS, TABLE, Local, pattern_columns
@@ -38,6 +39,24 @@ def image_path(url: str) -> str:
 
 
 @dataclass(slots=True)
+class Joined:
+    """The rows of a joined table by their id, which pandas may have written as 1.0 for 1."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    _respelt: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, own_id: str, row: Row) -> None:
+        """Add a row."""
+        self.rows[own_id] = row
+        plain = without_zero(own_id)
+        self._respelt[plain] = None if plain in self._respelt else own_id
+
+    def find(self, own_id: str) -> str | None:
+        """Return the id as the table has it: as it is written, else the only one that is the same number."""
+        return own_id if own_id in self.rows else self._respelt.get(without_zero(own_id))
+
+
+@dataclass(slots=True)
 class Tables:
     """The tables of a dataset, opened and checked; iterate over it for posts. `notes` are for the summary.
 
@@ -49,10 +68,10 @@ class Tables:
     source: Local
     labels: Mapping[str, str]
     tables: Sequence[Table]
-    joined: Mapping[str, Row]
+    joined: Sequence[Joined]
     notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
-    _matched: set[str] = field(default_factory=set)
+    _matched: set[tuple[int, str]] = field(default_factory=set)  # position in `joined`, id
     _unmapped: Counter[str] = field(default_factory=Counter)
     _guessed: Counter[str] = field(default_factory=Counter)
 
@@ -66,7 +85,7 @@ class Tables:
         others = [open_table(folder, t, source) for t in source.join]
         for table, label in zip(tables, source.tables or ("",), strict=True):
             _check(table, source.needed(label), source, others)
-        opened = cls(name, folder.resolve(), source, labels, tables, {})
+        opened = cls(name, folder.resolve(), source, labels, tables, ())
         opened.joined = opened._join(others)
         if source.encoding is None:
             opened.notes += [
@@ -136,9 +155,13 @@ class Tables:
     def closing_notes(self) -> list[str]:
         """Return the notes on what all rows together show; call it once they are read."""
         notes = []
-        if lone := self.joined.keys() - self._matched:
-            tables = ", ".join(self.source.join)
-            notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
+        joined = {(at, own_id) for at, table in enumerate(self.joined) for own_id in table.rows}
+        if lone := {own_id for _, own_id in joined - self._matched}:
+            tables, several = ", ".join(self.source.join), len(lone) > 1
+            notes.append(
+                f"{count(len(lone), 'id')} of {tables} {'are' if several else 'is'} in no other table: "
+                f"{min(lone)!r}{', …' * several}"
+            )
         notes += [
             f"files of text read as {encoding}, as their bytes suggest: {n:,}; encoding names another"
             for encoding, n in sorted(self._guessed.items())
@@ -152,23 +175,29 @@ class Tables:
             )
         return notes
 
-    def _join(self, tables: Sequence[Table]) -> dict[str, Row]:
-        """Return the columns that the joined tables add, by id."""
+    def _join(self, tables: Sequence[Table]) -> list[Joined]:
+        """Return the columns that each joined table adds, by id."""
         wanted = {c for label in self.source.tables or ("",) for c in self.source.needed(label)}
         by = self.source.join_on[1] if self.source.join_on else self.source.id
-        found: dict[str, Row] = {}
-        problems: Counter[str] = Counter()
+        found: list[Joined] = []
         for table in tables:
+            one = Joined()
+            problems: Counter[str] = Counter()
             for _, row in table.rows({*wanted, by}):
                 if isinstance(row, Rejection):
-                    problems[f"{table.path.name}: {row.reason}"] += 1
+                    problems[row.reason] += 1
                     continue
-                known = found.setdefault(without_zero(row.pop(by).strip()), {})
-                if known.keys() & row.keys():
-                    problems[f"{table.path.name}: duplicate_id"] += 1
+                own_id = row.pop(by).strip()
+                earlier = [known.rows[there] for known in found if (there := known.find(own_id)) is not None]
+                if own_id in one.rows or any(known.keys() & row.keys() for known in earlier):
+                    problems["duplicate_id"] += 1
                 else:
-                    known |= row
-        self.notes += [f"{n:,} rows were skipped, {problem}" for problem, n in problems.items()]
+                    one.add(own_id, row)
+            found.append(one)
+            self.notes += [
+                f"{count(n, 'row')} of {table.path.name} skipped: {reason.replace('_', ' ')}"
+                for reason, n in problems.items()
+            ]
         return found
 
     def _post(self, row: Row, columns: Sequence[str], label: str, stem: str) -> Post | Rejection:
@@ -181,8 +210,10 @@ class Tables:
         whole = f"{stem}/{own_id}" if several else own_id
         if whole in self._ids:
             return Rejection("duplicate_id", repr(own_id))
-        key = without_zero(row[source.join_on[0]].strip() if source.join_on else own_id)
-        row = self.joined.get(key, {}) | row
+        key = row[source.join_on[0]].strip() if source.join_on else own_id
+        joined = [(at, there) for at, one in enumerate(self.joined) if (there := one.find(key)) is not None]
+        for at, there in joined:
+            row = self.joined[at].rows[there] | row
         if missing := [name for name in columns if name not in row]:
             return Rejection("not_in_joined_table", f"{key!r} has no {missing[0]!r}")
         labelled = label not in source.unlabelled
@@ -194,7 +225,7 @@ class Tables:
             return title
         own_label, said = self._label(row) if labelled else (None, None)
         self._ids.add(whole)
-        self._matched.add(key)
+        self._matched.update(joined)
         return Post(
             post_id=f"{self.name}:{whole}",
             source=self.name,

@@ -130,8 +130,8 @@ def test_tables_are_joined_by_the_id(place, capsys):
     assert out[0] == "posts   asked 2 = 1 new + 1 not in joined table"
     assert out[3:] == [
         "note    not in joined table: moods.csv, line 2: 'a' has no 'text'",
-        "note    1 rows were skipped, posts.jsonl: duplicate_id",
-        "note    1 ids of posts.jsonl are in no other table: 'z', …",
+        "note    1 row of posts.jsonl skipped: duplicate id",
+        "note    1 id of posts.jsonl is in no other table: 'z'",
     ]
 
 
