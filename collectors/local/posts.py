@@ -42,7 +42,9 @@ def image_path(url: str) -> str:
 class Joined:
     """The rows of a joined table by their id, which pandas may have written as 1.0 for 1."""
 
+    name: str
     rows: dict[str, Row] = field(default_factory=dict)
+    matched: set[str] = field(default_factory=set)
     _respelt: dict[str, str | None] = field(default_factory=dict)
 
     def add(self, own_id: str, row: Row) -> None:
@@ -71,7 +73,6 @@ class Tables:
     joined: Sequence[Joined]
     notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
-    _matched: set[tuple[int, str]] = field(default_factory=set)  # position in `joined`, id
     _unmapped: Counter[str] = field(default_factory=Counter)
     _guessed: Counter[str] = field(default_factory=Counter)
 
@@ -100,7 +101,8 @@ class Tables:
         rejected: list[str] = []
         missing: list[str] = []
         unusable = absent = 0
-        first = replace(self, notes=[], _ids=set(), _matched=set(), _unmapped=Counter(), _guessed=Counter())
+        joined = [replace(one, matched=set()) for one in self.joined]
+        first = replace(self, joined=joined, notes=[], _ids=set(), _unmapped=Counter(), _guessed=Counter())
         for made in first:
             if isinstance(made, Rejection):
                 unusable += 1
@@ -155,13 +157,10 @@ class Tables:
     def closing_notes(self) -> list[str]:
         """Return the notes on what all rows together show; call it once they are read."""
         notes = []
-        joined = {(at, own_id) for at, table in enumerate(self.joined) for own_id in table.rows}
-        if lone := {own_id for _, own_id in joined - self._matched}:
-            tables, several = ", ".join(self.source.join), len(lone) > 1
-            notes.append(
-                f"{count(len(lone), 'id')} of {tables} {'are' if several else 'is'} in no other table: "
-                f"{min(lone)!r}{', …' * several}"
-            )
+        for one in self.joined:
+            if lone := one.rows.keys() - one.matched:
+                said = f"{count(len(lone), 'id')} of {one.name} {'is' if len(lone) == 1 else 'are'}"
+                notes.append(f"{said} in no other table: {min(lone)!r}{', …' * (len(lone) > 1)}")
         notes += [
             f"files of text read as {encoding}, as their bytes suggest: {n:,}; encoding names another"
             for encoding, n in sorted(self._guessed.items())
@@ -180,8 +179,8 @@ class Tables:
         wanted = {c for label in self.source.tables or ("",) for c in self.source.needed(label)}
         by = self.source.join_on[1] if self.source.join_on else self.source.id
         found: list[Joined] = []
-        for table in tables:
-            one = Joined()
+        for name, table in zip(self.source.join, tables, strict=True):
+            one = Joined(name)
             problems: Counter[str] = Counter()
             for _, row in table.rows({*wanted, by}):
                 if isinstance(row, Rejection):
@@ -211,9 +210,9 @@ class Tables:
         if whole in self._ids:
             return Rejection("duplicate_id", repr(own_id))
         key = row[source.join_on[0]].strip() if source.join_on else own_id
-        joined = [(at, there) for at, one in enumerate(self.joined) if (there := one.find(key)) is not None]
-        for at, there in joined:
-            row = self.joined[at].rows[there] | row
+        joined = [(one, there) for one in self.joined if (there := one.find(key)) is not None]
+        for one, there in joined:
+            row = one.rows[there] | row
         if missing := [name for name in columns if name not in row]:
             return Rejection("not_in_joined_table", f"{key!r} has no {missing[0]!r}")
         labelled = label not in source.unlabelled
@@ -225,7 +224,8 @@ class Tables:
             return title
         own_label, said = self._label(row) if labelled else (None, None)
         self._ids.add(whole)
-        self._matched.update(joined)
+        for one, there in joined:
+            one.matched.add(there)
         return Post(
             post_id=f"{self.name}:{whole}",
             source=self.name,
