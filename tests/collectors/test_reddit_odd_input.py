@@ -12,7 +12,9 @@ from aiohttp import web
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
 from collectors.reddit.archive import Archive
+from collectors.reddit.index import rows
 from collectors.reddit.json_lines import TruncatedDump, lines
+from collectors.store.record import Rejection
 from tests.collectors.fetching import client_to, site
 from tests.collectors.reddit_runs import HEADER, KEY, dump, index, no_cursor, posts_of
 
@@ -322,6 +324,42 @@ def test_a_header_with_an_unclosed_quote_is_an_error(tmp_path):
     (tmp_path / "x.csv").write_text('id,"title,url,subreddit\n1a,a,b,c\n')
     with pytest.raises(InputError, match=r"x\.csv', line 1: a cell begins with a quote and doesn't end with"):
         index([tmp_path / "x.csv"], ["happy"])
+
+
+@pytest.mark.slow
+def test_a_byte_that_is_not_utf_8_costs_its_row_alone(tmp_path):
+    path = table(tmp_path / "x.csv", *(row(n) for n in range(3000)))
+    path.write_bytes(path.read_bytes().replace(b"t3_12500,", b"t3_12500\xe9,"))
+    posts, rejected = found_in(path)
+    assert posts == [(f"{n:04}", "A title") for n in range(3000) if n != 2500]
+    assert rejected == [("unreadable_line", "x.csv, line 2502: byte 0xe9 is not UTF-8")]
+
+
+def test_a_list_of_ids_loses_the_lines_that_cannot_be_read(tmp_path):
+    long = b"a1b2" + b"c" * (1 << 24) + b"\n"
+    (tmp_path / "x.txt").write_bytes(
+        b"\xef\xbb\xbfa1b2\r\ncaf\xe9\n# caf\xe9\n\n" + long + b"t3_a1b3\rzw\xc3\xb6lf"
+    )
+    assert list(rows(tmp_path / "x.txt")) == [
+        {"id": "a1b2"},
+        Rejection("unreadable_line", "x.txt, line 2: byte 0xe9 is not UTF-8"),
+        Rejection("unreadable_line", "x.txt, line 5: longer than 16,777,216 characters"),
+        {"id": "a1b3"},
+        Rejection("no_id", "x.txt, line 7: 'zwölf'"),
+    ]
+
+
+@pytest.mark.slow
+def test_a_list_of_one_long_line_is_read_in_bounded_memory(tmp_path):
+    with (tmp_path / "x.txt").open("wb") as file:
+        file.truncate(1 << 27)
+    tracemalloc.start()
+    try:
+        found = list(rows(tmp_path / "x.txt"))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
+    assert [one.reason for one in found] == ["unreadable_line"]
 
 
 def test_numbers_are_read_as_spreadsheets_write_them(tmp_path):
