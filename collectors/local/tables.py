@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import InputError
+from collectors.bounded_lines import LONGEST, TOO_LONG, bounded_lines
 from collectors.delimited import cells
 from collectors.local.files import file_row, matching
 from collectors.local.source import (
@@ -111,10 +112,10 @@ def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -
     encoding = encoding_of(path, source.encoding)
     if kind == JSON or kind in JSON_LINES:
         table = Table(path, (), encoding, part=part)
-        found = _list_of(table) if kind == JSON else _first_lines(table)
+        found = _list_of(table) if kind == JSON else (one for _, one in _objects(table))
         return _with_keys(table, (one for one in found if isinstance(one, dict)))
     with path.open(encoding=encoding, newline="") as opened:
-        delimiter = source.delimiter or _delimiter(kind, opened.readline())
+        delimiter = source.delimiter or _delimiter(kind, opened.readline(LONGEST))
     table = Table(path, (), encoding, delimiter, source.quoted, header)
     _, names = next(_cells(table), (1, []))
     if isinstance(names, Rejection):
@@ -165,23 +166,26 @@ def _cells(table: Table) -> Iterator[tuple[int, list[str] | Rejection]]:
 
 
 def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
+    for number, found in _objects(table):
+        yield f"{table.path.name}, line {number}", _row(found, names)
+
+
+def _objects(table: Table) -> Iterator[tuple[int, dict[str, Any] | Rejection]]:
+    """Yield the object of each line of a JSON Lines file, with the line's number."""
     with table.path.open(encoding=table.encoding) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{table.path.name}, line {number}", _row(_object(line), names)
+        for number, line in enumerate(bounded_lines(file), 1):
+            if line is None or line.strip():
+                yield number, _object(line)
 
 
-def _object(line: str) -> dict[str, Any] | Rejection:
+def _object(line: str | None) -> dict[str, Any] | Rejection:
+    if line is None:
+        return Rejection("unreadable_line", TOO_LONG)
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
         return Rejection("unreadable_line", str(error))
     return found if isinstance(found, dict) else Rejection("unreadable_line", f"not an object: {line[:40]!r}")
-
-
-def _first_lines(table: Table) -> list[dict[str, Any] | Rejection]:
-    with table.path.open(encoding=table.encoding) as file:
-        return [_object(line) for line in islice(file, LINES_FOR_COLUMNS) if line.strip()]
 
 
 def _json(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:

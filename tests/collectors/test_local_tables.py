@@ -91,6 +91,16 @@ def test_a_first_row_with_an_unclosed_quote_is_counted(tmp_path):
     assert [row for _, row in found] == [Rejection("unclosed_quote", UNCLOSED), {"id": "2", "text": "b"}]
 
 
+def test_a_line_of_json_lines_that_is_too_long_is_counted_and_the_next_one_read(tmp_path):
+    with (tmp_path / "a.jsonl").open("w") as file:
+        file.write('{"id": 1, "text": "a"}\n' + "x" * (1 << 24) + '\n{"id": 2, "text": "b"}')
+    assert rows(tmp_path / "a.jsonl") == [
+        ("a.jsonl, line 1", {"id": "1", "text": "a"}),
+        ("a.jsonl, line 2", Rejection("unreadable_line", "longer than 16,777,216 characters")),
+        ("a.jsonl, line 3", {"id": "2", "text": "b"}),
+    ]
+
+
 def test_half_a_character_of_json_becomes_one_that_can_be_written(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1, "text": "\\ud83d!"}\n')
     assert rows(tmp_path / "a.jsonl")[0][1]["text"] == "?!"
