@@ -81,10 +81,10 @@ class Table:
     def images(self) -> Iterator[tuple[str, bytes]]:
         """Yield the images that the table itself holds: the text of their cell in `rows`, and their bytes."""
         for name in sorted(self.pictures):
-            for batch in _parquet_file(self.path).iter_batches(IMAGES, columns=[name]):
-                for found in batch.column(0).to_pylist():
-                    if found and found[BYTES]:
-                        yield _cell_of(self, found), found[BYTES]
+            for batch in _batches(self.path, IMAGES, [name]):
+                for found in _values(batch):
+                    if isinstance(found, dict) and found[name] and found[name][BYTES]:
+                        yield _cell_of(self, found[name]), found[name][BYTES]
 
 
 def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -> Table:
@@ -108,7 +108,10 @@ def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -
         )
     kind = path.suffix.lower()
     if kind == PARQUET:
-        return _with_types(Table(path, ()), _parquet_file(path).schema_arrow)
+        try:
+            return _with_types(Table(path, ()), _parquet_file(path).schema_arrow)
+        except UnicodeDecodeError:
+            raise InputError(f"{str(path)!r} has a column whose name is not UTF-8: rename it") from None
     encoding = encoding_of(path, source.encoding)
     if kind == JSON or kind in JSON_LINES:
         table = Table(path, (), encoding, part=part)
@@ -268,14 +271,46 @@ def _with_types(table: Table, schema: pa.Schema) -> Table:
 
 def _parquet(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
     number, several = 0, IMAGES if table.pictures & set(names) else 1000
-    for batch in _parquet_file(table.path).iter_batches(several, columns=list(names)):
-        for found in batch.to_pylist():
+    for batch in _batches(table.path, several, names):
+        for found in _values(batch):
             number += 1
-            row = {
-                name: _cell_of(table, value) if name in table.pictures else _as_text(value)
-                for name, value in found.items()
-            }
-            yield f"{table.path.name}, row {number}", row
+            where = f"{table.path.name}, row {number}"
+            if isinstance(found, Rejection):
+                yield where, found
+                continue
+            yield (
+                where,
+                {
+                    name: _cell_of(table, value) if name in table.pictures else _as_text(value)
+                    for name, value in found.items()
+                },
+            )
+
+
+def _batches(path: Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file. Raises `InputError` where it is damaged."""
+    import pyarrow as pa
+
+    try:
+        yield from _parquet_file(path).iter_batches(rows, columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise InputError(f"{str(path)!r} is damaged ({line}): get it again") from None
+
+
+def _values(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Rejection]:
+    """Yield rows as Python's values; text may not be UTF-8, and a date may be beyond Python's years."""
+    faults = (ValueError, OverflowError)
+    try:
+        rows = batch.to_pylist()
+    except faults:
+        for at in range(batch.num_rows):
+            try:
+                yield {name: batch.column(name)[at].as_py() for name in batch.schema.names}
+            except faults as error:
+                yield Rejection("unreadable_value", str(error))
+    else:
+        yield from rows
 
 
 def _cell_of(table: Table, image: dict[str, Any] | None) -> str:
