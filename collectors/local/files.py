@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from collectors.store.record import Outcome
+from collectors.store.record import Outcome, Rejection
 
 #: An integer that pandas wrote as a float, because its column has gaps.
 _FLOAT = re.compile(r"(?<![\d.])(\d+)\.0(?!\d)")
@@ -89,8 +89,12 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
-def file_row(path: str) -> dict[str, str]:
-    """Return the row of a file: the columns `FILE_COLUMNS` of its path."""
+def file_row(path: str) -> dict[str, str] | Rejection:
+    """Return the row of a file: the columns `FILE_COLUMNS` of its path, which must be text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return Rejection("undecodable_name", "its name is not UTF-8: rename it")
     parts = PurePosixPath(path)
     folders = parts.parts[:-1]
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -68,7 +69,8 @@ class Table:
         names = [name for name in wanted if name in self.columns]
         kind = self.path.suffix.lower()
         if self.patterns:
-            yield from ((path, file_row(path)) for path in matching(self.path, self.patterns))
+            for path in matching(self.path, self.patterns):
+                yield os.fsencode(path).decode("utf-8", "backslashreplace"), file_row(path)
         elif kind == PARQUET:
             yield from _parquet(self, names)
         elif kind == JSON:

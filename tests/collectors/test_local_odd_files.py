@@ -1,6 +1,7 @@
 """Own files as they are found: several encodings, other spellings of names, words for labels, gaps."""
 
 import json
+import os
 import unicodedata
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 
 from collectors.local.posts import Tables
 from collectors.local.source import Local
-from collectors.store.record import Post
+from collectors.store.record import Post, Rejection
 from tests.collectors.local_folder import HEAD, RECIPE, collect, jpeg, printed, query, recipe
 
 LABELS = '[labels]\nhappy = "happy"\nsad = "sad"\n'
@@ -299,6 +300,24 @@ def test_a_name_that_exists_as_it_is_written_is_taken_so(place):
     assert collect(place) == 0
     stored = {path.read_bytes() for path in (place / "store" / "media").rglob("*.jpg")}
     assert stored == {jpeg("v1.0.jpg"), jpeg("a\\b.jpg")}
+
+
+def test_a_file_whose_name_is_not_utf_8_is_counted(tmp_path):
+    for name in (b"a.png", b"caf\xe9.png", b"z\xff/b.png"):
+        path = tmp_path / os.fsdecode(name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+        except OSError:
+            pytest.skip("the file system has UTF-8 names only")
+    source = Local(files=("**/*.png",), id="path", title="stem", image="{path}")
+    post, *rejected = Tables.open("mine", tmp_path, source, {})
+    assert (post.title, post.media[0].url) == ("a", "local://mine/a.png")
+    why = "its name is not UTF-8: rename it"
+    assert rejected == [
+        Rejection("undecodable_name", f"caf\\xe9.png: {why}"),
+        Rejection("undecodable_name", f"z\\xff/b.png: {why}"),
+    ]
 
 
 @pytest.mark.slow
