@@ -20,7 +20,8 @@ def find(root: Path, relative: str, max_bytes: int) -> Path | Outcome:
     """Return the file at a path below `root`, or the outcome that says why it may not or can't be read.
 
     `root` is a resolved path. Links must not lead out of it. A name that doesn't exist as it is written is
-    looked for in other spellings: composed and decomposed accents, `\\` between folders, 1.0 for 1.
+    looked for in other spellings: composed and decomposed accents, `\\` between folders, 1.0 for 1, and
+    .JPG for .jpg.
     """
     try:
         path = (root / relative).resolve()
@@ -53,6 +54,8 @@ def _respelt(root: Path, relative: str) -> Path | None:
     for name in relative.replace("\\", "/").split("/"):
         forms = [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
         forms += [without_zero(form) for form in forms]
+        ends = [(PurePosixPath(form).stem, PurePosixPath(form).suffix) for form in forms]
+        forms += [stem + end for stem, suffix in ends for end in (suffix.lower(), suffix.upper())]
         there = next((place / form for form in forms if (place / form).exists()), None)
         if there is None:
             return None

@@ -115,13 +115,13 @@ class Tables:
             missing += paths[: NAMED - len(missing)]
         if missing:
             raise InputError(
-                f"none of the {absent:,} images exists below {str(self.folder)!r}: "
+                f"none of {count(absent, 'image')} exists below {str(self.folder)!r}: "
                 f"{', '.join(missing)}{', …' * (absent > len(missing))}; correct image = "
-                f"{self.source.image!r} in [source.local]"
+                f"{self.source.image!r} in [source.local]{self._table_hint()}"
             )
         if rejected:
             raise InputError(
-                f"none of the {unusable:,} rows can be used: {'; '.join(rejected)}"
+                f"none of {count(unusable, 'row')} can be used: {'; '.join(rejected)}"
                 f"{'; …' * (unusable > len(rejected))}"
             )
         where = "no file matches" if self.source.files else "there are no rows in"
@@ -129,6 +129,12 @@ class Tables:
             f"{where} {', '.join(map(repr, self.source.files or self.source.tables))} of "
             f"{str(self.folder)!r}: is it the right folder?"
         )
+
+    def _table_hint(self) -> str:
+        """Return what `{table}` stands for, if the path of an image has it."""
+        if f"{{{TABLE}}}" not in (self.source.image or ""):
+            return ""
+        return f", where {{{TABLE}}} is {', '.join(self.source.table_names())}"
 
     def __iter__(self) -> Iterator[Post | Rejection]:
         labels = self.source.tables or ("",)

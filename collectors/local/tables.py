@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
 from collectors.bounded_lines import LONGEST, TOO_LONG, bounded_lines
 from collectors.delimited import cells
 from collectors.local.files import file_row, matching
@@ -36,6 +38,9 @@ _UNQUOTED = "; for a table without quoting set quoted = false in [source.local]"
 
 #: Lines of a JSON Lines file whose keys are its columns.
 LINES_FOR_COLUMNS = 1000
+
+#: Half of a surrogate pair, which JSON may have ("\ud83d") and UTF-8 has not.
+_HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
 
 #: Rows with images that are read at once.
 IMAGES = 64
@@ -131,8 +136,8 @@ def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -
         return replace(table, columns=names)
     if len(names) != len(source.columns):
         raise InputError(
-            f"{str(path)!r} has {len(names)} cells in its first row, divided by {delimiter!r}, and columns "
-            f"names {len(source.columns)}: name each of them in [source.local]"
+            f"{str(path)!r} has {count(len(names), 'cell')} in its first row, divided by {delimiter!r}, and "
+            f"columns names {len(source.columns)}: name each of them in [source.local]"
         )
     return replace(table, columns=source.columns)
 
@@ -341,5 +346,4 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(int(value))
-    # JSON may have lone surrogates ("\ud83d"), which can't be encoded
-    return str(value).encode("utf-8", "replace").decode()
+    return _HALF_A_PAIR.sub("\ufffd", str(value))

@@ -117,7 +117,7 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path):
     assert [(one.reason, one.detail) for one in lists.rejected] == [
         ("no_flickr_photo", "ids.csv, line 3: 'reddit:3svmej' is not a Flickr photo"),
         ("no_flickr_photo", "ids.csv, line 4: 'http://x.example/12.jpg' is not a Flickr photo"),
-        ("bad_row", "ids.csv, line 5: 1 columns, not 2 as in the header: '13'"),
+        ("bad_row", "ids.csv, line 5: 1 column, not 2 as in the header: '13'"),
         ("bad_row", f"ids.csv, line 6: '{FILE.format(15)}' is another photo than '14'"),
         ("no_flickr_photo", "more.txt, line 2: 'no id' is not a Flickr photo"),
     ]

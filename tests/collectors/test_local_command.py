@@ -94,7 +94,7 @@ def test_a_rerun_takes_what_has_changed_and_what_has_been_mended(place, capsys):
         "posts   asked 3 = 1 new + 1 updated + 1 known",
         "images  linked 4 = 4 stored",
         "        in this run: 3 stored",
-        "note    1 posts of an earlier run are no longer in the tables, and stay: a new --store has none",
+        "note    no longer in the tables, and kept: 1 post of an earlier run; a new --store has none",
     ]
 
 

@@ -64,6 +64,19 @@ def test_texts_in_files_are_decoded_one_by_one(place, capsys):
     assert printed(capsys)[0] == "posts   asked 6 = 1 new + 4 known + 1 undecodable text"
 
 
+def test_a_text_in_latin_1_is_named_as_no_utf_8(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"na\xefve")
+    (tmp_path / "t.csv").write_text("id\na\n")
+    source = Local(tables=("t.csv",), id="id", text_file="{id}.txt")
+    assert list(Tables.open("mine", tmp_path, source, {})) == [
+        Rejection(
+            "undecodable_text",
+            "t.csv, line 2: a.txt: 'utf-8' codec can't decode byte 0xef in position 2: invalid continuation "
+            "byte; encoding names that of files that are not UTF-8",
+        )
+    ]
+
+
 @pytest.mark.slow
 def test_no_file_of_text_is_read_from_outside_of_the_folder(place, capsys):
     recipe(place, TEXTS.replace("data/{name}.txt", "{name}") + LABELS)
@@ -78,15 +91,27 @@ def test_where_no_text_is_there_the_error_names_the_first_five(place, capsys):
     recipe(place, TEXTS + LABELS)
     table(place, "name,mood\n" + "".join(f"{number},sad\n" for number in range(1, 8)))
     rows = "; ".join(f"text file missing: posts.csv, line {n + 1}: data/{n}.txt" for n in range(1, 6))
-    assert refused(place, capsys) == f"none of the 7 rows can be used: {rows}; …"
+    assert refused(place, capsys) == f"none of 7 rows can be used: {rows}; …"
 
 
 def test_where_no_image_is_there_the_error_names_the_first_five(place, capsys):
     recipe(place, RECIPE.replace("pictures/", "pics/"))
     table(place, "name,text,mood\n" + "".join(f"{number},t,sad\n" for number in range(120)))
     assert refused(place, capsys) == (
-        "none of the 120 images exists below 'FOLDER': pics/0.jpg, pics/1.jpg, pics/2.jpg, pics/3.jpg, "
+        "none of 120 images exists below 'FOLDER': pics/0.jpg, pics/1.jpg, pics/2.jpg, pics/3.jpg, "
         "pics/4.jpg, …; correct image = 'pics/{name}.jpg' in [source.local]"
+    )
+
+
+def test_where_no_image_is_there_the_error_says_what_table_stands_for(place, capsys):
+    recipe(
+        place, RECIPE.replace("posts.csv", "train/metadata.csv").replace("pictures/{name}", "{table}/{name}")
+    )
+    (place / "folder" / "train").mkdir()
+    table(place, "name,text,mood\na,t,sad\n", "train/metadata.csv")
+    assert refused(place, capsys) == (
+        "none of 1 image exists below 'FOLDER': metadata/a.jpg; correct image = '{table}/{name}.jpg' in "
+        "[source.local], where {table} is metadata"
     )
 
 
@@ -95,7 +120,7 @@ def test_where_no_image_can_be_used_the_run_has_failed(place, capsys):
     for name in "abc":
         (place / "folder" / "pictures" / f"{name}.jpg").write_bytes(jpeg(0)[:-200])
     assert collect(place) == 1
-    assert printed(capsys)[-2].startswith("problem none of the 3 images can be used: pictures/")
+    assert printed(capsys)[-2].startswith("problem none of 3 images can be used: pictures/")
     assert query(place, "select count(*) from posts") == [(3,)]
 
 
@@ -280,6 +305,8 @@ NFC, NFD = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
         ("sub\\dir\\n.jpg", "sub/dir/n.jpg"),
         ("1.0.jpg", "1.jpg"),
         ("IMG_12.0_a.jpg", "IMG_12_a.jpg"),
+        ("x.jpg", "x.JPG"),
+        ("sub\\1.0.JPEG", "sub/1.jpeg"),
     ],
 )
 def test_a_name_is_found_in_another_spelling(place, written, there):
