@@ -51,11 +51,16 @@ def cells(
     """
     csv.field_size_limit(LONGEST)
     lines = _Lines(bounded_lines(file))
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     width = 0
     while True:
+        reader = csv.reader(
+            lines,
+            delimiter=delimiter,
+            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            strict=True,
+        )
         try:
-            for values in csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True):
+            for values in reader:
                 first, row = lines.first, lines.take()
                 width = width or len(values)
                 if len(row) > 1 and _look_like_rows(row, width, delimiter):
