@@ -21,6 +21,7 @@ from pathlib import Path
 
 from affectory.core.command import Terminated
 from affectory.core.errors import AffectoryError
+from affectory.core.numbers import count
 from affectory.core.progress import Display, say
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
@@ -97,7 +98,7 @@ class _Report:
             name = reason.replace("_", " ")
             lines += [f"{name}: {detail}" for detail in details]
             if more := self._counts[reason] - len(details):
-                lines.append(f"{name}: {more:,} rows more")
+                lines.append(f"{name}: {count(more, 'row')} more")
         return lines + self.notes
 
 

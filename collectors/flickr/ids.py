@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
 from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists
 from collectors.flickr.urls import target_of
@@ -57,7 +58,7 @@ def _table(lists: Lists, path: Path) -> None:
                     "name the column of the ids 'id', or give a text file of ids"
                 )
         elif len(fields) != len(columns):
-            why = f"{len(fields)} columns, not {len(columns)} as in the header: {line[:60]!r}"
+            why = f"{count(len(fields), 'column')}, not {len(columns)} as in the header: {line[:60]!r}"
             lists.reject("bad_row", path, number, why)
         else:
             _add(lists, path, number, dict(zip(columns, fields, strict=True)))

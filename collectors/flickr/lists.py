@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import InputError
+from collectors.bounded_lines import TOO_LONG, bounded_lines
 from collectors.flickr.listed import Listed
 from collectors.store.record import Rejection
 
@@ -70,9 +71,9 @@ class Lists:
             if not line.strip():
                 continue
             try:
-                fields = next(csv.reader([line]), [])
-            except csv.Error as error:  # a value of more than 128 kB
-                self.reject("bad_row", path, number, str(error))
+                fields = next(csv.reader([line], strict=True), [])
+            except csv.Error as error:  # a quote that isn't closed, or a value of more than 128 kB
+                self.reject("bad_row", path, number, f"{error}: {line[:60]!r}")
                 continue
             yield number, line, [one.strip() for one in fields]
 
@@ -84,7 +85,10 @@ class Lists:
         good, fault = 0, ""
         try:
             with path.open("rb") as file:
-                for number, raw in enumerate(file, 1):
+                for number, raw in enumerate(bounded_lines(file), 1):
+                    if raw is None:
+                        self.reject("bad_row", path, number, TOO_LONG)
+                        continue
                     try:
                         line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                     except UnicodeDecodeError as error:

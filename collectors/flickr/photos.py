@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from affectory.core.errors import SourceError
+from affectory.core.numbers import count
 from affectory.core.progress import Pace
 from collectors.crawl.source import Failure, Page
 from collectors.flickr.answers import BadKey, FlickrError, NotFound, Private, refused
@@ -101,7 +102,7 @@ class Photos:
             raise refused(stop)
         if unanswered:
             missing = len(self._waiting) - done + unanswered
-            problem = f"no answer yet for {missing:,} of {len(self._waiting):,} photos"
+            problem = f"no answer yet for {missing:,} of {count(len(self._waiting), 'photo')}"
             problem += f", the last time with: {last}"
             again = "repeat the command to request only those"
             yield Failure("flickr", SourceError(f"{problem}; {again}"))
@@ -114,7 +115,7 @@ class Photos:
             WALK,
             posts,
             [Rejection(error.reason, str(error)) for error in errors],
-            doing=f"asking Flickr: {done:,} of {total:,} photos" + (f", {left}" if left else ""),
+            doing=f"asking Flickr: {done:,} of {count(total, 'photo')}" + (f", {left}" if left else ""),
         )
 
 

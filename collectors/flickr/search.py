@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from affectory.core.errors import SourceError
+from affectory.core.numbers import count
 from collectors.crawl.source import Failure, Page
 from collectors.flickr.answers import BadKey, FlickrError, Found, refused
 from collectors.flickr.api import PER_PAGE, Down, FlickrApi
@@ -38,13 +39,15 @@ class Search:
 
     async def pages(self) -> AsyncIterator[Page | Failure]:
         """Yield the results of each search page by page. Raises `BadKey`."""
-        began = f"searching: {len(self.pairs):,} pairs"
+        began = f"searching: {count(len(self.pairs), 'pair')}"
         yield Page(self.lists.communities[0], "flickr:pairs", rejected=self.lists.rejected, doing=began)
         failed, in_a_row = 0, 0
         trouble: FlickrError | None = None
         for number, pair in enumerate(self.pairs, 1):
             try:
-                async for page in self._pair(pair, f"searching: {number:,} of {len(self.pairs):,} pairs"):
+                async for page in self._pair(
+                    pair, f"searching: {number:,} of {count(len(self.pairs), 'pair')}"
+                ):
                     yield page
                 in_a_row = 0
             except BadKey as error:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
 from collectors.flickr.listed import Listed
 from collectors.flickr.lists import Lists, named_after
 from collectors.flickr.urls import target_of
@@ -44,7 +45,7 @@ def read_votes(paths: Sequence[Path]) -> Lists:
 
 def _row(lists: Lists, path: Path, number: int, line: str, fields: Sequence[str], emotion: str) -> None:
     if len(fields) != 4:
-        why = f"{len(fields)} columns, not 4 (_, url, disagree, agree): {line[:60]!r}"
+        why = f"{count(len(fields), 'column')}, not 4 (_, url, disagree, agree): {line[:60]!r}"
         return lists.reject("bad_row", path, number, why)
     _, url, *counts = fields
     unread = [one for one in counts if not _COUNT.fullmatch(one)]

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import islice
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
 from collectors.crawl.crawl import MakeSource
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.source import NAMED, Failure, Page, Source, Work
@@ -50,8 +51,8 @@ class TableSource:
         notes = [*self.tables.notes, *self.tables.closing_notes()]
         if left := self.store.post_count([name]) - found:
             notes.append(
-                f"{left:,} posts of an earlier run are no longer in the tables, and stay: a new --store has "
-                "none"
+                f"no longer in the tables, and kept: {count(left, 'post')} of an earlier run; a new --store "
+                "has none"
             )
         yield Page(name, None, notes=notes, doing="reading tables")
 
@@ -140,7 +141,7 @@ class _Pictures:
         counts = self.work.store.media_counts([self.tables.name])
         if counts and not counts["stored", None]:
             raise InputError(
-                f"none of the {counts.total():,} images can be used: {', '.join(self.failed)}"
+                f"none of {count(counts.total(), 'image')} can be used: {', '.join(self.failed)}"
                 f"{', …' * (counts.total() > len(self.failed))}"
             )
 

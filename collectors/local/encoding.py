@@ -54,10 +54,13 @@ def text_of(data: bytes, named: str | None) -> tuple[str, str]:
         return data.decode(marked), marked
     try:
         return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
         if named is not None:
             return data.decode(named), named
-        data.decode("gb2312")
+        try:
+            data.decode("gb2312")
+        except UnicodeDecodeError:
+            raise error from None
         return data.decode("gb18030"), "gb18030"
 
 

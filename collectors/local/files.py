@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from collectors.store.record import Outcome
+from collectors.store.record import Outcome, Rejection
 
 #: An integer that pandas wrote as a float, because its column has gaps.
 _FLOAT = re.compile(r"(?<![\d.])(\d+)\.0(?!\d)")
@@ -20,7 +20,8 @@ def find(root: Path, relative: str, max_bytes: int) -> Path | Outcome:
     """Return the file at a path below `root`, or the outcome that says why it may not or can't be read.
 
     `root` is a resolved path. Links must not lead out of it. A name that doesn't exist as it is written is
-    looked for in other spellings: composed and decomposed accents, `\\` between folders, 1.0 for 1.
+    looked for in other spellings: composed and decomposed accents, `\\` between folders, 1.0 for 1, and
+    .JPG for .jpg.
     """
     try:
         path = (root / relative).resolve()
@@ -53,6 +54,8 @@ def _respelt(root: Path, relative: str) -> Path | None:
     for name in relative.replace("\\", "/").split("/"):
         forms = [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
         forms += [without_zero(form) for form in forms]
+        ends = [(PurePosixPath(form).stem, PurePosixPath(form).suffix) for form in forms]
+        forms += [stem + end for stem, suffix in ends for end in (suffix.lower(), suffix.upper())]
         there = next((place / form for form in forms if (place / form).exists()), None)
         if there is None:
             return None
@@ -89,8 +92,12 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
-def file_row(path: str) -> dict[str, str]:
-    """Return the row of a file: the columns `FILE_COLUMNS` of its path."""
+def file_row(path: str) -> dict[str, str] | Rejection:
+    """Return the row of a file: the columns `FILE_COLUMNS` of its path, which must be text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return Rejection("undecodable_name", "its name is not UTF-8: rename it")
     parts = PurePosixPath(path)
     folders = parts.parts[:-1]
     return {

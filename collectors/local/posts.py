@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
 from collectors.crawl.source import NAMED, Unusable
 from collectors.local.encoding import text_of
 from collectors.local.files import find, without_zero
@@ -37,12 +38,24 @@ def image_path(url: str) -> str:
 
 @dataclass(slots=True)
 class Joined:
-    """Rows of joined tables, by the value that a row of the dataset's tables has in one of its columns."""
+    """The rows of a joined table by their id, which pandas may have written as 1.0 for 1."""
 
-    tables: list[str] = field(default_factory=list)
-    columns: set[str] = field(default_factory=set)
+    name: str
+    own: str  # the column of the dataset's tables that has these ids
+    columns: set[str]  # what it adds
     rows: dict[str, Row] = field(default_factory=dict)
     matched: set[str] = field(default_factory=set)
+    _respelt: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, own_id: str, row: Row) -> None:
+        """Add a row."""
+        self.rows[own_id] = row
+        plain = without_zero(own_id)
+        self._respelt[plain] = None if plain in self._respelt else own_id
+
+    def find(self, own_id: str) -> str | None:
+        """Return the id as the table has it: as it is written, else the only one that is the same number."""
+        return own_id if own_id in self.rows else self._respelt.get(without_zero(own_id))
 
 
 @dataclass(slots=True)
@@ -58,7 +71,7 @@ class Tables:
     source: Local
     labels: Mapping[str, str]
     tables: Sequence[Table]
-    joined: Mapping[str, Joined]
+    joined: Sequence[Joined]
     notes: list[str] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _unmapped: Counter[str] = field(default_factory=Counter)
@@ -74,7 +87,7 @@ class Tables:
         others = [open_table(folder, t, source) for t in source.join]
         for table, label in zip(tables, source.tables or ("",), strict=True):
             _check(table, source.needed(label), source, others)
-        opened = cls(name, folder.resolve(), source, labels, tables, {})
+        opened = cls(name, folder.resolve(), source, labels, tables, ())
         opened.joined = opened._join(others)
         if source.encoding is None:
             opened.notes += [
@@ -89,7 +102,7 @@ class Tables:
         unusable = Unusable()
         missing: list[str] = []
         absent = 0
-        joined = {own: replace(one, matched=set()) for own, one in self.joined.items()}
+        joined = [replace(one, matched=set()) for one in self.joined]
         first = replace(self, joined=joined, notes=[], _ids=set(), _unmapped=Counter(), _guessed=Counter())
         for made in first:
             if isinstance(made, Rejection):
@@ -102,9 +115,9 @@ class Tables:
             missing += paths[: NAMED - len(missing)]
         if missing:
             raise InputError(
-                f"none of the {absent:,} images exists below {str(self.folder)!r}: "
+                f"none of {count(absent, 'image')} exists below {str(self.folder)!r}: "
                 f"{', '.join(missing)}{', …' * (absent > len(missing))}; correct image = "
-                f"{self.source.image!r} in [source.local]"
+                f"{self.source.image!r} in [source.local]{self._table_hint()}"
             )
         if unusable.count:
             raise InputError(f"no row can be used: {unusable}")
@@ -113,6 +126,12 @@ class Tables:
             f"{where} {', '.join(map(repr, self.source.files or self.source.tables))} of "
             f"{str(self.folder)!r}: is it the right folder?"
         )
+
+    def _table_hint(self) -> str:
+        """Return what `{table}` stands for, if the path of an image has it."""
+        if f"{{{TABLE}}}" not in (self.source.image or ""):
+            return ""
+        return f", where {{{TABLE}}} is {', '.join(self.source.table_names())}"
 
     def __iter__(self) -> Iterator[Post | Rejection]:
         labels = self.source.tables or ("",)
@@ -141,10 +160,10 @@ class Tables:
     def closing_notes(self) -> list[str]:
         """Return the notes on what all rows together show; call it once they are read."""
         notes = []
-        for one in self.joined.values():
+        for one in self.joined:
             if lone := one.rows.keys() - one.matched:
-                tables = ", ".join(one.tables)
-                notes.append(f"{len(lone):,} ids of {tables} are in no other table: {min(lone)!r}, …")
+                said = f"{count(len(lone), 'id')} of {one.name} {'is' if len(lone) == 1 else 'are'}"
+                notes.append(f"{said} in no other table: {min(lone)!r}{', …' * (len(lone) > 1)}")
         notes += [
             f"files of text read as {encoding}, as their bytes suggest: {n:,}; encoding names another"
             for encoding, n in sorted(self._guessed.items())
@@ -158,25 +177,29 @@ class Tables:
             )
         return notes
 
-    def _join(self, tables: Sequence[Table]) -> dict[str, Joined]:
-        """Return what the joined tables add."""
+    def _join(self, tables: Sequence[Table]) -> list[Joined]:
+        """Return the columns that each joined table adds, by id."""
         wanted = {c for label in self.source.tables or ("",) for c in self.source.needed(label)}
-        found: dict[str, Joined] = {}
-        problems: Counter[str] = Counter()
+        found: list[Joined] = []
         for name, table, (own, by) in zip(self.source.join, tables, self.source.joined_by(), strict=True):
-            joined = found.setdefault(own, Joined())
-            joined.tables.append(name)
-            joined.columns |= wanted & {*table.columns}
+            one = Joined(name, own, wanted & {*table.columns})
+            beside = [known for known in found if known.own == own]
+            problems: Counter[str] = Counter()
             for _, row in table.rows({*wanted, by}):
                 if isinstance(row, Rejection):
-                    problems[f"{table.path.name}: {row.reason}"] += 1
+                    problems[row.reason] += 1
                     continue
-                known = joined.rows.setdefault(without_zero(row.pop(by).strip()), {})
-                if known.keys() & row.keys():
-                    problems[f"{table.path.name}: duplicate_id"] += 1
+                own_id = row.pop(by).strip()
+                earlier = [known.rows[there] for known in beside if (there := known.find(own_id)) is not None]
+                if own_id in one.rows or any(known.keys() & row.keys() for known in earlier):
+                    problems["duplicate_id"] += 1
                 else:
-                    known |= row
-        self.notes += [f"{n:,} rows were skipped, {problem}" for problem, n in problems.items()]
+                    one.add(own_id, row)
+            found.append(one)
+            self.notes += [
+                f"{count(n, 'row')} of {table.path.name} skipped: {reason.replace('_', ' ')}"
+                for reason, n in problems.items()
+            ]
         return found
 
     def _post(self, row: Row, columns: Sequence[str], label: str, stem: str) -> Post | Rejection:
@@ -189,11 +212,12 @@ class Tables:
         whole = f"{stem}/{own_id}" if several else own_id
         if whole in self._ids:
             return Rejection("duplicate_id", repr(own_id))
-        keys = {own: without_zero(row[own].strip()) for own in self.joined}
-        for own, key in keys.items():
-            row = self.joined[own].rows.get(key, {}) | row
+        keys = {one.own: row[one.own].strip() for one in self.joined}
+        joined = [(one, there) for one in self.joined if (there := one.find(keys[one.own])) is not None]
+        for one, there in joined:
+            row = one.rows[there] | row
         if missing := [name for name in columns if name not in row]:
-            key = next(keys[own] for own, one in self.joined.items() if missing[0] in one.columns)
+            key = next(keys[one.own] for one in self.joined if missing[0] in one.columns)
             return Rejection("not_in_joined_table", f"{key!r} has no {missing[0]!r}")
         labelled = label not in source.unlabelled
         holds = self._holding(row) if labelled and source.labels else None
@@ -204,8 +228,8 @@ class Tables:
             return title
         own_label, said = self._label(row) if labelled else (None, None)
         self._ids.add(whole)
-        for own, key in keys.items():
-            self.joined[own].matched.add(key)
+        for one, there in joined:
+            one.matched.add(there)
         return Post(
             post_id=f"{self.name}:{whole}",
             source=self.name,

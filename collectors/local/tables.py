@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
+from collectors.bounded_lines import LONGEST, TOO_LONG, bounded_lines
 from collectors.delimited import cells
 from collectors.local.files import file_row, matching
 from collectors.local.source import (
@@ -30,10 +34,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, str]
 
-_UNQUOTED = "it ends within quotes: for a table without quoting set quoted = false in [source.local]"
+_UNQUOTED = "; for a table without quoting set quoted = false in [source.local]"
 
 #: Lines of a JSON Lines file whose keys are its columns.
 LINES_FOR_COLUMNS = 1000
+
+#: Half of a surrogate pair, which JSON may have ("\ud83d") and UTF-8 has not.
+_HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
 
 #: Rows with images that are read at once.
 IMAGES = 64
@@ -67,7 +74,8 @@ class Table:
         names = [name for name in wanted if name in self.columns]
         kind = self.path.suffix.lower()
         if self.patterns:
-            yield from ((path, file_row(path)) for path in matching(self.path, self.patterns))
+            for path in matching(self.path, self.patterns):
+                yield os.fsencode(path).decode("utf-8", "backslashreplace"), file_row(path)
         elif kind == PARQUET:
             yield from _parquet(self, names)
         elif kind == JSON:
@@ -80,10 +88,10 @@ class Table:
     def images(self) -> Iterator[tuple[str, bytes]]:
         """Yield the images that the table itself holds: the text of their cell in `rows`, and their bytes."""
         for name in sorted(self.pictures):
-            for batch in _parquet_file(self.path).iter_batches(IMAGES, columns=[name]):
-                for found in batch.column(0).to_pylist():
-                    if found and found[BYTES]:
-                        yield _cell_of(self, found), found[BYTES]
+            for batch in _batches(self.path, IMAGES, [name]):
+                for found in _values(batch):
+                    if isinstance(found, dict) and found[name] and found[name][BYTES]:
+                        yield _cell_of(self, found[name]), found[name][BYTES]
 
 
 def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -> Table:
@@ -107,22 +115,29 @@ def open_table(folder: Path, name: str, source: Local, *, header: bool = True) -
         )
     kind = path.suffix.lower()
     if kind == PARQUET:
-        return _with_types(Table(path, ()), _parquet_file(path).schema_arrow)
+        try:
+            return _with_types(Table(path, ()), _parquet_file(path).schema_arrow)
+        except UnicodeDecodeError:
+            raise InputError(f"{str(path)!r} has a column whose name is not UTF-8: rename it") from None
     encoding = encoding_of(path, source.encoding)
     if kind == JSON or kind in JSON_LINES:
         table = Table(path, (), encoding, part=part)
-        found = _list_of(table) if kind == JSON else _first_lines(table)
+        found = _list_of(table) if kind == JSON else (one for _, one in _objects(table))
         return _with_keys(table, (one for one in found if isinstance(one, dict)))
     with path.open(encoding=encoding, newline="") as opened:
-        delimiter = source.delimiter or _delimiter(kind, opened.readline())
+        delimiter = source.delimiter or _delimiter(kind, opened.readline(LONGEST))
     table = Table(path, (), encoding, delimiter, source.quoted, header)
-    _, names, _ = next(_cells(table), (1, [], False))
+    _, names = next(_cells(table), (1, []))
+    if isinstance(names, Rejection):
+        if header:
+            raise InputError(f"{str(path)!r}, line 1: {names.detail}")
+        names = list(source.columns)  # the row is counted when rows are read
     if header:
         return replace(table, columns=names)
     if len(names) != len(source.columns):
         raise InputError(
-            f"{str(path)!r} has {len(names)} cells in its first row, divided by {delimiter!r}, and columns "
-            f"names {len(source.columns)}: name each of them in [source.local]"
+            f"{str(path)!r} has {count(len(names), 'cell')} in its first row, divided by {delimiter!r}, and "
+            f"columns names {len(source.columns)}: name each of them in [source.local]"
         )
     return replace(table, columns=source.columns)
 
@@ -141,40 +156,46 @@ def _delimited(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | 
     place = {name: table.columns.index(name) for name in names}
     width = len(table.columns)
     named = "the header has" if table.header else "columns names"
-    for first, values, torn in islice(_cells(table), int(table.header), None):
+    for first, values in islice(_cells(table), int(table.header), None):
         where = f"{table.path.name}, line {first}"
-        if torn:
-            yield where, Rejection("unclosed_quote", _UNQUOTED)
+        if isinstance(values, Rejection):
+            yield where, values
         elif len(values) == width:
             yield where, {name: values[at] for name, at in place.items()}
         elif values:  # not an empty line
             yield where, Rejection("wrong_number_of_columns", f"{len(values)}, {named} {width}")
 
 
-def _cells(table: Table) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield each row, the header too: its first line, its cells, and whether it ends within quotes."""
+def _cells(table: Table) -> Iterator[tuple[int, list[str] | Rejection]]:
+    """Yield each row, the header too: its first line, and its cells or why it can't be read."""
     with table.path.open(encoding=table.encoding, newline="") as file:
-        yield from cells(file, table.path, table.delimiter, quoted=table.quoted)
+        for first, found in cells(file, table.path, table.delimiter, quoted=table.quoted):
+            if isinstance(found, Rejection) and found.reason == "unclosed_quote":
+                found = replace(found, detail=f"{found.detail}{_UNQUOTED}")
+            yield first, found
 
 
 def _json_lines(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
+    for number, found in _objects(table):
+        yield f"{table.path.name}, line {number}", _row(found, names)
+
+
+def _objects(table: Table) -> Iterator[tuple[int, dict[str, Any] | Rejection]]:
+    """Yield the object of each line of a JSON Lines file, with the line's number."""
     with table.path.open(encoding=table.encoding) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{table.path.name}, line {number}", _row(_object(line), names)
+        for number, line in enumerate(bounded_lines(file), 1):
+            if line is None or line.strip():
+                yield number, _object(line)
 
 
-def _object(line: str) -> dict[str, Any] | Rejection:
+def _object(line: str | None) -> dict[str, Any] | Rejection:
+    if line is None:
+        return Rejection("unreadable_line", TOO_LONG)
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
         return Rejection("unreadable_line", str(error))
     return found if isinstance(found, dict) else Rejection("unreadable_line", f"not an object: {line[:40]!r}")
-
-
-def _first_lines(table: Table) -> list[dict[str, Any] | Rejection]:
-    with table.path.open(encoding=table.encoding) as file:
-        return [_object(line) for line in islice(file, LINES_FOR_COLUMNS) if line.strip()]
 
 
 def _json(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
@@ -257,14 +278,46 @@ def _with_types(table: Table, schema: pa.Schema) -> Table:
 
 def _parquet(table: Table, names: Sequence[str]) -> Iterator[tuple[str, Row | Rejection]]:
     number, several = 0, IMAGES if table.pictures & set(names) else 1000
-    for batch in _parquet_file(table.path).iter_batches(several, columns=list(names)):
-        for found in batch.to_pylist():
+    for batch in _batches(table.path, several, names):
+        for found in _values(batch):
             number += 1
-            row = {
-                name: _cell_of(table, value) if name in table.pictures else _as_text(value)
-                for name, value in found.items()
-            }
-            yield f"{table.path.name}, row {number}", row
+            where = f"{table.path.name}, row {number}"
+            if isinstance(found, Rejection):
+                yield where, found
+                continue
+            yield (
+                where,
+                {
+                    name: _cell_of(table, value) if name in table.pictures else _as_text(value)
+                    for name, value in found.items()
+                },
+            )
+
+
+def _batches(path: Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file. Raises `InputError` where it is damaged."""
+    import pyarrow as pa
+
+    try:
+        yield from _parquet_file(path).iter_batches(rows, columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise InputError(f"{str(path)!r} is damaged ({line}): get it again") from None
+
+
+def _values(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Rejection]:
+    """Yield rows as Python's values; text may not be UTF-8, and a date may be beyond Python's years."""
+    faults = (ValueError, OverflowError)
+    try:
+        rows = batch.to_pylist()
+    except faults:
+        for at in range(batch.num_rows):
+            try:
+                yield {name: batch.column(name)[at].as_py() for name in batch.schema.names}
+            except faults as error:
+                yield Rejection("unreadable_value", str(error))
+    else:
+        yield from rows
 
 
 def _cell_of(table: Table, image: dict[str, Any] | None) -> str:
@@ -293,5 +346,4 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(int(value))
-    # JSON may have lone surrogates ("\ud83d"), which can't be encoded
-    return str(value).encode("utf-8", "replace").decode()
+    return _HALF_A_PAIR.sub("\ufffd", str(value))

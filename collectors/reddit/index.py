@@ -13,16 +13,18 @@ credentials, from the Arctic Shift archive.
 
 from __future__ import annotations
 
+import codecs
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from affectory.core.errors import InputError, SourceError
 from affectory.core.numbers import count
+from collectors.bounded_lines import TOO_LONG, bounded_lines
 from collectors.crawl.source import Failure, Page, Unusable
 from collectors.delimited import cells
 from collectors.reddit.api import INFO_IDS, RedditApi
@@ -39,6 +41,10 @@ NEEDED = ("id", "title", "url", "subreddit")
 _ID = re.compile(
     r"(?:https?://\S*?/comments/|https?://redd\.it/|t3_|reddit:)?([0-9a-z]{1,13})(?:[/?#]\S*)?", re.IGNORECASE
 )
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: What a byte that is not UTF-8 is decoded to.
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 #: Columns with numbers, and the field of the post that each gives.
 NUMBERS = {"ups": "score", "num_comments": "num_comments", "created_utc": "created_at"}
@@ -222,37 +228,51 @@ class Index:
 
 
 def rows(path: Path) -> Iterator[Row | Rejection]:
-    """Yield a list's rows. Raises `InputError` for a table without the needed columns."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                yield from _table(path, file)
-                return
-            for number, line in enumerate(file, 1):
-                found = _ID.fullmatch(line.strip())
-                if found is not None:
-                    yield Row(f"{path.name}, line {number}", {"id": found[1].lower()})
-                elif line.strip() and not line.startswith("#"):
-                    yield Rejection("no_id", f"{path.name}, line {number}: {line.strip()[:60]!r}")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is not UTF-8 text (byte {error.start:,}): convert it") from None
+    """Yield a list's rows, or why one can't be read.
+
+    Raises `InputError` for a table without the needed columns, and for UTF-16.
+    """
+    with path.open("rb") as start:
+        if start.read(2) in _UTF_16:
+            raise InputError(f"{str(path)!r} is UTF-16 text, not UTF-8: convert it")
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        if path.suffix.lower() == ".csv":
+            yield from _table(path, file)
+            return
+        for number, line in enumerate(bounded_lines(file), 1):
+            where = f"{path.name}, line {number}"
+            if line is None:
+                yield Rejection("unreadable_line", f"{where}: {TOO_LONG}")
+            elif (found := _ID.fullmatch(line.strip())) is not None:
+                yield Row(where, {"id": found[1].lower()})
+            elif line.strip() and not line.startswith("#"):
+                yield _undecoded(line, where) or Rejection("no_id", f"{where}: {line.strip()[:60]!r}")
 
 
-def _table(path: Path, file: Iterable[str]) -> Iterator[Row | Rejection]:
+def _undecoded(text: str, where: str) -> Rejection | None:
+    """Return the rejection of a text with bytes that are not UTF-8, or None."""
+    if text.isascii() or (found := _NOT_UTF_8.search(text)) is None:
+        return None
+    return Rejection("unreadable_line", f"{where}: byte 0x{ord(found[0]) & 0xFF:02x} is not UTF-8")
+
+
+def _table(path: Path, file: TextIO) -> Iterator[Row | Rejection]:
     found = cells(file, path)
-    _, columns, torn = next(found, (1, [], False))
-    if torn:
-        raise InputError(f"{str(path)!r}, line 1: a quote isn't closed; close it")
+    _, columns = next(found, (1, []))
+    if isinstance(columns, Rejection):
+        raise InputError(f"{str(path)!r}, line 1: {columns.detail}; mend it")
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise InputError(
             f"{str(path)!r} has no column {missing[0]!r}; it has {', '.join(map(repr, columns)) or 'none'}, "
             f"and needs {', '.join(NEEDED)}"
         )
-    for first, values, torn in found:
+    for first, values in found:
         where = f"{path.name}, line {first}"
-        if torn:
-            yield Rejection("unclosed_quote", f"{where}: the lines up to the next quote belong to this row")
+        if isinstance(values, Rejection):
+            yield Rejection(values.reason, f"{where}: {values.detail}")
+        elif (bad := _undecoded("".join(values), where)) is not None:
+            yield bad
         elif len(values) == len(columns):
             yield Row(where, _mended(dict(zip(columns, values, strict=True))))
         elif values:  # not an empty line

@@ -77,7 +77,7 @@ def test_one_photo_without_an_answer_is_told_with_its_reason(tmp_path):
         lists = Lists(["awe"])
         lists.add(Listed("1", None, {"awe": 4}, 5))
         summary = simulated(tmp_path / "s", base, lists)
-    assert "no answer yet for 1 of 1 photos, the last time with: Flickr says 'Sorry, the Flickr" in str(
+    assert "no answer yet for 1 of 1 photo, the last time with: Flickr says 'Sorry, the Flickr" in str(
         summary
     )
 

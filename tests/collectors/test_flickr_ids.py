@@ -46,6 +46,16 @@ def test_a_text_file_has_an_id_or_an_address_a_line(tmp_path):
     assert lists.skipped == {"rows_of_a_photo_listed_before": 1}
 
 
+def test_a_line_that_is_too_long_or_has_an_unclosed_quote_is_rejected(tmp_path):
+    path = text(tmp_path / "ids.csv", "id,community", '11,"awe', "12," + "x" * (1 << 24), '13,"awe"')
+    lists = read_ids([path])
+    assert [(one.photo_id, one.community) for one in lists.photos.values()] == [("13", "awe")]
+    assert [(one.reason, one.detail) for one in lists.rejected] == [
+        ("bad_row", "ids.csv, line 2: unexpected end of data: '11,\"awe'"),
+        ("bad_row", "ids.csv, line 3: longer than 16,777,216 characters"),
+    ]
+
+
 FILES = "https://live.staticflickr.com/8383/8674318733"
 
 
@@ -107,7 +117,7 @@ def test_bad_rows_are_named_by_their_line_and_the_others_are_read(tmp_path):
     assert [(one.reason, one.detail) for one in lists.rejected] == [
         ("no_flickr_photo", "ids.csv, line 3: 'reddit:3svmej' is not a Flickr photo"),
         ("no_flickr_photo", "ids.csv, line 4: 'http://x.example/12.jpg' is not a Flickr photo"),
-        ("bad_row", "ids.csv, line 5: 1 columns, not 2 as in the header: '13'"),
+        ("bad_row", "ids.csv, line 5: 1 column, not 2 as in the header: '13'"),
         ("bad_row", f"ids.csv, line 6: '{FILE.format(15)}' is another photo than '14'"),
         ("no_flickr_photo", "more.txt, line 2: 'no id' is not a Flickr photo"),
     ]

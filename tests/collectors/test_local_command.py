@@ -94,7 +94,7 @@ def test_a_rerun_takes_what_has_changed_and_what_has_been_mended(place, capsys):
         "posts   asked 3 = 1 new + 1 updated + 1 known",
         "images  linked 4 = 4 stored",
         "        in this run: 3 stored",
-        "note    1 posts of an earlier run are no longer in the tables, and stay: a new --store has none",
+        "note    no longer in the tables, and kept: 1 post of an earlier run; a new --store has none",
     ]
 
 
@@ -130,8 +130,8 @@ def test_tables_are_joined_by_the_id(place, capsys):
     assert out[0] == "posts   asked 2 = 1 new + 1 not in joined table"
     assert out[3:] == [
         "note    not in joined table: moods.csv, line 2: 'a' has no 'text'",
-        "note    1 rows were skipped, posts.jsonl: duplicate_id",
-        "note    1 ids of posts.jsonl are in no other table: 'z', …",
+        "note    1 row of posts.jsonl skipped: duplicate id",
+        "note    1 id of posts.jsonl is in no other table: 'z'",
     ]
 
 

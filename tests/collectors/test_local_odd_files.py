@@ -1,12 +1,16 @@
 """Own files as they are found: several encodings, other spellings of names, words for labels, gaps."""
 
 import json
+import os
 import unicodedata
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from collectors.local.posts import Tables
+from collectors.local.source import Local
+from collectors.store.record import Rejection
 from tests.collectors.local_folder import HEAD, RECIPE, collect, jpeg, printed, query, recipe
 
 LABELS = '[labels]\nhappy = "happy"\nsad = "sad"\n'
@@ -60,6 +64,19 @@ def test_texts_in_files_are_decoded_one_by_one(place, capsys):
     assert printed(capsys)[0] == "posts   asked 6 = 1 new + 4 known + 1 undecodable text"
 
 
+def test_a_text_in_latin_1_is_named_as_no_utf_8(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"na\xefve")
+    (tmp_path / "t.csv").write_text("id\na\n")
+    source = Local(tables=("t.csv",), id="id", text_file="{id}.txt")
+    assert list(Tables.open("mine", tmp_path, source, {})) == [
+        Rejection(
+            "undecodable_text",
+            "t.csv, line 2: a.txt: 'utf-8' codec can't decode byte 0xef in position 2: invalid continuation "
+            "byte; encoding names that of files that are not UTF-8",
+        )
+    ]
+
+
 @pytest.mark.slow
 def test_no_file_of_text_is_read_from_outside_of_the_folder(place, capsys):
     recipe(place, TEXTS.replace("data/{name}.txt", "{name}") + LABELS)
@@ -81,8 +98,20 @@ def test_where_no_image_is_there_the_error_names_the_first_five(place, capsys):
     recipe(place, RECIPE.replace("pictures/", "pics/"))
     table(place, "name,text,mood\n" + "".join(f"{number},t,sad\n" for number in range(120)))
     assert refused(place, capsys) == (
-        "none of the 120 images exists below 'FOLDER': pics/0.jpg, pics/1.jpg, pics/2.jpg, pics/3.jpg, "
+        "none of 120 images exists below 'FOLDER': pics/0.jpg, pics/1.jpg, pics/2.jpg, pics/3.jpg, "
         "pics/4.jpg, …; correct image = 'pics/{name}.jpg' in [source.local]"
+    )
+
+
+def test_where_no_image_is_there_the_error_says_what_table_stands_for(place, capsys):
+    recipe(
+        place, RECIPE.replace("posts.csv", "train/metadata.csv").replace("pictures/{name}", "{table}/{name}")
+    )
+    (place / "folder" / "train").mkdir()
+    table(place, "name,text,mood\na,t,sad\n", "train/metadata.csv")
+    assert refused(place, capsys) == (
+        "none of 1 image exists below 'FOLDER': metadata/a.jpg; correct image = '{table}/{name}.jpg' in "
+        "[source.local], where {table} is metadata"
     )
 
 
@@ -91,7 +120,7 @@ def test_where_no_image_can_be_used_the_run_has_failed(place, capsys):
     for name in "abc":
         (place / "folder" / "pictures" / f"{name}.jpg").write_bytes(jpeg(0)[:-200])
     assert collect(place) == 1
-    assert printed(capsys)[-2].startswith("problem none of the 3 images can be used: pictures/")
+    assert printed(capsys)[-2].startswith("problem none of 3 images can be used: pictures/")
     assert query(place, "select count(*) from posts") == [(3,)]
 
 
@@ -244,6 +273,8 @@ NFC, NFD = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
         ("sub\\dir\\n.jpg", "sub/dir/n.jpg"),
         ("1.0.jpg", "1.jpg"),
         ("IMG_12.0_a.jpg", "IMG_12_a.jpg"),
+        ("x.jpg", "x.JPG"),
+        ("sub\\1.0.JPEG", "sub/1.jpeg"),
     ],
 )
 def test_a_name_is_found_in_another_spelling(place, written, there):
@@ -264,6 +295,24 @@ def test_a_name_that_exists_as_it_is_written_is_taken_so(place):
     assert collect(place) == 0
     stored = {path.read_bytes() for path in (place / "store" / "media").rglob("*.jpg")}
     assert stored == {jpeg("v1.0.jpg"), jpeg("a\\b.jpg")}
+
+
+def test_a_file_whose_name_is_not_utf_8_is_counted(tmp_path):
+    for name in (b"a.png", b"caf\xe9.png", b"z\xff/b.png"):
+        path = tmp_path / os.fsdecode(name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+        except OSError:
+            pytest.skip("the file system has UTF-8 names only")
+    source = Local(files=("**/*.png",), id="path", title="stem", image="{path}")
+    post, *rejected = Tables.open("mine", tmp_path, source, {})
+    assert (post.title, post.media[0].url) == ("a", "local://mine/a.png")
+    why = "its name is not UTF-8: rename it"
+    assert rejected == [
+        Rejection("undecodable_name", f"caf\\xe9.png: {why}"),
+        Rejection("undecodable_name", f"z\\xff/b.png: {why}"),
+    ]
 
 
 @pytest.mark.slow

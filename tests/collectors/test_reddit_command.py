@@ -319,5 +319,5 @@ def test_an_unclosed_quote_of_a_list_is_shown_with_its_line(capsys, tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([*rows, "a1b4,three,https://example.org/,happy", ""]))
     code, out, _ = run(capsys, "--source", "index", "--path", "x.csv", "--subs", "happy", "--no-media")
     assert code == 0
-    assert out.splitlines()[0] == "posts   asked 2 = 1 new + 1 unclosed quote"
+    assert out.splitlines()[0] == "posts   asked 3 = 2 new + 1 unclosed quote"
     assert "note    unclosed quote: x.csv, line 3: " in out

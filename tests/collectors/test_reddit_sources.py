@@ -285,7 +285,9 @@ def test_a_list_of_ids_is_filled_in_by_reddit(tmp_path, sandbox):
     assert sorted(rejected) == [("no_id", "ids.txt, line 6: 'not an id!'"), ("not_listed", "zzzzzz")]
 
 
-def test_a_list_in_another_encoding_says_so(tmp_path):
-    (tmp_path / "x.csv").write_bytes(HEADER.encode() + b"1a,t3_1a,u,1,0,0,caf\xe9,,happy,1,a\n")
-    with pytest.raises(InputError, match=r"is not UTF-8 text \(byte \d+\)"):
-        index([tmp_path / "x.csv"], ["happy"])
+@pytest.mark.parametrize(("name", "text"), [("x.csv", HEADER), ("x.txt", "a1b2\n")])
+def test_a_list_in_utf_16_says_so(tmp_path, name, text):
+    (tmp_path / name).write_text(text, "utf-16")
+    with pytest.raises(InputError) as caught:
+        index([tmp_path / name], ["happy"])
+    assert str(caught.value) == f"{str(tmp_path / name)!r} is UTF-16 text, not UTF-8: convert it"
