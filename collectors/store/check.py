@@ -17,8 +17,9 @@ from pathlib import Path
 from affectory.core.errors import StoreError
 from affectory.core.progress import Steps
 from collectors.store import runs
-from collectors.store.layout import EXTENSIONS, media_path
+from collectors.store.layout import media_path
 from collectors.store.reading import connect, reading
+from collectors.store.values import shown
 
 #: Faults that a repair makes pending, so that the next crawl asks for the images again.
 TO_FETCH = ("missing_file", "wrong_size", "wrong_digest", "unreadable_file", "stored_without_digest")
@@ -56,9 +57,8 @@ def check(folder: Path) -> StoreCheck:
         with reading(folder) as store:
             found.posts, found.last_command = store.count(), store.last_command()
             found.faults += store.faults()
-            images = [_Image(*row) for row in store.images() if row[1] in EXTENSIONS]
-            strange = {mime for _, mime, _ in store.images()} - EXTENSIONS.keys()
-            found.faults += [("unknown_type", mime) for mime in sorted(strange)]
+            found.faults += [("damaged_value", shown(*one)) for one in store.damaged()]
+            images = [_Image(*row) for row in store.images()]
             if store.has_authors() and len(store.author_key() or b"") != 32:
                 found.faults.append(("author_key", "the posts have hashes of authors, and their key is lost"))
     except StoreError as error:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +29,19 @@ EXTENSIONS = {
     "image/avif": "avif",
 }
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
 
 def media_path(folder: Path, sha256: str, mime: str) -> Path:
-    """Return the path of an image with this digest and MIME type in the store in `folder`."""
+    """Return the path of an image with this digest and MIME type in the store in `folder`.
+
+    Raises `StoreError` if they can't be those of an image, so that no path leads out of the folder.
+    """
+    if mime not in EXTENSIONS or not DIGEST.fullmatch(str(sha256)):
+        raise StoreError(
+            f"the store {str(folder)!r} is damaged: an image has sha256 {sha256!r} and type {mime!r}; "
+            f"affectory verify {shlex.quote(str(folder))} lists all such values"
+        )
     return folder / "media" / sha256[:2] / f"{sha256}.{EXTENSIONS[mime]}"
 
 

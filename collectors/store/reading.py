@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import StoreError
-from collectors.store import database
+from collectors.store import database, values
 from collectors.store.layout import explained
 from collectors.store.schema import STORE_VERSION, migrate, version_of
 
@@ -26,7 +26,8 @@ Row = Mapping[str, Any]
 #: Rows that contradict each other, by kind of fault.
 _CONTRADICTIONS = {
     "stored_without_digest": "select post_id from media "
-    "where status = 'stored' and (sha256 is null or mime is null) order by 1",
+    "where (sha256 is null or mime is null) and "
+    "(status = 'stored' or status = 'pending' and sha256 is not null) order by 1",
     "media_of_no_post": "select distinct post_id from media "
     "where post_id not in (select post_id from posts) order by 1",
     "removed_with_content": "select post_id from posts where removed is not null and ("
@@ -80,23 +81,45 @@ class Reader:
     def images(self) -> list[tuple[str, str, int | None]]:
         """Return digest, MIME type and size of each image with a file, as its rows have them.
 
-        A preview is one too while its original is asked for: its row is pending.
+        A preview is one too while its original is asked for: its row is pending. Rows with damaged values are
+        left out.
         """
-        with explained(self.folder):
-            return self._db.execute(
+        with self._leniently():
+            found = self._db.execute(
                 "select distinct sha256, mime, bytes from media "
                 "where status in ('stored', 'pending') and sha256 is not null and mime is not null "
                 "order by 1, 2"
             ).fetchall()
+        kinds = [values.MEDIA[name] for name in ("sha256", "mime", "bytes")]
+        return [row for row in found if all(kind.fits(value) for kind, value in zip(kinds, row, strict=True))]
 
     def faults(self) -> list[tuple[str, str]]:
         """Return rows that contradict each other, as pairs of a kind and a post or an image."""
-        with explained(self.folder):
+        with self._leniently():
             return [
                 (kind, str(name))
                 for kind, query in _CONTRADICTIONS.items()
                 for (name,) in self._db.execute(query)
             ]
+
+    def damaged(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield the values of posts and media that their columns can't have, as post, column, value."""
+        with self._leniently():
+            for table, kinds in (("posts", values.POSTS), ("media", values.MEDIA)):
+                cursor = self._db.execute(f"select {', '.join(kinds)} from {table} order by post_id")
+                while rows := cursor.fetchmany(10_000):
+                    columns = dict(zip(kinds, zip(*rows, strict=True), strict=True))
+                    yield from values.damaged(kinds, columns)
+
+    @contextmanager
+    def _leniently(self) -> Iterator[None]:
+        """Read text that isn't UTF-8 as bytes in the block."""
+        self._db.text_factory = values.text_or_bytes
+        try:
+            with explained(self.folder):
+                yield
+        finally:
+            self._db.text_factory = str
 
     def has_authors(self) -> bool:
         """Return whether any post has the hash of its author."""
@@ -117,8 +140,8 @@ class Reader:
         with explained(self.folder):
             cursor = self._db.execute(query)
             names = [column[0] for column in cursor.description]
-            for values in cursor:
-                yield dict(zip(names, values, strict=True))
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
 
 
 def connect(store: Path) -> sqlite3.Connection:

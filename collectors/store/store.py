@@ -353,7 +353,8 @@ class Store:
         with self._transaction() as db:
             pending += db.execute(
                 "update media set status = 'pending', sha256 = null "
-                "where status = 'stored' and (sha256 is null or mime is null)"
+                "where (sha256 is null or mime is null) and "
+                "(status = 'stored' or status = 'pending' and sha256 is not null)"
             ).rowcount
             for name in files:
                 named = "select 1 from media where sha256 = ?"
