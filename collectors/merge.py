@@ -79,7 +79,7 @@ class Merged:
         lines += [f"note    the authors of {folder} were left out" for folder in self.authorless]
         for folder, lost in self.lost.items():
             files = count(lost, "image file is", "image files are")
-            lines.append(f"note    {files} missing in {folder}: affectory verify {folder}")
+            lines.append(f"note    {files} missing or damaged in {folder}: affectory verify {folder}")
         lines.append(f"store   {self.folder}  ({span(self.seconds)})")
         return "\n".join(lines)
 

@@ -166,7 +166,30 @@ def test_a_file_that_is_missing_is_counted_and_waits(tmp_path, capsys):
     media_path(one, digest(1), "image/jpeg").unlink()
     assert merged(tmp_path, one)["reddit:00001"][3] == [("pending", None)]
     said = capsys.readouterr().out
-    assert f"images  1 added\nnote    1 image file is missing in {one}: affectory verify {one}\n" in said
+    assert (
+        f"images  1 added\nnote    1 image file is missing or damaged in {one}: affectory verify {one}\n"
+        in said
+    )
+
+
+@pytest.mark.parametrize("order", [("bad", "good"), ("good", "bad")])
+def test_a_damaged_file_does_not_win_over_a_whole_one(tmp_path, capsys, order):
+    for name in order:
+        make(tmp_path / name, post(1), pictures=True)
+    data = Picture(100).bytes()
+    media_path(tmp_path / "bad", digest(1), "image/jpeg").write_bytes(data[:-3] + b"?" + data[-2:])
+    assert merged(tmp_path, *(tmp_path / one for one in order))["reddit:00001"][3] == [("stored", digest(1))]
+    assert media_path(tmp_path / "both", digest(1), "image/jpeg").read_bytes() == data
+    note = f"note    1 image file is missing or damaged in {tmp_path / 'bad'}: affectory verify"
+    assert (note in capsys.readouterr().out) == (order[0] == "bad")
+
+
+def test_a_damaged_file_that_no_store_has_whole_waits(tmp_path):
+    one = make(tmp_path / "one", post(1), pictures=True)
+    data = Picture(100).bytes()
+    media_path(one, digest(1), "image/jpeg").write_bytes(data[:-3] + b"?" + data[-2:])
+    assert merged(tmp_path, one)["reddit:00001"][3] == [("pending", None)]
+    assert files_of(tmp_path / "both") == {}
 
 
 def test_merging_again_brings_back_a_file_that_was_lost(tmp_path):
