@@ -140,6 +140,7 @@ def _author_key(
 
     Raises `InputError` if there are such stores, unless their authors are dropped.
     """
+    from collectors.store.keys import read_key
     from collectors.store.reading import reading
 
     first, key = into, None
@@ -156,11 +157,14 @@ def _author_key(
         elif own is None or own != key:
             foreign.append(reader.folder)
     if foreign and not drop_authors:
-        missing = not (foreign[0] / "author.key").is_file()
-        how = "a key that is missing" if missing else f"another key than those of {str(first)!r}"
+        if fault := read_key(foreign[0])[1]:
+            raise InputError(
+                f"{fault}, and the store has authors that were hashed with it: restore it from a copy, or "
+                "leave them out with --drop-authors"
+            )
         raise InputError(
-            f"the authors of {str(foreign[0])!r} are hashed with {how}, so one author would have two hashes: "
-            "leave them out with --drop-authors"
+            f"the authors of {str(foreign[0])!r} are hashed with another key than those of {str(first)!r}, "
+            "so one author would have two hashes: leave them out with --drop-authors"
         )
     return key, foreign
 

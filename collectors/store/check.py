@@ -17,6 +17,7 @@ from pathlib import Path
 from affectory.core.errors import StoreError
 from affectory.core.progress import Steps
 from collectors.store import runs
+from collectors.store.keys import read_key
 from collectors.store.layout import media_path
 from collectors.store.reading import connect, reading
 from collectors.store.values import shown
@@ -59,8 +60,8 @@ def check(folder: Path) -> StoreCheck:
             found.faults += store.faults()
             found.faults += [("damaged_value", shown(*one)) for one in store.damaged()]
             images = [_Image(*row) for row in store.images()]
-            if store.has_authors() and len(store.author_key() or b"") != 32:
-                found.faults.append(("author_key", "the posts have hashes of authors, and their key is lost"))
+            if store.has_authors() and (fault := read_key(folder)[1]):
+                found.faults.append(("author_key", f"the posts have hashes of authors, and {fault}"))
     except StoreError as error:
         if not found.faults and not isinstance(error.__cause__, sqlite3.DatabaseError):
             raise

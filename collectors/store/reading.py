@@ -17,6 +17,7 @@ from typing import Any
 
 from affectory.core.errors import StoreError
 from collectors.store import database, values
+from collectors.store.keys import read_key
 from collectors.store.layout import explained
 from collectors.store.schema import STORE_VERSION, migrate, version_of
 
@@ -132,9 +133,9 @@ class Reader:
         return found[0] if found else None
 
     def author_key(self) -> bytes | None:
-        """Return the key of the authors' hashes, None if there is none."""
-        path = self.folder / "author.key"
-        return (path.read_bytes() or None) if path.is_file() else None
+        """Return the key of the authors' hashes, None if it is missing or damaged: see `read_key`."""
+        key, fault = read_key(self.folder)
+        return None if fault else key
 
     def _rows(self, query: str) -> Iterator[Row]:
         with explained(self.folder):

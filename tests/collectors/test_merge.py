@@ -246,10 +246,19 @@ def test_stores_with_different_keys_are_refused_unless_authors_are_dropped(tmp_p
     assert f"note    the authors of {other} were left out\n" in capsys.readouterr().out
 
 
-def test_a_store_whose_key_is_missing_is_refused(tmp_path, capsys):
-    one = make(tmp_path / "one", post(1, author="a" * 32))
+@pytest.mark.parametrize(
+    ("key", "fault"), [(None, "is missing"), (b"12345", "has 5 bytes, not 32"), (b"", "has 0 bytes, not 32")]
+)
+def test_a_store_whose_key_is_missing_or_damaged_is_refused(tmp_path, capsys, key, fault):
+    one = make(tmp_path / "one", post(1, author="a" * 32), key=key)
     assert main([str(one), "--into", str(tmp_path / "both")]) == 2
-    assert "are hashed with a key that is missing, so one author" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: '{one}/author.key' {fault}, and the store has authors that were hashed with it: restore it "
+        "from a copy, or leave them out with --drop-authors\n"
+    )
+    assert not (tmp_path / "both").exists()
+    merged(tmp_path, one, options=["--drop-authors"])
+    assert not (tmp_path / "both" / "author.key").exists()
 
 
 def test_what_can_not_be_merged_is_one_line(tmp_path, capsys):
