@@ -28,7 +28,7 @@ class Run:
 def start(db: sqlite3.Connection, folder: Path, command: str) -> Run:
     """Write a run to the log and take its lock."""
     run_id = db.execute(
-        "insert into runs (command, started_at) values (?, ?)", (command, int(time.time()))
+        "insert into runs (command, started_at) values (?, ?)", (as_utf8(command), int(time.time()))
     ).lastrowid
     assert run_id is not None
     # Locked before it gets its name, so that no other run finds it unlocked and takes this run for dead.
@@ -46,6 +46,11 @@ def finish(db: sqlite3.Connection, folder: Path, run: Run) -> None:
         _lock_path(folder, run.run_id).unlink(missing_ok=True)
     finally:
         run.lock.close()
+
+
+def as_utf8(text: str) -> str:
+    """Return a command or a summary for the log: bytes of arguments that aren't UTF-8 are spelt \\xe9."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def take_over(db: sqlite3.Connection, folder: Path) -> None:

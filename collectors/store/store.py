@@ -147,7 +147,7 @@ class Store:
         with self._transaction() as db:
             db.execute(
                 "update runs set ended_at = ?, summary = ? where run_id = ?",
-                (int(time.time()), summary, run.run_id),
+                (int(time.time()), runs.as_utf8(summary), run.run_id),
             )
 
     # -- posts --------------------------------------------------------------------------------

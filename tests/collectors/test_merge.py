@@ -1,6 +1,7 @@
 """`python -m collectors.merge`: several crawl stores in one."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -259,6 +260,17 @@ def test_a_store_whose_key_is_missing_or_damaged_is_refused(tmp_path, capsys, ke
     assert not (tmp_path / "both").exists()
     merged(tmp_path, one, options=["--drop-authors"])
     assert not (tmp_path / "both" / "author.key").exists()
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_in_the_log_by_its_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"m\xe9")
+    make(tmp_path / "one", post(1))
+    assert main(["one", "--into", odd]) == 0
+    with reading(Path(odd)) as store:
+        assert store.last_command() == r"python -m collectors.merge one --into m\xe9"
+        [(summary,)] = store._db.execute("select summary from runs")
+    assert r"store   m\xe9  (" in summary
 
 
 def test_what_can_not_be_merged_is_one_line(tmp_path, capsys):
