@@ -84,6 +84,26 @@ def test_faults_of_images_are_listed_by_kind_and_repaired(store, capsys):
     assert said(capsys, "store") == (0, ["store store: 3 posts, 0 images, 0.0 MB: all right"])
 
 
+def test_a_second_file_of_a_stored_image_is_removed_and_folders_are_left_alone(store, capsys):
+    second = image(1).with_suffix(".png")
+    second.write_bytes(image(1).read_bytes())
+    for folder in (image(2).parent / "@eaDir", store / "media" / "@eaDir", store / "media" / "tmp"):
+        folder.mkdir(exist_ok=True)
+        (folder / "thumb.jpg").write_bytes(b"not ours")
+    (store / "media" / "ab").mkdir(exist_ok=True)
+    (store / "media" / "ab" / "link.jpg").symlink_to("nowhere")
+    code, lines = said(capsys, "store", "--repair")
+    assert (code, lines[1], lines[-1]) == (
+        0,
+        "  file without row 2",
+        "repair  0 images are pending, 2 files were removed",
+    )
+    assert (second.exists(), image(1).exists()) == (False, True)
+    assert (image(2).parent / "@eaDir" / "thumb.jpg").exists()
+    assert (store / "media" / "@eaDir" / "thumb.jpg").exists()
+    assert said(capsys, "store")[0] == 0
+
+
 @pytest.mark.slow
 def test_the_command_that_a_repair_prints_brings_the_image_back(tmp_path, monkeypatch, capsys, sandbox):
     monkeypatch.chdir(tmp_path)

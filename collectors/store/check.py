@@ -112,10 +112,14 @@ def _fault(path: Path, image: _Image) -> str:
 
 
 def _unnamed(folder: Path, images: list[_Image]) -> list[str]:
-    """Return the files below `media` that no row names; the next run removes those in `media/tmp` itself."""
+    """Return the files among the images that no row names.
+
+    What isn't among them is left alone: folders, such as the thumbnails of a file server, and `media/tmp`,
+    whose files the next run removes itself.
+    """
     named = {media_path(folder, image.sha256, image.mime) for image in images}
-    there = (path for path in (folder / "media").glob("*/*") if path.parent.name != "tmp")
-    return sorted(_name(path, folder) for path in there if path not in named)
+    there = (folder / "media").glob("[0-9a-f][0-9a-f]/*")
+    return sorted(_name(path, folder) for path in there if path not in named and not path.is_dir())
 
 
 def _name(path: Path, folder: Path) -> str:
