@@ -156,6 +156,20 @@ def test_rows_that_contradict_each_other_are_listed(store, capsys):
     )
 
 
+def test_a_candidate_that_is_no_post_is_named_by_verify_and_trace(store, capsys):
+    with Store.open(store) as opened:
+        opened.add_candidates("top", [post(5), post(6)], cursor=None, limit=5)
+        opened._db.execute("update candidates set record = 'no JSON' where post_id = 'reddit:00005'")
+    code, lines = said(capsys, "store")
+    assert (code, lines[1:3]) == (1, ["  damaged value 1", "    record of reddit:00005 is 'no JSON'"])
+    assert main(["trace", "reddit:00005", "--stores", "store"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the store 'store' is damaged: record of reddit:00005 is 'no JSON'; affectory verify store "
+        "lists all such values\n"
+    )
+    assert main(["trace", "reddit:00006", "--stores", "store"]) == 0
+
+
 def test_authors_without_their_key_are_a_fault_that_a_repair_leaves(store, capsys):
     with Store.open(store) as opened:
         opened.add([post(9, author="a" * 32, images=0)])

@@ -75,7 +75,7 @@ def check(folder: Path) -> StoreCheck:
 
 
 def _integrity(folder: Path) -> list[str]:
-    """Return what SQLite finds wrong in the database. Raises `StoreError` if there is none."""
+    """Return what SQLite finds wrong in the database. Raises `StoreError` if there is none, or another's."""
     if not (folder / "crawl.sqlite").is_file():
         raise StoreError(f"there is no crawl store in {str(folder)!r}: name a folder that holds crawl.sqlite")
     try:

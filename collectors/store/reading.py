@@ -104,9 +104,9 @@ class Reader:
             ]
 
     def damaged(self) -> Iterator[tuple[str, str, Any]]:
-        """Yield the values of posts and media that their columns can't have, as post, column, value."""
+        """Yield the values that their columns can't have, as post, column, value."""
         with self._leniently():
-            for table, kinds in (("posts", values.POSTS), ("media", values.MEDIA)):
+            for table, kinds in values.TABLES.items():
                 cursor = self._db.execute(f"select {', '.join(kinds)} from {table} order by post_id")
                 while rows := cursor.fetchmany(10_000):
                     columns = dict(zip(kinds, zip(*rows, strict=True), strict=True))
@@ -146,7 +146,8 @@ class Reader:
 
 
 def connect(store: Path) -> sqlite3.Connection:
-    """Connect to a store's database, for reading only."""
+    """Connect to a store's database, for reading only. Raises `StoreError` if it isn't one."""
+    database.check(store)  # first, because SQLite may make files beside a foreign database
     return sqlite3.connect(database.uri(store / database.NAME), uri=True, isolation_level=None)
 
 
@@ -166,7 +167,6 @@ def reading(folder: Path) -> Iterator[Reader]:
 
 def _newest(folder: Path) -> sqlite3.Connection:
     """Return a connection to the store, or to a copy with the newest version's tables if it is older."""
-    database.check(folder)
     db = connect(folder)
     try:
         if version_of(db) < STORE_VERSION:

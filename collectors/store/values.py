@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
+
 from affectory.core.errors import StoreError
 from collectors.store.layout import DIGEST, EXTENSIONS
-from collectors.store.record import MediaStatus
+from collectors.store.record import MediaStatus, Post
 
 _INT32 = range(2**31)
 
@@ -70,6 +72,14 @@ def _is_words(text: str) -> bool:
     return isinstance(words, list) and all(map(_is_word, words))
 
 
+def _is_record(data: bytes | str) -> bool:
+    try:
+        msgspec.json.decode(data, type=Post)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
+    return True
+
+
 _TEXT, _TEXT_OR_NULL = _kind(str, null=False), _kind(str)
 _NUMBER, _NUMBER_OR_NULL = _kind(int, null=False), _kind(int)
 _SMALL, _TIME = _kind(int, _INT32.__contains__), _kind(int, _TIMES.__contains__)
@@ -99,6 +109,14 @@ MEDIA: Mapping[str, Kind] = {
     **dict.fromkeys(("width", "height", "frames"), _SMALL),
     **dict.fromkeys(("bytes", "fetched_at"), _NUMBER_OR_NULL),
 }
+
+CANDIDATES: Mapping[str, Kind] = {
+    **dict.fromkeys(("walk", "post_id"), _TEXT),
+    "score": _NUMBER,
+    "record": Kind(frozenset({bytes, str}), _is_record),
+}
+
+TABLES = {"posts": POSTS, "media": MEDIA, "candidates": CANDIDATES}
 
 
 def text_or_bytes(data: bytes) -> str | bytes:

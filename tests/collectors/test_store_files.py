@@ -14,6 +14,8 @@ from collectors.crawl.selection import Selection
 from collectors.crawl.source import Page
 from collectors.reddit.__main__ import main
 from collectors.store import Store, database
+from collectors.store.check import check
+from collectors.store.lookup import keeps_public, kept
 from tests import disks
 from tests.collectors.sample import POST
 
@@ -46,6 +48,10 @@ def test_a_foreign_database_is_refused_byte_for_byte_unchanged(tmp_path, pragmas
         StoreError, match=r"is a SQLite database, but not a crawl store: choose another --store"
     ):
         Store.open(tmp_path, create=create)
+    for look in (check, lambda folder: kept(folder, "reddit:a")):
+        with pytest.raises(StoreError, match=r"is a SQLite database, but not a crawl store"):
+            look(tmp_path)
+    assert not keeps_public(tmp_path, ["theirs"])
     assert contents(tmp_path) == before
 
 
