@@ -57,7 +57,7 @@ def explained(folder: Path) -> Iterator[None]:
         if any(sign in text for sign in ("not a database", "malformed", "Could not decode")):
             raise StoreError(
                 f"{str(folder / 'crawl.sqlite')!r} is not a readable SQLite database ({text}): "
-                "restore it from a copy, or choose another --store"
+                "restore it from a copy, or choose another store"
             ) from error
         cause = "; the disk is full or fails" if "disk I/O" in text else ""
         raise StoreError(f"the store {str(folder)!r} can't be used: {text}{cause}") from error
@@ -65,7 +65,7 @@ def explained(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(_full(folder)) from error
         raise StoreError(
-            f"the store {str(folder)!r} can't be used: {error.strerror}; choose another --store"
+            f"the store {str(folder)!r} can't be used: {error.strerror}; choose another store"
         ) from error
 
 

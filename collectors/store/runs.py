@@ -112,7 +112,7 @@ def _size(path: Path) -> int | None:
 
 
 def _lock_files(folder: Path) -> list[tuple[int, Path]]:
-    """Return the locks of runs, with and without their final name. Other files are not ours: "1 copy.lock"."""
+    """Return the locks of runs, with or without their final name, and no other files ("1 copy.lock")."""
     matches = ((_LOCK.fullmatch(path.name), path) for path in sorted((folder / "runs").glob("*")))
     return [(int(match[1]), path) for match, path in matches if match is not None and path.is_file()]
 

@@ -52,7 +52,7 @@ class Store:
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
-            raise StoreError(f"--store {str(folder)!r} is a file: name a folder")
+            raise StoreError(f"{str(folder)!r} is a file: name a folder for the store")
         path = folder / database.NAME
         if not create and not path.is_file():
             raise StoreError(

@@ -281,6 +281,9 @@ def test_what_can_not_be_merged_is_one_line(tmp_path, capsys):
         f"error: --into '{one}' is one of the stores: name another folder",
         f"error: there is no crawl store in '{tmp_path}/none': name a folder that holds crawl.sqlite",
     ]
+    (tmp_path / "file").touch()
+    assert main([str(one), "--into", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"error: '{tmp_path}/file' is a file: name a folder for the store\n"
     with Store.open(tmp_path / "both") as store, store.run("a crawl"):
         assert main([str(one), "--into", str(tmp_path / "both")]) == 2
     assert capsys.readouterr().err == (

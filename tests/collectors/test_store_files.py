@@ -48,7 +48,7 @@ def test_a_foreign_database_is_refused_byte_for_byte_unchanged(tmp_path, pragmas
         db.executescript(f"{pragmas}; {THEIRS}")
     before = contents(tmp_path)
     with pytest.raises(
-        StoreError, match=r"is a SQLite database, but not a crawl store: choose another --store"
+        StoreError, match=r"is a SQLite database, but not a crawl store: choose another store"
     ):
         Store.open(tmp_path, create=create)
     for look in (check, lambda folder: kept(folder, "reddit:a")):
