@@ -69,8 +69,8 @@ def has_credentials() -> bool:
 def _fault(error: configparser.Error | UnicodeDecodeError) -> str:
     """Return what is wrong with praw.ini and where, without its text, which may be a secret."""
     if isinstance(error, UnicodeDecodeError):
-        line = error.object.count(b"\n", 0, error.start) + 1
-        return f"a character that isn't {error.encoding} in line {line}"
+        before = error.object.count(b"\n", 0, error.start)
+        return f"a character that isn't {error.encoding} in line {before + 1}"
     numbers = [number for number, _ in getattr(error, "errors", [])]
     line = getattr(error, "lineno", None) or next(iter(numbers), None)
     return type(error).__name__ + (f" in line {line}" if line else "")
