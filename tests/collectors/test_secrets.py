@@ -119,6 +119,8 @@ def test_a_line_of_praw_ini_that_cannot_be_read_is_named_by_its_number(text, tol
         has_credentials()
     assert str(refused.value) == f"praw.ini can't be read: {told}; correct the line"
 
+    monkeypatch.setattr("asyncpraw.config.Config.CONFIG", None)  # it is read once a process
+
     async def log_in():
         async with connect("http://127.0.0.1:1"):  # Async PRAW reads the file for the sandbox too
             pass
