@@ -1,13 +1,15 @@
-"""`python -m affectory`: the console command `affectory`."""
+"""The console command `affectory`, also as `python -m affectory`. The commands are in `affectory.cli`."""
 
 from affectory.core.interrupt import quiet_until_finish
 
-if __name__ == "__main__":
+
+def main() -> int:
+    """Run the command; return its exit code. The installed script calls this as well."""
     quiet_until_finish()
+    from affectory import cli  # takes a while
 
-import sys
+    return cli.main()
 
-from affectory.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

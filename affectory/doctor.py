@@ -63,6 +63,15 @@ _FLICKR = (
     "images without one"
 )
 
+#: Errors of a request that the site itself answered. Its addresses want a path or a token, or redirect.
+_ANSWERS = (
+    *("not_found", "gone", "forbidden", "unauthorized", "legally_unavailable", "client_error"),
+    *("removed_placeholder", "too_many_redirects", "foreign_redirect"),
+)
+
+#: The next step after some of the other errors.
+_NETWORK = {"private_address": "this network's DNS leads elsewhere: log in to it, or use another one"}
+
 State = Literal["ok", "missing", "not reachable"]
 
 
@@ -137,10 +146,15 @@ def _sources(keys: Mapping[str, Line], hosts: Mapping[str, Line], unwritable: Li
         return Line("ok", name, command)
 
     reddit = "affectory collect reddit --subs happy"
-    yield source("reddit, oauth", f"{reddit} --source oauth", ["Reddit's credentials"], "Reddit's API")
-    yield source("reddit, archive", f"{reddit} --source archive", site="the Arctic Shift archive")
+    oauth = source("reddit, oauth", f"{reddit} --source oauth", ["Reddit's credentials"], "Reddit's API")
+    archive = source("reddit, archive", f"{reddit} --source archive", site="the Arctic Shift archive")
+    index = source("reddit, index", f"{reddit} --source index --path FILE_OR_FOLDER")
+    if index.state == "ok" and "ok" not in (oauth.state, archive.state):
+        says = f"ids need Reddit's API or an archive; {archive.says}"
+        index = Line(archive.state, index.name, says, "only tables that hold the posts can be read now")
+    yield from (oauth, archive)
     yield source("reddit, dump", f"{reddit} --source dump --path FILE.zst")
-    yield source("reddit, index", f"{reddit} --source index --path FILE_OR_FOLDER")
+    yield index
     yield source("flickr", "affectory collect flickr --votes FILE …", ["Flickr's key"], "Flickr's API")
     yield source("own files", "affectory collect local NAME --path FOLDER")
     yield source("sandbox", f"{reddit} --sandbox")
@@ -175,7 +189,7 @@ def _asked(sandbox: str | None) -> dict[str, Line]:
     import asyncio
     from dataclasses import replace
 
-    from collectors.http.answers import NO_ANSWER, FetchError
+    from collectors.http.answers import FetchError
     from collectors.http.client import client_for
 
     async def ask(name: str, url: str) -> Line:
@@ -183,8 +197,8 @@ def _asked(sandbox: str | None) -> dict[str, Line]:
         try:
             await client.get(url, accept=())  # no status is accepted, so that no body is read
         except FetchError as error:
-            if error.reason in NO_ANSWER:
-                then = "check the network, or try again later"
+            if error.reason not in _ANSWERS:
+                then = _NETWORK.get(error.reason, "check the network, or try again later")
                 return Line("not reachable", name, f"{host} ({error.reason.replace('_', ' ')})", then)
         return Line("ok", name, host)
 

@@ -100,7 +100,7 @@ _STORE_STEPS = {
     "author_key": "restore {folder}/author.key from a copy",
     "media_of_no_post": "restore {folder}/crawl.sqlite from a copy, or collect into another --store",
     "removed_with_content": "collect these posts again: a post that is still removed is emptied",
-    "unknown_type": "restore {folder}/crawl.sqlite from a copy, or collect into another --store",
+    "damaged_value": "restore {folder}/crawl.sqlite from a copy, or collect into another --store",
 }
 
 

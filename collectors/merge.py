@@ -79,7 +79,7 @@ class Merged:
         lines += [f"note    the authors of {folder} were left out" for folder in self.authorless]
         for folder, lost in self.lost.items():
             files = count(lost, "image file is", "image files are")
-            lines.append(f"note    {files} missing in {folder}: affectory verify {folder}")
+            lines.append(f"note    {files} missing or damaged in {folder}: affectory verify {folder}")
         lines.append(f"store   {self.folder}  ({span(self.seconds)})")
         return "\n".join(lines)
 
@@ -141,6 +141,7 @@ def _author_key(
 
     Raises `InputError` if there are such stores, unless their authors are dropped.
     """
+    from collectors.store.keys import read_key
     from collectors.store.reading import reading
 
     first, key = into, None
@@ -157,11 +158,14 @@ def _author_key(
         elif own is None or own != key:
             foreign.append(reader.folder)
     if foreign and not drop_authors:
-        missing = not (foreign[0] / "author.key").is_file()
-        how = "a key that is missing" if missing else f"another key than those of {str(first)!r}"
+        if fault := read_key(foreign[0])[1]:
+            raise InputError(
+                f"{fault}, and the store has authors that were hashed with it: restore it from a copy, or "
+                "leave them out with --drop-authors"
+            )
         raise InputError(
-            f"the authors of {str(foreign[0])!r} are hashed with {how}, so one author would have two hashes: "
-            "leave them out with --drop-authors"
+            f"the authors of {str(foreign[0])!r} are hashed with another key than those of {str(first)!r}, "
+            "so one author would have two hashes: leave them out with --drop-authors"
         )
     return key, foreign
 

@@ -1,6 +1,7 @@
 """`affectory doctor`: which sources work here, and what each needs."""
 
 import re
+import socket
 import subprocess
 import sys
 
@@ -88,12 +89,32 @@ def test_sites_that_give_no_answer_are_named_with_the_reason(home, capsys, monke
         "reddit, oauth": "not reachable",
         "reddit, archive": "not reachable",
         "reddit, dump": "ok",
-        "reddit, index": "ok",
+        "reddit, index": "not reachable",
         "flickr": "not reachable",
         "own files": "ok",
         "sandbox": "ok",
     }
     assert found["Sources"]["reddit, oauth"][1] == "Reddit's API: oauth.reddit.com (connect error)"
+    assert found["Sources"]["reddit, index"][1:] == (
+        "ids need Reddit's API or an archive; the Arctic Shift archive: arctic-shift.photon-reddit.com "
+        "(connect error)",
+        "only tables that hold the posts can be read now",
+    )
+
+
+def test_a_network_that_answers_in_the_place_of_the_sites_is_not_one_that_reaches_them(
+    home, capsys, monkeypatch
+):
+    def portal(host, port, *_, **__):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", portal)
+    found = findings(capsys)
+    then = "this network's DNS leads elsewhere: log in to it, or use another one"
+    assert len(found["Sites"]) == 6
+    assert found["Sites"]["imgur's images"] == ("not reachable", "i.imgur.com (private address)", then)
+    assert {state for state, _, _ in found["Sites"].values()} == {"not reachable"}
+    assert found["Sources"]["reddit, archive"][0] == "not reachable"
 
 
 def test_offline_asks_no_site(home, capsys):

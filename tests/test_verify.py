@@ -95,6 +95,26 @@ def test_a_command_that_fetches_no_images_or_whose_list_is_gone_is_not_the_next_
     )
 
 
+def test_a_second_file_of_a_stored_image_is_removed_and_folders_are_left_alone(store, capsys):
+    second = image(1).with_suffix(".png")
+    second.write_bytes(image(1).read_bytes())
+    for folder in (image(2).parent / "@eaDir", store / "media" / "@eaDir", store / "media" / "tmp"):
+        folder.mkdir(exist_ok=True)
+        (folder / "thumb.jpg").write_bytes(b"not ours")
+    (store / "media" / "ab").mkdir(exist_ok=True)
+    (store / "media" / "ab" / "link.jpg").symlink_to("nowhere")
+    code, lines = said(capsys, "store", "--repair")
+    assert (code, lines[1], lines[-1]) == (
+        0,
+        "  file without row 2",
+        "repair  0 images are pending, 2 files were removed",
+    )
+    assert (second.exists(), image(1).exists()) == (False, True)
+    assert (image(2).parent / "@eaDir" / "thumb.jpg").exists()
+    assert (store / "media" / "@eaDir" / "thumb.jpg").exists()
+    assert said(capsys, "store")[0] == 0
+
+
 @pytest.mark.slow
 def test_the_command_that_a_repair_prints_brings_the_image_back(tmp_path, monkeypatch, capsys, sandbox):
     monkeypatch.chdir(tmp_path)
@@ -145,6 +165,20 @@ def test_rows_that_contradict_each_other_are_listed(store, capsys):
             str(image(3).relative_to("store")),
         ],
     )
+
+
+def test_a_candidate_that_is_no_post_is_named_by_verify_and_trace(store, capsys):
+    with Store.open(store) as opened:
+        opened.add_candidates("top", [post(5), post(6)], cursor=None, limit=5)
+        opened._db.execute("update candidates set record = 'no JSON' where post_id = 'reddit:00005'")
+    code, lines = said(capsys, "store")
+    assert (code, lines[1:3]) == (1, ["  damaged value 1", "    record of reddit:00005 is 'no JSON'"])
+    assert main(["trace", "reddit:00005", "--stores", "store"]) == 2
+    assert capsys.readouterr().err == (
+        "error: the store 'store' is damaged: record of reddit:00005 is 'no JSON'; affectory verify store "
+        "lists all such values\n"
+    )
+    assert main(["trace", "reddit:00006", "--stores", "store"]) == 0
 
 
 def test_authors_without_their_key_are_a_fault_that_a_repair_leaves(store, capsys):

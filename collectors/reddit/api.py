@@ -60,14 +60,17 @@ def has_credentials() -> bool:
     found = configparser.ConfigParser(interpolation=None)
     try:
         found.read([Path(config_home) / "praw.ini", "praw.ini"])
-    except configparser.Error as error:
+    except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"praw.ini can't be read: {_fault(error)}; correct the line") from None
     site = os.environ.get(ENV_SITE, "DEFAULT")
     return (site == "DEFAULT" or found.has_section(site)) and found.get(site, "client_id", fallback="") != ""
 
 
-def _fault(error: configparser.Error) -> str:
+def _fault(error: configparser.Error | UnicodeDecodeError) -> str:
     """Return what is wrong with praw.ini and where, without its text, which may be a secret."""
+    if isinstance(error, UnicodeDecodeError):
+        before = error.object.count(b"\n", 0, error.start)
+        return f"a character that isn't {error.encoding} in line {before + 1}"
     numbers = [number for number, _ in getattr(error, "errors", [])]
     line = getattr(error, "lineno", None) or next(iter(numbers), None)
     return type(error).__name__ + (f" in line {line}" if line else "")
@@ -104,7 +107,7 @@ async def connect(sandbox: str | None = None) -> AsyncIterator[RedditApi]:
             reddit = asyncpraw.Reddit(**settings)
         except asyncpraw.exceptions.MissingRequiredAttributeException as error:
             raise InputError(f"praw.ini: {' '.join(str(error).split())}") from None
-        except configparser.Error as error:
+        except (configparser.Error, UnicodeDecodeError) as error:
             raise InputError(f"praw.ini can't be read: {_fault(error)}; correct the line") from None
         async with reddit:
             yield RedditApi(reddit)

@@ -17,8 +17,10 @@ from pathlib import Path
 from affectory.core.errors import StoreError
 from affectory.core.progress import Steps
 from collectors.store import runs
-from collectors.store.layout import EXTENSIONS, media_path
+from collectors.store.keys import read_key
+from collectors.store.layout import media_path
 from collectors.store.reading import connect, reading
+from collectors.store.values import shown
 
 #: Faults that a repair makes pending, so that the next crawl asks for the images again.
 TO_FETCH = ("missing_file", "wrong_size", "wrong_digest", "unreadable_file", "stored_without_digest")
@@ -56,11 +58,10 @@ def check(folder: Path) -> StoreCheck:
         with reading(folder) as store:
             found.posts, found.last_command = store.count(), store.last_command()
             found.faults += store.faults()
-            images = [_Image(*row) for row in store.images() if row[1] in EXTENSIONS]
-            strange = {mime for _, mime, _ in store.images()} - EXTENSIONS.keys()
-            found.faults += [("unknown_type", mime) for mime in sorted(strange)]
-            if store.has_authors() and len(store.author_key() or b"") != 32:
-                found.faults.append(("author_key", "the posts have hashes of authors, and their key is lost"))
+            found.faults += [("damaged_value", shown(*one)) for one in store.damaged()]
+            images = [_Image(*row) for row in store.images()]
+            if store.has_authors() and (fault := read_key(folder)[1]):
+                found.faults.append(("author_key", f"the posts have hashes of authors, and {fault}"))
     except StoreError as error:
         if not found.faults and not isinstance(error.__cause__, sqlite3.DatabaseError):
             raise
@@ -74,7 +75,7 @@ def check(folder: Path) -> StoreCheck:
 
 
 def _integrity(folder: Path) -> list[str]:
-    """Return what SQLite finds wrong in the database. Raises `StoreError` if there is none."""
+    """Return what SQLite finds wrong in the database. Raises `StoreError` if there is none, or another's."""
     if not (folder / "crawl.sqlite").is_file():
         raise StoreError(f"there is no crawl store in {str(folder)!r}: name a folder that holds crawl.sqlite")
     try:
@@ -111,10 +112,14 @@ def _fault(path: Path, image: _Image) -> str:
 
 
 def _unnamed(folder: Path, images: list[_Image]) -> list[str]:
-    """Return the files below `media` that no row names; the next run removes those in `media/tmp` itself."""
+    """Return the files among the images that no row names.
+
+    What isn't among them is left alone: folders, such as the thumbnails of a file server, and `media/tmp`,
+    whose files the next run removes itself.
+    """
     named = {media_path(folder, image.sha256, image.mime) for image in images}
-    there = (path for path in (folder / "media").glob("*/*") if path.parent.name != "tmp")
-    return sorted(_name(path, folder) for path in there if path not in named)
+    there = (folder / "media").glob("[0-9a-f][0-9a-f]/*")
+    return sorted(_name(path, folder) for path in there if path not in named and not path.is_dir())
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -48,11 +48,11 @@ def check(folder: Path) -> None:
     with contextlib.closing(sqlite3.connect(where, uri=True)) as db:
         found, version = db.execute("pragma application_id").fetchone()[0], version_of(db)
     if found != APPLICATION_ID:
-        raise StoreError(f"{str(path)!r} is a SQLite database, but not a crawl store: choose another --store")
+        raise StoreError(f"{str(path)!r} is a SQLite database, but not a crawl store: choose another store")
     if version > STORE_VERSION:
         raise StoreError(
             f"the store {str(folder)!r} has version {version}, newer than this program reads "
-            f"({STORE_VERSION}): upgrade affectory, or choose another --store"
+            f"({STORE_VERSION}): upgrade affectory, or choose another store"
         )
 
 

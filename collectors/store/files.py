@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ class Files:
     """Brings image files from the store in `source` into the one in `target`, and counts them.
 
     A file is a hard link where the file system allows it, because files of a store are replaced, never
-    changed. `lost` has the digests of those that `source` should have and hasn't.
+    changed. `lost` has the digests of those that `source` should have, and which are missing or damaged.
     """
 
     source: Path
@@ -35,7 +36,7 @@ class Files:
         if _has_size(path, size):
             return True
         theirs = media_path(self.source, digest, mime)
-        if not _has_size(theirs, size):
+        if not _is_whole(theirs, size, digest):  # else a damaged copy would win over the whole one of another
             self.lost.add(digest)
             return False
         path.parent.mkdir(exist_ok=True)
@@ -61,3 +62,10 @@ def _has_size(path: Path, size: Any) -> bool:
         return bool(path.stat().st_size == size)
     except FileNotFoundError:
         return False
+
+
+def _is_whole(path: Path, size: Any, digest: str) -> bool:
+    if not _has_size(path, size):
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == digest

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +29,19 @@ EXTENSIONS = {
     "image/avif": "avif",
 }
 
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
 
 def media_path(folder: Path, sha256: str, mime: str) -> Path:
-    """Return the path of an image with this digest and MIME type in the store in `folder`."""
+    """Return the path of an image with this digest and MIME type in the store in `folder`.
+
+    Raises `StoreError` if they can't be those of an image, so that no path leads out of the folder.
+    """
+    if mime not in EXTENSIONS or not DIGEST.fullmatch(str(sha256)):
+        raise StoreError(
+            f"the store {str(folder)!r} is damaged: an image has sha256 {sha256!r} and type {mime!r}; "
+            f"affectory verify {shlex.quote(str(folder))} lists all such values"
+        )
     return folder / "media" / sha256[:2] / f"{sha256}.{EXTENSIONS[mime]}"
 
 
@@ -45,7 +57,7 @@ def explained(folder: Path) -> Iterator[None]:
         if any(sign in text for sign in ("not a database", "malformed", "Could not decode")):
             raise StoreError(
                 f"{str(folder / 'crawl.sqlite')!r} is not a readable SQLite database ({text}): "
-                "restore it from a copy, or choose another --store"
+                "restore it from a copy, or choose another store"
             ) from error
         cause = "; the disk is full or fails" if "disk I/O" in text else ""
         raise StoreError(f"the store {str(folder)!r} can't be used: {text}{cause}") from error
@@ -53,7 +65,7 @@ def explained(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(_full(folder)) from error
         raise StoreError(
-            f"the store {str(folder)!r} can't be used: {error.strerror}; choose another --store"
+            f"the store {str(folder)!r} can't be used: {error.strerror}; choose another store"
         ) from error
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from affectory.core.errors import StoreError
+from collectors.store import values
 from collectors.store.reading import connect
+from collectors.store.record import Post
 
 #: Columns of a post that are empty in a tombstone.
 _CONTENT = ("title", "body", "author", "permalink", "label", "taken")
@@ -51,8 +54,11 @@ def kept(store: Path, post_id: str) -> Kept:
             walks = db.execute("select record from candidates where post_id = ?", (post_id,)).fetchall()
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"the store {str(store)!r} can't be read: {error}") from error
+    for (record,) in walks:
+        if not values.CANDIDATES["record"].fits(record):
+            raise values.error(store, post_id, "record", record)
     # A walk keeps the rank of a removed candidate, with a tombstone as its record.
-    buried = sum(bool(json.loads(record).get("removed")) for (record,) in walks)
+    buried = sum(msgspec.json.decode(record, type=Post).removed is not None for (record,) in walks)
     post = {} if row is None else dict(row)
     return Kept(
         has_post=row is not None,
@@ -75,5 +81,5 @@ def keeps_public(store: Path, posts: Collection[str]) -> bool:
         with closing(connect(store)) as db:
             found = db.execute("select post_id from posts where removed is null")
             return any(post_id in posts for (post_id,) in found)
-    except (sqlite3.Error, OSError):
+    except (sqlite3.Error, OSError, StoreError):
         return False

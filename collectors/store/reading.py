@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core.errors import StoreError
-from collectors.store import database
+from collectors.store import database, values
+from collectors.store.keys import read_key
 from collectors.store.layout import explained
 from collectors.store.schema import STORE_VERSION, migrate, version_of
 
@@ -26,7 +27,8 @@ Row = Mapping[str, Any]
 #: Rows that contradict each other, by kind of fault.
 _CONTRADICTIONS = {
     "stored_without_digest": "select post_id from media "
-    "where status = 'stored' and (sha256 is null or mime is null) order by 1",
+    "where (sha256 is null or mime is null) and "
+    "(status = 'stored' or status = 'pending' and sha256 is not null) order by 1",
     "media_of_no_post": "select distinct post_id from media "
     "where post_id not in (select post_id from posts) order by 1",
     "removed_with_content": "select post_id from posts where removed is not null and ("
@@ -80,18 +82,21 @@ class Reader:
     def images(self) -> list[tuple[str, str, int | None]]:
         """Return digest, MIME type and size of each image with a file, as its rows have them.
 
-        A preview is one too while its original is asked for: its row is pending.
+        A preview is one too while its original is asked for: its row is pending. Rows with damaged values are
+        left out.
         """
-        with explained(self.folder):
-            return self._db.execute(
+        with self._leniently():
+            found = self._db.execute(
                 "select distinct sha256, mime, bytes from media "
                 "where status in ('stored', 'pending') and sha256 is not null and mime is not null "
                 "order by 1, 2"
             ).fetchall()
+        kinds = [values.MEDIA[name] for name in ("sha256", "mime", "bytes")]
+        return [row for row in found if all(kind.fits(value) for kind, value in zip(kinds, row, strict=True))]
 
     def faults(self) -> list[tuple[str, str]]:
         """Return rows that contradict each other, as pairs of a kind and a post or an image."""
-        with explained(self.folder):
+        with self._leniently():
             return [
                 (kind, str(name))
                 for kind, query in _CONTRADICTIONS.items()
@@ -102,6 +107,25 @@ class Reader:
         """Return the dump files that posts were read from: name, sha256 and community of each."""
         with explained(self.folder):
             return self._db.execute("select name, sha256, community from dumps order by 1, 2, 3").fetchall()
+
+    def damaged(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield the values that their columns can't have, as post, column, value."""
+        with self._leniently():
+            for table, kinds in values.TABLES.items():
+                cursor = self._db.execute(f"select {', '.join(kinds)} from {table} order by post_id")
+                while rows := cursor.fetchmany(10_000):
+                    columns = dict(zip(kinds, zip(*rows, strict=True), strict=True))
+                    yield from values.damaged(kinds, columns)
+
+    @contextmanager
+    def _leniently(self) -> Iterator[None]:
+        """Read text that isn't UTF-8 as bytes in the block."""
+        self._db.text_factory = values.text_or_bytes
+        try:
+            with explained(self.folder):
+                yield
+        finally:
+            self._db.text_factory = str
 
     def has_authors(self) -> bool:
         """Return whether any post has the hash of its author."""
@@ -117,16 +141,16 @@ class Reader:
         return next((command for (command,) in found if _asks_again(command)), None)
 
     def author_key(self) -> bytes | None:
-        """Return the key of the authors' hashes, None if there is none."""
-        path = self.folder / "author.key"
-        return (path.read_bytes() or None) if path.is_file() else None
+        """Return the key of the authors' hashes, None if it is missing or damaged: see `read_key`."""
+        key, fault = read_key(self.folder)
+        return None if fault else key
 
     def _rows(self, query: str) -> Iterator[Row]:
         with explained(self.folder):
             cursor = self._db.execute(query)
             names = [column[0] for column in cursor.description]
-            for values in cursor:
-                yield dict(zip(names, values, strict=True))
+            for row in cursor:
+                yield dict(zip(names, row, strict=True))
 
 
 def _asks_again(command: str) -> bool:
@@ -136,7 +160,8 @@ def _asks_again(command: str) -> bool:
 
 
 def connect(store: Path) -> sqlite3.Connection:
-    """Connect to a store's database, for reading only."""
+    """Connect to a store's database, for reading only. Raises `StoreError` if it isn't one."""
+    database.check(store)  # first, because SQLite may make files beside a foreign database
     return sqlite3.connect(database.uri(store / database.NAME), uri=True, isolation_level=None)
 
 
@@ -156,7 +181,6 @@ def reading(folder: Path) -> Iterator[Reader]:
 
 def _newest(folder: Path) -> sqlite3.Connection:
     """Return a connection to the store, or to a copy with the newest version's tables if it is older."""
-    database.check(folder)
     db = connect(folder)
     try:
         if version_of(db) < STORE_VERSION:

@@ -366,7 +366,8 @@ def best_candidates(db: sqlite3.Connection, walk: str, limit: int) -> list[Post]
         return [msgspec.json.decode(record, type=Post) for (record,) in found]
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"a candidate of the walk {walk!r} is damaged ({error}): restore the store"
+            f"a candidate of the walk {walk!r} is damaged ({error}): restore the store from a copy; "
+            "affectory verify names it"
         ) from error
 
 

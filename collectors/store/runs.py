@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from collectors.store.layout import media_path
+
+#: The name of a run's lock: RUN.lock, or RUN.PID until the file is locked.
+_LOCK = re.compile(r"([0-9]{1,18})\.(?:lock|[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Run:
 def start(db: sqlite3.Connection, folder: Path, command: str) -> Run:
     """Write a run to the log and take its lock."""
     run_id = db.execute(
-        "insert into runs (command, started_at) values (?, ?)", (command, int(time.time()))
+        "insert into runs (command, started_at) values (?, ?)", (as_utf8(command), int(time.time()))
     ).lastrowid
     assert run_id is not None
     # Locked before it gets its name, so that no other run finds it unlocked and takes this run for dead.
@@ -48,11 +52,15 @@ def finish(db: sqlite3.Connection, folder: Path, run: Run) -> None:
         run.lock.close()
 
 
+def as_utf8(text: str) -> str:
+    """Return a command or a summary for the log: bytes of arguments that aren't UTF-8 are spelt \\xe9."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def take_over(db: sqlite3.Connection, folder: Path) -> None:
     """Release the claims of dead runs, and remove their half-written files."""
     alive = []
-    for path in sorted((folder / "runs").glob("[0-9]*.*")):  # others are not ours, such as .DS_Store
-        run_id = int(path.name.split(".")[0])
+    for run_id, path in _lock_files(folder):
         try:
             with path.open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,12 +82,12 @@ def take_over(db: sqlite3.Connection, folder: Path) -> None:
 def alive(folder: Path) -> list[int]:
     """Return the runs that are working on the store now."""
     found = []
-    for path in sorted((folder / "runs").glob("*.lock")):
+    for run_id, path in _lock_files(folder):
         try:
             with path.open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            found.append(int(path.name.split(".")[0]))
+            found.append(run_id)
         except FileNotFoundError:
             continue
     return found
@@ -101,6 +109,12 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except FileNotFoundError:
         return None
+
+
+def _lock_files(folder: Path) -> list[tuple[int, Path]]:
+    """Return the locks of runs, with or without their final name, and no other files ("1 copy.lock")."""
+    matches = ((_LOCK.fullmatch(path.name), path) for path in sorted((folder / "runs").glob("*")))
+    return [(int(match[1]), path) for match, path in matches if match is not None and path.is_file()]
 
 
 def _lock_path(folder: Path, run_id: int) -> Path:

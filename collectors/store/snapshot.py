@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from collectors.store import database
+from collectors.store import database, values
 from collectors.store.store import Store
 
 NAME = "store.sqlite"
@@ -31,7 +31,10 @@ Row = tuple[Any, ...]
 
 
 class Snapshot:
-    """A snapshot, open for reading: rows of posts and of media as tuples, in bulk."""
+    """A snapshot, open for reading: rows of posts and of media as tuples, in bulk.
+
+    Values are as they are in the store, damaged ones too; text that isn't UTF-8 is bytes.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -69,7 +72,7 @@ def take(
     """Copy the communities' posts, their media and dumps to `folder`; return the number of posts.
 
     `posts` and `media` are the columns to copy. Both need `post_id`, `media` needs `position`; `public_ids`
-    needs `removed`. Raises `OSError` if the copy can't be written.
+    needs `removed`. Raises `OSError` if the copy can't be written, `StoreError` if an id is damaged.
     """
     columns = [_AS_STORED.get(column, column) for column in media]
     marks = ",".join("?" * len(communities))
@@ -98,7 +101,12 @@ def take(
             list(communities),
         )
         db.execute("commit")
-        return int(db.execute("select count(*) from main.posts").fetchone()[0])
+        count = 0
+        for (post_id,) in db.execute("select post_id from main.posts"):
+            if not values.POSTS["post_id"].fits(post_id):
+                raise values.error(store.folder, repr(post_id), "post_id", post_id)
+            count += 1
+        return count
 
 
 def leave_out(folder: Path, post_ids: Sequence[str], reason: str) -> None:
@@ -128,7 +136,9 @@ def may_contain(path: Path, post_id: str) -> bool:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
+    db = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
+    db.text_factory = values.text_or_bytes
+    return db
 
 
 def _uri(path: Path, mode: str) -> str:

@@ -26,7 +26,7 @@ from affectory.core.errors import StoreError
 from collectors.store import database, merging, rows, runs, waiting
 from collectors.store.files import Files
 from collectors.store.keys import make_key, read_key
-from collectors.store.layout import explained, media_path
+from collectors.store.layout import EXTENSIONS, explained, media_path
 from collectors.store.reading import Record
 from collectors.store.record import Media, Outcome, Post
 from collectors.store.runs import Run
@@ -52,7 +52,7 @@ class Store:
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
-            raise StoreError(f"--store {str(folder)!r} is a file: name a folder")
+            raise StoreError(f"{str(folder)!r} is a file: name a folder for the store")
         path = folder / database.NAME
         if not create and not path.is_file():
             raise StoreError(
@@ -147,7 +147,7 @@ class Store:
         with self._transaction() as db:
             db.execute(
                 "update runs set ended_at = ?, summary = ? where run_id = ?",
-                (int(time.time()), summary, run.run_id),
+                (int(time.time()), runs.as_utf8(summary), run.run_id),
             )
 
     # -- posts --------------------------------------------------------------------------------
@@ -363,14 +363,16 @@ class Store:
         with self._transaction() as db:
             pending += db.execute(
                 "update media set status = 'pending', sha256 = null "
-                "where status = 'stored' and (sha256 is null or mime is null)"
+                "where (sha256 is null or mime is null) and "
+                "(status = 'stored' or status = 'pending' and sha256 is not null)"
             ).rowcount
             for name in files:
-                named = "select 1 from media where sha256 = ?"
                 path = self.folder / name
-                if not db.execute(named, (path.stem,)).fetchone():
-                    removed += path.exists()
-                    path.unlink(missing_ok=True)
+                mimes = db.execute("select distinct mime from media where sha256 = ?", (path.stem,))
+                if path not in {self.media_path(path.stem, mime) for (mime,) in mimes if mime in EXTENSIONS}:
+                    with contextlib.suppress(FileNotFoundError):
+                        path.unlink()
+                        removed += 1
         return pending, removed
 
     def replace_media(self, url: str, images: Sequence[Media]) -> None:

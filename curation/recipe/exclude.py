@@ -1,9 +1,9 @@
 """The opt-out list of a dataset: `exclude.txt` beside its recipe, with the posts that no release may have.
 
 A line is the SHA-256 of a post's id ("reddit:3svmej") in hex, so that the list itself names nobody. Empty
-lines, and what follows a #, are ignored.
+lines, what follows a #, and the `-` that sha256sum prints for its input, are ignored.
 
-    printf %s reddit:3svmej | sha256sum
+    printf %s reddit:3svmej | sha256sum >> exclude.txt
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from affectory.core.files import write
 
 EXCLUDE = "exclude.txt"
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"([0-9a-f]{64})(\s+\*?-)?")
 
 
 def read(path: Path) -> frozenset[str]:
@@ -30,13 +30,16 @@ def read(path: Path) -> frozenset[str]:
     found = set()
     for number, line in enumerate(text.splitlines(), 1):
         said = line.partition("#")[0].strip().lower()
-        if said and not _HASH.fullmatch(said):
+        if not said:
+            continue
+        matched = _HASH.fullmatch(said)
+        if matched is None:
             raise InputError(
                 f"{path}, line {number}: {line.strip()[:80]!r} is not a SHA-256 in hex (64 digits): write "
                 "the hash of one post's id a line, as `printf %s reddit:3svmej | sha256sum` prints it"
             )
-        found.add(said)
-    return frozenset(found - {""})
+        found.add(matched[1])
+    return frozenset(found)
 
 
 def beside(*folders: Path) -> frozenset[str]:

@@ -13,11 +13,16 @@ import numpy as np
 import pyarrow as pa
 
 from affectory.core.errors import StoreError
+from affectory.core.image_files import without_large_metadata
 from collectors.store import media_path
 from curation.release import columns
 
 #: The most rows and bytes of a part: about what the Hub's viewer supports.
 MAX_ROWS, MAX_BYTES = 250_000, 400_000_000
+
+#: How the name of an image ends that lacks a text or a colour profile of its file, which is too large for
+#: Pillow. Its bytes aren't those of `image_sha256`.
+REDUCED = "-reduced.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ def _numbered(labels: Sequence[list[str] | None], names: Sequence[str]) -> list[
 
 
 def _images(rows: pa.Table, writing: Writing) -> list[dict[str, object] | None]:
-    """Return each row's image: the bytes encoded for it, or those of the store's file."""
+    """Return each row's image: the bytes encoded for it, or those of the store's file, which Pillow opens."""
     found: list[dict[str, object] | None] = []
     names = ("post_id", "image_index", "image_sha256", "image_mime", "image_bytes")
     for post_id, index, digest, mime, encoded in zip(*(rows[n].to_pylist() for n in names), strict=True):
@@ -155,9 +160,12 @@ def _images(rows: pa.Table, writing: Writing) -> list[dict[str, object] | None]:
             found.append(None)
             continue
         path = media_path(writing.store, digest, mime)
-        suffix = ".jpg" if encoded is not None else path.suffix
-        name = f"{re.sub('[:/]', '-', post_id)}-{index}{suffix}"
-        found.append({"bytes": _checked(path, digest) if encoded is None else encoded, "path": name})
+        data, suffix = encoded, ".jpg"
+        if data is None:
+            whole = _checked(path, digest)
+            data = without_large_metadata(whole)
+            suffix = path.suffix if data is whole else REDUCED
+        found.append({"bytes": data, "path": f"{re.sub('[:/]', '-', post_id)}-{index}{suffix}"})
     return found
 
 

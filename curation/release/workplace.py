@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, InputError
 from affectory.core.files import writable
 
 BUILDING = ".building"
@@ -28,6 +28,8 @@ def workplace(folder: Path) -> Iterator[Path]:
     Its name is new each time, so that processes of a killed build can't write into it; the folders of such
     builds are removed. Raises `AffectoryError` if another build is running, or `folder` can't be written.
     """
+    if os.fsencode(folder).decode("utf-8", "replace") != str(folder):
+        raise InputError(f"{str(folder)!r} isn't UTF-8, as Parquet files' paths must be: name another folder")
     building = folder / BUILDING
     with writable(folder, "the release"):
         try:

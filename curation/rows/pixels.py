@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
-from affectory.core.image_files import open_image
+from affectory.core.image_files import open_image, without_large_metadata
 from affectory.core.rgb import to_rgb, upright
 from collectors.store import media_path
 from curation.duplicates.near_images import difference_hash
@@ -92,7 +92,7 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
             turned = upright(image)  # so that a copy with rotated pixels has the same hash
             dhash = difference_hash(turned)
             encoded = _encode(turned, options) if jpeg else None
-            size = len(data if encoded is None else encoded)
+            size = len(without_large_metadata(data) if encoded is None else encoded)
             return _Seen(hash=dhash, size=size, encoded=encoded)
     except Exception as error:  # another version of Pillow may not decode what the collector's decoded
         return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")

@@ -8,7 +8,8 @@ store.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence, Set
+import json
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,8 +19,7 @@ import pyarrow as pa
 
 from affectory.core.errors import StoreError
 from affectory.core.generated import nowhere
-from collectors.store import Store, snapshot
-from collectors.store.record import from_json
+from collectors.store import Store, snapshot, values
 from collectors.store.snapshot import Snapshot
 from curation.filters.removed import OPTED_OUT
 from curation.filters.stage import ROWS
@@ -107,17 +107,38 @@ _MEDIA = (
 )  # fmt: skip
 
 
-def read(copied: Snapshot, shard: Shard, recipe: Recipe, *, every_medium: bool = False) -> pa.Table:
+def read(
+    copied: Snapshot, shard: Shard, store: Path, recipe: Recipe, *, every_medium: bool = False
+) -> pa.Table:
     """Return a shard's rows, in the order of post id and image.
 
-    With `every_medium` each medium of a post is a row, stored or not; otherwise the recipe decides.
+    With `every_medium` each medium of a post is a row, stored or not; otherwise the recipe decides. Raises
+    `StoreError`, which names the folder `store`, if a value is damaged.
     """
-    media = _rows_media(copied, shard, "every" if every_medium else recipe.images.which)
+    posts = list(copied.posts(shard.first, shard.last))
+    of_posts = list(copied.media(shard.first, shard.last))
+    for one in _damaged(posts, of_posts, recipe):
+        raise values.error(store, *one)
+    media = _rows_media(of_posts, "every" if every_medium else recipe.images.which)
     rows: list[tuple[Any, ...]] = []
-    for post in copied.posts(shard.first, shard.last):
+    for post in posts:
         for index, medium in enumerate(media.get(post[0], [_NO_MEDIUM])):
             rows.append((*post, index, *medium))
     return _table(rows, recipe)
+
+
+def _damaged(
+    posts: Sequence[tuple[Any, ...]], media: Sequence[tuple[Any, ...]], recipe: Recipe
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield the values of rows that their columns can't have, as post, column, value."""
+    for kinds, names, rows in (
+        (values.POSTS, _read_columns(recipe), posts),
+        (values.MEDIA, _MEDIA, media),
+    ):
+        yield from values.damaged(kinds, dict(zip(names, zip(*rows, strict=True), strict=False)))
+    for post_id, _, status, *_, sha256, mime, _, _, _ in media:
+        if status == "stored" and (sha256 is None or mime is None):
+            yield post_id, "sha256" if sha256 is None else "mime", None
 
 
 def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
@@ -141,20 +162,20 @@ def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
 _NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None, None)
 
 
-def _rows_media(copied: Snapshot, shard: Shard, which: str) -> dict[str, list[tuple[Any, ...]]]:
+def _rows_media(media: Sequence[tuple[Any, ...]], which: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return the media that become rows, by post: every one, all stored ones, or one per post."""
     by_post: dict[str, list[tuple[Any, ...]]] = {}
-    for post_id, _, *medium in copied.media(shard.first, shard.last):
+    for post_id, _, *medium in media:
         by_post.setdefault(post_id, []).append(tuple(medium))
     if which == "every":
         return by_post
-    for post_id, media in by_post.items():
-        stored = [medium for medium in media if medium[0] == "stored"]
+    for post_id, links in by_post.items():
+        stored = [medium for medium in links if medium[0] == "stored"]
         if which == "all" and stored:
             by_post[post_id] = stored
         else:
             # The first stored image; without one, the medium whose status is closest to stored.
-            by_post[post_id] = [min(stored or media, key=lambda medium: _NEAREST.get(medium[0], 9))]
+            by_post[post_id] = [min(stored or links, key=lambda medium: _NEAREST.get(medium[0], 9))]
     return by_post
 
 
@@ -171,10 +192,7 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns["unmapped"] = _unmapped(columns, voted, recipe)
     columns |= voted
     if "labels" in columns:
-        columns["labels"] = [
-            None if said is None else from_json(said, list, post_id, "labels")
-            for post_id, said in zip(columns["post_id"], columns["labels"], strict=True)
-        ]
+        columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
     parts = [columns[part] for part in recipe.text.parts]
     whole = parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
     columns["text"] = list(map(CLEANING[recipe.text.clean], whole))

@@ -36,7 +36,7 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
     from curation.rows.pixels import look, without_images
 
     with snapshot.opened(scratch) as copied:
-        table = read(copied, shard, recipe, every_medium=every_medium)
+        table = read(copied, shard, folder, recipe, every_medium=every_medium)
     table = described(table, recipe)
     # Whether the recipe asks for it or not: a removed post has no content and is never published.
     table, lost = FILTERS["removed"].apply(table, Removed(use="removed"))

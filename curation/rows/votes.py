@@ -9,10 +9,10 @@ votes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collectors.store.record import from_json
 from curation.recipe.recipe import Recipe
 
 
@@ -28,8 +28,7 @@ def labelled(columns: Mapping[str, Sequence[Any]], recipe: Recipe) -> dict[str, 
     found = {"agreeing": empty, "votes_total": empty.copy(), "agreement": empty.copy()}
     for row, votes in enumerate(columns["votes"]):
         if votes != "{}":
-            counts = from_json(votes, dict, columns["post_id"][row], "votes")
-            words[row], *counted = _leading(counts, columns["votes_total"][row])
+            words[row], *counted = _leading(json.loads(votes), columns["votes_total"][row])
             for name, value in zip(found, counted, strict=True):
                 found[name][row] = value
     labels = [recipe.labels.get(word) for word in words]

@@ -299,7 +299,7 @@ def test_a_disk_that_takes_nothing_is_a_message(tmp_path):
         download(tmp_path, post(1, *pictures(n=1)), before=spoil)
     error = caught.value.exceptions[0]
     assert isinstance(error, StoreError)
-    assert str(error).endswith("can't be used: No such file or directory; choose another --store")
+    assert str(error).endswith("can't be used: No such file or directory; choose another store")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`python -m collectors.merge`: several crawl stores in one."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -166,7 +167,30 @@ def test_a_file_that_is_missing_is_counted_and_waits(tmp_path, capsys):
     media_path(one, digest(1), "image/jpeg").unlink()
     assert merged(tmp_path, one)["reddit:00001"][3] == [("pending", None)]
     said = capsys.readouterr().out
-    assert f"images  1 added\nnote    1 image file is missing in {one}: affectory verify {one}\n" in said
+    assert (
+        f"images  1 added\nnote    1 image file is missing or damaged in {one}: affectory verify {one}\n"
+        in said
+    )
+
+
+@pytest.mark.parametrize("order", [("bad", "good"), ("good", "bad")])
+def test_a_damaged_file_does_not_win_over_a_whole_one(tmp_path, capsys, order):
+    for name in order:
+        make(tmp_path / name, post(1), pictures=True)
+    data = Picture(100).bytes()
+    media_path(tmp_path / "bad", digest(1), "image/jpeg").write_bytes(data[:-3] + b"?" + data[-2:])
+    assert merged(tmp_path, *(tmp_path / one for one in order))["reddit:00001"][3] == [("stored", digest(1))]
+    assert media_path(tmp_path / "both", digest(1), "image/jpeg").read_bytes() == data
+    note = f"note    1 image file is missing or damaged in {tmp_path / 'bad'}: affectory verify"
+    assert (note in capsys.readouterr().out) == (order[0] == "bad")
+
+
+def test_a_damaged_file_that_no_store_has_whole_waits(tmp_path):
+    one = make(tmp_path / "one", post(1), pictures=True)
+    data = Picture(100).bytes()
+    media_path(one, digest(1), "image/jpeg").write_bytes(data[:-3] + b"?" + data[-2:])
+    assert merged(tmp_path, one)["reddit:00001"][3] == [("pending", None)]
+    assert files_of(tmp_path / "both") == {}
 
 
 def test_merging_again_brings_back_a_file_that_was_lost(tmp_path):
@@ -237,10 +261,30 @@ def test_stores_with_different_keys_are_refused_unless_authors_are_dropped(tmp_p
     assert f"note    the authors of {other} were left out\n" in capsys.readouterr().out
 
 
-def test_a_store_whose_key_is_missing_is_refused(tmp_path, capsys):
-    one = make(tmp_path / "one", post(1, author="a" * 32))
+@pytest.mark.parametrize(
+    ("key", "fault"), [(None, "is missing"), (b"12345", "has 5 bytes, not 32"), (b"", "has 0 bytes, not 32")]
+)
+def test_a_store_whose_key_is_missing_or_damaged_is_refused(tmp_path, capsys, key, fault):
+    one = make(tmp_path / "one", post(1, author="a" * 32), key=key)
     assert main([str(one), "--into", str(tmp_path / "both")]) == 2
-    assert "are hashed with a key that is missing, so one author" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: '{one}/author.key' {fault}, and the store has authors that were hashed with it: restore it "
+        "from a copy, or leave them out with --drop-authors\n"
+    )
+    assert not (tmp_path / "both").exists()
+    merged(tmp_path, one, options=["--drop-authors"])
+    assert not (tmp_path / "both" / "author.key").exists()
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_in_the_log_by_its_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"m\xe9")
+    make(tmp_path / "one", post(1))
+    assert main(["one", "--into", odd]) == 0
+    with reading(Path(odd)) as store:
+        assert store.last_command() == r"python -m collectors.merge one --into m\xe9"
+        [(summary,)] = store._db.execute("select summary from runs")
+    assert r"store   m\xe9  (" in summary
 
 
 def test_what_can_not_be_merged_is_one_line(tmp_path, capsys):
@@ -251,6 +295,9 @@ def test_what_can_not_be_merged_is_one_line(tmp_path, capsys):
         f"error: --into '{one}' is one of the stores: name another folder",
         f"error: there is no crawl store in '{tmp_path}/none': name a folder that holds crawl.sqlite",
     ]
+    (tmp_path / "file").touch()
+    assert main([str(one), "--into", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"error: '{tmp_path}/file' is a file: name a folder for the store\n"
     with Store.open(tmp_path / "both") as store, store.run("a crawl"):
         assert main([str(one), "--into", str(tmp_path / "both")]) == 2
     assert capsys.readouterr().err == (

@@ -60,7 +60,7 @@ def test_a_bad_option_is_one_line_and_exit_code_2(capsys, arguments, message):
 def test_a_store_that_is_a_file_is_one_line(capsys, tmp_path, sandbox):
     (tmp_path / "file").write_text("")
     code, _, err = run(capsys, "--subs", "happy", *oauth(sandbox), "--store", tmp_path / "file")
-    assert (code, err) == (2, f"error: --store {str(tmp_path / 'file')!r} is a file: name a folder\n")
+    assert (code, err) == (2, f"error: {str(tmp_path / 'file')!r} is a file: name a folder for the store\n")
 
 
 def test_an_empty_dump_is_one_line(capsys, tmp_path):

@@ -9,7 +9,7 @@ from aiohttp import web
 from affectory.core.errors import InputError
 from collectors.flickr.answers import Unavailable
 from collectors.flickr.api import FlickrApi
-from collectors.reddit.api import has_credentials
+from collectors.reddit.api import connect, has_credentials
 from tests.collectors.fetching import client_to, marks, outcome, site
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -108,12 +108,23 @@ def test_flickrs_key_never_leaves_its_origin():
     [
         ("[DEFAULT]\nclient_id=a\nclient_secret hunter2\n", "ParsingError in line 3"),
         ("client_secret=hunter2\n", "MissingSectionHeaderError in line 1"),
+        ("[DEFAULT]\nuser_agent=J\xfcrgen hunter2\n", "a character that isn't utf-8 in line 2"),
     ],
 )
 def test_a_line_of_praw_ini_that_cannot_be_read_is_named_by_its_number(text, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("praw_client_id", raising=False)
-    (tmp_path / "praw.ini").write_text(text)
+    (tmp_path / "praw.ini").write_text(text, encoding="latin-1")
     with pytest.raises(InputError) as refused:
         has_credentials()
+    assert str(refused.value) == f"praw.ini can't be read: {told}; correct the line"
+
+    monkeypatch.setattr("asyncpraw.config.Config.CONFIG", None)  # it is read once a process
+
+    async def log_in():
+        async with connect("http://127.0.0.1:1"):  # Async PRAW reads the file for the sandbox too
+            pass
+
+    with pytest.raises(InputError) as refused:
+        asyncio.run(log_in())
     assert str(refused.value) == f"praw.ini can't be read: {told}; correct the line"

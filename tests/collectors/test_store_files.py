@@ -13,9 +13,14 @@ from collectors.crawl.progress import Progress
 from collectors.crawl.selection import Selection
 from collectors.crawl.source import Page
 from collectors.reddit.__main__ import main
-from collectors.store import Store, database
+from collectors.store import Store, database, runs
+from collectors.store.check import check
+from collectors.store.lookup import keeps_public, kept
 from tests import disks
 from tests.collectors.sample import POST
+
+#: What file systems and synchronisers put among the locks of runs.
+OTHERS = [".DS_Store", "1 copy.lock", "1-conflict.lock", "2.lock.icloud"]
 
 THEIRS = "create table posts (post_id text); insert into posts values ('theirs')"
 
@@ -43,9 +48,13 @@ def test_a_foreign_database_is_refused_byte_for_byte_unchanged(tmp_path, pragmas
         db.executescript(f"{pragmas}; {THEIRS}")
     before = contents(tmp_path)
     with pytest.raises(
-        StoreError, match=r"is a SQLite database, but not a crawl store: choose another --store"
+        StoreError, match=r"is a SQLite database, but not a crawl store: choose another store"
     ):
         Store.open(tmp_path, create=create)
+    for look in (check, lambda folder: kept(folder, "reddit:a")):
+        with pytest.raises(StoreError, match=r"is a SQLite database, but not a crawl store"):
+            look(tmp_path)
+    assert not keeps_public(tmp_path, ["theirs"])
     assert contents(tmp_path) == before
 
 
@@ -127,10 +136,12 @@ def test_a_store_is_its_owners_alone_an_older_one_too(tmp_path):
 
 def test_a_stray_file_among_the_runs_is_left_alone(tmp_path):
     with Store.open(tmp_path) as store:
-        (tmp_path / "runs" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+        for name in OTHERS:
+            (tmp_path / "runs" / name).write_bytes(b"\0\0\0\1Bud1")
         with store.run("test"):
             pass
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == [".DS_Store"]
+    assert runs.alive(tmp_path) == []
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == OTHERS
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import errno
 import signal
+import tomllib
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from affectory.cli import main
 from affectory.core.command import finish
 from affectory.core.errors import BaselineError, InputError, SourceError, StoreError
+from tests import programs
 
 
 @dataclass
@@ -91,3 +93,32 @@ def test_an_unknown_command_is_an_error_and_the_list_of_commands(capsys):
     out, err = capsys.readouterr()
     assert err == "error: there is no command 'colect reddit'\n"
     assert out.startswith("usage: affectory COMMAND")
+
+
+#: What an installed script does, with Ctrl-C as soon as it imports anything of weight.
+INTERRUPTED = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "affectory.cli":
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+from {module} import {name}
+sys.exit({name}())
+"""
+
+
+def test_ctrl_c_while_an_installed_script_starts_is_one_line():
+    scripts = tomllib.loads((programs.ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert list(scripts) == ["affectory"]
+    for entry in scripts.values():
+        module, name = entry.split(":")
+        done = programs.run("-c", INTERRUPTED.format(module=module, name=name))
+        assert (done.returncode, done.stdout, done.stderr) == (
+            130,
+            "",
+            "interrupted: finished files are kept; run the same command again\n",
+        )

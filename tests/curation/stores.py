@@ -59,9 +59,9 @@ def post(number, community="happy", *, title=None, images=1, **more):
     )
 
 
-def put_image(store, url, data, *, size=(96, 64), frames=1):
+def put_image(store, url, data, *, size=(96, 64), frames=1, mime="image/jpeg"):
     digest = hashlib.sha256(data).hexdigest()
-    path = store.media_path(digest, "image/jpeg")
+    path = store.media_path(digest, mime)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
     store.settle(
@@ -69,7 +69,7 @@ def put_image(store, url, data, *, size=(96, 64), frames=1):
         Outcome(
             "stored",
             sha256=digest,
-            mime="image/jpeg",
+            mime=mime,
             width=size[0],
             height=size[1],
             frames=frames,

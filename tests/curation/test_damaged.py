@@ -96,11 +96,12 @@ def test_a_damaged_release_is_one_line_that_names_the_file(capsys, home, command
     assert contents(home / "datasets") == before
 
 
+def damage(home, statement):
+    with closing(sqlite3.connect(home / "store" / "crawl.sqlite", isolation_level=None)) as db:
+        db.execute(statement)
+
+
 UNREADABLE = "'store/crawl.sqlite' is not a readable SQLite database"
-
-
-def bad_votes(db):
-    db.execute("update posts set votes = 'joy 3' where post_id = 'reddit:00007'")
 
 
 def bad_title(db):
@@ -121,8 +122,7 @@ def bad_pages(db):
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (bad_votes, "the store's votes of reddit:00007 are damaged ('joy 3')"),
-        (bad_title, f"{UNREADABLE} (Could not decode to UTF-8 column"),
+        (bad_title, "the store 'store' is damaged: title of reddit:00007 is b'caf\\xe9'; affectory verify"),
         (bad_pages, f"{UNREADABLE} (database disk image is malformed)"),
     ],
 )
@@ -133,6 +133,74 @@ def test_a_damaged_store_is_one_line_that_does_not_blame_the_release(capsys, hom
     line = refused(capsys, "build")
     assert line.startswith(f"error: {why}")
     assert contents(home / "datasets") == before
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("votes = 'joy 3'", "'joy 3'"),
+        ("votes = '{ }'", "'{ }'"),
+        ("""votes = '{"a":"x"}'""", """'{"a":"x"}'"""),
+        ("""votes = '{"a":null}'""", """'{"a":null}'"""),
+        ("""votes = '{"a":-1}'""", """'{"a":-1}'"""),
+        ("votes = '[1]'", "'[1]'"),
+        ("""votes = '{"\\ud83d":1}'""", """'{"\\\\ud83d":1}'"""),
+        ("created_at = 'abc'", "'abc'"),
+        ("created_at = 1500000000000", "1500000000000"),  # milliseconds
+        ("title = x'00ff'", "b'\\x00\\xff'"),
+        ("title = cast(x'636166e9' as text)", "b'caf\\xe9'"),
+        ("score = 2.5", "2.5"),
+        ("votes_total = 5000000000", "5000000000"),
+    ],
+)
+def test_a_damaged_value_of_a_post_is_named_by_build_and_verify(capsys, home, change, value):
+    damage(home, f"update posts set {change} where post_id = 'reddit:00007'")
+    named = f"{change.split()[0]} of reddit:00007 is {value}"
+    assert refused(capsys, "build") == (
+        f"error: the store 'store' is damaged: {named}; affectory verify store lists all such values\n"
+    )
+    assert (main(["verify", "store"]), capsys.readouterr().out.splitlines()[1:]) == (
+        1,
+        [
+            "  damaged value 1",
+            f"    {named}",
+            "next    restore store/crawl.sqlite from a copy, or collect into another --store",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("mime = 'image/jxl'", "'image/jxl'"),
+        ("sha256 = '../../abc'", "'../../abc'"),
+        ("sha256 = x'00'", "b'\\x00'"),
+        ("width = 'wide'", "'wide'"),
+        ("status = 'lost'", "'lost'"),
+    ],
+)
+def test_a_damaged_value_of_an_image_is_named_by_build_and_verify(capsys, home, change, value):
+    damage(home, f"update media set {change} where post_id = 'reddit:00007'")
+    named = f"{change.split()[0]} of reddit:00007 is {value}"
+    assert named in refused(capsys, "build")
+    assert (main(["verify", "store"]), f"    {named}" in capsys.readouterr().out.splitlines()) == (1, True)
+    assert main(["trace", "reddit:00007", "--stores", "store"]) in (0, 2)
+
+
+def test_a_stored_image_without_a_digest_is_named_and_can_be_repaired(capsys, home):
+    damage(home, "update media set sha256 = null where post_id = 'reddit:00007'")
+    assert "sha256 of reddit:00007 is None; affectory verify store" in refused(capsys, "build")
+    assert main(["verify", "store", "--repair"]) == 0
+    assert "  stored without digest 1\n    reddit:00007\n" in capsys.readouterr().out
+    assert main(["verify", "store"]) == 0
+
+
+def test_a_damaged_id_is_named(capsys, home):
+    damage(home, "update posts set post_id = x'00' where post_id = 'reddit:00007'")
+    assert refused(capsys, "build") == (
+        "error: the store 'store' is damaged: post_id of b'\\x00' is b'\\x00'; affectory verify store lists "
+        "all such values\n"
+    )
 
 
 def test_an_image_that_cannot_be_read_is_named(capsys, home):

@@ -55,6 +55,14 @@ def test_a_posts_hash_is_what_sha256sum_prints():
     assert exclude.opted_out(["reddit:3svmej"], {printed}) == {"reddit:3svmej"}
 
 
+@pytest.mark.parametrize("end", ["  -\n", " *-\r\n", "\t-", " -  # asked by mail"])
+def test_a_list_takes_what_sha256sum_prints_as_it_is(tmp_path, end):
+    (tmp_path / "list.txt").write_text(hash_of("reddit:3svmej") + end)
+    assert exclude.read(tmp_path / "list.txt") == {hash_of("reddit:3svmej")}
+    assert exclude.add(tmp_path / "list.txt", tmp_path) == 1
+    assert (tmp_path / "exclude.txt").read_text() == f"{hash_of('reddit:3svmej')}\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -66,7 +74,8 @@ def test_a_posts_hash_is_what_sha256sum_prints():
         (b"a" * 63, f"line 1: '{'a' * 63}' is not a SHA-256 in hex (64 digits)"),
         (b"g" * 64, f"line 1: '{'g' * 64}' is not a SHA-256 in hex (64 digits)"),
         (b"\xff\xfe", "line 1: '\ufffd\ufffd' is not a SHA-256 in hex (64 digits)"),
-        (b"a" * 64 + b" -", f"line 1: '{'a' * 64} -' is not a SHA-256 in hex (64 digits)"),
+        (b"a" * 64 + b"-", f"line 1: '{'a' * 64}-' is not a SHA-256 in hex (64 digits)"),
+        (b"a" * 64 + b"  x", f"line 1: '{'a' * 64}  x' is not a SHA-256 in hex (64 digits)"),
     ],
 )
 def test_a_bad_line_is_named_with_its_number(capsys, home, content, message):

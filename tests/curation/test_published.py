@@ -1,15 +1,17 @@
 """What of a post a release holds: its images, links and texts, and the rows that were dropped."""
 
+import hashlib
 import io
 from dataclasses import replace
 
 import datasets
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from affectory.cli import main
 from collectors.store import Store
-from tests.curation.stores import Picture, built, make_store, post, put_image, split_of
+from tests.curation.stores import Picture, built, make_store, post, put_image, rows_of, split_of
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
@@ -105,3 +107,36 @@ def test_what_is_not_published_is_not_among_the_dropped_either(tmp_path, store, 
     assert len(held[kept]) > 5
     if gone == "text":
         assert {d["permalink"] for d in dropped} == {None}
+
+
+def png(number, comment):
+    """A PNG with a comment, which is a file of its own for each number."""
+    texts, out = PngImagePlugin.PngInfo(), io.BytesIO()
+    texts.add_text("Comment", comment, zip=True)
+    Image.open(io.BytesIO(Picture(number).bytes())).save(out, "PNG", pnginfo=texts)
+    return out.getvalue()
+
+
+@pytest.mark.slow
+def test_a_png_whose_text_is_too_large_for_pillow_is_published_without_it(tmp_path, capsys):
+    store = make_store(tmp_path / "store", POSTS, pictures=False)
+    pictures = {3: png(3, "y" * 3_000_000), 4: png(4, "a short one")}
+    with Store.open(store) as opened:
+        for number, one in enumerate(POSTS):
+            data = pictures.get(number) or png(number, "")
+            put_image(opened, one.media[0].url, data, mime="image/png")
+    folder = built(tmp_path, store).folder
+    rows = rows_of(folder)
+    reduced, whole = (rows[f"reddit:{number:05}", 0] for number in pictures)
+    assert (reduced["image"]["path"], whole["image"]["path"]) == (
+        "reddit-00003-0-reduced.png",
+        "reddit-00004-0.png",
+    )
+    assert (len(reduced["image"]["bytes"]) < len(pictures[3]), whole["image"]["bytes"]) == (True, pictures[4])
+    assert [one["image_sha256"] for one in (reduced, whole)] == [
+        hashlib.sha256(data).hexdigest() for data in pictures.values()
+    ]
+    loaded = datasets.load_dataset(str(folder.parent), cache_dir=str(tmp_path / "cache"))
+    texts = {row["post_id"]: row["image"].info.get("Comment") for part in loaded.values() for row in part}
+    assert (len(texts), texts["reddit:00003"], texts["reddit:00004"]) == (60, None, "a short one")
+    assert (main(["verify", str(folder)]), capsys.readouterr().out.count("all right")) == (0, 1)

@@ -1,6 +1,7 @@
 """How a build ends that is killed, interrupted, or can't write: nothing of it gets into the next one."""
 
 import contextlib
+import os
 import resource
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from affectory.core import files
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, InputError
 from curation.build import main as build
 from curation.release.workplace import workplace
 from curation.report.__main__ import main as report
@@ -130,3 +131,13 @@ def test_a_recipe_that_is_no_file_is_one_line(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(
         f"error: there is no recipe {str(file / 'test' / 'recipe.toml')!r}, nor a built-in one of that name; "
     )
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_anything_is_written(tmp_path):
+    folder = tmp_path / os.fsdecode(b"d\xe9")
+    with (
+        pytest.raises(InputError, match=r"d\\udce9' isn't UTF-8, as Parquet files' paths must be"),
+        workplace(folder),
+    ):
+        pass
+    assert not folder.exists()
