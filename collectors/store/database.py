@@ -107,6 +107,11 @@ def _stands_alone(path: Path) -> bool:
     return header[18:] == _WAL and not (log.exists() and log.stat().st_size)
 
 
+def writable(folder: Path) -> bool:
+    """Return whether a store's folder and database can be written to."""
+    return all(os.access(path, os.W_OK) for path in (folder, folder / NAME))
+
+
 def restrict(folder: Path) -> None:
     """Let nobody but the owner read a store: posts and images are as private as the authors' names."""
     for name in ("crawl.sqlite", "crawl.sqlite-wal", "crawl.sqlite-shm", "author.key"):

@@ -375,6 +375,14 @@ def _rank(post: Post) -> int:
     return post.score if post.score is not None else -(2**63)
 
 
+def ask_for_unnamed(db: sqlite3.Connection) -> int:
+    """Make stored images pending that lack their digest or their type; return how many."""
+    return db.execute(
+        "update media set status = 'pending', sha256 = null where (sha256 is null or mime is null) and "
+        "(status = 'stored' or status = 'pending' and sha256 is not null)"
+    ).rowcount
+
+
 def delete_orphans(db: sqlite3.Connection, folder: Path) -> None:
     """Delete the image files of `orphans`, except those that a post still has."""
     found = db.execute(

@@ -14,7 +14,6 @@ half-written files (`runs.take_over`).
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections import Counter
@@ -62,7 +61,7 @@ class Store:
         with explained(folder):
             if path.exists():
                 database.check(folder)
-            if not create and not _writable(folder):
+            if not create and not database.writable(folder):
                 return cls(folder, database.to_read(folder), read_only=True)
             for part in (folder, folder / "media", folder / "media" / "tmp", folder / "runs"):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -361,11 +360,7 @@ class Store:
         """
         pending, removed = self.refetch(digests), 0
         with self._transaction() as db:
-            pending += db.execute(
-                "update media set status = 'pending', sha256 = null "
-                "where (sha256 is null or mime is null) and "
-                "(status = 'stored' or status = 'pending' and sha256 is not null)"
-            ).rowcount
+            pending += rows.ask_for_unnamed(db)
             for name in files:
                 path = self.folder / name
                 mimes = db.execute("select distinct mime from media where sha256 = ?", (path.stem,))
@@ -401,7 +396,3 @@ class Store:
             communities,
         )
         return found.fetchall()
-
-
-def _writable(folder: Path) -> bool:
-    return all(os.access(path, os.W_OK) for path in (folder, folder / database.NAME))

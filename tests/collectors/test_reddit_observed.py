@@ -124,7 +124,7 @@ def test_a_list_of_ids_is_filled_in_by_the_archive_without_credentials(tmp_path,
 def test_old_posts_have_short_ids(tmp_path):
     lines_of = ["87", "t3_2qd", "https://redd.it/9", "https://www.reddit.com/r/reddit.com/comments/2q/slug/"]
     (tmp_path / "ids.txt").write_text("\n".join(lines_of))
-    assert [row["id"] for row in rows(tmp_path / "ids.txt")] == ["87", "2qd", "9", "2q"]
+    assert [row.fields["id"] for row in rows(tmp_path / "ids.txt")] == ["87", "2qd", "9", "2q"]
 
 
 def test_a_long_list_is_asked_for_five_hundred_at_a_time(tmp_path):

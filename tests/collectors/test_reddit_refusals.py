@@ -99,9 +99,9 @@ def test_a_list_without_rows_is_one_line_and_is_noted_beside_others(capsys, tmp_
     [
         (
             "x.csv",
-            ['a1b2,"one,https://example.org/,happy', "a1b3,two,https://example.org/,happy"],
-            "of 'PATH' can be used: unclosed quote: x.csv, line 2: the lines up to the next quote "
-            "belong to this row",
+            ['a1b2,"one,https://example.org/,happy', "a1b3,two,happy"],
+            "of 'PATH' can be used: unclosed quote: x.csv, line 2: a cell begins with a quote and doesn't "
+            "end with one; wrong number of columns: x.csv, line 3",
         ),
         (
             "x.csv",

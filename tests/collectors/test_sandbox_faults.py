@@ -59,7 +59,7 @@ def test_a_bad_spec_is_named_with_the_ones_known():
             Faults.parse([spec])
     with pytest.raises(InputError, match=r"add up to 1\.2"):
         Faults.parse(["429=0.6", "500=0.6"])
-    assert len(Faults.parse([f"{name}=0.01" for name in KNOWN]).rates) == 21
+    assert len(Faults.parse([f"{name}=0.01" for name in KNOWN]).rates) == 22
 
 
 def test_transient_faults_strike_once_and_lasting_ones_always():

@@ -14,8 +14,8 @@ from tests.collectors.flickr_runs import rows
 
 ROOT = Path(__file__).parents[2]
 
-#: The digest of the recipe `mami` before there was the key `generated`.
-MAMI = "074f8ca9928ea2842146904727ae52d6fc21e745a872ff32ff31190651b1f25d"
+#: The digest of the recipe `mami`, which lacks the key `generated`.
+MAMI = "043a23983e5f8d41e8192c62b2228c0bfb2704ee3b970e15afc85d13bd072b1a"
 
 
 @pytest.fixture(scope="module")
