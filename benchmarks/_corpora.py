@@ -120,10 +120,17 @@ def _made(
     )
 
 
-def train(made: Drawn, settings: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, list[Checkpoint]]:
-    """Train models with these settings; late fusion follows where both of its parts are there."""
+def train(
+    made: Drawn, settings: Mapping[str, Any], seeds: Sequence[int], *, corrected: bool = False
+) -> dict[str, list[Checkpoint]]:
+    """Train models with these settings; late fusion follows where both of its parts are there.
+
+    `corrected`: whether answers to one modality are corrected on validation posts.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        ask = Ask(made.data, settings, tuple(seeds), Path(folder), {}, torch.device("cpu"))
+        ask = Ask(
+            made.data, settings, tuple(seeds), Path(folder), {}, torch.device("cpu"), corrected=corrected
+        )
         found = trainer.train_all(ask)
         return found | trainer.combined(ask, registry.MODELS, found)
 

@@ -9,6 +9,9 @@ pictures and titles of three classes (60, 30 and 10% of the posts), collected an
 which one of the two tells the class of a tenth of the posts only; `titles`, those of a release, with made-up
 images; `release`.
 
+`--draw` gives other weak folders than the one that the figures of docs/performance.md are of, and `--margin`
+another threshold: so the threshold can be chosen on posts of their own.
+
 Each row has the accuracy in percent of one mode less that of always answering the largest class of training,
 with its 95% interval over seeds and test posts. Complete posts are answered as trained.
 """
@@ -35,6 +38,7 @@ from baselines.data import release as data
 from baselines.data.batch import MODES, Mode
 from baselines.data.release import Release
 from baselines.models import registry
+from baselines.training import correction
 from baselines.training.checkpoint import Checkpoint
 from benchmarks._compared import Outcomes, difference
 from benchmarks._corpora import TESTED_ON, WIDTH, Drawn, drawn, titled, train
@@ -74,9 +78,9 @@ rule = "random"
 """
 
 
-def weak(modality: Literal["image", "text"], posts: int, folder: Path) -> Drawn:
+def weak(modality: Literal["image", "text"], posts: int, draw: int, folder: Path) -> Drawn:
     """Write a folder of posts, collect and build it; return it with random features of its pixels."""
-    rng = random.Random(8)
+    rng = random.Random(draw)
     classes, shares = list(SHARES), list(SHARES.values())
     (folder / "own" / "images").mkdir(parents=True)
     (folder / "datasets" / "weak").mkdir(parents=True)
@@ -146,7 +150,7 @@ def lines(corpora: Sequence[Drawn], seeds: int) -> Iterator[list[Any]]:
         target = made.test.target
         largest = np.bincount(made.release.parts["train"].target).argmax()
         nothing.append(np.tile((target == largest).astype(np.float64), (seeds, 1)))
-        networks = train(made, experiment.chosen(MODELS, {}, {}), range(seeds))
+        networks = train(made, experiment.chosen(MODELS, {}, {}), range(seeds), corrected=True)
         for model in MODELS:
             found[model].append((made, networks[model]))
     base = np.concatenate(nothing, 1)
@@ -174,6 +178,8 @@ def main(
     seeds: int = 5,
     posts: int = 900,
     corpora: int = 4,
+    draw: int = 8,
+    margin: float = correction.MARGIN,
 ) -> None:
     """Compare answers to one modality, as trained and corrected.
 
@@ -187,7 +193,10 @@ def main(
         seeds: Seeds of each model.
         posts: Posts of each generated set.
         corpora: How many corpora, from the eighth.
+        draw: The seed of the weak folders.
+        margin: By how many standard errors a modality must beat the training shares on validation.
     """
+    correction.MARGIN = margin
     print(machine(), f"torch {torch.__version__}")
     for name in (*sets, *(["titles"] if titles else []), *(["release"] if release else [])):
         with tempfile.TemporaryDirectory() as folder:
@@ -198,7 +207,7 @@ def main(
             elif name == "release":
                 made = [built(str(release), datasets, weights, features)]
             else:
-                made = [weak("image" if name == "weak-image" else "text", posts, Path(folder))]
+                made = [weak("image" if name == "weak-image" else "text", posts, draw, Path(folder))]
             tested = sum(len(one.test) for one in made)
             show(
                 f"{name}: accuracy less the largest class, points, {tested} test posts, {seeds} seeds",
