@@ -31,7 +31,7 @@ class TrainingOptions:
     """Change settings; `affectory models MODEL` lists them."""
 
     as_trained: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Don't correct answers to image or text alone on validation posts."""
+    """Leave answers to image or text alone uncorrected."""
 
     balance: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
     """Weigh all classes alike in the loss of training."""
@@ -57,13 +57,13 @@ class TrainingOptions:
     """Image network: torchvision's, a hub id, a folder."""
 
     weights: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="(default: published)")] = None
-    """Its weights: a .safetensors or .pth file, or "random"."""
+    """Its weights: a .safetensors or .pth file, "random"."""
 
     side: Annotated[int | None, arg(metavar="PIXELS", help_behavior_hint="(default: the network's)")] = None
     """Height and width of its input."""
 
     squash: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
-    """Resize images to the square input of --backbone and --pair, without a crop."""
+    """Resize images to the square input of --backbone and --pair, uncropped."""
 
     vectors: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: random)")] = None
     """Pretrained word vectors: GloVe, word2vec, fastText."""
