@@ -81,11 +81,12 @@ def train(release: Release, number: int | None, setup: Setup) -> Trained:
             for model, by_seed in by_model.items():
                 trained.setdefault(model, []).extend(by_seed)
         rows = [model for model, of in setup.rows if of == condition]
-        # The inputs of an ask are frozen features, which networks that were fine-tuned don't read.
-        combine = replace(asks[0], corrected=False) if setup.finetuning else asks[0]
         # A part that the condition doesn't concern is that of the usual one.
         usual = {model: by_seed for (model, of), by_seed in found.networks.items() if of == USUAL}
-        trained |= trainer.combined(combine, rows, usual | trained)
+        judged = (
+            None if setup.finetuning else PartPosts(release, setup, planned[0].release.parts["validation"])
+        )
+        trained |= trainer.combined(asks[0], rows, usual | trained, judged)
         found.networks |= {(model, condition): by_seed for model, by_seed in trained.items()}
     assert found is not None  # there is always a condition
     return found
@@ -94,7 +95,7 @@ def train(release: Release, number: int | None, setup: Setup) -> Trained:
 def fold(release: Release, number: int | None, setup: Setup) -> Fold:
     """Train and apply the models on one fold. The test posts are looked at here, once, and nowhere before."""
     trained = train(release, number, setup)
-    posts = TestPosts(release, setup)
+    posts = PartPosts(release, setup)
     found: dict[tuple[Key, int, Mode], Tensor] = {}
     for row in setup.rows:
         for one in trained.networks[row]:
@@ -104,8 +105,11 @@ def fold(release: Release, number: int | None, setup: Setup) -> Fold:
     return Fold(number, release, trained.settings, trained.networks, found, trained.data, masks)
 
 
-class TestPosts:
-    """The test posts as each network reads them; what two networks read alike is encoded once."""
+class PartPosts:
+    """The posts of a part, by default the test part, as each network reads them.
+
+    What two networks read alike is encoded once.
+    """
 
     def __init__(self, release: Release, setup: Setup, part: Part | None = None) -> None:
         self.release, self.setup = release, setup
@@ -113,7 +117,7 @@ class TestPosts:
         self._encoded: dict[tuple[str, str], Tensor] = {}
 
     def __call__(self, one: Checkpoint) -> Batch:
-        """Return the test posts with the inputs of a network."""
+        """Return the posts with the inputs of a network."""
         encoders = one.loaded_encoders()
         found = inputs.batch(self.part, {})
         for name, encoder in encoders.items():

@@ -24,7 +24,7 @@ from baselines.data import release as data
 from baselines.data.batch import Modality, Mode
 from baselines.data.masks import MODALITIES, Masks, has
 from baselines.data.release import Part, Release
-from baselines.experiment import Fold, TestPosts
+from baselines.experiment import Fold, PartPosts
 from baselines.models import registry
 from baselines.options import MissingOptions
 from baselines.plan import Key, Setup
@@ -292,7 +292,7 @@ def _gone(observed: Observed, folder: Path) -> Gone:
     }
     if found.part is None or not seeds:
         return Gone(0, len(texts), found.left_out, note=found.note or "no model of the run reads texts")
-    posts = TestPosts(release, setup, found.part)
+    posts = PartPosts(release, setup, found.part)
     answers = {
         model: [
             release.task.probabilities(one.logits(posts, "text"))

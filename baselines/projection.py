@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from baselines.data.release import Part, Release
-from baselines.experiment import Fold, TestPosts
+from baselines.experiment import Fold, PartPosts
 from baselines.models.base import Model
 from baselines.plan import Setup
 from baselines.results.schema import Projection
@@ -32,7 +32,7 @@ def projections(fold: Fold, setup: Setup) -> tuple[Projection, ...]:
     if len(drawn) < 3:
         return ()
     part = test.take(np.sort(drawn))
-    posts = TestPosts(fold.release, setup, part)
+    posts = PartPosts(fold.release, setup, part)
     labels = colours(part, fold.release)
     found: list[Projection] = []
     for model in setup.models:

@@ -56,10 +56,17 @@ class Drawn:
 
     def posts(self, one: Checkpoint) -> Batch:
         """Return the test posts as a network reads them."""
+        return self._read(one, self.test)
+
+    def validation(self, one: Checkpoint) -> Batch:
+        """Return the validation posts as a network reads them."""
+        return self._read(one, self.release.parts["validation"])
+
+    def _read(self, one: Checkpoint, part: Part) -> Batch:
         encoders = one.loaded_encoders()
         if "image" in encoders:
             encoders["image"] = self.images
-        return inputs.batch(self.test, encoders)
+        return inputs.batch(part, encoders)
 
 
 def drawn(corpus: int, posts: int = POSTS) -> Drawn:
@@ -132,7 +139,7 @@ def train(
             made.data, settings, tuple(seeds), Path(folder), {}, torch.device("cpu"), corrected=corrected
         )
         found = trainer.train_all(ask)
-        return found | trainer.combined(ask, registry.MODELS, found)
+        return found | trainer.combined(ask, registry.MODELS, found, made.validation)
 
 
 def right(made: Drawn, networks: Sequence[Checkpoint], mode: Mode) -> Floats:

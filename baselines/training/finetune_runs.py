@@ -144,10 +144,9 @@ class Finetuning:
         if self.is_main and trainer.corrects(ask, model) and not problem:
             part = release.parts["validation"]
             seen = self._seen(tuned.backbone, release, part)
-            held = data.validation._replace(
-                inputs=data.validation.inputs | {"image": torch.from_numpy(seen.of(part))}
-            )
-            one = replace(one, corrections=trainer.corrections(one, replace(data, validation=held)))
+            read = data.validation.inputs | {"image": torch.from_numpy(seen.of(part))}
+            held = data.validation._replace(inputs=read)
+            one = replace(one, corrections=trainer.corrections(one, lambda _: held, data.train))
         if self.is_main:
             if source is not None and not problem:
                 save_backbone(tuned.backbone, Path(str(source.weights)))

@@ -30,7 +30,7 @@ from baselines.models.base import Fitted
 from baselines.models.settings import ModelSettings
 from baselines.results.schema import USUAL, Condition
 from baselines.training import correction
-from baselines.training.checkpoint import Checkpoint, Source, fingerprint, read, save
+from baselines.training.checkpoint import Checkpoint, PostsFor, Source, fingerprint, read, save
 from baselines.training.correction import Correction
 from baselines.training.loop import fit
 
@@ -167,25 +167,30 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
         generated=ask.generated,
         condition=ask.condition.text,
     )
-    return replace(one, corrections=corrections(one, data)) if corrects(ask, model) else one
+    if not corrects(ask, model):
+        return one
+    return replace(one, corrections=corrections(one, lambda part: _validation(part, data), data.train))
 
 
-def corrections(one: Checkpoint, data: Data) -> dict[Mode, Correction]:
-    """Return how a network's answers to one modality of two are corrected, learnt on validation posts.
+def corrections(one: Checkpoint, posts: PostsFor, train: Batch) -> dict[Mode, Correction]:
+    """Return how a row's answers to one modality of two are corrected.
 
-    `data`: what it was trained on. Where that has no pair, answers to pairs are corrected too.
+    `posts` gives the validation posts as a network reads them. `train`: the training posts. Where these have
+    no pair, answers to pairs are corrected too.
     """
     if one.problem:
         return {}
-    target = data.train.target[data.train.labelled]
     columns: dict[Mode, list[int]] = {"image": [IMAGE], "text": [TEXT]}
-    if not bool(data.train.present[data.train.labelled].all(1).any()):
+    if not bool(train.present[train.labelled].all(1).any()):
         columns["both"] = [IMAGE, TEXT]
+    validation = posts(one.parts[0] if one.parts else one)
     learnt: dict[Mode, Correction] = {}
     for mode, needed in columns.items():
-        held = data.validation.present[:, needed].all(1)
-        logits = one.logits(lambda part: _validation(part, data), mode)
-        learnt[mode] = correction.learnt(one.task, target, logits[held], data.validation.target[held])
+        held = validation.present[:, needed].all(1)
+        logits = one.logits(posts, mode)[held]
+        learnt[mode] = correction.learnt(
+            one.task, train.target[train.labelled], logits, validation.target[held]
+        )
     return learnt
 
 
@@ -201,20 +206,28 @@ def _validation(one: Checkpoint, data: Data) -> Batch:
 
 
 def combined(
-    ask: Ask, models: Iterable[str], trained: Mapping[str, Sequence[Checkpoint]]
+    ask: Ask,
+    models: Iterable[str],
+    trained: Mapping[str, Sequence[Checkpoint]],
+    validation: PostsFor | None = None,
 ) -> dict[str, list[Checkpoint]]:
-    """Return the checkpoints of combined rows, by seed: of the models that are made of two `trained` ones."""
+    """Return the checkpoints of combined rows, by seed: of the models that are made of two `trained` ones.
+
+    Their answers to one modality are corrected if `validation` gives the validation posts.
+    """
     found: dict[str, list[Checkpoint]] = {}
     for model in models:
         made_of = registry.spec(model).made_of
         if made_of is None or not {made_of.first, made_of.second} <= set(trained):
             continue
         pairs = zip(trained[made_of.first], trained[made_of.second], strict=True)
-        found[model] = [_combined(ask, model, *parts) for parts in pairs]
+        found[model] = [_combined(ask, model, *parts, validation) for parts in pairs]
     return found
 
 
-def _combined(ask: Ask, model: str, first: Checkpoint, second: Checkpoint) -> Checkpoint:
+def _combined(
+    ask: Ask, model: str, first: Checkpoint, second: Checkpoint, validation: PostsFor | None
+) -> Checkpoint:
     """Return a combined row's checkpoint, written like the others."""
     one = Checkpoint(
         model,
@@ -227,8 +240,8 @@ def _combined(ask: Ask, model: str, first: Checkpoint, second: Checkpoint) -> Ch
         generated=ask.generated,
         condition=ask.condition.text,
     )
-    if corrects(ask, model):
-        one = replace(one, corrections=corrections(one, ask.data))
+    if validation is not None and corrects(ask, model):
+        one = replace(one, corrections=corrections(one, validation, ask.data.train))
     one.write(ask.path(model, one.seed))
     return one
 

@@ -57,7 +57,7 @@ def test_the_pictures_of_the_model_are_those_of_its_vectors_in_the_colour_of_the
         "cooked": ("toy", "PCA", both.sum()),
     }
     network = made.fold.networks["toy", USUAL][0]
-    posts = experiment.TestPosts(made.release, made.setup, test.take(both.nonzero()[0]))(network)
+    posts = experiment.PartPosts(made.release, made.setup, test.take(both.nonzero()[0]))(network)
     vectors = network.network().pictures(posts)["cooked"].detach().double()
     drawn = torch.tensor(found["cooked"].posts, dtype=torch.float64)
     # Two components can't be farther apart than the vectors, and hold their largest variance.
@@ -139,7 +139,7 @@ def test_the_model_is_a_row_with_scores_in_every_mode(made):
 
 
 def test_each_mode_is_answered_by_the_head_that_the_spec_names(made):
-    posts = experiment.TestPosts(made.release, made.setup)
+    posts = experiment.PartPosts(made.release, made.setup)
     one = made.fold.networks["toy", USUAL][0]
     network, batch = one.network(), posts(one)
     with torch.no_grad():
@@ -163,7 +163,7 @@ def test_every_prediction_is_written(made):
 
 
 def test_a_combined_row_s_probabilities_are_the_mean_of_its_parts(made):
-    posts = experiment.TestPosts(made.release, made.setup)
+    posts = experiment.PartPosts(made.release, made.setup)
     task = made.release.task
     for seed in SEEDS:
         parts = [made.fold.networks[name, USUAL][seed] for name in ("image", "text")]

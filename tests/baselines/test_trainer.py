@@ -147,7 +147,18 @@ def test_answers_of_a_model_of_two_modalities_to_one_are_corrected_unless_they_a
         "image": set(),
         "text": set(),
     }
-    [late] = combined(asked(tmp_path), ["late"], found)["late"]
+    given = memory.data()
+
+    def validation(one):
+        own = given.validation.inputs
+        read = {
+            name: own[name] if name in own else torch.from_numpy(encoder.encode(given.texts["validation"]))
+            for name, encoder in one.loaded_encoders().items()
+        }
+        return given.validation._replace(inputs=read)
+
+    assert not combined(asked(tmp_path), ["late"], found)["late"][0].corrections
+    [late] = combined(asked(tmp_path), ["late"], found, validation)["late"]
     assert set(late.corrections) == {"image", "text"}
     assert read(asked(tmp_path).path("late", 0)).corrections == late.corrections
     again, told = trained(asked(tmp_path, settings=settings, corrected=False))
