@@ -16,6 +16,7 @@ from baselines.models import registry
 from baselines.results.areas import Scores, mixed, weights
 from baselines.results.missing_schema import read
 from baselines.results.schema import USUAL, Condition
+from baselines.training import checkpoint
 from tests.baselines import small, toy_model
 from tests.baselines.test_subsets import kinds, release
 
@@ -192,6 +193,15 @@ def test_lines_are_level_where_nothing_is_lost_and_areas_are_their_means(home):
         means = [(one + other) / 2 for one, other in zip(first.values, last.values, strict=True)]
         assert line.area.values == pytest.approx(means)
         assert line.area.sampled.low <= line.area.mean <= line.area.sampled.high
+
+
+@pytest.mark.slow
+def test_late_fusion_is_corrected_also_where_only_one_of_its_parts_was_trained_again(home):
+    quick = ("--set", "image.epochs=2", "text.epoch=2", "--out", str(home / "late"))
+    assert missing.main(arguments(home, *quick, models=("late",))) == 0
+    folder = home / "late" / "tiny" / "1.0.0-missing" / "checkpoints"
+    for name in ("late", "late-no-image50", "late-no-text50"):
+        assert set(checkpoint.read(folder / f"{name}-seed1.pt").corrections) == {"image", "text"}
 
 
 @pytest.mark.slow
