@@ -79,7 +79,7 @@ RUNS = {
 
 
 #: Benchmarks that take about a minute each even when shortened.
-LONG = {"crash train", "crash purge", "crash build", "crash hydrate"}
+LONG = {"crash train", "crash purge", "crash build", "crash hydrate", "memes"}
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,7 @@ def test_a_json_file_as_coco_has_it_gives_the_names_of_its_categories(place, cap
     assert printed(capsys)[3:] == [
         "note    not in joined table: captions.json, annotations 4: '9' has no 'file_name'",
         "note    not in joined table: captions.json, annotations 5: '4' has no 'name'",
-        "note    1 ids of captions.json#categories are in no other table: '3', …",
+        "note    1 id of captions.json#categories is in no other table: '3'",
     ]
 
 
