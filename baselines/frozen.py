@@ -12,7 +12,7 @@ from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.image.regions import detector, grid
 from affectory.encoders.image.views import two_views
 from affectory.encoders.text.frozen import FrozenText
-from affectory.encoders.text.hub_encoders import TextNetwork, load_text_encoder
+from affectory.encoders.text.hub_encoders import Output, TextNetwork, load_text_encoder
 from baselines.data import inputs
 from baselines.data.encoders import ImageEncoder
 from baselines.data.release import Release
@@ -100,11 +100,12 @@ def texts(
 ) -> dict[str, FrozenText]:
     """Return the frozen text networks of models with these inputs, the release's features computed."""
     pair = options.text_encoder if options.pair == SEPARATE else options.pair
+    states: Output = "projected states" if options.projected_states else "states"
     named: dict[str, Callable[[], TextNetwork]] = {
         "sentence": lambda: load_text_encoder(options.text_encoder),
         "first_token": lambda: load_text_encoder(options.text_encoder, pooling="cls"),
         "pair_text": lambda: load_text_encoder(pair),
-        "pair_states": lambda: load_text_encoder(pair, output="states", tokens=STATES),
+        "pair_states": lambda: load_text_encoder(pair, output=states, tokens=STATES),
     }
     return {
         name: inputs.frozen_texts(release, load(), options.features, device)

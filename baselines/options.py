@@ -77,6 +77,9 @@ class TrainingOptions:
     pair: Annotated[str, arg(metavar="NAME")] = "openai/clip-vit-large-patch14"
     """Frozen networks of image and text, a hub id or folder; "separate": --backbone, --text-encoder."""
 
+    projected_states: Annotated[bool, FlagCreatePairsOff, arg(help_behavior_hint="")] = False
+    """Read states of tokens after the projection of --pair (tib_va)."""
+
     regions: Annotated[str, arg(metavar="SOURCE")] = "grid"
     """Image regions: grid (of --backbone), torchvision-frcnn, or a file of them."""
 

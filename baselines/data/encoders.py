@@ -248,7 +248,7 @@ INPUTS: dict[str, Input] = {
     # Features of both networks of --pair, or of --backbone and --text-encoder.
     "pair_image": Input(lambda state: Images(**state), lambda given: given.images["pair_image"]),
     "pair_text": Input(FrozenText.from_state, lambda given: given.texts["pair_text"]),
-    # States of the pair's text tokens before its projection, padding included, float16[n, L, D].
+    # States of the pair's text tokens, padding included, float16[n, L, D].
     "pair_states": Input(FrozenText.from_state, lambda given: given.texts["pair_states"]),
     # Features and boxes of the regions of --regions, float16[n, R, D + BOX].
     "regions": Input(lambda state: Regions(**state), lambda given: given.images["regions"]),
