@@ -133,12 +133,13 @@ class Reader:
         return found.fetchone() is not None
 
     def last_command(self) -> str | None:
-        """Return the latest command that asks for images if it is typed again, None if there is none.
+        """Return the latest command that would fetch the pending images if it were repeated, or None.
 
-        Commands that a rebuild or a purge started with a temporary list of ids can't be.
+        A command whose files are gone can't be repeated: a rebuild or a purge runs the collector on a
+        temporary list of ids.
         """
         found = self._db.execute("select command from runs order by run_id desc")
-        return next((command for (command,) in found if _asks_again(command)), None)
+        return next((command for (command,) in found if _would_fetch(command)), None)
 
     def author_key(self) -> bytes | None:
         """Return the key of the authors' hashes, None if it is missing or damaged: see `read_key`."""
@@ -153,8 +154,8 @@ class Reader:
                 yield dict(zip(names, row, strict=True))
 
 
-def _asks_again(command: str) -> bool:
-    """Return whether a command fetches images, and its files are still there."""
+def _would_fetch(command: str) -> bool:
+    """Return whether a command fetches images, and all files that it names by their full path exist."""
     words = command.split()
     return "--no-media" not in words and all(Path(w).exists() for w in words if Path(w).is_absolute())
 
