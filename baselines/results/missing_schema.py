@@ -10,9 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from affectory.core import files
-from affectory.core.errors import BaselineError
 from baselines.data.batch import Modality
+from baselines.results import versioned
 from baselines.results.schema import Dataset, Figure, LeftOut, Stopped, Trivial
 
 SCHEMA = 1
@@ -123,25 +122,9 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, folder: Path) -> Path:
         """Write `missing.json`."""
-        return files.write(folder / "missing.json", msgspec.json.format(msgspec.json.encode(self), indent=1))
-
-
-class _Versioned(msgspec.Struct):
-    schema: int = 0
+        return versioned.write(folder / "missing.json", self)
 
 
 def read(folder: Path) -> Missing:
-    """Read `missing.json` of a run. Raises `BaselineError` for another schema, naming the command."""
-    path = folder / "missing.json"
-    content = path.read_bytes()
-    try:
-        found = msgspec.json.decode(content, type=_Versioned).schema
-        if found == SCHEMA:
-            return msgspec.json.decode(content, type=Missing)
-    except msgspec.MsgspecError as error:
-        raise BaselineError(
-            f"{str(path)!r} can't be read ({error}): repeat the command that wrote it"
-        ) from None
-    raise BaselineError(
-        f"{str(path)!r} has schema {found}, and this program reads {SCHEMA}: repeat the command that wrote it"
-    )
+    """Read `missing.json` of a run. Errors as of `versioned.read`."""
+    return versioned.read(folder / "missing.json", Missing, SCHEMA)

@@ -13,8 +13,7 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 
-from affectory.core import files
-from affectory.core.errors import BaselineError
+from baselines.results import versioned
 
 SCHEMA = 2
 
@@ -238,25 +237,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, folder: Path) -> Path:
         """Write `results.json`."""
-        return files.write(folder / "results.json", msgspec.json.format(msgspec.json.encode(self), indent=1))
-
-
-class _Versioned(msgspec.Struct):
-    schema: int = 0
+        return versioned.write(folder / "results.json", self)
 
 
 def read(folder: Path) -> Results:
-    """Read `results.json` of a run. Raises `BaselineError` for another schema, naming the command."""
-    path = folder / "results.json"
-    data = path.read_bytes()
-    try:
-        found = msgspec.json.decode(data, type=_Versioned).schema
-        if found == SCHEMA:
-            return msgspec.json.decode(data, type=Results)
-    except msgspec.MsgspecError as error:
-        raise BaselineError(
-            f"{str(path)!r} can't be read ({error}): repeat the command that wrote it"
-        ) from None
-    raise BaselineError(
-        f"{str(path)!r} has schema {found}, and this program reads {SCHEMA}: repeat the command that wrote it"
-    )
+    """Read `results.json` of a run. Errors as of `versioned.read`."""
+    return versioned.read(folder / "results.json", Results, SCHEMA)
