@@ -54,7 +54,7 @@ def show(found: Missing, console: Console | None = None) -> None:
     for modality in found.modalities:
         head, rows = areas(found, [modality])
         short = [*head[:2], *(IN_WORDS[protocol].capitalize() for protocol in PROTOCOLS)]
-        print_rows(console, f"{heading(found)}, posts without {modality}", short, rows)
+        print_rows(console, f"{heading(found)}, posts without {modality}s", short, rows)
     if found.gone.scored:
         print_rows(console, on_gone(found), *gone(found))
     console.print()
@@ -145,7 +145,7 @@ def _on_areas(found: Missing) -> Iterator[str]:
     )
     for modality in found.modalities:
         if unread := [model.title for model in found.models if modality not in model.reads]:
-            yield f"Without {modality} these lines are level, as nothing is read of it: {'; '.join(unread)}."
+            yield f"These models read no {modality}s, so their lines are level: {'; '.join(unread)}."
     if gaps := gaps_of(found):
         yield "* with a rate at which the model can't be trained; there the trivial prediction counts:"
         yield from gaps
@@ -163,7 +163,7 @@ def gaps_of(found: Missing) -> list[str]:
         shares = ", ".join(f"{100 * rate:g}%" for rate in at)
         told.setdefault((modality, gap, shares), []).append(title)
     return [
-        f"{'; '.join(models)}, {shares} without {modality}: {gap}"
+        f"{'; '.join(models)}, {shares} without {modality}s: {gap}"
         for (modality, gap, shares), models in told.items()
     ]
 

@@ -104,7 +104,7 @@ class Condition(msgspec.Struct, frozen=True):
         told = [] if self.labelled is None else [f"{100 * self.labelled:g}% labelled"]
         told += [] if self.pairs is None else [f"{100 * self.pairs:g}% of the pairs"]
         told += ["with unpaired posts"] if self.unpaired else []
-        told += [f"{100 * self.rate:g}% without {self.missing}"] if self.missing else []
+        told += [f"{100 * self.rate:g}% without {self.missing}s"] if self.missing else []
         return ", ".join(told)
 
     @property

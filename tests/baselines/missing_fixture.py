@@ -54,7 +54,7 @@ def found(**changes):
             settings={"lr": 0.01, "batch": 64},
             seconds=120.5,
             notes=("reconstructed from its description",) if model == "cmml_clip" else (),
-            stopped=(Stopped(3, "75% without text: the loss became NaN"),) if model == "common" else (),
+            stopped=(Stopped(3, "75% without texts: the loss became NaN"),) if model == "common" else (),
         )
         for model, (title, reads, complete) in MODELS.items()
     )

@@ -94,7 +94,7 @@ def test_models_that_can_not_be_trained_at_a_rate_are_gaps_with_the_reason():
 def test_a_modality_that_a_model_does_not_read_concerns_it_not():
     without_text = Condition(missing="text", rate=0.5)
     assert [plan.concerns(without_text, model) for model in ("image", "text", "late")] == [False, True, True]
-    assert (without_text.text, without_text.slug) == ("50% without text", "no-text50")
+    assert (without_text.text, without_text.slug) == ("50% without texts", "no-text50")
 
 
 DROPPED = (
@@ -223,7 +223,7 @@ def test_table_and_page_show_the_areas(home):
     assert f"{100 * area.mean:.1f} ± " in table
     assert f"{100 * area.mean:.1f} ± " in page
     assert page.count('class="chart curve"') == 6
-    assert "Without image these lines are level, as nothing is read of it: Text-based." in page
+    assert "These models read no images, so their lines are level: Text-based." in page
 
 
 @pytest.mark.slow

@@ -44,13 +44,13 @@ def test_the_table_has_an_area_for_each_modality_and_protocol_and_marks_gaps(fol
 def test_the_notes_name_gaps_stopped_seeds_and_what_was_left_out(folder):
     said = set(missing_tables.notes(read(folder)))
     assert said >= {
-        "Text-based; Sentence encoder, logistic regression, 100% without text: no training post of fear has "
+        "Text-based; Sentence encoder, logistic regression, 100% without texts: no training post of fear has "
         "a text",
-        "SM, single-task multimodal, 100% without image: no training post of fear has image and text",
-        "Stopped: seed 3 of Common space fusion (max), 75% without text: the loss became NaN",
+        "SM, single-task multimodal, 100% without images: no training post of fear has image and text",
+        "Stopped: seed 3 of Common space fusion (max), 75% without texts: the loss became NaN",
         "Left out: vilt: it reads pixels, and the release has none",
         "Dropped posts that aren't scored: with a title of training 9, tombstones of deleted posts 31.",
-        "Without text these lines are level, as nothing is read of it: Image-based.",
+        "These models read no texts, so their lines are level: Image-based.",
     }
 
 
@@ -68,7 +68,7 @@ def test_a_terminal_shows_a_table_for_each_modality(folder, width):
     missing_tables.show(read(folder), Console(file=out, width=width))
     said = out.getvalue()
     for modality in ("image", "text"):
-        assert f"Mean accuracy % over the rates, posts without {modality}" in said
+        assert f"Mean accuracy % over the rates, posts without {modality}s" in said
     assert all(len(line) <= width for line in said.splitlines())
 
 

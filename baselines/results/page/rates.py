@@ -87,7 +87,7 @@ def _curves(found: Missing) -> Html:
     for modality in found.modalities:
         panels = []
         for protocol in PROTOCOLS:
-            name = f"{_POSTS[protocol]} without {modality}"
+            name = f"{_POSTS[protocol]} without {modality}s"
             own = [
                 RateLine(titles[line.model], _class(found, line.model), values)
                 for line, values in lines
@@ -98,12 +98,12 @@ def _curves(found: Missing) -> Html:
                 found.rates,
                 ends,
                 f"{metric} by share of {name[0].lower()}{name[1:]}",
-                f"share without {modality}",
+                f"share without {modality}s",
                 percent=found.percent,
                 chance=chance,
             )
             panels.append(h("figure", h("figcaption", _POSTS[protocol]), drawn, cls="panel"))
-        blocks += [h("h3", f"Posts without {modality}"), h("div", *panels, cls="charts")]
+        blocks += [h("h3", f"Posts without {modality}s"), h("div", *panels, cls="charts")]
     legend = [
         h("span", h("i", cls=f"dot line {_class(found, model.model)}"), model.title) for model in found.models
     ]
@@ -123,11 +123,11 @@ def _areas(found: Missing) -> Html:
     for modality in found.modalities:
         head, rows = told.areas(found, [modality])
         short = [*head[:2], *(told.IN_WORDS[protocol].capitalize() for protocol in PROTOCOLS)]
-        blocks += [h("h3", f"Posts without {modality}"), _stacked(short, rows, "figures stacked areas")]
+        blocks += [h("h3", f"Posts without {modality}s"), _stacked(short, rows, "figures stacked areas")]
     details = [
         h(
             "details",
-            h("summary", f"{_POSTS[protocol]} without {modality}, by share"),
+            h("summary", f"{_POSTS[protocol]} without {modality}s, by share"),
             table(*_scores(found, modality, protocol)),
         )
         for modality in found.modalities
