@@ -25,7 +25,7 @@ class TrainingOptions:
     """Models or families, as `affectory models` lists them."""
 
     preset: Annotated[str, arg(metavar="NAME")] = "affectory"
-    """Our defaults, or what a paper states: duong2017, semimemes2023."""
+    """Our defaults, or a paper's: duong2017, semimemes2023."""
 
     set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
     """Change settings; `affectory models MODEL` lists them."""
@@ -51,7 +51,7 @@ class TrainingOptions:
     """Read one label a post (single), or several."""
 
     labels: Annotated[tuple[str, ...], arg(metavar="LABEL", help_behavior_hint="(default: all)")] = ()
-    """Of several labels these; a class of the one label may be a further one."""
+    """Of several labels these; classes of the one label count too."""
 
     backbone: Annotated[str, arg(metavar="NAME")] = "inception_v3"
     """Image network: torchvision's, a hub id, a folder."""
@@ -81,7 +81,7 @@ class TrainingOptions:
     """Read states of tokens after the projection of --pair (tib_va)."""
 
     regions: Annotated[str, arg(metavar="SOURCE")] = "grid"
-    """Image regions: grid (of --backbone), torchvision-frcnn, or a file of them."""
+    """Image regions: grid (of --backbone), torchvision-frcnn, a file."""
 
     pixels: Annotated[int, arg(metavar="PIXELS")] = 384
     """Height and width of images for models that read pixels."""
