@@ -59,7 +59,7 @@ def run(options: MissingOptions, command: str) -> int:
     seeds, rates = tuple(range(options.seeds)), tuple(sorted(set(options.rates)))
     drawn = masks.read(options.masks, release, seeds, rates) if options.masks else None
     drawn = drawn or masks.drawn(release, seeds)
-    models, left_out = pipeline.trainable(release, wanted)
+    models, left_out = plan.trainable(release, wanted)
     never = plan.gaps(release, models, [USUAL], drawn, seeds)
     left_out += tuple(LeftOut(model, never[model, USUAL]) for model in models if (model, USUAL) in never)
     models = tuple(model for model in models if (model, USUAL) not in never)

@@ -26,7 +26,6 @@ from baselines.data.inputs import Data
 from baselines.data.release import Release
 from baselines.experiment import Fold
 from baselines.models import registry
-from baselines.models.base import Spec
 from baselines.models.settings import ModelSettings, Value
 from baselines.options import Options, TrainingOptions
 from baselines.plan import Setup
@@ -74,7 +73,12 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     splits = data.folds(release, options.folds) if options.folds else [data.checked(release)]
     for one in splits:
         check_aim(options, one)
-    models, left_out = trainable(release, wanted, finetune=options.finetune)
+    models, left_out = plan.trainable(
+        release,
+        wanted,
+        finetune=options.finetune,
+        hides_labels=bool(options.ratios) and max(options.ratios) < 1,
+    )
     for left in left_out:
         print(f"left out: {left.model}: {left.reason}")
     if not models:
@@ -254,29 +258,6 @@ def pick_device(name: str) -> torch.device:
         able = ", ".join(kind for kind, is_there in there.items() if is_there)
         raise InputError(f"--device {name!r} is not available: this machine has {able}; or choose auto")
     return torch.device(name)
-
-
-def trainable(
-    release: Release, models: Sequence[str], *, finetune: bool = False
-) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
-    """Return the models that can be trained on a release, and the others with the reason."""
-    there = {"image": release.has_images, "text": release.has_texts}
-    left_out: dict[str, str] = {}
-    for model in models:
-        spec = registry.spec(model)
-        if missing := [modality for modality in spec.reads if not there[modality]]:
-            left_out[model] = f"{release.name} {release.version} has no {missing[0]}s"
-        elif release.task.kind not in spec.tasks:
-            left_out[model] = f"it can't be trained on {release.task.kind} labels a post"
-        elif finetune and "image" in spec.inputs and _stages(spec) > 1:
-            left_out[model] = "--finetune trains the last stage alone, and it is pretrained in another"
-    kept = tuple(model for model in models if model not in left_out)
-    return kept, tuple(LeftOut(model, reason) for model, reason in left_out.items())
-
-
-def _stages(spec: Spec) -> int:
-    """Return how many stages of training a model has."""
-    return len(spec.stages(spec.settings())) if spec.stages and spec.settings else 1
 
 
 def _results(

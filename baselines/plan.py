@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from affectory.encoders.text.frozen import FrozenText
@@ -15,11 +16,13 @@ from baselines.data.aim import Select
 from baselines.data.encoders import ImageEncoder
 from baselines.data.inputs import Data
 from baselines.data.masks import Masks
-from baselines.data.release import Release
+from baselines.data.release import Part, Release
+from baselines.data.samplers import Unknown, no_unlabelled
 from baselines.data.subsets import LabelMask, Need, PairMask
 from baselines.models import registry
+from baselines.models.base import Spec, Stage
 from baselines.models.settings import ModelSettings
-from baselines.results.schema import USUAL, Condition
+from baselines.results.schema import USUAL, Condition, LeftOut
 from baselines.training.checkpoint import Checkpoint, Source
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.trainer import Ask
@@ -75,6 +78,46 @@ def needed(models: Sequence[str]) -> list[str]:
         made_of = registry.spec(model).made_of
         wanted |= {model} if made_of is None else set(needed([made_of.first, made_of.second]))
     return [model for model in registry.MODELS if model in wanted]
+
+
+def trainable(
+    release: Release, models: Sequence[str], *, finetune: bool = False, hides_labels: bool = False
+) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
+    """Return the models that can be trained on a release, and the others with the reason.
+
+    `hides_labels`: every network learns from a share of the labels, so that there are unlabelled posts.
+    """
+    train = release.parts["train"]
+    unknown = train.take(np.flatnonzero(~train.labelled))
+    there = {"image": release.has_images, "text": release.has_texts}
+    left_out: dict[str, str] = {}
+    for model in models:
+        spec = registry.spec(model)
+        if missing := [modality for modality in spec.reads if not there[modality]]:
+            left_out[model] = f"{release.name} {release.version} has no {missing[0]}s"
+        elif release.task.kind not in spec.tasks:
+            left_out[model] = f"it can't be trained on {release.task.kind} labels a post"
+        elif finetune and "image" in spec.inputs and len(_stages(spec)) > 1:
+            left_out[model] = "--finetune trains the last stage alone, and it is pretrained in another"
+        elif not hides_labels and (wanted := _unlabelled(spec, unknown)):
+            left_out[model] = no_unlabelled(wanted)
+    kept = tuple(model for model in models if model not in left_out)
+    return kept, tuple(LeftOut(model, reason) for model, reason in left_out.items())
+
+
+def _stages(spec: Spec) -> Sequence[Stage]:
+    """Return a model's stages of training with its own settings."""
+    return spec.stages(spec.settings()) if spec.stages and spec.settings else ()
+
+
+def _unlabelled(spec: Spec, unknown: Part) -> Unknown | None:
+    """Return what a model needs and `unknown`, the unlabelled training posts, haven't; None if nothing."""
+    pairs = (unknown.digests != "") & (unknown.texts != "")
+    for stage in _stages(spec):
+        wanted: Unknown | None = getattr(stage.sampler, "unlabelled", None)
+        if wanted and not (len(unknown) if wanted == "post" else pairs.any()):
+            return wanted
+    return None
 
 
 def concerns(condition: Condition, model: str) -> bool:

@@ -156,7 +156,7 @@ def pairs(metric: Metric, groups: NDArray[np.int64], runs: int, resamples: int, 
     """Resample rows whose seeds stand one row after the other in one metric; return the 2·runs rows."""
     (every,) = resample([metric], groups, resamples=resamples, seed=seed)
     rows = zip(np.split(every.scores, 2 * runs), np.split(every.draws, 2 * runs, axis=1), strict=True)
-    return [Resampled(*row) for row in rows]
+    return [Resampled(*row, every.groups) for row in rows]
 
 
 def measure(scene: Scene, seeds: int, posts: int, runs: int, resamples: int) -> Rates:

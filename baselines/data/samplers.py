@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,9 +12,12 @@ from affectory.core.errors import BaselineError
 from baselines.data.batch import IMAGE, TEXT, Batch
 from baselines.data.task import Task
 
+#: The unlabelled posts that a model can't be trained without.
+Unknown = Literal["post", "post with image and text"]
+
 
 class Sampler(Protocol):
-    """Draws the steps of an epoch."""
+    """Draws the steps of an epoch. One with an attribute `unlabelled` needs such unlabelled posts."""
 
     def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
         """Return the rows of each step, int64[B], on the CPU. Their number must not depend on the draw."""
@@ -40,12 +43,13 @@ class Unlabelled:
     """
 
     batch: int
+    unlabelled: ClassVar[Unknown] = "post with image and text"
 
     def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
         """Return the rows of each step."""
         pairs = ~posts.labelled & posts.present.all(-1)
         if not bool(pairs.any()):
-            raise BaselineError(_no_unlabelled("post with image and text"))
+            raise BaselineError(no_unlabelled(self.unlabelled))
         return list(_shuffled(pairs, drawer).split(self.batch))
 
 
@@ -59,11 +63,12 @@ class LabelledAndUnlabelled:
 
     batch: int
     labelled: int | None = None
+    unlabelled: ClassVar[Unknown] = "post"
 
     def epoch(self, posts: Batch, drawer: torch.Generator) -> list[Tensor]:
         """Return the rows of each step, the labelled ones first."""
         if bool(posts.labelled.all()):
-            raise BaselineError(_no_unlabelled("post"))
+            raise BaselineError(no_unlabelled(self.unlabelled))
         if self.batch < 2:
             raise BaselineError(
                 "a mini-batch of 1 post can't hold a labelled and an unlabelled one: set batch to 2 or more"
@@ -75,7 +80,8 @@ class LabelledAndUnlabelled:
         return [torch.cat(both) for both in zip(known, others, strict=False)]
 
 
-def _no_unlabelled(what: str) -> str:
+def no_unlabelled(what: Unknown) -> str:
+    """Return why a model can't be trained on a release without such unlabelled posts."""
     return (
         f"the training part has no unlabelled {what}, which this model learns from: "
         "choose another model, a release with unlabelled posts, or --ratios 0.3"

@@ -94,13 +94,14 @@ class Scores(Generic[Row]):
         """Return the area under a line of rows, one a rate; None is a gap, where the trivial row counts."""
         constant = np.broadcast_to(self.trivial.scores, (seeds,))
         draws = np.broadcast_to(self.trivial.draws, (len(self.trivial.draws), seeds))
-        trivial = Resampled(constant, draws)
+        trivial = Resampled(constant, draws, self.trivial.groups)
         each = [trivial if key is None else self.resampled[key] for key in keys]
         shares = weights(rates)
         return evaluate.figure(
             Resampled(
                 np.sum([share * one.scores for share, one in zip(shares, each, strict=True)], axis=0),
                 np.sum([share * one.draws for share, one in zip(shares, each, strict=True)], axis=0),
+                trivial.groups,
             )
         )
 

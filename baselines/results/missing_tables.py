@@ -17,7 +17,7 @@ from baselines.data.batch import Modality
 from baselines.results.formatting import in_sentence, number
 from baselines.results.missing_schema import PROTOCOLS, Line, Missing, Model, read
 from baselines.results.schema import Figure
-from baselines.results.statistics import LEAST_SEEDS
+from baselines.results.statistics import LEAST_GROUPS, LEAST_SEEDS
 from baselines.results.tables import Rows, pipes, print_rows, safe
 
 #: A protocol as the head of a column.
@@ -178,6 +178,8 @@ def _on_gone(found: Missing) -> Iterator[str]:
             f"posts, beside the texts of {gone.tests:,} test posts, by the networks trained without losses. "
             "Their text is the title alone."
         )
+        if gone.posts < LEAST_GROUPS:
+            yield f"Fewer than {LEAST_GROUPS} posts whose image is gone are too few for an interval."
     if gone.left_out:
         told = ", ".join(f"{reason} {number:,}" for reason, number in gone.left_out.items())
         yield f"Dropped posts that aren't scored: {told}."

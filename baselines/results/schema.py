@@ -45,7 +45,8 @@ class Figure(msgspec.Struct, frozen=True):
     """The mean of a metric over seeds, with the value of each seed.
 
     `interval` is that of the mean over seeds (Student's t). `sampled` also includes the choice of the test
-    posts: it is the one to compare with another paper's figure. Both are None with fewer than three seeds.
+    posts: it is the one to compare with another paper's figure. Both are None with fewer than three seeds,
+    `sampled` also where the test posts form fewer than ten groups.
     """
 
     mean: float
@@ -158,8 +159,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Two neighbouring rows compared on the same test posts: the metric of `second` minus that of `first`.
 
     `p` is that of the paired bootstrap, two-sided; `p_holm` is corrected for the number of pairs in the table
-    (Holm 1979). Without an interval there were fewer than three seeds. `p_t` is that of a paired t-test over
-    seeds, which papers report: it leaves the choice of test posts out.
+    (Holm 1979). Without an interval there were fewer than three seeds or ten groups of posts. `p_t` is that
+    of a paired t-test over seeds, which papers report: it leaves the choice of test posts out.
     """
 
     first: int  # the number of the row in `Results.rows`, from 0

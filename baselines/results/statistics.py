@@ -47,6 +47,10 @@ Floats = NDArray[np.float64]
 #: With fewer seeds there is no interval and no p: two seeds say next to nothing about their variance.
 LEAST_SEEDS = 3
 
+#: With fewer groups of posts there is no interval and no p: too many resamples are alike, and one post that
+#: every seed answers wrongly would read "0 ± 0".
+LEAST_GROUPS = 10
+
 RESAMPLES = 10_000
 
 #: 1 - the confidence level of every interval.
@@ -83,10 +87,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resampled:
-    """A row's scores on the test posts, float64[S], and on each resample of the posts, float64[B, S]."""
+    """A row's scores on the test posts, float64[S], and on each resample of the posts, float64[B, S].
+
+    `groups`: how many groups the posts form.
+    """
 
     scores: Floats
     draws: Floats
+    groups: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are enough seeds and groups for an interval."""
+        return len(self.scores) >= LEAST_SEEDS and self.groups >= LEAST_GROUPS
 
 
 def seed_interval(values: Sequence[float]) -> Interval | None:
@@ -103,12 +116,12 @@ def seed_interval(values: Sequence[float]) -> Interval | None:
 
 
 def sampling_interval(row: Resampled, *, seed: int = 0) -> Interval | None:
-    """Return a row's mean with a 95% interval over seeds and test posts; None for fewer than three seeds.
+    """Return a row's mean with a 95% interval over seeds and test posts; None where either are too few.
 
     It says how far other seeds on other posts of the same population would differ: the interval to set
     beside a paper's figure. It is symmetric and isn't clipped to the metric's range.
     """
-    if len(row.scores) < LEAST_SEEDS:
+    if not row.is_enough:
         return None
     mean = float(row.scores.mean())
     half = _half(np.abs(_deviations(row.scores, row.draws, seed)))
@@ -116,7 +129,7 @@ def sampling_interval(row: Resampled, *, seed: int = 0) -> Interval | None:
 
 
 def compare(first: Resampled, second: Resampled, *, seed: int = 0) -> Comparison | None:
-    """Compare two rows by paired bootstrap over seeds and posts; None for fewer than three seeds.
+    """Compare two rows by paired bootstrap over seeds and posts; None where either are too few.
 
     p = (k + 1) / (B + 1), where k of B resamples deviate from the difference by at least its size. Both rows
     must come from one call of `resample` (or from two with equal groups, resamples and seed), and seed s of
@@ -128,7 +141,7 @@ def compare(first: Resampled, second: Resampled, *, seed: int = 0) -> Comparison
             f"resamples and seeds are {first.draws.shape} and {second.draws.shape}: "
             "compare rows of the same seeds, resampled together"
         )
-    if len(first.scores) < LEAST_SEEDS:
+    if not first.is_enough:
         return None
     by_seed = second.scores - first.scores
     difference = float(by_seed.mean())
@@ -184,7 +197,9 @@ def resample(
         weights = _tally(drawn, len(names))[:, member]
         for part, metric in zip(parts, metrics, strict=True):
             part.append(metric(weights))
-    rows = [Resampled(of[0], np.concatenate(part)) for of, part in zip(scores, parts, strict=True)]
+    rows = [
+        Resampled(of[0], np.concatenate(part), len(names)) for of, part in zip(scores, parts, strict=True)
+    ]
     for number, row in enumerate(rows):
         if not (np.isfinite(row.scores).all() and np.isfinite(row.draws).all()):
             raise ValueError(f"row {number} has scores that aren't finite numbers")

@@ -184,8 +184,9 @@ def save(content: object, path: Path) -> None:
     with files.replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # torch's own, raised on top of the file's
-            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+        except RuntimeError as error:  # torch's own, raised on top of the file's, or of Ctrl-C
+            own = isinstance(error.__context__, (OSError, KeyboardInterrupt))
+            raise error.__context__ if own and error.__context__ else error from None
 
 
 def _readable(batch: Batch, spec: Spec) -> Tensor:

@@ -65,6 +65,19 @@ def test_a_run_that_was_killed_while_it_wrote_leaves_nothing_behind_the_next(tmp
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
+def test_ctrl_c_while_a_checkpoint_is_written_is_ctrl_c_and_no_error_of_torch(tmp_path, monkeypatch):
+    def interrupted(content, file):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos 80138624 vs 80138576")
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        networks.checkpoint("joint").write(tmp_path / "joint.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_field_of_a_checkpoint_comes_back(tmp_path):
     one = replace(
         networks.checkpoint("joint", source=SOURCE),

@@ -106,12 +106,24 @@ def test_the_interval_over_seeds_is_students_and_that_with_the_posts_is_wider():
 
 
 def test_posts_of_a_group_are_resampled_as_a_whole():
-    """Ten posts of which half are right: in two groups of five the interval is wider than in ten."""
-    target = torch.zeros(10, dtype=torch.int64)
-    by_seed = [sure([0] * 5 + [1] * 5)] * 3
-    alone = evaluate.scores(by_seed, target, posts(10), TASK).metrics["accuracy"].sampled
-    grouped = evaluate.scores(by_seed, target, posts(10) // 5, TASK).metrics["accuracy"].sampled
+    """50 posts of which half are right: in ten groups of five the interval is wider than in 50."""
+    target = torch.zeros(50, dtype=torch.int64)
+    by_seed = [sure([0] * 25 + [1] * 25)] * 3
+    alone = evaluate.scores(by_seed, target, posts(50), TASK).metrics["accuracy"].sampled
+    grouped = evaluate.scores(by_seed, target, posts(50) // 5, TASK).metrics["accuracy"].sampled
     assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
+
+
+def test_a_few_groups_of_posts_have_no_interval_over_posts_however_many_posts_they_hold():
+    """One post that all seeds answer wrongly isn't a score of 0 ± 0; nor are nine groups of ten."""
+    wrong = [sure([1])] * 3
+    figure = evaluate.scores(wrong, torch.tensor([0]), posts(1), TASK).metrics["accuracy"]
+    assert (figure.mean, figure.sampled) == (0, None)
+    halves = [sure([0, 1] * 45)] * 3
+    nine = evaluate.scores(halves, torch.zeros(90, dtype=torch.int64), posts(90) // 10, TASK)
+    assert nine.metrics["accuracy"].sampled is None
+    ten = evaluate.scores(halves[:3], torch.zeros(90, dtype=torch.int64), posts(90) // 9, TASK)
+    assert ten.metrics["accuracy"].sampled is not None
 
 
 def test_two_seeds_have_no_interval():

@@ -34,9 +34,9 @@ def one_hot(*classes):
 
 
 def test_the_area_of_scores_by_hand_counts_the_trivial_prediction_at_a_gap():
-    target = torch.tensor([0, 0, 0, 1])
-    answers = {"all": [one_hot(0, 0, 0, 1)] * 3, "half": [one_hot(0, 0, 1, 0)] * 3}
-    scores = Scores.of(answers, one_hot(0)[0], target, np.arange(4), TASK)
+    target = torch.tensor([0, 0, 0, 1] * 3)
+    answers = {"all": [one_hot(*[0, 0, 0, 1] * 3)] * 3, "half": [one_hot(*[0, 0, 1, 0] * 3)] * 3}
+    scores = Scores.of(answers, one_hot(0)[0], target, np.arange(12), TASK)
     assert scores.figures["half"]["accuracy"].mean == 0.5
     area = scores.area(["all", "half", None], (0, 0.5, 1), 3)  # 1, .5 and the largest class, .75
     assert area.values == (0.25 * 1 + 0.5 * 0.5 + 0.25 * 0.75,) * 3

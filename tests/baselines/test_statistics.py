@@ -28,9 +28,9 @@ from baselines.results.statistics import (
 )
 from benchmarks.statistics import Scene, measure
 
-#: Four seeds on twelve posts in five groups, for properties.
-SEEDS, POSTS, RESAMPLES = 4, 12, 199
-GROUPS = np.array(list("aabbbbcddeee"))
+#: Four seeds on 17 posts in ten groups, for properties.
+SEEDS, POSTS, RESAMPLES = 4, 17, 199
+GROUPS = np.array(list("aabbbbcddeeefghij"))
 OUTCOMES = hnp.arrays(np.float64, (SEEDS, POSTS), elements=st.sampled_from([0.0, 1.0]))
 
 
@@ -135,7 +135,7 @@ def test_a_resample_draws_whole_groups_as_many_as_there_are():
     assert plain.tolist() == [[1] * POSTS]
     first, member = np.unique(GROUPS, return_index=True, return_inverse=True)[1:]
     assert (drawn == drawn[:, first][:, member]).all()
-    assert (drawn[:, first].sum(1) == 5).all()
+    assert (drawn[:, first].sum(1) == 10).all()
 
 
 @pytest.mark.slow
@@ -251,7 +251,7 @@ def test_rows_of_other_seeds_or_too_few_resamples_are_refused():
     rng = np.random.default_rng(0)
     row = resample([post_mean(right(rng, 0.8))], np.arange(200), resamples=18)[0]
     with pytest.raises(ValueError, match="compare rows of the same seeds"):
-        compare(row, Resampled(row.scores[:4], row.draws[:, :4]))
+        compare(row, Resampled(row.scores[:4], row.draws[:, :4], row.groups))
     with pytest.raises(ValueError, match="18 resamples are too few"):
         sampling_interval(row)
 
