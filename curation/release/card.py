@@ -7,12 +7,12 @@ are ids only. The description of the dataset comes from the tracked `card.md`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from affectory.core import files
-from curation.manifest.manifest import Manifest, changes, read
+from curation.manifest.datasheet import NOT_SCREENED, datasheet
+from curation.manifest.manifest import Manifest, Written, changes, read
 from curation.release import versions
 from curation.release.held import outdated
 
@@ -33,35 +33,89 @@ def write(folder: Path, words: Path) -> Path:
 
 
 def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
+    """Return the card's YAML: of all versions, described by the newest."""
+    from huggingface_hub import DatasetCardData  # half a second: for the card alone
+
     newest = there[0]
-    lines = [
-        "---",
-        f"pretty_name: {json.dumps(newest.title)}",
-        "license: other",
-        "license_name: each-post-its-own",
+    named = [(one.version, one, False) for one in there] + [("ids", newest, True)]
+    configs, infos = [], []
+    for name, manifest, ids in named:
+        if splits := _splits(folder, manifest, ids=ids):
+            paths = [
+                {"split": split, "path": [f"{manifest.version}/{file.path}" for file in files]}
+                for split, files in splits.items()
+            ]
+            first = {} if configs else {"default": True}
+            configs.append({"config_name": name, **first, "data_files": paths})
+            infos.append(_info(name, splits))
+    several = bool(newest.multilabel.names)
+    data = DatasetCardData(
+        pretty_name=newest.title,
+        language=_languages(newest),
+        license="other",
+        license_name="each-post-its-own",
+        license_link="README.md",
+        annotations_creators=[_annotators(newest)],
+        source_datasets=["extended|other" if _local(newest) else "original"],
+        size_categories=[size_category(sum(sum(counts.values()) for counts in newest.counts.values()))],
+        task_categories=[*(["image-classification"] * (_images(newest) != "none")), "text-classification"],
+        task_ids=["multi-label-classification" if several else "multi-class-classification"],
+        tags=["affectory", "emotion", "social-media", *(["multimodal"] * (_images(newest) != "none"))],
+        configs=configs,
+        dataset_info=infos,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _splits(folder: Path, manifest: Manifest, *, ids: bool) -> dict[str, list[Written]]:
+    """Return the existing files of each split, without splits that have none."""
+    found = {split: _there(folder, manifest, ids=ids, split=split) for split in manifest.counts}
+    return {split: files for split, files in found.items() if files}
+
+
+def _info(name: str, splits: Mapping[str, Sequence[Written]]) -> dict[str, object]:
+    """Return the numbers of rows and bytes of a config."""
+    rows = [
+        {"name": split, "num_examples": sum(one.rows for one in files)} for split, files in splits.items()
     ]
-    kinds = (["image-classification"] if _images(newest) != "none" else []) + ["text-classification"]
-    lines += ["task_categories:", *(f"- {kind}" for kind in kinds), "configs:"]
-    configs = [_config(folder, manifest.version, manifest, ids=False) for manifest in there]
-    configs.append(_config(folder, "ids", newest, ids=True))
-    for number, (name, *paths) in enumerate(config for config in configs if config):
-        lines += [name, *(["  default: true"] if number == 0 else []), *paths]
-    return "\n".join([*lines, "---", ""])
+    size = sum(one.bytes for files in splits.values() for one in files)
+    return {"config_name": name, "splits": rows, "download_size": size}
 
 
-def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[str]:
-    """Return a config's lines, the name first; [] if none of its files exists."""
-    lines = []
-    for split in manifest.counts:
-        if paths := _there(folder, manifest, ids=ids, split=split):
-            lines += [f"  - split: {split}", "    path:", *(f'    - "{path}"' for path in paths)]
-    return [f'- config_name: "{name}"', "  data_files:", *lines] if lines else []
+def _languages(manifest: Manifest) -> list[str] | None:
+    """Return the languages that the recipe keeps; None without such a filter."""
+    kept = [name for one in manifest.filters("language") for name in one.get("keep") or ["en"]]
+    return list(dict.fromkeys(kept)) or None
 
 
-def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
-    """Return the existing files of a split, as paths within the folder."""
-    files = [file.path for file in manifest.tables(ids=ids) if file.split == split]
-    return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
+def _local(manifest: Manifest) -> bool:
+    """Return whether the posts are those of published files."""
+    return bool((manifest.recipe.get("source") or {}).get("local"))
+
+
+def _annotators(manifest: Manifest) -> str:
+    """Return who chose the labels, in the Hub's terms."""
+    if manifest.filters("agreement"):
+        return "crowdsourced"
+    return "other" if _local(manifest) else "found"
+
+
+def size_category(rows: int) -> str:
+    """Return a number of rows in the Hub's terms: 1K<n<10K."""
+    steps = [(1_000, "1K"), (10_000, "10K"), (100_000, "100K"), (1_000_000, "1M"), (10_000_000, "10M")]
+    above = next((number for number, (most, _) in enumerate(steps) if rows < most), len(steps))
+    if above == 0:
+        return "n<1K"
+    return f"{steps[above - 1][1]}<n<{steps[above][1]}" if above < len(steps) else "n>10M"
+
+
+def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[Written]:
+    """Return the existing files of a split."""
+    return [
+        file
+        for file in manifest.tables(ids=ids)
+        if file.split == split and (folder / manifest.version / file.path).exists()
+    ]
 
 
 def _images(manifest: Manifest) -> str:
@@ -91,10 +145,19 @@ def _body(folder: Path, there: Sequence[Manifest]) -> str:
         _formats(there),
         "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
         "with its reason." * full,
+        "## Before you use it",
+        _before_use(manifest),
         "## Licence and attribution",
         _LICENCE + (_PASS_ON if full else ""),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _before_use(manifest: Manifest) -> str:
+    """Return what was not screened, and the known limits and biases, as a list."""
+    told = datasheet(manifest)
+    lines = [told.annotation, *told.biases, told.personal, told.uses]
+    return "\n".join([NOT_SCREENED, "", *(f"- {line}" for line in lines)])
 
 
 def _outdated(folder: Path) -> str:

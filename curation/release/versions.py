@@ -56,7 +56,7 @@ def unnamed(version: Path) -> bool:
     The card is written after the folder is renamed, so the command was killed in between.
     """
     card = version.parent / "README.md"
-    named = card.is_file() and f'"{version.name}/' in card.read_text(encoding="utf-8")
+    named = card.is_file() and f"- {version.name}/" in card.read_text(encoding="utf-8")
     return (version / "manifest.json").is_file() and not named
 
 

@@ -9,9 +9,11 @@ import pandas
 import pyarrow.parquet as pq
 import pytest
 import torch
+from huggingface_hub import DatasetCard
 
 from curation.release import columns
 from curation.release.assemble import build
+from curation.release.card import size_category
 from tests.curation.stores import make_store, post, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -47,6 +49,47 @@ def test_the_cards_code_gives_splits_ids_a_stream_tensors_and_a_frame(tmp_path, 
     assert (row["image"].shape, row["image"].dtype) == ((3, 64, 96), torch.uint8)
     assert [int(row["label"]) for row in names["tensors"].select(range(2))] == [1, 0]
     assert (len(names["frame"]), list(names["frame"].columns)) == (48, columns.names())
+
+
+def test_the_front_matter_is_what_the_hub_reads(tmp_path, store):
+    text = '[[filters]]\nuse = "language"\nkeep = ["en"]\n'
+    done = build(write_recipe(tmp_path / "datasets", text), store=store, out=tmp_path / "datasets")
+    data = DatasetCard.load(done.folder.parent / "README.md").data
+    assert (data.language, data.license, data.size_categories) == (["en"], "other", ["n<1K"])
+    assert (data.annotations_creators, data.source_datasets) == (["found"], ["original"])
+    assert data.task_categories == ["image-classification", "text-classification"]
+    assert data.tags == ["affectory", "emotion", "social-media", "multimodal"]
+    assert [(one["config_name"], one.get("default")) for one in data.configs] == [
+        ("1.0.0", True),
+        ("ids", None),
+    ]
+    [whole, _] = data.dataset_info
+    assert whole["splits"] == [
+        {"name": "train", "num_examples": 48},
+        {"name": "validation", "num_examples": 6},
+        {"name": "test", "num_examples": 6},
+    ]
+    assert whole["download_size"] == sum(
+        path.stat().st_size
+        for split in ("train", "validation", "test")
+        for path in done.folder.glob(f"{split}-*")
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (10_000_000, "n>10M")],
+)
+def test_sizes_are_named_as_the_hub_names_them(rows, size):
+    assert size_category(rows) == size
+
+
+def test_the_card_says_what_was_not_screened(tmp_path, store):
+    done = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets")
+    card = (done.folder.parent / "README.md").read_text()
+    section = card.partition("## Before you use it")[2].partition("## Licence")[0]
+    assert "Not screened, neither by hand nor by a program: hate and harassment" in section
+    assert "- No one annotated single posts" in section
 
 
 @pytest.mark.slow
@@ -92,5 +135,5 @@ def test_croissant_names_no_address_that_was_made_up(tmp_path, store):
     described = json.loads((folder / "croissant.json").read_text())
     del described["@context"]
     addresses = re.findall(r"https?://[^\"]+", json.dumps(described))
-    assert addresses == ["http://mlcommons.org/croissant/1.0"]
+    assert addresses == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
     assert described["license"]["name"] == "each post's own: see the column `licence`"

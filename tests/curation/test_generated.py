@@ -74,7 +74,7 @@ def test_a_release_without_generated_posts_says_nothing(tmp_path):
     done = built(tmp_path, make_store(tmp_path / "store", POSTS))
     assert "generated" not in json.loads((done.folder / "manifest.json").read_text())
     assert "generated" not in str(done) + (done.folder.parent / "README.md").read_text()
-    assert "generated" not in (done.folder / "croissant.json").read_text()
+    assert "posts are generated" not in (done.folder / "croissant.json").read_text()
     assert "not results" not in (done.folder / "report.html").read_text()
     assert manifest.read(done.folder / "manifest.json").generated == 0
 

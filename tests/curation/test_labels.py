@@ -162,10 +162,10 @@ def test_the_report_sets_the_counts_of_labels_beside_the_papers_and_checks_them(
 @pytest.mark.slow
 def test_the_croissant_description_reads_the_labels(release):
     described = mlcroissant.Dataset(jsonld=str(release.folder / "croissant.json"))
-    records = [set_.uuid for set_ in described.metadata.record_sets]
-    name = next(uuid for uuid in records if uuid.startswith("train"))
-    first = next(iter(described.records(name)))
-    assert [int(n) for n in first[f"{name}/labels"]] == rows_of(release.folder, "0*")[0]["labels"]
+    assert [one.uuid for one in described.metadata.record_sets] == ["splits", "posts", "ids"]
+    held = {row["post_id"]: row["labels"] for row in rows_of(release.folder)}
+    read = {row["posts/post_id"].decode(): row["posts/labels"] for row in described.records("posts")}
+    assert {key: None if row is None else [int(n) for n in row] for key, row in read.items()} == held
 
 
 def test_a_release_is_hydrated_from_its_ids_with_its_labels(tmp_path, release, store):
