@@ -64,7 +64,7 @@ def scored(corpora: Sequence[Drawn], candidates: dict[str, list[Any]], seeds: in
             for done in trainer.run(jobs, torch.device("cpu")):
                 by_score = registry.spec(done.job.key).ranks_by == "score"
                 key = done.job.key, repr(done.job.settings)
-                for one in done.fitted:
+                for one in done.checked().fitted:
                     value = one.score if by_score else one.likelihood
                     values.setdefault(key, []).append(-np.inf if one.problem else value)
         for model, each in candidates.items():

@@ -174,8 +174,14 @@ def on_collapsed(results: Results) -> Iterator[str]:
 
 def given_up(results: Results) -> list[str]:
     """Return the seeds that were stopped, and the models that this release can't train."""
-    stopped = [(one.seed, c.title(results, row), one.reason) for row in results.rows for one in row.stopped]
+    stopped: dict[tuple[str, str], list[int]] = {}
+    for row in results.rows:
+        for one in row.stopped:
+            stopped.setdefault((c.title(results, row), one.reason), []).append(one.seed)
     return [
-        *(f"Stopped: seed {seed} of {name}: {reason}" for seed, name, reason in stopped),
+        *(
+            f"Stopped: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} of {name}: {reason}"
+            for (name, reason), seeds in stopped.items()
+        ),
         *(f"Left out: {one.model}: {one.reason}" for one in results.left_out),
     ]

@@ -76,9 +76,14 @@ def train_all(ask: Ask, tell: Tell = lambda one, known: None) -> dict[str, list[
 def train_many(
     asks: Sequence[Ask], tell: Tell = lambda one, known: None
 ) -> list[dict[str, list[Checkpoint]]]:
-    """Return the checkpoints of each model, by seed, for each of several asks; all train side by side."""
+    """Return the checkpoints of each model, by seed, for each of several asks; all train side by side.
+
+    A model that can't be trained on its posts is given up, and the others are trained. Raises `BaselineError`
+    if none can be.
+    """
     if not asks:
         return []
+    refused: list[Done] = []
     found = [_standing(ask, tell) for ask in asks]
     with ExitStack() as stack:
         jobs: dict[tuple[Path, str], tuple[int, Job]] = {}
@@ -100,6 +105,13 @@ def train_many(
                 one.write(ask.path(one.model, one.seed))
                 found[number][one.model][one.seed] = one
                 tell(one, False)
+            if done.problem:
+                refused.append(done)
+                for seed in done.job.seeds:  # no file: what is wrong may not be in the fingerprint
+                    found[number][done.job.key][seed] = _refused(ask, done, seed)
+    every = [one for known in found for by_seed in known.values() for one in by_seed.values()]
+    if refused and all(one.problem for one in every):
+        refused[0].checked()
     return [
         {model: [by_seed[seed] for seed in ask.seeds] for model, by_seed in known.items()}
         for ask, known in zip(asks, found, strict=True)
@@ -170,6 +182,12 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
     if not corrects(ask, model):
         return one
     return replace(one, corrections=corrections(one, lambda part: _validation(part, data), data.train))
+
+
+def _refused(ask: Ask, done: Done, seed: int) -> Checkpoint:
+    """Return the checkpoint of a model that can't be trained on its posts."""
+    nothing = Fitted(seed, {}, 0, float("nan"), float("-inf"), problem=done.problem)
+    return _checkpoint(replace(ask, corrected=False), replace(done, fitted=(nothing,)), nothing)
 
 
 def corrections(one: Checkpoint, posts: PostsFor, train: Batch) -> dict[Mode, Correction]:
@@ -259,11 +277,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job that has ended."""
+    """A job that has ended: the networks, or why the model can't be trained on these posts."""
 
     job: Job
     fitted: tuple[Fitted, ...]
     seconds: float
+    problem: str = ""
+
+    def checked(self) -> Done:
+        """Return the same; raise `BaselineError` for a model that can't be trained."""
+        if self.problem:
+            raise BaselineError(self.problem)
+        return self
 
 
 @contextmanager
@@ -322,7 +347,10 @@ def work(job: Job, device: torch.device) -> Done:
     """Run one job in this process."""
     began = perf_counter()
     spec = registry.loaded(job.spec)
-    fitted = fit(spec, _read(job.data).of(spec.inputs), job.settings, job.seeds, device)
+    try:
+        fitted = fit(spec, _read(job.data).of(spec.inputs), job.settings, job.seeds, device)
+    except BaselineError as error:
+        return Done(job, (), perf_counter() - began, str(error))
     return Done(job, tuple(fitted), perf_counter() - began)
 
 

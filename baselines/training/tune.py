@@ -93,7 +93,7 @@ class Search:
                 for one in candidates
             ]
             for done in trainer.run(jobs, self.device):
-                model, fitted = done.job.key, done.fitted[0]
+                model, fitted = done.job.key, done.checked().fitted[0]
                 results[model].append(_candidate(done.job.settings, fitted))
                 self.tell(model, len(results[model]), len(grids[model]))
         return {

@@ -11,10 +11,7 @@ from affectory.core.errors import BaselineError
 from baselines.data import inputs
 from baselines.data.release import SPLITS, Part, Release, checked, folds, load
 from baselines.data.task import SeveralLabels, SingleLabel
-from baselines.models import registry
-from baselines.plan import trainable
-from baselines.results.schema import LeftOut
-from tests.baselines import small, toy_model
+from tests.baselines import small
 
 CLASSES = ("joy", "fear", "anger")
 
@@ -198,59 +195,6 @@ def test_a_name_that_is_not_built_lists_what_is(built):
         load("flikr", built)
     with pytest.raises(BaselineError, match=r"\(built: none\); .* NAME builds flickr-emotion, .*, vso$"):
         load("pairs", Path("no/where"))
-
-
-def test_a_release_of_titles_leaves_out_what_reads_images_and_says_why(built, tmp_path):
-    release = load("titles", built, cache=tmp_path)
-    assert (release.has_images, release.has_texts) == (False, True)
-    kept, left_out = trainable(release, registry.selected(["duong2017"]))
-    assert kept == ("text",)
-    assert left_out == tuple(
-        LeftOut(model, "titles 1.0.0 has no images")
-        for model in ("image", "late", "early", "joint", "common")
-    )
-
-
-def test_a_release_with_both_leaves_nothing_out(pairs):
-    assert trainable(pairs, ("joint", "text")) == (("joint", "text"), ())
-
-
-def test_a_model_that_cannot_be_trained_on_several_labels_is_left_out(several, monkeypatch):
-    monkeypatch.setattr(toy_model, "SPEC", replace(toy_model.SPEC, reads=("text",), tasks=("single",)))
-    monkeypatch.setitem(registry.MODELS, "toy", toy_model.ENTRY)
-    release, _ = several
-    assert trainable(release, ("text", "toy")) == (
-        ("text",),
-        (LeftOut("toy", "it can't be trained on several labels a post"),),
-    )
-
-
-def test_fine_tuning_leaves_out_a_model_that_is_pretrained_in_a_stage_of_its_own(pairs):
-    two = ("ext_pie_net", "ext_pie_net_pretrained")
-    assert trainable(pairs, two, hides_labels=True) == (two, ())
-    assert trainable(pairs, two, finetune=True, hides_labels=True) == (
-        two[:1],
-        (LeftOut(two[1], "--finetune trains the last stage alone, and it is pretrained in another"),),
-    )
-
-
-def test_models_that_learn_from_unlabelled_posts_are_left_out_where_there_are_none(tmp_path):
-    small.learnable(tmp_path / "datasets" / "tiny", unlabelled=0)
-    release = load("tiny", tmp_path / "datasets", cache=tmp_path)
-    models = ("cmml", "raw_n_cook", "tib_va")
-    next_step = "choose another model, a release with unlabelled posts, or --ratios 0.3"
-    learns = "which this model learns from"
-    assert trainable(release, models) == (
-        ("tib_va",),
-        (
-            LeftOut("cmml", f"the training part has no unlabelled post, {learns}: {next_step}"),
-            LeftOut(
-                "raw_n_cook",
-                f"the training part has no unlabelled post with image and text, {learns}: {next_step}",
-            ),
-        ),
-    )
-    assert trainable(release, models, hides_labels=True) == (models, ())
 
 
 def in_memory(target, groups, labelled=None):

@@ -170,6 +170,21 @@ def test_answers_of_a_model_of_two_modalities_to_one_are_corrected_unless_they_a
 
 
 @pytest.mark.slow
+def test_a_model_that_can_not_be_trained_does_not_stop_the_others_and_is_tried_again(tmp_path):
+    """The given vectors have width 4."""
+    settings = SETTINGS | {"text": replace(SETTINGS["text"], dim=8)}
+    why = "'tiny.txt' holds vectors of width 4, and dim is 8: set dim to 4, or take vectors of width 8"
+    given = memory.data(vectors=True)
+    found, told = trained(asked(tmp_path, given, settings, seeds=(0, 1)))
+    assert told == [("image", 0, False), ("image", 1, False)]
+    assert [(one.seed, one.problem) for one in found["text"]] == [(0, why), (1, why)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image-seed0.pt", "image-seed1.pt"]
+    with pytest.raises(BaselineError) as error:
+        trained(asked(tmp_path, given, {"text": settings["text"]}))
+    assert str(error.value) == why
+
+
+@pytest.mark.slow
 def test_networks_are_read_from_disk_until_something_that_they_depend_on_changes(tmp_path):
     first, told = trained(asked(tmp_path))
     assert told == [("image", 0, False), ("text", 0, False)]
