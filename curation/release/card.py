@@ -38,7 +38,8 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
 
     newest = there[0]
     named = [(one.version, one, False) for one in there] + [("ids", newest, True)]
-    configs, infos = [], []
+    configs: list[dict[str, object]] = []
+    infos: list[dict[str, object]] = []
     for name, manifest, ids in named:
         if splits := _splits(folder, manifest, ids=ids):
             paths = [
