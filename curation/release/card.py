@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectory.core import files
+from affectory.core import files, mirrors
 from curation.manifest.manifest import Manifest, changes, read
 from curation.release import versions
 from curation.release.held import outdated
@@ -61,7 +61,8 @@ def _config(folder: Path, name: str, manifest: Manifest, *, ids: bool) -> list[s
 def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[str]:
     """Return the existing files of a split, as paths within the folder."""
     files = [file.path for file in manifest.tables(ids=ids) if file.split == split]
-    return [f"{manifest.version}/{path}" for path in files if (folder / manifest.version / path).exists()]
+    there = [path for path in files if mirrors.size(folder / manifest.version / path) is not None]
+    return [f"{manifest.version}/{path}" for path in there]
 
 
 def _images(manifest: Manifest) -> str:
