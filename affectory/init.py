@@ -17,6 +17,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import recipes
+from affectory.core.addresses import check_folder
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "affectory init") ->
 
 def _init(options: Options) -> str:
     """Write the files; return a line for each file."""
+    check_folder(options.datasets, "recipes to edit")
     known = recipes.names(recipes.built_in())
     if unknown := [name for name in options.names if name not in known]:
         raise InputError(f"there is no built-in recipe {unknown[0]!r}; there are {', '.join(known)}")

@@ -2,9 +2,9 @@
 
     affectory trace reddit:3svmej
 
-It searches the crawl stores, every version of every dataset with its report, the cached image features, the
-results of training and the cache of the `datasets` library. A deleted post leaves a tombstone: its id and the
-reason that the source gave. The last line names the next step.
+It searches the crawl stores, every version of every dataset with its report (also in local copies of datasets
+at an address), the cached image features, the results of training and the cache of the `datasets` library. A
+deleted post leaves a tombstone: its id and the source's reason. The last line names the next step.
 
 Exit code: 0 if the post or its tombstone was found, 1 if not.
 """
@@ -19,6 +19,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.addresses import check_folder
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 
@@ -79,6 +80,7 @@ def _trace(options: Options) -> int:
         raise InputError(
             f"{options.post_id!r} is not the id of a post: write it as reddit:3svmej or flickr:53509656752"
         )
+    check_folder(options.datasets, "what is searched")
     clues = Clues()
     found = [
         *_in_stores(options, clues),
@@ -145,10 +147,12 @@ def _in_stores(options: Options, clues: Clues) -> Iterator[Found]:
 
 
 def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
+    from affectory.core import mirrors
     from curation.release import versions
     from curation.release.workplace import BUILDING
 
-    for folder in sorted(path for path in options.datasets.glob("*") if path.is_dir()):
+    folders = sorted(path for path in options.datasets.glob("*") if path.is_dir())
+    for folder in dict.fromkeys([*folders, *mirrors.datasets()]):
         for version in versions.built(folder):
             yield from _in_version(options, folder, version, clues)
         if any(_is_in(path, options.post_id) for path in (folder / BUILDING).rglob("*")):
@@ -244,10 +248,15 @@ def _mentions(page: Path, post_id: str, clues: Clues) -> bool:
 
 
 def _purge(options: Options, folder: Path, *, whole: bool) -> str:
-    """Return the command that removes a deleted post from a dataset: rm if it isn't a `whole` release."""
+    """Return the command that removes a deleted post from a dataset: rm if it isn't a `whole` release.
+
+    So it does a local copy of one at an address, where a purge is run with --datasets ADDRESS.
+    """
     import shlex
 
-    if not whole:
+    from affectory.core.mirrors import is_copy
+
+    if not whole or is_copy(folder):
         return f"rm -r {shlex.quote(str(folder))}"
     given = [folder.name, "--remove-earlier"]
     if len(options.stores) == 1:
@@ -288,10 +297,12 @@ def _in_results(options: Options, clues: Clues) -> Iterator[Found]:
 def _in_library_cache(options: Options) -> Iterator[Found]:
     import shlex
 
+    from affectory.core import mirrors
     from curation.deleted.copies_elsewhere import cached, library_cache
 
     cache = library_cache()
     names = {path.name for place in (options.datasets, options.results) for path in place.glob("*")}
+    names |= {path.name for path in mirrors.datasets()}
     for name in sorted(names):
         for folder in cached(cache, name, [options.post_id]):
             clear = f"rm -r {shlex.quote(str(folder))}"

@@ -3,6 +3,7 @@
     affectory verify data/reddit
     affectory verify datasets/reddit-emotion              all versions and the card
     affectory verify datasets/reddit-emotion/1.0.0
+    affectory verify s3://BUCKET/datasets/reddit-emotion  its files are fetched
     affectory verify data/reddit --repair
 
 Of a store: the database, each image's file, size and sha256, and files that no post has. `--repair` makes
@@ -15,6 +16,7 @@ Exit code: 0 if all is right or was repaired, 1 if not.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -25,9 +27,12 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core import mirrors
+from affectory.core.addresses import Place
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.numbers import count
+from affectory.core.place_option import PlaceOption
 
 if TYPE_CHECKING:
     from collectors.store.check import StoreCheck
@@ -41,8 +46,9 @@ SHOWN = 5
 class Options:
     """Check a crawl store or a release: every digest and every count. Exit code 1 if anything is wrong."""
 
-    path: Positional[Annotated[Path, arg(metavar="STORE|RELEASE")]]
-    """A crawl store (data/reddit), a dataset (datasets/NAME) or one of its versions (datasets/NAME/1.0.0)."""
+    path: Positional[Annotated[PlaceOption, arg(metavar="STORE|RELEASE")]]
+    """A crawl store (data/reddit), a dataset (datasets/NAME) or one of its versions (datasets/NAME/1.0.0); of
+    the latter two also the address (s3://…)."""
 
     repair: FlagCreatePairsOff[bool] = False
     """Of a store: make missing and damaged images pending, so that the next crawl asks for them again, and
@@ -55,7 +61,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "affectory verify") 
 
 
 def _verify(options: Options) -> int:
-    path = options.path if options.path.name.strip(".") else options.path.resolve()
+    path = _folder(options.path)
     if (path / "crawl.sqlite").is_file():
         return _store(path, repair=options.repair)
     versions = [path] if (path / "manifest.json").is_file() else _versions(path)
@@ -65,6 +71,15 @@ def _verify(options: Options) -> int:
         f"{str(path)!r} is neither a crawl store nor a release: name a folder that holds crawl.sqlite, "
         "manifest.json or versions with one"
     )
+
+
+def _folder(path: Place) -> Path:
+    """Return the folder to check; of an address a copy that is fetched anew."""
+    if isinstance(path, Path):
+        return path if path.name.strip(".") else path.resolve()
+    if re.fullmatch(r"\d+\.\d+\.\d+", path.name):
+        return mirrors.fetch(path.parent, f"{path.name}/*", fresh=True) / path.name
+    return mirrors.fetch(path, "*/*", fresh=True)
 
 
 def _versions(folder: Path) -> list[Path]:
@@ -131,9 +146,9 @@ def _release(path: Path, versions: Sequence[Path]) -> int:
         _print(f"card {folder / 'README.md'}", card)
     for found, version in zip(checks, versions, strict=True):
         if found.faults:
-            print(f"next    {_again(found, version)}")
+            print(mirrors.shown(f"next    {_again(found, version)}"))
     if card and not any(found.faults for found in checks):
-        print(f"next    {_command('build', checks[0], folder)} writes the card again")
+        print(mirrors.shown(f"next    {_command('build', checks[0], folder)} writes the card again"))
     return int(bool(card or any(found.faults for found in checks)))
 
 
@@ -144,17 +159,22 @@ def _again(found: ReleaseCheck, version: Path) -> str:
         return "remove the unlisted files, or move them elsewhere"
     if found.ids_only:
         return "get the ids again from where they came: they can't be rebuilt from themselves"
-    remove = f"rm -r {shlex.quote(str(version))}"
     if found.made_by == "purge":
-        return f"{remove} && {_command('purge', found, version.parent)}"
+        return _remove(version) + _command("purge", found, version.parent)
     if found.made_by == "hydrate":
-        return f"{remove} && affectory hydrate IDS_FOLDER --out {shlex.quote(str(version.parent))}"
+        return f"{_remove(version)}affectory hydrate IDS_FOLDER --out {shlex.quote(str(version.parent))}"
     build = f"{_command('build', found, version.parent)} --version {found.version}"
     if kinds & {"damaged_manifest", "ledger", "wrong_count", "wrong_rows", "ids_differ"}:
-        return f"{remove} && {build}"
-    if not found.damaged:
-        return build
-    return f"rm {' '.join(shlex.quote(str(file)) for file in found.damaged)} && {build}"
+        return _remove(version) + build
+    return _remove(*found.damaged) + build if found.damaged else build
+
+
+def _remove(*paths: Path) -> str:
+    """Return the first half of a next step. At an address, files are removed with its own tools."""
+    named = " ".join(shlex.quote(str(path)) for path in paths)
+    if mirrors.is_copy(paths[0]):
+        return f"remove {named}, then "
+    return f"rm {'-r ' * paths[0].is_dir()}{named} && "
 
 
 def _command(name: str, found: ReleaseCheck, folder: Path) -> str:
@@ -166,7 +186,7 @@ def _command(name: str, found: ReleaseCheck, folder: Path) -> str:
 
 def _print(title: str, faults: Sequence[tuple[str, str]]) -> None:
     """Print what was checked, and the number of faults of each kind with the first ones."""
-    print(title + ("" if faults else ": all right"))
+    print(mirrors.shown(title) + ("" if faults else ": all right"))
     for kind, number in Counter(kind for kind, _ in faults).items():
         first = [what for one, what in faults if one == kind][:SHOWN]
         print(f"  {kind.replace('_', ' ')} {number:,}")

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affectory.core import mirrors
 from affectory.core.errors import InputError
 from baselines import experiment, frozen, pipeline, plan
 from baselines.data import gold, masks, text_only
@@ -219,7 +220,7 @@ def _results(
         modalities=observed.modalities,
         models=tuple(_model(observed, scores, model) for model in setup.models),
         lines=tuple(_line(observed, scores, *one) for one in observed.grid()),
-        gone=_gone(observed, options.datasets / options.name / release.version),
+        gone=_gone(observed, mirrors.local(options.datasets) / options.name / release.version),
         trivial=evaluate.trivial(pipeline.train_targets(release), target, task),
         headline=task.headline,
         metrics=dict(task.titles),

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core.addresses import check_folder
 from affectory.core.errors import InputError
+from affectory.core.place_option import PlaceOption
 
 #: The value of --pair that makes a pair of two separate networks.
 SEPARATE = "separate"
@@ -92,8 +94,8 @@ class TrainingOptions:
     version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
     """The release's version."""
 
-    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """Where the releases are."""
+    datasets: Annotated[PlaceOption, arg(metavar="DIR")] = Path("datasets")
+    """The releases: a folder or s3://…"""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("results")
     """Results are written to DIR/NAME/VERSION."""
@@ -106,6 +108,9 @@ class TrainingOptions:
 
     def check(self) -> None:
         """Raise `InputError` for a value or a combination that can't be used."""
+        for path, what in ((self.out, "results"), (self.features, "features"), (self.cache, "the cache")):
+            if path is not None:
+                check_folder(path, what)
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds} is below 1")
         if self.width is not None and self.width < 2:

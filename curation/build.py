@@ -24,9 +24,10 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from affectory.core import recipes
+from affectory.core import mirrors, recipes
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.place_option import PlaceOption
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Options:
     store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the recipe's)")] = None
     """The crawl store to build from."""
 
-    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: as --datasets)")] = None
-    """The folder that gets the dataset's folder."""
+    out: Annotated[PlaceOption | None, arg(metavar="DIR", help_behavior_hint="(default: as --datasets)")] = (
+        None
+    )
+    """The folder that gets the dataset's folder, or an address: s3://BUCKET/FOLDER."""
 
     version: Annotated[
         str | None,
@@ -51,8 +54,8 @@ class Options:
     ] = None
     """The release's version."""
 
-    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """Where the recipes are. A dataset without one there is built by the built-in recipe."""
+    datasets: Annotated[PlaceOption, arg(metavar="DIR")] = Path("datasets")
+    """Where the recipes are (a folder or an address). Without one, the built-in recipe is used."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
     """The number of processes."""
@@ -66,15 +69,23 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def _build(options: Options) -> object:
     if options.workers < 1:
         raise InputError(f"--workers {options.workers} is below 1")
-    folder = recipes.find(options.name, options.datasets)
+    from curation.release.versions import POSTS  # pyarrow: not for --help
+
+    own = mirrors.fetch(options.datasets / options.name)
+    folder = recipes.find(options.name, mirrors.local(options.datasets))
     out = options.out or options.datasets
-    is_built_in = folder != options.datasets / options.name
+    with mirrors.written(out / options.name, *POSTS):
+        return _built(options, folder, mirrors.local(out), is_built_in=folder != own)
+
+
+def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> object:
+    """Build the release in the folder `out`; return what is printed."""
     if is_built_in and (differing := recipes.changed(options.name, out)):
         raise InputError(
             f"{str(differing[0])!r} differs from the built-in one: move it away, or name the folder of your "
             "own recipe with --datasets"
         )
-    from curation.release.assemble import build  # pyarrow: not for --help
+    from curation.release.assemble import build
 
     built = build(
         folder / recipes.RECIPE,

@@ -23,21 +23,24 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core import mirrors
 from affectory.core.command import finish
+from affectory.core.place_option import PlaceOption
 
 
 @dataclass(frozen=True)
 class Options:
     """Rebuild a full release from an `ids` release, through a crawl store."""
 
-    folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
-    """The dataset's folder as received: README.md, VERSION/manifest.json and VERSION/ids-….parquet."""
+    folder: Positional[Annotated[PlaceOption, arg(metavar="FOLDER")]]
+    """The dataset's folder as received: README.md, VERSION/manifest.json and VERSION/ids-….parquet; or its
+    address."""
 
     store: Annotated[Path, arg(metavar="DIR")] = Path("data/hydrated")
     """The crawl store for posts and images."""
 
-    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-full)")] = None
-    """The folder that gets the full release."""
+    out: Annotated[PlaceOption | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-full)")] = None
+    """The folder, or address, that gets the full release."""
 
     version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
     """The version to rebuild."""
@@ -56,14 +59,15 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 def _hydrate(options: Options) -> object:
     from curation.hydration.rebuild import check_room, collect, hydrate  # pyarrow: not for --help
-    from curation.release.versions import beside
+    from curation.release.versions import POSTS, beside
 
-    folder = options.folder
-    out = options.out or beside(folder, "-full")
-    check_room(folder, options.version, out)
-    if not options.store_only:
-        collect(folder, options.version, options.store, options.sandbox_url)
-    return hydrate(folder, store=options.store, out=out, version=options.version)
+    out = options.out or beside(options.folder, "-full")
+    folder = mirrors.fetch(options.folder, *POSTS)
+    with mirrors.written(out, *POSTS) as there:
+        check_room(folder, options.version, there)
+        if not options.store_only:
+            collect(folder, options.version, options.store, options.sandbox_url)
+        return hydrate(folder, store=options.store, out=there, version=options.version)
 
 
 if __name__ == "__main__":

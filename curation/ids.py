@@ -22,20 +22,22 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core import mirrors
 from affectory.core.command import finish
 from affectory.core.errors import ReleaseError
 from affectory.core.numbers import count
+from affectory.core.place_option import PlaceOption
 
 
 @dataclass(frozen=True)
 class Options:
     """Write a release's ids, which may be passed on, to a folder."""
 
-    folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
-    """The dataset's folder: datasets/NAME."""
+    folder: Positional[Annotated[PlaceOption, arg(metavar="FOLDER")]]
+    """The dataset's folder, datasets/NAME, or its address."""
 
-    out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-ids)")] = None
-    """The folder that gets card, manifest, ids and, if there is one, the opt-out list."""
+    out: Annotated[PlaceOption | None, arg(metavar="DIR", help_behavior_hint="(default: FOLDER-ids)")] = None
+    """The folder, or address, that gets card, manifest, ids and, if there is one, the opt-out list."""
 
     version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
     """The version whose ids are written."""
@@ -47,7 +49,12 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def _ids(options: Options) -> object:
-    return write(options.folder, options.out, options.version)
+    from curation.release.versions import POSTS, beside  # pyarrow: not for --help
+
+    out = options.out or beside(options.folder, "-ids")
+    folder = mirrors.fetch(options.folder, *POSTS)
+    with mirrors.written(out, *POSTS) as there:
+        return write(folder, there, options.version)
 
 
 def write(folder: Path, out: Path | None = None, version: str | None = None) -> str:
@@ -96,7 +103,8 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
             f"note    {len(still):,} of these posts opted out later: write the ids of a version without "
             f"them, which python -m curation.purge {described.name} makes"
         )
-    lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
+    if not mirrors.is_copy(out):
+        lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
     if others := [name for name in versions.built(out) if name != described.version]:
         lines.append(
             f"note    other versions in this folder: {', '.join(others)}; remove those with deleted posts"

@@ -35,7 +35,9 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core import mirrors
 from affectory.core.command import finish
+from affectory.core.place_option import PlaceOption
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Options:
     version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
     """The release to purge."""
 
-    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """The folder of the datasets."""
+    datasets: Annotated[PlaceOption, arg(metavar="DIR")] = Path("datasets")
+    """The folder of the datasets, or its address."""
 
     refresh: FlagCreatePairsOff[bool] = False
     """Ask the source for each post first: Reddit or, without credentials, the archive."""
@@ -85,15 +87,16 @@ def _purge(options: Options) -> str:
 
     if options.exclude is not None:
         exclude.read(options.exclude)  # a bad line is reported before anything is asked for
-    if options.refresh:
-        refresh(options.datasets / options.name, options.version, options.store, options.sandbox_url)
-    return purge(
-        Places(options.datasets / options.name, options.results, options.features),
-        store=options.store,
-        version=options.version,
-        remove_earlier=options.remove_earlier,
-        excluding=options.exclude,
-    )
+    with mirrors.written(options.datasets / options.name, "*/*", removes=True) as folder:
+        if options.refresh:
+            refresh(folder, options.version, options.store, options.sandbox_url)
+        return purge(
+            Places(folder, options.results, options.features),
+            store=options.store,
+            version=options.version,
+            remove_earlier=options.remove_earlier,
+            excluding=options.exclude,
+        )
 
 
 if __name__ == "__main__":

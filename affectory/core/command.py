@@ -17,6 +17,7 @@ from types import FrameType
 
 from affectory.core.errors import AffectoryError, in_words
 from affectory.core.interrupt import KEPT, end_program
+from affectory.core.mirrors import shown
 from affectory.core.streams import standard_streams
 
 
@@ -35,7 +36,9 @@ def finish(work: Callable[[], object]) -> int:
         try:
             return _printed(work)
         except AffectoryError as error:
-            print_error(error)
+            # That a disk is full concerns the local copy itself.
+            is_of_disk = isinstance(error.__cause__, OSError)
+            print_error(error if is_of_disk else shown(str(error)))
             return 2
         except OSError as error:  # a full disk, a folder without permission: it names its file
             print_error(in_words(error))
@@ -53,7 +56,7 @@ def _printed(work: Callable[[], object]) -> int:
         result = work()
         if isinstance(result, int):
             return result
-        print(result)
+        print(shown(str(result)))
         return int(getattr(result, "exit_code", 0))
     finally:
         sys.stdout.flush()  # here, so that a full disk is an error of the command, also after --help

@@ -7,6 +7,7 @@ release.parts["train"].texts[0], release.task.names[release.parts["train"].targe
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.core import generated, recipes
+from affectory.core import generated, mirrors, recipes
+from affectory.core.addresses import Place
 from affectory.core.errors import BaselineError, in_words
 from affectory.core.parquet_files import readable
 from baselines.data.task import Kind, SeveralLabels, SingleLabel, Task
@@ -105,7 +107,7 @@ class Release:
 
 def load(
     name: str,
-    folder: Path = Path("datasets"),
+    folder: Place = Path("datasets"),
     *,
     version: str | None = None,
     cache: Path | None = None,
@@ -114,12 +116,13 @@ def load(
 ) -> Release:
     """Load a release that `python -m curation.build` has built; `BaselineError` where there is none.
 
+    Of an address the version's files are fetched first, to a local copy (`affectory.core.mirrors`).
     `task`: whether a release that has both is read by its one label or by its several (the default).
     `labels`: those of its several to read, and classes of its one label that count as further ones.
     """
-    where = folder / name
+    where = _fetched(folder / name, version)
     if not (where / "README.md").is_file():
-        raise BaselineError(_not_built(name, folder))
+        raise BaselineError(_not_built(name, mirrors.local(folder)))
     from datasets import get_dataset_config_names, get_dataset_default_config_name
     from datasets.utils.logging import disable_progress_bar
 
@@ -137,6 +140,20 @@ def load(
     for split in SPLITS[1:]:  # only training learns from unlabelled posts
         parts[split] = parts[split].take(parts[split].labelled)
     return Release(name, version, chosen, parts, rows, _generated(where / version / "manifest.json"))
+
+
+def _fetched(dataset: Place, version: str | None) -> Path:
+    """Return the dataset's folder; of an address a copy with all files that the library looks for.
+
+    These are the version's and, as it tells the format from them, those of the card's first config.
+    """
+    where = mirrors.fetch(dataset)
+    card = where / "README.md"
+    if isinstance(dataset, Path) or not card.is_file():
+        return where
+    first = re.search(r'config_name: "(.+?)"', card.read_text(encoding="utf-8", errors="replace"))
+    configs = {version, first[1] if first else None} - {None}
+    return mirrors.fetch(dataset, *("*/ids-*" if one == "ids" else f"{one}/*.parquet" for one in configs))
 
 
 def _loaded(where: Path, version: str, cache: Path | None) -> Any:

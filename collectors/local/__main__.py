@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from affectory.core import recipes
+from affectory.core import mirrors, recipes
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.place_option import PlaceOption
 from collectors.crawl.options import at_least_1
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Options:
     store: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: data/NAME)")] = None
     """The crawl store's folder."""
 
-    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """The folder with the recipes."""
+    datasets: Annotated[PlaceOption, arg(metavar="DIR")] = Path("datasets")
+    """The folder with the recipes, or its address."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
     """Number of processes that decode images."""
@@ -69,7 +70,8 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
 def _crawl(options: Options, command: str) -> Summary:
     from collectors.local.source import load
 
-    path = recipes.find(options.name, options.datasets) / recipes.RECIPE
+    mirrors.fetch(options.datasets / options.name)
+    path = recipes.find(options.name, mirrors.local(options.datasets)) / recipes.RECIPE
     source, labels = load(path), _labels(path)
     at_least_1("--workers", options.workers)
     if not options.path.is_dir():

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from affectory.core.addresses import check_folder
 from affectory.core.errors import StoreError
 from collectors.store import database, values
 from collectors.store.keys import read_key
@@ -172,6 +173,7 @@ def reading(folder: Path) -> Iterator[Reader]:
 
     Raises `StoreError` if there is none, if it can't be read, or if it was written by a newer program.
     """
+    check_folder(folder, "a crawl store")
     if not (folder / "crawl.sqlite").is_file():
         raise StoreError(f"there is no crawl store in {str(folder)!r}: name a folder that holds crawl.sqlite")
     with explained(folder):

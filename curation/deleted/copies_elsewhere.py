@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from affectory.core import mirrors
 from collectors.store.lookup import keeps_public, stores
 from curation.manifest import manifest
 from curation.release import held, versions
@@ -53,11 +54,21 @@ def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[st
         ("cache of the datasets library", f"rm -r {shlex.quote(str(path))}")
         for path in cached(library_cache(), folder.name, posts)
     ]
-    found += _beside(folder, store, posts)
+    found += [] if mirrors.is_copy(folder) else _beside(folder, store, posts)
+    found += _copies(folder, posts)
     for other in stores(store.resolve().parent):
         if other.resolve() != store.resolve() and keeps_public(other, posts):
             found.append((f"crawl store {other}", f"collect it again, or rm -r {shlex.quote(str(other))}"))
     return found
+
+
+def _copies(folder: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the local copies of other datasets at an address that show one of the posts."""
+    for other in mirrors.datasets():
+        there = versions.built(other)
+        is_other = other.resolve() != folder.resolve()
+        if is_other and any(held.contents(other / version).posts & set(posts) for version in there):
+            yield f"local copy of {mirrors.shown(str(other))}", f"rm -r {shlex.quote(str(other.absolute()))}"
 
 
 def _beside(folder: Path, store: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from affectory.core import mirrors
 from affectory.core.numbers import count
 from affectory.encoders import feature_cache
 from collectors.store import Store
@@ -226,7 +227,7 @@ class _Said:
     def outside(self, store: Path, *, wrote: bool) -> list[str]:
         """Name the copies that the purge doesn't remove, each with the command that does."""
         found = copies_elsewhere.commands(self.places.folder, store, self.words) if self.words else []
-        if wrote:
+        if wrote and not mirrors.is_copy(self.places.folder):
             name, folder = self.described.name, shlex.quote(str(self.places.folder))
             upload = f"hf upload USER/{name} {folder} --repo-type dataset --delete '*'"
             squash = f"HfApi().super_squash_history('USER/{name}', repo_type='dataset')"

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from affectory.core import mirrors
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError
 from affectory.core.progress import Steps
@@ -70,7 +71,12 @@ class Built:
         return "\n".join(lines)
 
     def _load(self) -> str:
-        """Return the call that loads this release; the newest version is the default."""
+        """Return the call that loads this release; the newest version is the default.
+
+        Of an address the library loads files alone.
+        """
+        if mirrors.is_copy(self.folder):
+            return f'datasets.load_dataset("parquet", data_files="{self.folder}/train-*.parquet")'
         folder, version = self.folder.parent, self.manifest.version
         named = "" if version == versions.built(folder)[0] else f', "{version}"'
         return f'datasets.load_dataset("{folder}"{named})'

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from affectory.core import files
+from affectory.core import files, mirrors
 from curation.manifest.datasheet import NOT_SCREENED, datasheet
 from curation.manifest.manifest import Manifest, Written, changes, read
 from curation.release import versions
@@ -115,7 +115,7 @@ def _there(folder: Path, manifest: Manifest, *, ids: bool, split: str) -> list[W
     return [
         file
         for file in manifest.tables(ids=ids)
-        if file.split == split and (folder / manifest.version / file.path).exists()
+        if file.split == split and mirrors.size(folder / manifest.version / file.path) is not None
     ]
 
 

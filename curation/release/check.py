@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from affectory.core import mirrors
 from affectory.core.errors import ReleaseError
 from affectory.core.progress import Steps
 from curation.manifest import manifest
@@ -95,7 +96,7 @@ def card_faults(folder: Path) -> Iterator[Fault]:
     front = card.read_text(encoding="utf-8", errors="replace").split("\n---\n")[0]
     listed = set(re.findall(r'^ +- "(.+)"$', front, re.MULTILINE))
     for path in sorted(listed):
-        if not (folder / path).is_file():
+        if mirrors.size(folder / path) is None:
             yield "card_lists_missing_file", path
     there = versions.built(folder)
     for version in there:
@@ -106,7 +107,8 @@ def card_faults(folder: Path) -> Iterator[Fault]:
         except ReleaseError:
             continue  # reported by `check`
         for file in tables:
-            if f"{version}/{file.path}" not in listed and (folder / version / file.path).is_file():
+            is_there = mirrors.size(folder / version / file.path) is not None
+            if is_there and f"{version}/{file.path}" not in listed:
                 yield "card_lacks_file", f"{version}/{file.path}"
 
 

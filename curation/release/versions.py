@@ -10,12 +10,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
+from affectory.core import mirrors
+from affectory.core.addresses import Place
 from affectory.core.errors import ReleaseError
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+#: The files of earlier versions that a new version's card is written from: which posts they hold.
+POSTS = ("*/ids-*.parquet", "*/dropped-*.parquet")
 
 
 def parse(text: str) -> tuple[int, int, int]:
@@ -44,20 +50,25 @@ def find(folder: Path, version: str | None) -> Path:
     return folder / (version or there[0])
 
 
-def beside(folder: Path, suffix: str) -> Path:
+@overload
+def beside(folder: Path, suffix: str) -> Path: ...
+@overload
+def beside(folder: Place, suffix: str) -> Place: ...
+def beside(folder: Place, suffix: str) -> Place:
     """Return the folder beside a dataset's with its name and a suffix; "." is resolved to its name."""
-    named = folder if folder.name.strip(".") else folder.resolve()
+    named = folder.resolve() if isinstance(folder, Path) and not folder.name.strip(".") else folder
     return named.with_name(named.name + suffix)
 
 
 def unnamed(version: Path) -> bool:
     """Return whether a version's folder is complete, but its dataset's card doesn't name it.
 
-    The card is written after the folder is renamed, so the command was killed in between.
+    The card is written after the folder is renamed, so the command was killed in between. A version that
+    could not be sent to its address counts, too.
     """
     card = version.parent / "README.md"
     named = card.is_file() and f"- {version.name}/" in card.read_text(encoding="utf-8")
-    return (version / "manifest.json").is_file() and not named
+    return (version / "manifest.json").is_file() and (not named or mirrors.is_unsent(version))
 
 
 def check_free(version: Path, *, unless: bool) -> None:
@@ -140,10 +151,10 @@ def defect(folder: Path, described: Manifest) -> str:
     """Return which file of a full release is missing, or hasn't the size in the manifest; "" if none."""
     sizes = {"report.html": None, "croissant.json": None} | {f.path: f.bytes for f in described.files}
     for name, size in sizes.items():
-        path = folder / name
-        if not path.is_file():
+        found = mirrors.size(folder / name)
+        if found is None:
             return f"{name} is missing"
-        if size is not None and (found := path.stat().st_size) != size:
+        if size is not None and found != size:
             return f"{name} has {found:,} bytes instead of {size:,}"
     return ""
 

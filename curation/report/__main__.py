@@ -20,8 +20,10 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core import mirrors
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.place_option import PlaceOption
 from curation.report import write
 
 
@@ -37,8 +39,8 @@ class Options:
     ] = None
     """The version to report on."""
 
-    datasets: Annotated[Path, arg(metavar="DIR")] = Path("datasets")
-    """The folder of the datasets."""
+    datasets: Annotated[PlaceOption, arg(metavar="DIR")] = Path("datasets")
+    """The folder of the datasets, or its address."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.report") -> int:
@@ -48,8 +50,11 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def _report(options: Options) -> str:
-    folder = find(options.datasets, options.name, options.version)
-    path = write(folder)
+    dataset = options.datasets / options.name
+    mirrors.fetch(dataset)
+    folder = find(mirrors.local(options.datasets), options.name, options.version)
+    with mirrors.written(dataset, f"{folder.name}/*"):
+        path = write(folder)
     return f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)"
 
 
