@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 import string
 import subprocess
@@ -34,16 +33,13 @@ from typing import Any
 import tyro
 import zstandard
 
-from benchmarks._measure import machine, middle, show
+from benchmarks._measure import machine, middle, show, wait_for_quiet
 from collectors.reddit.json_lines import blocks
 
 SUBS = ("happy", "creepy", "rage", "gore")
 
 #: Lines of a block, 29 MB.
 BLOCK = 20_000
-
-#: Archives pack their dumps as much as zstd can; a block then takes half a minute.
-LEVEL = 19
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,9 @@ class Options:
     seed: int = 0
     """Seed of the generator."""
 
+    level: int = 3
+    """How zstd packs it. Archives take the highest levels, which unpack more slowly."""
+
     file: Path | None = None
     """A dump to read instead of a generated one."""
 
@@ -67,6 +66,9 @@ class Options:
 
     turns: int = 3
     """Turns of each, in alternation."""
+
+    patience: float = 60
+    """Seconds to wait at most, before each turn, until other programs leave the cores alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,13 @@ def main(options: Options) -> None:
     print(machine())
     with tempfile.TemporaryDirectory(prefix="affectory-bench-") as name:
         folder = Path(name)
-        path = options.file or generate(folder / "RS.zst", options.lines, options.share, options.seed)
+        path = options.file or generate(folder / "RS.zst", options)
         size, count = measured(path)
         packed = path.stat().st_size
         print(f"{path.name}: {count:,} lines of {size / count:,.0f} bytes, {packed / 1e6:,.0f} MB packed")
         found: dict[str, list[Cost]] = {"filter": [], "unpack": [], "json.loads": []}
         for turn in range(options.turns):
+            wait_for_quiet(options.patience)
             found["filter"].append(filtered(path, count, folder / f"store-{turn}"))
             found["unpack"].append(read(path, options.compared, len))
             found["json.loads"].append(read(path, options.compared, json.loads))
@@ -106,18 +109,27 @@ def _rates(costs: list[Cost]) -> list[str]:
     return [f"{middle(by_cpu):,.0f}", f"{middle(by_clock):,.0f}"]
 
 
+#: Runs a command and prints its status, processor time and peak memory. It is a program of its own, as a
+#: process begins with the peak of the one that starts it.
+METER = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+_, status, used = os.wait4(child.pid, 0)
+print(status, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+
+
 def filtered(path: Path, count: int, store: Path) -> Cost:
     """Run the collector and return its cost, the interpreter's start included."""
     where = ["--source", "dump", "--path", str(path), "--store", str(store)]
     command = [sys.executable, "-m", "collectors.reddit", "--subs", *SUBS, *where, "--no-media"]
     began = time.perf_counter()
-    with (store.parent / f"{store.name}.log").open("w") as log:
-        child = subprocess.Popen(command, stdout=log, stderr=log)
-        _, status, used = os.wait4(child.pid, 0)
+    done = subprocess.run([sys.executable, "-c", METER, *command], capture_output=True, text=True)
     seconds = time.perf_counter() - began
-    if status:
-        sys.exit(Path(log.name).read_text())
-    return Cost(count, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1000)
+    status, cpu, peak = done.stdout.split()
+    if int(status):
+        sys.exit(done.stderr)
+    return Cost(count, seconds, float(cpu), int(peak) / 1000)
 
 
 def read(path: Path, count: int, decode: Callable[[bytes], Any]) -> Cost:
@@ -137,15 +149,15 @@ def measured(path: Path) -> tuple[int, int]:
     return size, count
 
 
-def generate(path: Path, count: int, share: float, seed: int) -> Path:
-    """Write a dump of generated submissions, `count` or up to a block more."""
-    draw = random.Random(seed)
-    posts, wanted = _Posts(draw), max(1, round(share * BLOCK))
-    others = b"".join(_line(posts.one(posts.other())) for _ in range(min(BLOCK, count) - wanted))
-    packer = zstandard.ZstdCompressor(level=LEVEL)
+def generate(path: Path, options: Options) -> Path:
+    """Write a dump of generated submissions, as many as asked for or up to a block more."""
+    draw = random.Random(options.seed)
+    posts, wanted = _Posts(draw), max(1, round(options.share * BLOCK))
+    others = b"".join(_line(posts.one(posts.other())) for _ in range(min(BLOCK, options.lines) - wanted))
+    packer = zstandard.ZstdCompressor(level=options.level)
     packed = packer.compress(others)
     with path.open("wb") as file:
-        for _ in range(-(-count // BLOCK)):
+        for _ in range(-(-options.lines // BLOCK)):
             file.write(packed)
             file.write(packer.compress(b"".join(_line(posts.one(draw.choice(SUBS))) for _ in range(wanted))))
     return path

@@ -26,7 +26,7 @@ CHUNK = 1 << 20
 ZSTD_PIECE = 1 << 11
 
 #: Bytes of lines that are yielded at once: little enough to stay in a core's cache.
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 
 #: Bytes of a line that is kept; the longest submissions have about a megabyte.
 LONGEST = 1 << 24
