@@ -27,11 +27,12 @@ from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.progress import Progress
 from collectors.crawl.selection import Selection
+from collectors.crawl.shard import Shard
 from collectors.crawl.source import Failure, ImageStage, Page, Source, Work
 from collectors.crawl.summary import Summary, silent_hosts
 from collectors.crawl.workers import Workers
 from collectors.http.client import Client
-from collectors.store import Store
+from collectors.store import Store, keys
 from collectors.store.record import Rejection, as_generated
 
 
@@ -43,7 +44,8 @@ class Plan:
     addresses of images that are gone, by kind of media. A rerun doesn't retry images that failed for one of
     the `hopeless` reasons. `image_stage` replaces the download of images. `shown_as` is how the summary
     shows a community (None: it doesn't), and `rejected_shown` how many rejected rows of each reason it lists.
-    `generated` marks the posts: they come from a sandbox. `new_author_key` replaces a lost key.
+    `shard` is the part of the posts that is kept. `generated` marks the posts: they come from a sandbox.
+    `new_author_key` replaces a lost key.
 
     A community may be a listing of other communities' posts, such as r/all: the images of those communities
     are fetched, too.
@@ -56,6 +58,7 @@ class Plan:
     limit: int | None = None
     min_ups: int | None = None
     since: int | None = None
+    shard: Shard = field(default_factory=Shard)
     images: ImagePolicy = field(default_factory=ImagePolicy)
     processes: int = 2
     imgur_client_id: str | None = None
@@ -70,6 +73,12 @@ class Plan:
 
 #: How many of the communities that listings show are named in the summary; the others are counted.
 COMMUNITIES_NAMED = 10
+
+#: Said before a shard's store gets a key of its own.
+SHARE_KEY = (
+    "note: author.key is new: copy it into the folder of each other shard's store before its first run, or "
+    "collectors.merge has to leave out the authors"
+)
 
 #: Builds the source of a crawl from its open store, its client, and a stack that closes what it opens.
 MakeSource = Callable[[Store, Client, AsyncExitStack], Awaitable[Source]]
@@ -112,6 +121,8 @@ async def crawl(plan: Plan, client: Client, make_source: MakeSource) -> Summary:
     with Store.open(plan.folder) as store, store.run(plan.command) as run:
         if plan.new_author_key and store.renew_author_key():
             say("note: author.key is new: the same author has another hash in new posts than in earlier ones")
+        if not plan.shard.is_all and not (plan.folder / keys.NAME).exists():
+            say(SHARE_KEY)
         communities = [*plan.communities, *store.reached(plan.communities)]
         work = Work(store, run, progress, asyncio.Event(), communities)
         try:
@@ -199,7 +210,7 @@ async def _download(plan: Plan, client: Client, work: Work) -> None:
 
 async def _collect(plan: Plan, work: Work, source: Source, report: _Report) -> None:
     """Write the source's posts to the store, page by page."""
-    selection = Selection(work.store, work.progress, plan.limit, plan.min_ups, plan.since)
+    selection = Selection(work.store, work.progress, plan.limit, plan.min_ups, plan.since, plan.shard)
     async for page in source.pages():
         if isinstance(page, Failure):
             report.failures.append(page)

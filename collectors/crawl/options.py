@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import FlagCreatePairsOff, arg
 
 from affectory.core.errors import InputError
+from collectors.crawl.shard import Shard
 
 if TYPE_CHECKING:
     from collectors.crawl.crawl import Plan
@@ -43,6 +44,9 @@ class CrawlOptions:
     """Leave out images that may not be used for AI: by robots.txt, X-Robots-Tag (noai, noimageai, noml),
     tdm-reservation or Content-Usage (train-ai=n)."""
 
+    shard: Annotated[str | None, arg(metavar="I/N", help_behavior_hint="(default: all posts)")] = None
+    """Of lists and dumps only part I of N, by the posts' ids. python -m collectors.merge joins the stores."""
+
     workers: Annotated[int, arg(metavar="N")] = min(4, os.cpu_count() or 1)
     """Number of processes that decode images."""
 
@@ -61,10 +65,17 @@ class CrawlOptions:
         """Whether a sandbox stands in for the site."""
         return self.sandbox or self.sandbox_url is not None
 
+    @property
+    def part(self) -> Shard:
+        """The part of all posts that is collected. Raises `InputError`."""
+        return Shard() if self.shard is None else Shard.parse(self.shard)
+
     def check(self) -> None:
         """Raise `InputError` for a value that can't be used."""
         at_least_1("--max-side", self.max_side)
         at_least_1("--workers", self.workers)
+        if self.shard is not None:
+            Shard.parse(self.shard)
 
     @contextmanager
     def sandbox_address(self) -> Iterator[str | None]:
@@ -89,6 +100,7 @@ class CrawlOptions:
             media=self.media,
             images=ImagePolicy(max_side=self.max_side),
             processes=self.workers,
+            shard=self.part,
             generated=self.sandboxed,
             new_author_key=self.new_author_key,
         )

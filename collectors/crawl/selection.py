@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from affectory.core.errors import StoreError
 from collectors.crawl.progress import Progress
+from collectors.crawl.shard import ELSEWHERE, Shard
 from collectors.crawl.source import Page
 from collectors.store import Store
 from collectors.store.record import Post
@@ -23,7 +24,8 @@ NOT_WRITTEN = "not_written"
 
 @dataclass(slots=True)
 class Selection:
-    """Keeps posts with at least `min_ups` upvotes, made since `since` (Unix seconds), `limit` per community.
+    """Keeps posts of `shard` with at least `min_ups` upvotes, made since `since` (Unix seconds), `limit` per
+    community.
 
     Each post of a page is counted once in `progress.posts`: as `new`, `updated`, `known` or, if it came
     before in the same walk, `duplicate_id`, or under the reason why it isn't kept; all of a page that can't
@@ -35,6 +37,7 @@ class Selection:
     limit: int | None = None
     min_ups: int | None = None
     since: int | None = None
+    shard: Shard = field(default_factory=Shard)
     _considered: dict[str, int] = field(default_factory=dict)
 
     def take(self, page: Page) -> None:
@@ -66,6 +69,8 @@ class Selection:
         self.progress.posts += counts
 
     def _refusal(self, post: Post) -> str | None:
+        if not self.shard.has(post.post_id):
+            return ELSEWHERE
         if self.min_ups is not None and (post.score is None or post.score < self.min_ups):
             return "below_min_ups"
         if self.since is not None and (post.created_at is None or post.created_at < self.since):

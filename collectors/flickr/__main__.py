@@ -143,6 +143,11 @@ def _check_search(options: Options) -> None:
     """Raise `InputError` for an option that a search lacks, or that only a search can use."""
     if options.licence and not options.searches:
         raise InputError("--licence needs a search: --vso FILE without --photos")
+    if options.searches and not options.crawl.part.is_all:
+        raise InputError(
+            f"--shard {options.crawl.part} divides lists of photos, and a search has none: leave it out, or "
+            "name the photos with --photos"
+        )
     if options.searches and not options.text:
         raise InputError("--no-text needs lists of photos: a search is a call of Flickr's API")
     from collectors.flickr.licences import LICENCES
@@ -179,6 +184,7 @@ def read(options: Options, key: str | None, sandbox: str | None) -> Asked:
     _warn(lists.rejected)
     if options.limit is not None:
         lists.cut(options.limit)
+    lists.keep(options.crawl.part)
     return Asked(
         lists=lists,
         pairs=searched,

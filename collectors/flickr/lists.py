@@ -13,6 +13,7 @@ from pathlib import Path
 
 from affectory.core.errors import InputError
 from collectors.bounded_lines import TOO_LONG, bounded_lines
+from collectors.crawl.shard import ELSEWHERE, Shard
 from collectors.flickr.listed import Listed
 from collectors.store.record import Rejection
 
@@ -103,6 +104,14 @@ class Lists:
             raise InputError(f"{str(path)!r} can't be read: {error.strerror}") from None
         if fault and not good:
             raise InputError(f"{str(path)!r} is not UTF-8 text: convert it")
+
+    def keep(self, shard: Shard) -> None:
+        """Keep the photos of a shard."""
+        others = [photo_id for photo_id, one in self.photos.items() if not shard.has(one.post_id)]
+        for photo_id in others:
+            del self.photos[photo_id]
+        if others:
+            self.skipped[ELSEWHERE] += len(others)
 
     def cut(self, limit: int) -> None:
         """Keep the first `limit` photos of each list."""

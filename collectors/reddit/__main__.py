@@ -47,7 +47,8 @@ _SOURCES = "auto: oauth if there are credentials, else archive; " + "; ".join(
     f"{name}: {source.does}" for name, source in SOURCES.items()
 )
 _WITH_FILES = [name for name, source in SOURCES.items() if source.suffixes]
-_UNLIMITED = [f"--source {name}" for name, source in SOURCES.items() if source.limit is None]
+_UNLIMITED = ["--min-ups", "--shard"]
+_UNLIMITED += [f"--source {name}" for name, source in SOURCES.items() if source.limit is None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Options:
         int | None,
         arg(
             metavar="N",
-            help_behavior_hint=f"(default: {TOP}; all with {' or '.join(['--min-ups', *_UNLIMITED])})",
+            help_behavior_hint=f"(default: {TOP}; all with {' or '.join(_UNLIMITED)})",
         ),
     ] = None
     """Maximum number of posts per subreddit, those with the highest score first."""
@@ -134,6 +135,18 @@ def check(options: Options) -> list[Path]:
             f"--subs {listings[0]} is a listing of Reddit's, not a subreddit: use --source oauth, or name "
             "the subreddits"
         )
+    shard = options.crawl.part
+    if not shard.is_all and not source.suffixes:
+        names = " or ".join(_WITH_FILES)
+        raise InputError(
+            f"--shard {shard} divides files of posts (--source {names}), not whole subreddits: give each run "
+            "other --subs instead"
+        )
+    if not shard.is_all and options.limit is not None:
+        raise InputError(
+            f"--limit {options.limit} can't be combined with --shard {shard}, which doesn't know the others' "
+            "scores: leave it out, or use --min-ups"
+        )
     if options.path and not source.suffixes:
         names = " or ".join(name for name, one in SOURCES.items() if one.suffixes)
         raise InputError(f"--path can be used with --source {names}, not with {options.source}")
@@ -150,7 +163,8 @@ async def collect(options: Options, subs: list[str], paths: list[Path], command:
     from collectors.crawl.crawl import crawl
 
     source = SOURCES[options.source]
-    limit = source.limit if options.limit is None and options.min_ups is None else options.limit
+    is_limited = options.min_ups is None and options.crawl.part.is_all
+    limit = source.limit if options.limit is None and is_limited else options.limit
     with options.crawl.sandbox_address() as sandbox:
         plan = replace(
             options.crawl.plan(options.folder, command, subs),

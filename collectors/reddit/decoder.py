@@ -24,8 +24,8 @@ _ESCAPE = re.compile(
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[][{},]', re.DOTALL)
 _TIME = re.compile(rb'"created_utc"\s*:\s*"?([0-9]{1,11})(?![0-9])')
 _OWN_ID = re.compile(rb'\s*:\s*"([0-9A-Za-z]{1,13})"')
-# Older versions of msgspec raise the second for bytes that aren't UTF-8.
-_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+#: What msgspec raises for JSON that it can't decode; older versions the second for bytes that aren't UTF-8.
+REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnreadableJson(ValueError):
@@ -69,13 +69,13 @@ def decode(data: bytes, of: Any = Any) -> Any:
     """Decode JSON as the type `of`. Raises `UnreadableJson`."""
     try:
         return msgspec.json.decode(data, type=of)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         mended = _ESCAPE.sub(_whole_pairs, data)
         if mended == data:
             raise UnreadableJson(_why(error)) from None
     try:
         return msgspec.json.decode(mended, type=of)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise UnreadableJson(_why(error)) from None
 
 

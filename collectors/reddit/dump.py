@@ -14,8 +14,8 @@ import msgspec
 
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page, Unusable
-from collectors.reddit.decoder import UnreadableJson, decode
-from collectors.reddit.json_lines import LONGEST, lines
+from collectors.reddit.decoder import REFUSALS, UnreadableJson, decode
+from collectors.reddit.json_lines import LONGEST, WHITE, blocks
 from collectors.reddit.post import parse_post
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
@@ -32,11 +32,17 @@ _NONE = ("unreadable_line", "no_community")
 #: Posts per page, and lines after which a page is yielded in any case.
 PAGE_POSTS, PAGE_LINES = 500, 200_000
 
+#: Seconds after which Ctrl-C and the image stage have their turn.
+TURN = 0.05
 
-class _Glance(msgspec.Struct):
-    """The field by which most lines are skipped without parsing the rest."""
+
+class _Glance(msgspec.Struct, gc=False):
+    """The field by which most lines are skipped: the rest of the line is checked, but not kept."""
 
     subreddit: str | None = None
+
+
+_glance = msgspec.json.Decoder(_Glance).decode
 
 
 async def checksum(path: Path) -> str:
@@ -78,27 +84,37 @@ class Dump:
         others = Counter[str]()
         read: dict[Path, set[str]] = {path: set() for path in self.paths}
         unusable = Unusable()
+        count, turn = 0, time.monotonic()
         for path in self.paths:
             is_dump, odd = False, ""
-            for count, (number, line) in enumerate(lines(path, longest=self.longest), 1):
-                sub, found = self._read(line, f"{path.name}, line {number}")
-                if isinstance(found, Rejection) and found.reason in _NONE:
-                    odd = odd or found.detail.removeprefix(f"{path.name}, ")
-                else:
+            for first, lines in blocks(path, longest=self.longest):
+                skipped, rest = self._without_others(first, lines)
+                if skipped:
+                    others["other_subreddit"] += skipped
                     is_dump = True
-                if sub is None:
-                    assert isinstance(found, Rejection)
-                    others[found.reason] += 1
-                else:
-                    gathered[sub].add(found)
-                    if isinstance(found, Post):
-                        read[path].add(sub)
+                for number, line in rest:
+                    sub, found = self._read(line, f"{path.name}, line {number}")
+                    if isinstance(found, Rejection) and found.reason in _NONE:
+                        odd = odd or found.detail.removeprefix(f"{path.name}, ")
                     else:
-                        unusable.add(found)
-                if count % PAGE_LINES == 0 or (sub and len(gathered[sub].posts) >= PAGE_POSTS):
+                        is_dump = True
+                    if sub is None:
+                        assert isinstance(found, Rejection)
+                        others[found.reason] += 1
+                    else:
+                        gathered[sub].add(found)
+                        if isinstance(found, Post):
+                            read[path].add(sub)
+                        else:
+                            unusable.add(found)
+                count += len(lines)
+                if count >= PAGE_LINES or any(len(one.posts) >= PAGE_POSTS for one in gathered.values()):
+                    count = 0
                     for name in gathered:
                         yield gathered[name].page(name, self._walk(name))
-                    await asyncio.sleep(0)  # for Ctrl-C and the image stage
+                if time.monotonic() - turn > TURN:
+                    await asyncio.sleep(0)
+                    turn = time.monotonic()
             if not is_dump:
                 raise InputError(
                     f"{str(path)!r} holds no submission ({odd}): a dump has one JSON object a line, with its "
@@ -117,6 +133,23 @@ class Dump:
 
     def _walk(self, sub: str) -> str:
         return f"dump:{sub}:{self.scope}"
+
+    def _without_others(
+        self, first: int, lines: Sequence[bytes | None]
+    ) -> tuple[int, list[tuple[int, bytes | None]]]:
+        """Return how many lines are submissions of other subreddits, and the rest with their numbers."""
+        wanted, skipped = frozenset(self.subs), 0
+        rest: list[tuple[int, bytes | None]] = []
+        for number, line in enumerate(lines, first):
+            try:
+                name = _glance(line or b"").subreddit
+            except REFUSALS:
+                name = None  # `_read` says why
+            if name and name.lower() not in wanted:
+                skipped += 1
+            elif line is None or (line := line.strip(WHITE)):
+                rest.append((number, line))
+        return skipped, rest
 
     def _read(self, line: bytes | None, where: str) -> tuple[str | None, Post | Rejection]:
         """Return the line's community, None for one that has none or wasn't asked for, and its post."""

@@ -25,12 +25,13 @@ from typing import Any, TextIO
 from affectory.core.errors import InputError, SourceError
 from affectory.core.numbers import count
 from collectors.bounded_lines import TOO_LONG, bounded_lines
+from collectors.crawl.shard import ELSEWHERE, Shard
 from collectors.crawl.source import Failure, Page, Unusable
 from collectors.delimited import cells
 from collectors.reddit.api import INFO_IDS, RedditApi
 from collectors.reddit.archive import ARCHIVE
 from collectors.reddit.arctic_shift import IDS, ArcticShift
-from collectors.reddit.post import OAUTH, parse_post
+from collectors.reddit.post import OAUTH, id_of, parse_post
 from collectors.reddit.refresh import not_listed, refresh
 from collectors.reddit.sources import Asked
 from collectors.store.record import Post, Rejection
@@ -71,7 +72,10 @@ class Row:
 def make(asked: Asked) -> Index:
     """Return the source, which reads `asked.files`."""
     archive = ArcticShift(asked.client)
-    return Index(asked.files, asked.plan.communities, asked.key, asked.scope, archive, asked.held, asked.api)
+    plan = asked.plan
+    return Index(
+        asked.files, plan.communities, asked.key, asked.scope, archive, asked.held, asked.api, plan.shard
+    )
 
 
 @dataclass(slots=True)
@@ -79,7 +83,7 @@ class Index:
     """Read the posts of `subs` from published lists.
 
     With `api`, Reddit is asked for each post; without it, `archive` for those of which a list has only the
-    id. `held` returns those of some posts that the store has.
+    id. `held` returns those of some posts that the store has. Rows of another shard than `shard` are counted.
     """
 
     paths: Sequence[Path]
@@ -89,6 +93,7 @@ class Index:
     archive: ArcticShift
     held: Callable[[Sequence[str]], Mapping[str, Post]]
     api: RedditApi | None = None
+    shard: Shard = field(default_factory=Shard)
     _unreadable: dict[str, list[str]] = field(default_factory=dict)  # values, by column
     _from_archive: int = 0
 
@@ -96,13 +101,17 @@ class Index:
         """Yield the posts list by list, as many rows at a time as can be asked for at once."""
         self._check_usable()
         size = IDS if self.api is None else INFO_IDS
+        elsewhere = 0
         try:
             for path in self.paths:
                 batch: list[Row | Rejection] = []
                 is_empty = True
                 for row in rows(path):
-                    batch.append(row)
                     is_empty = False
+                    if isinstance(row, Row) and not self._is_own(row):
+                        elsewhere += 1
+                        continue
+                    batch.append(row)
                     if len(batch) == size:
                         for page in await self._pages(batch):
                             yield page
@@ -115,8 +124,10 @@ class Index:
             yield Failure(self.subs[0], error)
             return
         for sub in self.subs:
-            notes = self._notes() if sub == self.subs[0] else ()
-            yield Page(sub, self._walk(sub), last=True, ranked=True, notes=notes)
+            skipped, notes = Counter[str](), list[str]()
+            if sub == self.subs[0]:
+                skipped, notes = Counter({ELSEWHERE: elsewhere} if elsewhere else {}), self._notes()
+            yield Page(sub, self._walk(sub), skipped=skipped, last=True, ranked=True, notes=notes)
         if self._from_archive:
             asked = count(self._from_archive, "post")
             note = f"{asked} by id from the archive, which may not know of every deletion (no credentials)"
@@ -142,6 +153,11 @@ class Index:
         if are_empty:
             names = ", ".join(repr(str(path)) for path in self.paths)
             raise InputError(f"there are no rows in {names}: is it the right file?")
+
+    def _is_own(self, row: Row) -> bool:
+        """Return whether a row's post is of the shard; one without a valid id is, and is counted as bad."""
+        own_id = id_of(row.fields)
+        return isinstance(own_id, Rejection) or self.shard.has(f"reddit:{own_id}")
 
     def _walk(self, sub: str) -> str:
         return f"index:{sub}:{self.scope}"

@@ -8,6 +8,7 @@ a frame is an error with the offset.
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import re
 import zlib
@@ -24,23 +25,31 @@ CHUNK = 1 << 20
 #: Packed bytes that are given to zstd at once. Four of them may unpack to 128 kB, so these to 64 MB at most.
 ZSTD_PIECE = 1 << 11
 
+#: Bytes of lines that are yielded at once: little enough to stay in a core's cache.
+BLOCK = 1 << 18
+
 #: Bytes of a line that is kept; the longest submissions have about a megabyte.
 LONGEST = 1 << 24
 
 #: Suffixes of files that aren't packed.
 PLAIN = (".jsonl", ".ndjson", ".json")
 
+#: What a blank line consists of.
+WHITE = b" \t\r\n"
+
 # Some editors and Windows programs begin a file with it.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BLANK = re.compile(rb"[ \t\r\n]+")
+_BLANK = re.compile(rb"[ \t\r\n]*")
 
 
 class TruncatedDump(InputError):
     """A packed file that ends inside a frame."""
 
 
-def lines(path: Path, *, longest: int = LONGEST) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the number and the bytes of each line, None for a longer one; blank lines are left out.
+def blocks(path: Path, *, longest: int = LONGEST) -> Iterator[tuple[int, list[bytes | None]]]:
+    """Yield a file's lines with their ends, many at once, and the number of the first of them.
+
+    Lines may be blank; None stands for one of more than `longest` bytes.
 
     Raises `TruncatedDump`, or `InputError` for a file without lines or of another format.
     """
@@ -56,42 +65,57 @@ def lines(path: Path, *, longest: int = LONGEST) -> Iterator[tuple[int, bytes | 
             f"{str(path)!r} has the suffix {path.suffix!r}, not .zst, .gz, .xz, {', '.join(PLAIN)}: "
             "rename it by its format"
         )
-    is_empty = True
-    for number, line in _split(chunks, longest):
-        if number == 1 and line is not None:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-            if not line.strip():
+    first, is_empty = 1, True
+    for data in _whole_lines(_pieces(chunks), longest):
+        if data is None:
+            lines: list[bytes | None] = [None]
+        else:
+            text = data.removeprefix(_BYTE_ORDER_MARK) if first == 1 else data
+            if _BLANK.fullmatch(text):  # a million of them cost nothing
+                first += text.count(b"\n")
                 continue
+            lines = list(io.BytesIO(text))  # four times as fast as split
+            if len(text) > longest:
+                lines = [line if line and len(line.rstrip(WHITE)) <= longest else None for line in lines]
         is_empty = False
-        yield number, line
+        yield first, lines
+        first += len(lines)
     if is_empty:
         raise InputError(f"{str(path)!r} is empty: download it again, or leave it out")
 
 
-def _split(chunks: Iterator[bytes], longest: int) -> Iterator[tuple[int, bytes | None]]:
-    number, held, too_long = 1, bytearray(), False
-    for chunk in chunks:
-        at = 0
-        while at < len(chunk):
-            if not held and not too_long and chunk[at] in b" \t\r\n":
-                blank = _BLANK.match(chunk, at)
-                assert blank is not None
-                number += chunk.count(b"\n", at, blank.end())
-                at = blank.end()
+def _whole_lines(pieces: Iterator[bytes], longest: int) -> Iterator[bytes | None]:
+    """Yield whole lines, `BLOCK` bytes or more at once, and None for a line that becomes too long."""
+    held: list[bytes] = []
+    size, too_long = 0, False
+    last, end = -1, 0  # where in `held` the last line ends: the piece, and the offset in it
+    for piece in pieces:
+        if too_long:
+            if not (start := piece.find(b"\n") + 1):
                 continue
-            end = chunk.find(b"\n", at)
-            part = chunk[at:end] if end >= 0 else chunk[at:]
-            too_long = too_long or len(held) + len(part) > longest
-            if too_long:
-                held.clear()
-            if end < 0:
-                held += b"" if too_long else part
-                break
-            yield number, None if too_long else bytes(held) + part if held else part
-            held.clear()
-            number, too_long, at = number + 1, False, end + 1
-    if held or too_long:
-        yield number, None if too_long else bytes(held)
+            yield None
+            piece, too_long = piece[start:], False
+        held.append(piece)
+        size += len(piece)
+        if ended := piece.rfind(b"\n") + 1:
+            last, end = len(held) - 1, ended
+        if size >= BLOCK and last >= 0:
+            yield b"".join([*held[:last], held[last][:end]])
+            held = [held[last][end:], *held[last + 1 :]]
+            size, last = sum(map(len, held)), -1
+        if size > longest and last < 0:
+            held, size, too_long = [], 0, True
+    if held:
+        yield b"".join(held)
+    if too_long:
+        yield None
+
+
+def _pieces(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield chunks in pieces of at most `BLOCK` bytes."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), BLOCK):
+            yield chunk[start : start + BLOCK]
 
 
 def _plain(path: Path) -> Iterator[bytes]:

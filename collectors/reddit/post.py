@@ -59,7 +59,7 @@ def parse_post(
     post = _submission(child)
     if isinstance(post, Rejection):
         return post
-    post_id = _post_id(post)
+    post_id = id_of(post)
     if isinstance(post_id, Rejection):
         return post_id
     title = _text(post.get("title"), escaped).strip()
@@ -163,7 +163,8 @@ def _submission(child: Any) -> Mapping[str, Any] | Rejection:
     return data if isinstance(data, Mapping) else Rejection("not_an_object", type(data).__name__)
 
 
-def _post_id(post: Mapping[str, Any]) -> str | Rejection:
+def id_of(post: Mapping[str, Any]) -> str | Rejection:
+    """Return a submission's id ("3svmej"), or why it has none."""
     found = post.get("id")
     if found is None or found == "":
         return Rejection("no_id")

@@ -11,6 +11,7 @@ from collectors.reddit.api import connect
 from collectors.reddit.arctic_shift import ArcticShift
 from collectors.reddit.dump import Dump
 from collectors.reddit.index import Index
+from collectors.reddit.json_lines import blocks
 
 KEY = b"k" * 32
 HEADER = "id,name,url,ups,downs,created_utc,title,permalink,subreddit,num_comments,author\n"
@@ -30,6 +31,12 @@ def gather(make):
 
 def posts_of(pages):
     return [post for page in pages for post in page.posts]
+
+
+def lines(path, **options):
+    """Return a file's lines that aren't blank, with their numbers and without their ends."""
+    found = [one for first, block in blocks(path, **options) for one in enumerate(block, first)]
+    return [(number, line and line.strip()) for number, line in found if line is None or line.strip()]
 
 
 def no_cursor(walk):

@@ -5,19 +5,25 @@ import gzip
 import lzma
 import tracemalloc
 from collections import Counter
+from unittest.mock import patch
 
 import pytest
 import zstandard
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from affectory.core.errors import InputError
 from collectors.crawl.source import Failure, Page
+from collectors.reddit import json_lines
 from collectors.reddit.archive import Archive
 from collectors.reddit.arctic_shift import ArcticShift
+from collectors.reddit.dump import Dump
 from collectors.reddit.index import Index
-from collectors.reddit.json_lines import TruncatedDump, lines
+from collectors.reddit.json_lines import TruncatedDump
+from collectors.store.record import Post, Rejection
 from tests.collectors.fetching import client_to, site
-from tests.collectors.reddit_runs import KEY, dump, no_cursor, posts_of
+from tests.collectors.reddit_runs import KEY, dump, lines, no_cursor, posts_of
 
 # -- dumps with odd lines, and other formats ---------------------------------------------------
 
@@ -99,7 +105,7 @@ def test_a_line_that_is_too_long_is_passed_over_and_the_next_one_read(tmp_path):
     long = b"x" * 5_000_000
     path = tmp_path / "x.zst"
     path.write_bytes(zstandard.compress(b"\n".join([b"{}", long, b"12345", b"123456", b"{}", long])))
-    assert list(lines(path, longest=5)) == [
+    assert lines(path, longest=5) == [
         (1, b"{}"),
         (2, None),
         (3, b"12345"),
@@ -118,6 +124,52 @@ def test_a_line_over_the_bound_is_unreadable(tmp_path):
     ]
 
 
+#: Lines with a wanted subreddit or another one, in every spelling that JSON has, and lines that aren't JSON.
+LINES = [
+    ONE,
+    b'  {"title": "x", "id": "c" ,"subreddit"\t:\t"HAPPY" }\r',
+    rb'{"id": "d", "\u0073ubreddit": "h\u0061ppy", "title": "t"}',
+    b'{"id": "e", "subreddit": "aww", "crosspost_parent_list": [{"subreddit": "happy"}], "title": "t"}',
+    b'{"id": "f", "crosspost_parent_list": [{"subreddit": "aww"}], "title": "t", "subreddit": "happy"}',
+    b'{"id": "g", "subreddit": "aww", "subreddit": "happy", "title": "t"}',
+    rb'{"id": "h", "subreddit": "aww", "title": "\ud83d"}',
+    rb'{"id": "i", "subreddit": "happy", "title": "\ud83d"}',
+    b'{"id": "j", "subreddit": "aww", "title": "caf\xe9"}',
+    b'{"id": "k", "subreddit": "happy"}',
+    b'{"subreddit": ""}',
+    b'{"subreddit": null}',
+    b'{"subreddit": 1}',
+    b'{"subreddit":',
+    b'"aww"}',
+    b'{"subreddit": "aww"} {"subreddit": "aww"}',
+    b'{"subreddit": "aww"},',
+    b'["aww"]',
+    b"",
+    b" \t\r",
+    b"\x0b",
+    b"x" * 300,
+]
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(LINES), max_size=12), st.integers(1, 400), st.booleans())
+def test_lines_read_many_at_once_give_what_each_gives_alone(tmp_path_factory, found, size, ends):
+    path = tmp_path_factory.mktemp("dump") / "x.jsonl"
+    path.write_bytes(b"\n".join([TWO, *found]) + b"\n" * ends)
+    alone = Dump([path], ["happy"], KEY, "scope", list, longest=200)
+    skipped, expected = Counter(), []
+    for number, line in enumerate([TWO, *found], 1):
+        if line := line.strip(b" \t\r"):
+            read = alone._read(line if len(line) <= 200 else None, f"x.jsonl, line {number}")
+            expected += [read[1]] if read[0] else []
+            skipped += Counter() if read[0] else Counter([read[1].reason])
+    with patch.object(json_lines, "BLOCK", size):
+        pages, _ = dump([path], ["happy"], longest=200)
+    assert [r for page in pages for r in page.rejected] == [r for r in expected if isinstance(r, Rejection)]
+    assert [p.post_id for p in posts_of(pages)] == [p.post_id for p in expected if isinstance(p, Post)]
+    assert sum((page.skipped for page in pages), Counter()) == skipped
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("filling", [b"\n" * (1 << 20), b"x" * (1 << 20)])
 def test_what_unpacks_to_a_hundred_megabytes_takes_little_memory(tmp_path, filling):
@@ -127,7 +179,7 @@ def test_what_unpacks_to_a_hundred_megabytes_takes_little_memory(tmp_path, filli
             file.write(packer.compress(filling))
         file.write(packer.compress(b"\n" + ONE) + packer.flush())
     tracemalloc.start()
-    found = list(lines(tmp_path / "x.zst"))
+    found = lines(tmp_path / "x.zst")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found[-1][1] == ONE
@@ -157,10 +209,10 @@ def test_other_packed_files_that_are_truncated_or_none_say_so(tmp_path, name, pa
     path = tmp_path / name
     path.write_bytes(pack((ONE + b"\n") * 1000)[:-10])
     with pytest.raises(TruncatedDump, match=rf"the \{path.suffix} file ends inside a frame at byte"):
-        list(lines(path))
+        lines(path)
     path.write_bytes(b"PK\x03\x04 this is a zip")
     with pytest.raises(InputError, match=rf"is not a valid \{path.suffix} file"):
-        list(lines(path))
+        lines(path)
 
 
 @pytest.mark.parametrize("name", ["x.zst", "x.gz", "x.xz", "x.jsonl"])

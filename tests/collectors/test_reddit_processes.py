@@ -118,3 +118,35 @@ def test_a_crawl_killed_again_and_again_ends_with_the_same_store_and_fetches_not
     verdict = crash.run(posts=120, kills=3, seed=0, folder=tmp_path)
     assert (verdict.differences, verdict.refetched) == ([], 0)
     assert verdict.images > 100
+
+
+@pytest.mark.slow
+def test_a_dump_whose_reading_was_killed_is_completed_by_the_same_command(tmp_path):
+    lines = [
+        b'{"id": "%x", "subreddit": "happy", "title": "Title", "score": %d}' % (n, n) for n in range(5000)
+    ]
+    (tmp_path / "RS.jsonl").write_bytes(b"\n".join(lines))
+    command = [sys.executable, "-m", "collectors.reddit", "--subs", "happy", "--source", "dump", "--no-media"]
+    command += ["--path", str(tmp_path / "RS.jsonl"), "--store", str(tmp_path / "s"), "--min-ups", "0"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    while (before := stored(tmp_path / "s")) == 0:
+        assert killed.poll() is None
+    killed.kill()
+    killed.wait()
+    assert before < 5000
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    found = re.match(r"posts   asked 5,000 = ([0-9,]+) new \+ ([0-9,]+) known\n", done.stdout)
+    assert (done.returncode, done.stderr, stored(tmp_path / "s")) == (0, "", 5000)
+    assert found is not None
+    assert int(found[2].replace(",", "")) >= before
+
+
+def stored(store):
+    """Return how many posts a store has, 0 if it is about to be made."""
+    with suppress(sqlite3.OperationalError):
+        with sqlite3.connect(f"file:{store / 'crawl.sqlite'}?mode=ro", uri=True) as db:
+            found = db.execute("select count(*) from posts").fetchone()[0]
+        db.close()
+        return found
+    return 0

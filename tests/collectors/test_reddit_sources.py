@@ -9,11 +9,11 @@ from affectory.core.errors import InputError
 from collectors.http.client import client_for
 from collectors.reddit.api import connect
 from collectors.reddit.archive import Archive
-from collectors.reddit.json_lines import TruncatedDump, lines
+from collectors.reddit.json_lines import TruncatedDump
 from collectors.reddit.listings import Listings
 from collectors.sandbox.generated.corpus import Corpus
 from collectors.sandbox.server import make_sandbox, serving
-from tests.collectors.reddit_runs import HEADER, KEY, dump, gather, index, no_cursor, posts_of
+from tests.collectors.reddit_runs import HEADER, KEY, dump, gather, index, lines, no_cursor, posts_of
 
 CORPUS = Corpus(0, 600)
 
@@ -216,18 +216,18 @@ def test_a_truncated_dump_names_the_offset(tmp_path, keep):
     path.write_bytes(whole[: int(len(whole) * keep)])
     size = path.stat().st_size
     with pytest.raises(TruncatedDump, match=rf"the \.zst file ends inside a frame at byte {size:,} "):
-        list(lines(path))
+        lines(path)
 
 
 def test_a_file_that_is_no_dump_is_refused(tmp_path):
     (tmp_path / "x.zst").write_bytes(b"PK\x03\x04 this is a zip")
     with pytest.raises(InputError, match=r"is not a valid \.zst file"):
-        list(lines(tmp_path / "x.zst"))
+        lines(tmp_path / "x.zst")
 
 
 def test_a_last_line_without_its_end_is_read(tmp_path):
     (tmp_path / "x.zst").write_bytes(zstandard.compress(b'{"a": 1}\n{"b": 2}'))
-    assert list(lines(tmp_path / "x.zst")) == [(1, b'{"a": 1}'), (2, b'{"b": 2}')]
+    assert lines(tmp_path / "x.zst") == [(1, b'{"a": 1}'), (2, b'{"b": 2}')]
 
 
 # -- lists -------------------------------------------------------------------------------------
