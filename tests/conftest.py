@@ -1,9 +1,13 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from affectory.core import progress
 from collectors.sandbox import running
+
+# Tests run in several processes: with more threads each they would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
