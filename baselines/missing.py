@@ -22,11 +22,14 @@ import tyro
 
 from affectory.core.command import finish
 from baselines.options import MissingOptions
+from baselines.training import launch
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.missing") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if launch.is_helper():
+        return launch.serve(lambda: tyro.cli(MissingOptions, prog=prog, args=given))
     return finish(lambda: _run(tyro.cli(MissingOptions, prog=prog, args=given), f"{prog} {' '.join(given)}"))
 
 

@@ -23,11 +23,14 @@ import tyro
 
 from affectory.core.command import finish
 from baselines.options import Options
+from baselines.training import launch
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.run") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if launch.is_helper():
+        return launch.serve(lambda: tyro.cli(Options, prog=prog, args=given))
     return finish(lambda: _run(tyro.cli(Options, prog=prog, args=given), f"{prog} {' '.join(given)}"))
 
 
