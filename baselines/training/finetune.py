@@ -3,8 +3,6 @@
     tuned = fit_unfrozen(backbone, head, train, validation, FinetuneSettings(), seed=0)
     features = extract(images, tuned.backbone, cache)  # `tuned.head` reads them as it reads frozen ones
 
-    accelerate launch -m baselines.run NAME --finetune
-
 Duong et al. 2017, section 3.1, name fine-tuning as an option and tell nothing more of it.
 """
 

@@ -99,9 +99,10 @@ class Unfrozen(Learner):
         blind = posts._replace(inputs=read).take(rows)
         features = torch.zeros(len(rows), self.dim)
         blind = blind._replace(inputs=blind.inputs | more | {"image": features})
+        learning = self.head.training
         self.head.eval()  # no dropout: it would draw
         terms = self.head.terms(blind.to(next(self.head.parameters()).device))
-        self.head.train()
+        self.head.train(learning)
         return {name: one.posts for name, one in terms.items()}
 
 

@@ -17,12 +17,13 @@ from affectory.encoders.image.backbones import Backbone, Network, load_backbone,
 from affectory.encoders.image.features import ImageRef, extract
 from baselines.data.aim import Judged
 from baselines.data.batch import Batch
+from baselines.data.samplers import OtherTexts
 from baselines.data.task import SingleLabel
 from baselines.models import registry
 from baselines.training import finetune_steps
 from baselines.training.finetune import Posts, fit_unfrozen
-from baselines.training.finetune_steps import FinetuneSettings, Unfrozen
-from baselines.training.steps import Steps
+from baselines.training.finetune_steps import FinetuneSettings, Pictured, Unfrozen
+from baselines.training.steps import Steps, _more, _sliced
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = FinetuneSettings(lr=0.1, backbone_lr=0.1, batch=8, epochs=4, patience=4)
@@ -314,6 +315,19 @@ def test_a_step_that_does_not_fit_is_taken_in_slices_to_the_same_end(capsys):
         "cpu is out of memory: going on with 4 posts at once",
         "cpu is out of memory: going on with 2 posts at once",
     ]
+
+
+def test_the_parts_of_a_step_add_up_to_its_loss_whichever_posts_lack_a_modality():
+    backbone, given, rows = smooth(), posts(9, imageless=(0, 1, 6)), torch.arange(9)
+    given.batch.present[2, 1] = False
+    model = Unfrozen(backbone.module, head("common"), "y", 4).eval()
+    others = OtherTexts(given.batch, model.head.task, 2)
+    more = _more(given.batch, rows, others, others.draw(torch.Generator().manual_seed(0)))
+    [batch] = Pictured(given, backbone).read([rows])
+    batch.inputs.update(more)
+    counts = model.counts(given.batch, rows, more)
+    parts = [model(_sliced(batch, start, end), counts) for start, end in ((0, 3), (3, 4), (4, 9))]
+    torch.testing.assert_close(sum(parts), model(batch), rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow

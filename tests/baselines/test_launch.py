@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from affectory.core.errors import AffectoryError
 from baselines import run
 from baselines.results.schema import read as read_results
 from baselines.training import launch
@@ -119,6 +121,47 @@ def test_two_processes_train_as_one_does_and_one_does_the_rest(home, alone, tmp_
         "tfidf-seed0.pt",
         "vilt-seed0.pt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        (
+            "cuda:1",
+            "--device cuda:1 can't be shared by 2 processes: give cuda, of which each takes a GPU of its "
+            "own, or cpu",
+        ),
+        (
+            "cuda",
+            "2 processes were started, and this machine has 1 GPUs: start as many with --num_processes, or "
+            "give --device cpu",
+        ),
+        (
+            "cpu",
+            "a launch of 2 processes needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra "
+            "finetune)",
+        ),
+    ],
+)
+def test_what_several_processes_can_t_share_is_one_line(device, told, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(AffectoryError) as error, launch.main_process(torch.device(device)):
+        pass
+    assert str(error.value) == told
+
+
+def test_an_error_that_all_processes_find_is_told_by_the_main_one_alone(monkeypatch, capfd):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for rank, told in (("0", "error: --seeds 0 is below 1\n"), ("1", "")):
+            monkeypatch.setenv("RANK", rank)
+            assert run.main(["tiny", "--seeds", "0"]) == 2
+            assert capfd.readouterr() == ("", told)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.long

@@ -1,8 +1,8 @@
 """A text encoder that is fine-tuned: `distilroberta-base`, or any other of `transformers`.
 
 Trained as Devlin et al. 2019 (BERT, appendix A.3) and Liu et al. 2019 (RoBERTa, appendix C) fine-tune: AdamW,
-a learning rate of 2e-5 that rises over the first 6% of the steps and then falls linearly to 0, mini-batches of
-16, gradients of a norm of 1 at most. The head is that of `AutoModelForSequenceClassification`.
+a learning rate of 2e-5 that rises over the first 6% of the steps and then falls linearly to 0, mini-batches
+of 16, gradients of a norm of 1 at most. The head is that of `AutoModelForSequenceClassification`.
 """
 
 from __future__ import annotations
