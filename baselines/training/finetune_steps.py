@@ -98,7 +98,7 @@ class Unfrozen(Learner):
         read = {name: tensor for name, tensor in posts.inputs.items() if name != "image"}
         blind = posts._replace(inputs=read).take(rows)
         features = torch.zeros(len(rows), self.dim)
-        blind = blind._replace(inputs=blind.inputs | more | {"image": features})
+        blind = blind._replace(inputs={**blind.inputs, **more, "image": features})
         learning = self.head.training
         self.head.eval()  # no dropout: it would draw
         terms = self.head.terms(blind.to(next(self.head.parameters()).device))

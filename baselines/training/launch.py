@@ -30,8 +30,6 @@ from affectory.core.errors import AffectoryError, BaselineError, InputError
 if TYPE_CHECKING:
     import torch
 
-    from baselines.options import TrainingOptions
-
 #: How long processes wait for each other: as long as the main one may take to compute features, or to train
 #: on them. A process that ends is noticed at once. In milliseconds it has to fit 32 bits.
 PATIENCE = timedelta(days=20)
@@ -117,16 +115,16 @@ def call(work: Callable[[], object]) -> None:
         distributed.barrier(group=_others)  # all have opened the file
 
 
-def serve(options: Callable[[], TrainingOptions]) -> int:
+def serve(device: Callable[[], torch.device]) -> int:
     """Do what the main process calls for, until it ends; print nothing but an error of this process alone.
 
-    `options` reads those of the command. Return the exit code.
+    `device` reads what to train on from the options. Return the exit code.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the main process says that it was interrupted
     stderr = sys.stderr
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         try:
-            group = _connected(_device(options()))
+            group = _connected(device())
         except AffectoryError:
             return 2  # the main process finds the same, and says so
         try:
@@ -142,13 +140,6 @@ def serve(options: Callable[[], TrainingOptions]) -> int:
             return 2  # the main process has ended, and said why
         _disconnect()
         return 0
-
-
-def _device(options: TrainingOptions) -> torch.device:
-    options.check()
-    from baselines.pipeline import pick_device
-
-    return pick_device(options.device)
 
 
 def _connected(device: torch.device) -> Any:

@@ -95,7 +95,7 @@ def launched(home, out, *models, **more):
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     given = [*start, str(home / "command.py"), *arguments(home, out, *models)]
     told = os.environ | {"LOSSES": str(out.with_suffix(".txt")), "OMP_NUM_THREADS": "1"} | more
-    return subprocess.run(given, cwd=ROOT, env=told, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(given, cwd=ROOT, env=told, capture_output=True, text=True, check=False, timeout=900)
 
 
 def losses_of(out):

@@ -13,6 +13,8 @@ from affectory.encoders import hub
 from affectory.encoders.text.tokens import Tokens
 from baselines.data.encoders import Regions
 from baselines.models import registry
+from baselines.models.base import Unfinished
+from baselines.training.steps import Steps
 from tests.baselines import memes
 from tests.encoders.test_hub_encoders import bert, tokenizer
 
@@ -159,6 +161,28 @@ def test_the_same_seed_gives_the_same_network_and_unlabelled_posts_change_nothin
     assert all(torch.equal(first.state[key], again.state[key]) for key in first.state)
     assert all(torch.equal(first.state[key], cut.state[key]) for key in first.state)
     assert not all(torch.equal(first.state[key], other.state[key]) for key in first.state)
+
+
+def test_a_training_that_was_stopped_goes_on_after_its_last_epoch_to_the_same_end(
+    networks, tmp_path, monkeypatch
+):
+    settings, given = settings_of("vilt", networks, epochs=3, dropout=0.3), memes.data("single", 12)
+    fit, unfinished = registry.spec("vilt").end_to_end, Unfinished(tmp_path / "vilt.pt", "this training")
+    whole, kept, save = fit(given, settings, 0, memes.CPU, None), [], Steps._save
+
+    def stop(steps, unfinished):
+        save(steps, unfinished)
+        kept.append(steps.epoch)
+        if kept == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Steps, "_save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(given, settings, 0, memes.CPU, unfinished)
+    resumed = fit(given, settings, 0, memes.CPU, unfinished)
+    assert kept == [1, 2, 3]
+    assert (resumed.epoch, resumed.history) == (whole.epoch, whole.history)
+    assert all(torch.equal(tensor, resumed.state[name]) for name, tensor in whole.state.items())
 
 
 def test_random_weights_take_the_width_of_the_regions(networks):
