@@ -17,17 +17,31 @@ if __name__ == "__main__":
     quiet_until_finish()
 
 import sys
+from typing import TYPE_CHECKING
 
 import tyro
 
 from affectory.core.command import finish
 from baselines.options import MissingOptions
+from baselines.training import launch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.missing") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if launch.is_helper():
+        return launch.serve(lambda: _device(tyro.cli(MissingOptions, prog=prog, args=given)))
     return finish(lambda: _run(tyro.cli(MissingOptions, prog=prog, args=given), f"{prog} {' '.join(given)}"))
+
+
+def _device(options: MissingOptions) -> torch.device:
+    options.check()
+    from baselines.pipeline import pick_device
+
+    return pick_device(options.device)
 
 
 def _run(options: MissingOptions, command: str) -> int:

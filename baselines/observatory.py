@@ -43,6 +43,7 @@ from baselines.results.missing_schema import (
 )
 from baselines.results.page import rates as page
 from baselines.results.schema import USUAL, Condition, Figure, LeftOut, Stopped
+from baselines.training import launch
 from baselines.training.progress import Progress
 
 
@@ -52,6 +53,11 @@ def run(options: MissingOptions, command: str) -> int:
     `command` is recorded in the results. Raises `AffectoryError`.
     """
     device = pipeline.pick_device(options.device)
+    with launch.main_process(device):
+        return _run(options, command, device)
+
+
+def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     wanted = registry.selected(options.models or pipeline.of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)

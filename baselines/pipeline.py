@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -33,8 +32,9 @@ from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
 from baselines.results.differences import differences
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
+from baselines.training import launch
 from baselines.training.finetune_runs import Finetuning
-from baselines.training.finetune_steps import FinetuneSettings, in_main_process
+from baselines.training.finetune_steps import FinetuneSettings
 from baselines.training.progress import Progress
 from baselines.training.tune import Search
 
@@ -44,17 +44,16 @@ TOOLS = ("affectory", "datasets", "numpy", "scikit-learn", "torch", "torchvision
 def run(options: Options, command: str) -> int:
     """Train and evaluate the models, write and print the results. Return the exit code: 1 if a seed failed.
 
-    `command` is recorded in the results. Under `accelerate launch` all processes train, and only the main one
-    evaluates, writes and prints. Raises `AffectoryError`.
+    `command` is recorded in the results. Raises `AffectoryError`.
     """
     device = pick_device(options.device)
-    if not options.finetune or in_main_process(device):
-        return _run(options, command, device, is_main=True)
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        return _run(options, command, device, is_main=False)
+    if options.finetune:
+        launch.accelerate("--finetune")  # before anything is computed
+    with launch.main_process(device):
+        return _run(options, command, device)
 
 
-def _run(options: Options, command: str, device: torch.device, *, is_main: bool) -> int:
+def _run(options: Options, command: str, device: torch.device) -> int:
     wanted = registry.selected(options.models or of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
@@ -87,13 +86,9 @@ def _run(options: Options, command: str, device: torch.device, *, is_main: bool)
     folder = _folder(options, release)
     conditions = _conditions(options, release, models)
     with Progress(_networks(options, models, conditions)) as progress:
-        setup = _setup(options, release, models, folder, device, progress, preset, given, is_main=is_main)
+        setup = _setup(options, release, models, folder, device, progress, preset, given)
         setup = replace(setup, conditions=conditions, stratified=options.stratified)
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
-        if not is_main:
-            for split, number in each:
-                experiment.train(split, number, setup)
-            return 0
         folds = [experiment.fold(split, number, setup) for split, number in each]
     results = _results(release, folds, setup, options, command, left_out)
     _write(folder, release, results, folds)
@@ -151,8 +146,6 @@ def _setup(
     progress: Progress,
     preset: published.Settings,
     given: dict[str, dict[str, Value]],
-    *,
-    is_main: bool,
 ) -> Setup:
     wanted = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
     seen = frozen.images(options, release, wanted, device)
@@ -166,9 +159,7 @@ def _setup(
         settings = FinetuneSettings(**given.get("finetune", {}))  # type: ignore[arg-type]
         made = replace(
             made,
-            finetuning=Finetuning(
-                seen.backbone, settings, options.features, device, is_main, progress.finetuned
-            ),
+            finetuning=Finetuning(seen.backbone, settings, options.features, device, progress.finetuned),
         )
     if not options.tune:
         return made

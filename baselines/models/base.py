@@ -19,6 +19,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -272,6 +273,25 @@ class Fitted:
     selected: float = math.nan  # the score of --select on validation
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """Where a training keeps its last epoch until it is over; `mark` tells it from any other training."""
+
+    path: Path
+    mark: str
+
+
+class EndToEnd(Protocol):
+    """The training of a network as a whole, by `training.hub_trainer`: on several devices too, and resumed
+    after its last epoch."""
+
+    def __call__(
+        self, data: Data, settings: Any, seed: int, device: torch.device, unfinished: Unfinished | None
+    ) -> Fitted:
+        """Return the network."""
+        ...
+
+
 class Fit(Protocol):
     """A way of training that isn't stages of gradient descent over mini-batches."""
 
@@ -295,14 +315,15 @@ ONE_HEAD: Mapping[Mode, str] = {"both": "y", "image": "y", "text": "y"}
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """A model. Exactly one of `stages`, `fit` and `made_of` says how it comes about.
+    """A model. Exactly one of `stages`, `fit`, `end_to_end` and `made_of` says how it comes about.
 
     `cost`: its time of training beside other models', so that no core waits in the end.
     `stacks`: whether seeds can be trained together as one stacked network, which is faster on a GPU.
     `seeds_together`: whether one process trains all seeds faster than one process a seed.
     `shared_space`: whether `pictures(batch)` returns "image" and "text" in one space, which are one picture.
     `ranks_by`: what tells candidates of `--tune` apart on validation.
-    `selects`: of a model with `fit`, the validation score by which it keeps an epoch, or chooses a setting.
+    `selects`: of a model without `stages`, the validation score by which it keeps an epoch, or chooses a
+    setting.
     `posts`: the training and validation posts that it reads: all; those with image and text; or "both ways",
     which gives a second row, trained on image-only and text-only posts too.
     `names`: the paper's names of its rows by mode, where each mode has one of its own ("SM_I").
@@ -319,6 +340,7 @@ class Spec:
     build: Callable[[Task, Mapping[str, Encoder], Any], Model] | None = None
     stages: Callable[[Any], tuple[Stage, ...]] | None = None
     fit: Fit | None = None
+    end_to_end: EndToEnd | None = None
     made_of: Combination | None = None
     heads: Mapping[Mode, str] = field(default_factory=lambda: ONE_HEAD)
     grid: Mapping[str, tuple[Any, ...]] | Callable[[Any], list[dict[str, Any]]] = field(default_factory=dict)
@@ -334,8 +356,8 @@ class Spec:
     note: str = ""
 
     def __post_init__(self) -> None:
-        ways = sum(way is not None for way in (self.stages, self.fit, self.made_of))
-        assert ways == 1, f"{self.name}: give one of stages, fit and made_of"
+        ways = sum(way is not None for way in (self.stages, self.fit, self.end_to_end, self.made_of))
+        assert ways == 1, f"{self.name}: give one of stages, fit, end_to_end and made_of"
 
     @property
     def own_rule(self) -> Select | Literal["nothing", "another"]:

@@ -3,8 +3,6 @@
     tuned = fit_unfrozen(backbone, head, train, validation, FinetuneSettings(), seed=0)
     features = extract(images, tuned.backbone, cache)  # `tuned.head` reads them as it reads frozen ones
 
-    accelerate launch -m baselines.run NAME --finetune
-
 Duong et al. 2017, section 3.1, name fine-tuning as an option and tell nothing more of it.
 """
 
@@ -15,23 +13,25 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import RANDOM, Backbone, state_digest
 from baselines.data.batch import Batch
 from baselines.data.images import image_refs
 from baselines.data.release import Part, Release
-from baselines.models.base import Model, Stage
-from baselines.training.checkpoint import save
-from baselines.training.finetune_steps import Best, FinetuneSettings, Posts, Steps, Unfrozen
+from baselines.models.base import Model, Stage, Unfinished
+from baselines.training.finetune_steps import (
+    FinetuneSettings,
+    Pictured,
+    Posts,
+    Unfrozen,
+    optimiser,
+    routine,
+)
+from baselines.training.steps import Steps
 
 __all__ = ["FinetuneSettings", "Finetuned", "Posts", "fit_unfrozen", "posts_of"]
-
-#: The format of the file that a killed run goes on from.
-VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,21 @@ def fit_unfrozen(
     model = Unfrozen(network, copy.deepcopy(head), answers, backbone.dim, norms_learn=norms_learn)
     mark = _mark(model, train, validation, settings, stage, seed, backbone)
     gaps = not bool(train.batch.present.all()) or any(image is None for image in train.images)
-    steps = Steps(model, backbone, settings, stage, seed, torch.device(device), gaps=gaps)
-    if checkpoint is not None:
-        _resume(steps, checkpoint, mark)
-    while not steps.over:
-        steps.train(train)
-        if steps.problem is None:
-            steps.judge(validation)
-        if checkpoint is not None and steps.is_main:
-            _save(steps, checkpoint, mark)
-        tell(steps.epoch)
-    steps.end()
+    steps = Steps(
+        model,
+        optimiser(model, settings, stage),
+        routine(settings, stage),
+        seed,
+        torch.device(device),
+        gaps=gaps,
+    )
+    unfinished = None if checkpoint is None else Unfinished(checkpoint, mark)
+    steps.run(Pictured(train, backbone), Pictured(validation, backbone), unfinished, tell)
     best = steps.best
+    model.cpu()
+    if best.state:
+        model.load_state_dict(best.state)
+    model.eval()
     return Finetuned(
         _with(backbone, model), model.head, best.epoch, best.score, best.likelihood, steps.problem
     )
@@ -118,7 +121,7 @@ def _mark(
 ) -> str:
     """Return a digest of all that a training depends on."""
     how = f"{settings!r} {stage.optimiser!r} {stage.other_texts} {model.head.task.aim}"
-    told = f"{VERSION} {torch.__version__} {how} {seed} {backbone.preprocessing} {state_digest(model)}"
+    told = f"{torch.__version__} {how} {seed} {backbone.preprocessing} {state_digest(model)}"
     sha256 = hashlib.sha256(told.encode())
     for posts in (train, validation):
         read = {name: tensor for name, tensor in posts.batch.inputs.items() if name != "image"}
@@ -126,35 +129,3 @@ def _mark(
             sha256.update(tensor.cpu().contiguous().numpy().tobytes())
         sha256.update("\n".join(image.sha256 if image else "-" for image in posts.images).encode())
     return sha256.hexdigest()
-
-
-def _save(steps: Steps, path: Path, mark: str) -> None:
-    """Write what a later run goes on from, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {
-        "version": VERSION,
-        "mark": mark,
-        "epoch": steps.epoch,
-        "waited": steps.waited,
-        "problem": steps.problem,
-        "best": vars(steps.best),
-        "model": steps.model.state_dict(),
-        "optimiser": steps.optimiser.state_dict(),
-    }
-    save(state, path)
-
-
-def _resume(steps: Steps, path: Path, mark: str) -> None:
-    """Go on from a file, if it is of this very training; else it is written anew."""
-    if not path.exists():
-        return
-    try:
-        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        same = (found["version"], found["mark"]) == (VERSION, mark)
-    except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it
-        raise BaselineError(f"{path} is not a checkpoint of a fine-tuning: remove it") from error
-    if same:
-        steps.epoch, steps.waited, steps.problem = found["epoch"], found["waited"], found["problem"]
-        steps.best = Best(**found["best"])
-        steps.model.load_state_dict(found["model"])
-        steps.optimiser.load_state_dict(found["optimiser"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -26,7 +27,7 @@ from baselines.data.release import Part, Release
 from baselines.models import registry
 from baselines.models.base import Model, Spec
 from baselines.models.settings import ModelSettings
-from baselines.training import loop, trainer
+from baselines.training import launch, loop, trainer
 from baselines.training.checkpoint import Checkpoint, Source, fingerprint
 from baselines.training.finetune import Finetuned, Posts, fit_unfrozen, posts_of
 from baselines.training.finetune_steps import FinetuneSettings
@@ -37,23 +38,22 @@ from baselines.training.trainer import Ask, Tell
 class Finetuning:
     """How the models of a run are fine-tuned, from `backbone` on; test features are kept in `features`.
 
-    Of the processes of `accelerate launch` all train, and one is the main one: it alone writes.
+    Of several processes that were started together, all train each network (`launch`).
     """
 
     backbone: Backbone
     settings: FinetuneSettings
     features: Path
     device: torch.device
-    is_main: bool = True
     tell: Callable[[str, int, int], None] = lambda model, seed, epoch: None
 
     def train_all(self, ask: Ask, release: Release, tell: Tell) -> dict[str, list[Checkpoint]]:
         """Return the checkpoints of each model, by seed, as `trainer.train_all` does for frozen features.
 
-        A model that reads no image is trained as there, and by the main process alone.
+        A model that reads no image is trained as there.
         """
         frozen = {m: one for m, one in ask.settings.items() if "image" not in registry.spec(m).inputs}
-        found = trainer.train_all(replace(ask, settings=frozen), tell) if frozen and self.is_main else {}
+        found = trainer.train_all(replace(ask, settings=frozen), tell) if frozen else {}
         batches = {"train": ask.data.train, "validation": ask.data.validation}
         posts = {split: posts_of(release, release.parts[split], one) for split, one in batches.items()}
         for model, settings in ask.settings.items():
@@ -101,14 +101,15 @@ class Finetuning:
     ) -> Checkpoint:
         began = perf_counter()
         spec, path = registry.spec(model), ask.path(model, seed)
-        unfinished = path.with_name(f"{path.stem}-unfinished.pt")
+        unfinished = ask.unfinished(model, seed)
         assert spec.stages is not None
         data = ask.data.of(spec.inputs)
         own = {
             split: one._replace(batch=one.batch._replace(inputs=_read_by(spec, one)))
             for split, one in posts.items()
         }
-        tuned = fit_unfrozen(
+        work = partial(
+            fit_unfrozen,
             self.backbone,
             _head(spec, data, settings, seed),
             own["train"],
@@ -119,8 +120,9 @@ class Finetuning:
             answers=spec.heads["both"],
             device=self.device,
             checkpoint=unfinished,
-            tell=lambda epoch: self.tell(model, seed, epoch),
         )
+        launch.call(work)
+        tuned = work(tell=lambda epoch: self.tell(model, seed, epoch))
         problem = tuned.problem or self._overflow(tuned, release)
         frozen = ask.source(model)
         source = frozen if problem else self._source(tuned, path, frozen)
@@ -141,23 +143,20 @@ class Finetuning:
             generated=release.generated,
             condition=ask.condition.text,
         )
-        if self.is_main and trainer.corrects(ask, model) and not problem:
+        if trainer.corrects(ask, model) and not problem:
             part = release.parts["validation"]
             seen = self._seen(tuned.backbone, release, part)
             read = data.validation.inputs | {"image": torch.from_numpy(seen.of(part))}
             held = data.validation._replace(inputs=read)
             one = replace(one, corrections=trainer.corrections(one, lambda _: held, data.train))
-        if self.is_main:
-            if source is not None and not problem:
-                save_backbone(tuned.backbone, Path(str(source.weights)))
-            one.write(path)  # last: if it exists, its network does
-            unfinished.unlink(missing_ok=True)
+        if source is not None and not problem:
+            save_backbone(tuned.backbone, Path(str(source.weights)))
+        one.write(path)  # last: if it exists, its network does
+        unfinished.unlink(missing_ok=True)
         return one
 
     def _overflow(self, tuned: Finetuned, release: Release) -> str | None:
         """Return why a network is given up if test images have NaN or infinite features in half precision."""
-        if not self.is_main:
-            return None
         refs = image_refs(release, release.parts["test"])
         try:
             extract(refs, tuned.backbone, self.features, self.device)

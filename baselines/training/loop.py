@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from baselines.models.base import (
     Spec,
     Stage,
     Terms,
+    Unfinished,
     Validation,
     own_terms,
     selecting,
@@ -49,13 +51,18 @@ def fit(
     seeds: Sequence[int],
     device: torch.device,
     tell: Callable[[int], None] = lambda epoch: None,
+    unfinished: Mapping[int, Unfinished] = MappingProxyType({}),
 ) -> list[Fitted]:
     """Train a model for each seed. A seed whose loss becomes NaN or infinite stops; the others continue.
+
+    `unfinished`: by seed, where a network that is trained end to end keeps its last epoch.
 
     The same seed gives the same network on one device, but for rounding where seeds are stacked.
     """
     if spec.fit is not None:
         return spec.fit(data, settings, seeds, device)
+    if spec.end_to_end is not None:
+        return [spec.end_to_end(data, settings, seed, device, unfinished.get(seed)) for seed in seeds]
     if not spec.stacks and len(seeds) > 1:
         return [one for seed in seeds for one in fit(spec, data, settings, [seed], device, tell)]
     assert spec.stages is not None

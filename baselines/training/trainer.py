@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
@@ -26,10 +26,10 @@ from baselines.data.batch import IMAGE, TEXT, Batch, Mode
 from baselines.data.encoders import INPUTS
 from baselines.data.inputs import Data
 from baselines.models import registry
-from baselines.models.base import Fitted
+from baselines.models.base import Fitted, Unfinished
 from baselines.models.settings import ModelSettings
 from baselines.results.schema import USUAL, Condition
-from baselines.training import correction
+from baselines.training import correction, launch
 from baselines.training.checkpoint import Checkpoint, PostsFor, Source, fingerprint, read, save
 from baselines.training.correction import Correction
 from baselines.training.loop import fit
@@ -63,6 +63,11 @@ class Ask:
         condition = f"-{self.condition.slug}" if self.condition.slug else ""
         return self.folder / f"{model}{condition}{fold}-seed{seed}.pt"
 
+    def unfinished(self, model: str, seed: int) -> Path:
+        """Return where a network that is trained end to end keeps its last epoch until it is over."""
+        path = self.path(model, seed)
+        return path.with_name(f"{path.stem}-unfinished.pt")
+
     def source(self, model: str) -> Source | None:
         """Return where a model's image features come from."""
         return next((self.sources[one] for one in registry.spec(model).inputs if one in self.sources), None)
@@ -95,7 +100,14 @@ def train_many(
             }
             path = stack.enter_context(stored(ask.data)) if missing else Path()
             for model, seeds in missing.items():
-                job = Job(model, registry.entry(model).path, path, ask.settings[model], seeds)
+                job = Job(
+                    model,
+                    registry.entry(model).path,
+                    path,
+                    ask.settings[model],
+                    seeds,
+                    _unfinished(ask, model, seeds),
+                )
                 jobs[path, model] = number, job
         for done in run([job for _, job in jobs.values()], asks[0].device):
             number = jobs[done.job.data, done.job.key][0]
@@ -103,6 +115,7 @@ def train_many(
             for fitted in done.fitted:
                 one = _checkpoint(ask, done, fitted)
                 one.write(ask.path(one.model, one.seed))
+                ask.unfinished(one.model, one.seed).unlink(missing_ok=True)
                 found[number][one.model][one.seed] = one
                 tell(one, False)
             if done.problem:
@@ -130,6 +143,14 @@ def _standing(ask: Ask, tell: Tell) -> dict[str, dict[int, Checkpoint]]:
                 found[model][seed] = one
                 tell(one, True)
     return found
+
+
+def _unfinished(ask: Ask, model: str, seeds: Sequence[int]) -> dict[int, Unfinished]:
+    """Return where networks that are trained end to end keep their last epoch, by seed."""
+    if registry.spec(model).end_to_end is None:
+        return {}
+    digest = ask.data.digest(registry.spec(model).inputs)
+    return {seed: Unfinished(ask.unfinished(model, seed), _mark(ask, digest, model, seed)) for seed in seeds}
 
 
 def _mark(ask: Ask, digest: str, model: str, seed: int) -> str:
@@ -273,6 +294,7 @@ class Job:
     data: Path
     settings: ModelSettings
     seeds: tuple[int, ...]
+    unfinished: Mapping[int, Unfinished] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +325,18 @@ def stored(data: Data) -> Iterator[Path]:
 def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None) -> Iterator[Done]:
     """Run jobs and yield each as it ends: on a GPU one after the other, on a CPU in `processes`.
 
+    Of several processes that were started together, all train a network end to end (`launch`).
+
     Raises `BaselineError` where a process is killed from outside, as by a kernel without memory.
     """
     if not jobs:
         return
-    if device.type != "cpu":
-        yield from (work(job, device) for job in jobs)
+    here = [job for job in jobs if device.type != "cpu" or (launch.is_launched() and _end_to_end(job))]
+    for job in here:
+        parts = [(seed,) for seed in job.seeds] if _end_to_end(job) else [job.seeds]
+        yield from (work(replace(job, seeds=seeds), device) for seeds in parts)
+    jobs = [job for job in jobs if job not in here]
+    if not jobs:
         return
     split = [
         replace(job, seeds=seeds)
@@ -335,6 +363,10 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
             ) from None
 
 
+def _end_to_end(job: Job) -> bool:
+    return registry.loaded(job.spec).end_to_end is not None
+
+
 def _delete(files: Set[Path]) -> None:
     """Delete the files of `stored` and their folders: a run that was killed can't."""
     for file in files:
@@ -347,8 +379,9 @@ def work(job: Job, device: torch.device) -> Done:
     """Run one job in this process."""
     began = perf_counter()
     spec = registry.loaded(job.spec)
+    data = _read(job.data).of(spec.inputs)
     try:
-        fitted = fit(spec, _read(job.data).of(spec.inputs), job.settings, job.seeds, device)
+        fitted = fit(spec, data, job.settings, job.seeds, device, unfinished=job.unfinished)
     except BaselineError as error:
         return Done(job, (), perf_counter() - began, str(error))
     return Done(job, tuple(fitted), perf_counter() - began)

@@ -2,7 +2,6 @@
 
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import load_backbone
@@ -14,7 +13,6 @@ from baselines.data.task import SingleLabel
 from baselines.models import registry
 from baselines.predict import Predictor
 from baselines.results.schema import Condition, read
-from baselines.training import finetune_steps
 from baselines.training.checkpoint import Checkpoint, Source
 from tests.baselines import small
 from tests.encoders.test_hub_encoders import bert, clip
@@ -165,8 +163,6 @@ def test_a_pair_of_another_width_than_the_checkpoint_s_is_one_line(tmp_path):
 
 
 def test_cmml_is_fine_tuned_with_labelled_and_unlabelled_posts_in_a_step(home, capsys):
-    if not finetune_steps.in_main_process(torch.device("cpu")):
-        pytest.skip("only the main process evaluates")
     more = [
         "--models",
         "cmml",

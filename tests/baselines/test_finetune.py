@@ -17,10 +17,13 @@ from affectory.encoders.image.backbones import Backbone, Network, load_backbone,
 from affectory.encoders.image.features import ImageRef, extract
 from baselines.data.aim import Judged
 from baselines.data.batch import Batch
+from baselines.data.samplers import OtherTexts
 from baselines.data.task import SingleLabel
 from baselines.models import registry
+from baselines.training import finetune_steps
 from baselines.training.finetune import Posts, fit_unfrozen
-from baselines.training.finetune_steps import FinetuneSettings, Steps, Unfrozen
+from baselines.training.finetune_steps import FinetuneSettings, Pictured, Unfrozen
+from baselines.training.steps import Steps, _more, _sliced
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = FinetuneSettings(lr=0.1, backbone_lr=0.1, batch=8, epochs=4, patience=4)
@@ -188,8 +191,8 @@ def test_posts_without_an_image_are_trained_on_their_text():
 def test_words_have_larger_rates_in_sgd(optimiser, rates):
     model = Unfrozen(tiny().module, joint_head("common"), "y", 4)
     settings = replace(SETTINGS, optimiser=optimiser)
-    steps = Steps(model, tiny(), settings, stage("common"), 0, torch.device("cpu"), gaps=False)
-    assert [group["lr"] for group in steps.optimiser.param_groups] == pytest.approx(rates)
+    groups = finetune_steps.optimiser(model, settings, stage("common")).param_groups
+    assert [group["lr"] for group in groups] == pytest.approx(rates)
 
 
 def test_batch_norms_keep_their_statistics_and_train_the_rest():
@@ -217,7 +220,7 @@ def test_missing_images_are_not_run_and_have_features_of_zero():
     batch.inputs["image"] = torch.full((3, 3, 8, 8), torch.nan)
     batch.inputs["image"][1] = 0.25
     batch.present[:, 0] = torch.tensor([False, True, False])
-    features = model.featured(batch).inputs["image"]
+    features = model.seen(batch).inputs["image"]
     assert torch.isfinite(features).all()
     assert (features[[0, 2]] == 0).all()
 
@@ -267,7 +270,9 @@ def test_the_checkpoint_of_another_training_is_written_anew(tmp_path):
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
     file = tmp_path / "image-0.pt"
     file.write_text("not this")
-    with pytest.raises(BaselineError, match=r"image-0\.pt is not a checkpoint of a fine-tuning: remove it$"):
+    with pytest.raises(
+        BaselineError, match=r"image-0\.pt is not a checkpoint of an unfinished training: remove it$"
+    ):
         fit_unfrozen(tiny(), image_head(), posts(8), posts(8, 100), SETTINGS, stage(), 0, checkpoint=file)
 
 
@@ -310,6 +315,19 @@ def test_a_step_that_does_not_fit_is_taken_in_slices_to_the_same_end(capsys):
         "cpu is out of memory: going on with 4 posts at once",
         "cpu is out of memory: going on with 2 posts at once",
     ]
+
+
+def test_the_parts_of_a_step_add_up_to_its_loss_whichever_posts_lack_a_modality():
+    backbone, given, rows = smooth(), posts(9, imageless=(0, 1, 6)), torch.arange(9)
+    given.batch.present[2, 1] = False
+    model = Unfrozen(backbone.module, head("common"), "y", 4).eval()
+    others = OtherTexts(given.batch, model.head.task, 2)
+    more = _more(given.batch, rows, others, others.draw(torch.Generator().manual_seed(0)))
+    [batch] = Pictured(given, backbone).read([rows])
+    batch.inputs.update(more)
+    counts = model.counts(given.batch, rows, more)
+    parts = [model(_sliced(batch, start, end), counts) for start, end in ((0, 3), (3, 4), (4, 9))]
+    torch.testing.assert_close(sum(parts), model(batch), rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from affectory.encoders import hub
 from affectory.encoders.text.tokens import Tokens
 from baselines.data.encoders import Regions
 from baselines.models import registry
+from baselines.models.base import Unfinished
+from baselines.training.steps import Steps
 from tests.baselines import memes
 from tests.encoders.test_hub_encoders import bert, tokenizer
 
@@ -153,12 +155,34 @@ def test_the_same_seed_gives_the_same_network_and_unlabelled_posts_change_nothin
         given, train=given.train.slice(0, 8), texts=given.texts | {"train": given.texts["train"][:8]}
     )
     first, again, other, cut = (
-        spec.fit(one.of(spec.inputs), settings, [seed], memes.CPU)[0]
+        spec.end_to_end(one.of(spec.inputs), settings, seed, memes.CPU, None)
         for one, seed in ((half, 3), (half, 3), (half, 4), (fewer, 3))
     )
     assert all(torch.equal(first.state[key], again.state[key]) for key in first.state)
     assert all(torch.equal(first.state[key], cut.state[key]) for key in first.state)
     assert not all(torch.equal(first.state[key], other.state[key]) for key in first.state)
+
+
+def test_a_training_that_was_stopped_goes_on_after_its_last_epoch_to_the_same_end(
+    networks, tmp_path, monkeypatch
+):
+    settings, given = settings_of("vilt", networks, epochs=3, dropout=0.3), memes.data("single", 12)
+    fit, unfinished = registry.spec("vilt").end_to_end, Unfinished(tmp_path / "vilt.pt", "this training")
+    whole, kept, save = fit(given, settings, 0, memes.CPU, None), [], Steps._save
+
+    def stop(steps, unfinished):
+        save(steps, unfinished)
+        kept.append(steps.epoch)
+        if kept == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Steps, "_save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(given, settings, 0, memes.CPU, unfinished)
+    resumed = fit(given, settings, 0, memes.CPU, unfinished)
+    assert kept == [1, 2, 3]
+    assert (resumed.epoch, resumed.history) == (whole.epoch, whole.history)
+    assert all(torch.equal(tensor, resumed.state[name]) for name, tensor in whole.state.items())
 
 
 def test_random_weights_take_the_width_of_the_regions(networks):
@@ -171,7 +195,7 @@ def test_random_weights_take_the_width_of_the_regions(networks):
         validation=given.validation._replace(inputs={"regions": wide}),
         encoders={"regions": Regions(11, 2, "2 of wide")},
     )
-    [one] = spec.fit(given, settings, [0], memes.CPU)
+    one = spec.end_to_end(given, settings, 0, memes.CPU, None)
     assert one.state["network.embeddings.visual_projection.weight"].shape == (16, 11)
     assert "random weights of visualbert; regions: 2 of wide" in one.note
 
@@ -208,7 +232,7 @@ def test_a_network_that_does_not_fit_is_one_line(name, changes, regions, told, n
         settings = replace(settings, network=str(networks / changes["network"]))
     given = replace(memes.data("single", 8), encoders={"regions": regions})
     with pytest.raises(BaselineError) as error:
-        registry.spec(name).fit(given, settings, [0], memes.CPU)
+        registry.spec(name).end_to_end(given, settings, 0, memes.CPU, None)
     assert str(error.value) == told.replace("NETWORK", settings.network)
 
 
@@ -218,7 +242,7 @@ def test_a_tokenizer_of_more_words_than_the_network_has_is_one_line(networks, tm
     hub.transformers().AutoModel.from_config(config).save_pretrained(tmp_path / "few")
     settings = replace(settings_of("visualbert", networks), network=str(tmp_path / "few"))
     with pytest.raises(BaselineError) as error:
-        registry.spec("visualbert").fit(memes.data("single", 8), settings, [0], memes.CPU)
+        registry.spec("visualbert").end_to_end(memes.data("single", 8), settings, 0, memes.CPU, None)
     assert str(error.value) == (
         "--set visualbert.tokenizer: it has 10 tokens, and the network 5: take the network's own tokenizer"
     )
@@ -227,7 +251,9 @@ def test_a_tokenizer_of_more_words_than_the_network_has_is_one_line(networks, tm
 def test_a_hub_that_is_out_of_reach_is_one_line(monkeypatch):
     monkeypatch.setattr(hub, "_answers", lambda: False)
     with pytest.raises(BaselineError) as error:
-        registry.spec("vilt").fit(memes.data("single", 8), registry.settings_of("vilt")(), [0], memes.CPU)
+        registry.spec("vilt").end_to_end(
+            memes.data("single", 8), registry.settings_of("vilt")(), 0, memes.CPU, None
+        )
     assert str(error.value) == (
         "dandelin/vilt-b32-mlm can't be loaded from 'dandelin/vilt-b32-mlm' (the Hugging Face hub can't be "
         "reached, and hasn't given it before): download it elsewhere (`hf download dandelin/vilt-b32-mlm "
@@ -235,20 +261,11 @@ def test_a_hub_that_is_out_of_reach_is_one_line(monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    ("device", "told"),
-    [
-        ("cpu", "lxmert needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"),
-        (
-            "cuda:1",
-            "--device cuda:1: lxmert trains on the first GPU alone; set CUDA_VISIBLE_DEVICES=1 and --device "
-            "cuda",
-        ),
-    ],
-)
-def test_a_machine_that_cannot_train_it_is_one_line(device, told, networks, monkeypatch):
+def test_without_accelerate_the_extra_is_named(networks, monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     settings = settings_of("lxmert", networks)
     with pytest.raises(BaselineError) as error:
-        registry.spec("lxmert").fit(memes.data("single", 8), settings, [0], torch.device(device))
-    assert str(error.value) == told
+        registry.spec("lxmert").end_to_end(memes.data("single", 8), settings, 0, memes.CPU, None)
+    assert str(error.value) == (
+        "lxmert needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"
+    )

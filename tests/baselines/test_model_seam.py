@@ -25,7 +25,7 @@ from baselines.plan import Setup
 from baselines.predict import Predictor
 from baselines.projection import projections
 from baselines.results.schema import USUAL, Row, read
-from baselines.training import checkpoint, finetune_steps
+from baselines.training import checkpoint
 from baselines.training.checkpoint import Source
 from baselines.training.tune import Found, Search
 from tests.baselines import small, toy_model
@@ -382,8 +382,6 @@ def test_the_command_gives_it_folds(commanded, capsys):
 @pytest.mark.parametrize("several", [False, True], ids=["single", "several"])
 def test_the_command_fine_tunes_it_too(several, tmp_path, monkeypatch):
     monkeypatch.setitem(registry.MODELS, "toy", toy_model.COLD_ENTRY)
-    if not finetune_steps.in_main_process(CPU):
-        pytest.skip("only the main process evaluates")
     small.learnable(tmp_path / "datasets" / "tiny", several, sizes=(18, 9, 9), unlabelled=3)
     more = ["--models", "toy", "--finetune", "--seeds", "1", "--set", "finetune.epochs=1", "finetune.batch=9"]
     assert run.main(arguments(tmp_path, *more)) == 0
@@ -396,5 +394,5 @@ def test_the_command_fine_tunes_it_too(several, tmp_path, monkeypatch):
 
 def test_a_spec_with_two_ways_of_training_or_none_fails_when_its_file_is_imported():
     for way in ({"stages": None}, {"made_of": toy_model.MEAN.made_of}):
-        with pytest.raises(AssertionError, match="toy: give one of stages, fit and made_of"):
+        with pytest.raises(AssertionError, match="toy: give one of stages, fit, end_to_end and made_of"):
             replace(toy_model.SPEC, **way)

@@ -79,7 +79,7 @@ def test_a_loss_that_is_no_number_is_a_problem_of_the_seed(tmp_path):
     made = data(THREE, FOUR, texts=WORDS)
     spec = registry.spec("text_transformer")
     chosen = spec.settings(encoder=folder, epochs=1, batch=1, lr=1e30)
-    [fitted] = spec.fit(made, chosen, (0,), CPU)
+    fitted = spec.end_to_end(made, chosen, 0, CPU, None)
     assert fitted.problem == "the validation loss was NaN or infinite in every epoch: try an lr below 1e+30"
 
 
@@ -99,11 +99,3 @@ def test_without_accelerate_the_extra_is_named(monkeypatch, tmp_path):
     assert str(error.value) == (
         "text_transformer needs Accelerate: pip install 'affectory[finetune]' (or uv sync --extra finetune)"
     )
-
-
-def test_another_gpu_than_the_first_is_refused(tmp_path):
-    spec = registry.spec("text_transformer")
-    with pytest.raises(
-        BaselineError, match=r"^--device cuda:1: text_transformer trains on the first GPU alone"
-    ):
-        spec.fit(data(THREE, FOUR, texts=WORDS), spec.settings(), (0,), torch.device("cuda:1"))

@@ -9,6 +9,7 @@ from baselines.data.inputs import Data, Images
 from baselines.data.task import SeveralLabels, SingleLabel
 from baselines.models import registry
 from baselines.training.checkpoint import Checkpoint, read
+from baselines.training.loop import fit
 
 CPU = torch.device("cpu")
 TEXTS = [
@@ -54,7 +55,7 @@ def of_fit(name, made, folder, seeds=(0,), **changes):
     """The first network of a model's fit, by way of its checkpoint, and what the fit returned."""
     spec = registry.spec(name)
     chosen = spec.settings(**changes)
-    fitted = spec.fit(made.of(spec.inputs), chosen, seeds, CPU)
+    fitted = fit(spec, made.of(spec.inputs), chosen, seeds, CPU)
     return checkpoint(name, made, fitted[0], chosen, folder), fitted
 
 

@@ -1,13 +1,13 @@
 """What VisualBERT, ViLT and LXMERT share: their settings, their head, and how they are trained.
 
-A network is loaded from the hub or a folder, or drawn from its configuration, and trained as a whole by
-`transformers.Trainer`. A checkpoint holds it in half precision, with its configuration and tokenizer.
+A network is loaded from the hub or a folder, or drawn from its configuration, and trained as a whole. A
+checkpoint holds it in half precision, with its configuration and tokenizer.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,10 @@ from affectory.encoders.text.tokens import Tokens
 from baselines.data.batch import IMAGE, PADDING, TEXT, Batch, trimmed
 from baselines.data.inputs import Data
 from baselines.data.task import Task
-from baselines.models.base import Fitted, Model
+from baselines.models.base import Fitted, Model, Unfinished
 from baselines.models.settings import ModelSettings, setting
-from baselines.training import hub_trainer
-from baselines.training.hub_trainer import ROWS, Recipe
+from baselines.training import hub_trainer, launch
+from baselines.training.hub_trainer import MACRO_F1, ROWS, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,19 @@ class Family:
 
 
 def fit(
-    family: Family, data: Data, settings: Any, seeds: Sequence[int], device: torch.device
-) -> list[Fitted]:
-    """Train on the labelled posts, seed by seed.
+    family: Family,
+    data: Data,
+    settings: Any,
+    seed: int,
+    device: torch.device,
+    unfinished: Unfinished | None = None,
+) -> Fitted:
+    """Train on the labelled posts.
 
     Raises `BaselineError` without Accelerate, for a network that can't be loaded or is another's, and for
     regions of another width than the network's.
     """
-    hub_trainer.check_device(family.name, device)
-    return [_fitted(family, data, settings, seed, device) for seed in seeds]
-
-
-def _fitted(family: Family, data: Data, settings: Any, seed: int, device: torch.device) -> Fitted:
+    launch.accelerate(family.name)
     torch.manual_seed(seed)
     tokens, network = _load(family, data, settings)
     read = data.encoders[family.reads]
@@ -137,24 +138,24 @@ def _fitted(family: Family, data: Data, settings: Any, seed: int, device: torch.
     )
     model = family.make(data.task, network, tokens, settings)
     note = _note(family, settings, read, state_digest(network))
-    recipe = Recipe(settings.lr, settings.batch, settings.epochs)
-    best = hub_trainer.train(model, train, validation, recipe, seed, device)
-    if not best.state:
+    recipe = Recipe(settings.lr, settings.batch, settings.epochs, selects=MACRO_F1)
+    found = hub_trainer.train(model, train, validation, recipe, seed, device, unfinished)
+    if not (state := found.state):
         problem = f"the logits became NaN or infinite in every epoch: try an lr below {settings.lr:g}"
         return Fitted(seed, {}, 0, float("nan"), float("-inf"), problem)
-    model.load_state_dict(best.state)  # as a checkpoint has it
+    model.load_state_dict(state)  # as a checkpoint has it
     model.to(device).eval()
     with torch.inference_mode():
         logits = model(validation.to(device))["y"].double().cpu()
     score, likelihood, selected = data.task.judged(logits, validation.target)
     return Fitted(
         seed,
-        best.state,
-        best.epoch,
+        state,
+        found.best.epoch,
         score,
         likelihood,
         note=note,
-        history=tuple(best.history),
+        history=found.history,
         encoders=encoders,
         selected=selected,
     )

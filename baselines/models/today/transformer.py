@@ -1,20 +1,19 @@
 """A text encoder that is fine-tuned: `distilroberta-base`, or any other of `transformers`.
 
-Trained by `transformers.Trainer` as Devlin et al. 2019 (BERT, appendix A.3) and Liu et al. 2019 (RoBERTa,
-appendix C) fine-tune: AdamW, a learning rate of 2e-5 that rises over the first 6% of the steps and then falls
-linearly to 0, mini-batches of 16. The classification head is that of `AutoModelForSequenceClassification`.
+Trained as Devlin et al. 2019 (BERT, appendix A.3) and Liu et al. 2019 (RoBERTa, appendix C) fine-tune: AdamW,
+a learning rate of 2e-5 that rises over the first 6% of the steps and then falls linearly to 0, mini-batches
+of 16, gradients of a norm of 1 at most. The head is that of `AutoModelForSequenceClassification`.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affectory.encoders import hub
 from affectory.encoders.image.network import state_digest
@@ -22,10 +21,11 @@ from affectory.encoders.text.tokens import Tokens
 from baselines.data.batch import PADDING, TEXT, Batch, trimmed
 from baselines.data.inputs import Data
 from baselines.data.task import Task
-from baselines.models.base import Fitted, Model, Spec
+from baselines.models.base import Fitted, Model, Spec, Unfinished
 from baselines.models.settings import ModelSettings, setting
 from baselines.models.today.regression import check, readable
-from baselines.training import hub_trainer
+from baselines.training import hub_trainer, launch
+from baselines.training.hub_trainer import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,18 @@ class TransformerSettings(ModelSettings):
     weight_decay: float = setting(0.01, "of AdamW, on weights but for biases and norms", least=0)
     warmup: float = setting(0.06, "share of the steps over which the learning rate rises", least=0, most=1)
     tokens: int = setting(128, "tokens of a text that are read", least=3)
+
+
+@dataclass(frozen=True, slots=True)
+class RiseAndFall:
+    """The rate rises linearly over a share of the steps, `rise`, and then falls linearly to 0."""
+
+    rise: float
+
+    def scale(self, epoch: int, step: int, steps: int) -> float:
+        """Return what the rates are multiplied by."""
+        top = math.ceil(self.rise * steps)
+        return step / top if step < top else (steps - step) / max(1, steps - top)
 
 
 class TextTransformer(Model):
@@ -84,55 +96,62 @@ def build(task: Task, encoders: Mapping[str, Any], settings: TransformerSettings
 
 
 def fit(
-    data: Data, settings: TransformerSettings, seeds: Sequence[int], device: torch.device
-) -> list[Fitted]:
-    """Fine-tune on the labelled posts with a text, seed by seed.
+    data: Data,
+    settings: TransformerSettings,
+    seed: int,
+    device: torch.device,
+    unfinished: Unfinished | None = None,
+) -> Fitted:
+    """Fine-tune on the labelled posts with a text.
 
     The weights are kept in half precision, and validation is judged with them. Raises `BaselineError` without
     Accelerate, for an encoder that can't be loaded, and where a class has no such post.
     """
-    hub_trainer.check_device("text_transformer", device)
+    launch.accelerate("text_transformer")
     splits = {"train": data.train, "validation": data.validation}
     rows = {split: readable(posts, ("text",)) for split, posts in splits.items()}
     target = {split: splits[split].target[mine] for split, mine in rows.items()}
     check("text_transformer", ("text",), target["train"], target["validation"], data.task)
-    texts = {split: [data.texts[split][row] for row in mine.tolist()] for split, mine in rows.items()}
-    return [_fitted(data.task, texts, target, settings, seed, device) for seed in seeds]
-
-
-def _fitted(
-    task: Task,
-    texts: Mapping[str, list[str]],
-    target: Mapping[str, Tensor],
-    settings: TransformerSettings,
-    seed: int,
-    device: torch.device,
-) -> Fitted:
     torch.manual_seed(seed)  # of the classification head
-    encoder, network = _load(settings, len(task.names))
+    encoder, network = _load(settings, len(data.task.names))
     note = (
         f"fine-tuned from {_shown(settings)}, digest {state_digest(network.base_model)[:16]}; checkpoints "
         "hold the network in half precision"
     )
-    model = TextTransformer(task, network, encoder.pad)
-    model.prior.copy_(_prior(task, target["train"]))
-    train, validation = (
-        (torch.from_numpy(encoder.encode(texts[split])), target[split]) for split in ("train", "validation")
+    model = TextTransformer(data.task, network, encoder.pad)
+    model.prior.copy_(_prior(data.task, target["train"]))
+    batches = {}
+    for split, mine in rows.items():
+        tokens = torch.from_numpy(encoder.encode([data.texts[split][row] for row in mine.tolist()]))
+        batches[split] = splits[split]._replace(inputs={}).take(mine)._replace(inputs={"tokens": tokens})
+    recipe = Recipe(
+        settings.lr,
+        settings.batch,
+        settings.epochs,
+        settings.weight_decay,
+        RiseAndFall(settings.warmup),
+        clip=1.0,
     )
-    best = _train(model, train, validation, settings, seed, device)
-    if not best.state:
+    found = hub_trainer.train(
+        model, batches["train"], batches["validation"], recipe, seed, device, unfinished
+    )
+    if not (state := found.state):
         problem = f"the validation loss was NaN or infinite in every epoch: try an lr below {settings.lr:g}"
         return Fitted(seed, {}, 0, float("nan"), float("-inf"), problem)
-    model.load_state_dict(best.state)
+    model.load_state_dict(state)
     model.to(device).eval()
     with torch.inference_mode():
-        logits = torch.cat(
-            [model.run(part.to(device)).cpu() for part in validation[0].split(hub_trainer.ROWS)]
-        ).double()
-    score, likelihood, selected = task.judged(logits, validation[1])
-    encoders = {"tokens": encoder.state()}
+        logits = model(batches["validation"].to(device))["y"].double().cpu()
+    score, likelihood, selected = data.task.judged(logits, target["validation"])
     return Fitted(
-        seed, best.state, best.epoch, score, likelihood, note=note, encoders=encoders, selected=selected
+        seed,
+        state,
+        found.best.epoch,
+        score,
+        likelihood,
+        note=note,
+        encoders={"tokens": encoder.state()},
+        selected=selected,
     )
 
 
@@ -168,114 +187,6 @@ def _prior(task: Task, target: Tensor) -> Tensor:
     return (share.log() if task.kind == "single" else torch.logit(share)).float()
 
 
-#: Token ids plus 1, int64[n, L], padded with 0, and targets.
-Texts = tuple[Tensor, Tensor]
-
-
-class _Loss(nn.Module):
-    """What the Trainer calls: the mean negative log-likelihood of a mini-batch."""
-
-    def __init__(self, model: TextTransformer) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, tokens: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return the loss and the logits."""
-        logits = self.model.run(tokens)
-        return {"loss": self.model.task.losses(logits, target).mean(), "logits": logits}
-
-
-class _Rows(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    def __init__(self, texts: Texts) -> None:
-        self.texts = texts
-
-    def __len__(self) -> int:
-        return len(self.texts[0])
-
-    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        return self.texts[0][row], self.texts[1][row]
-
-
-def _gathered(rows: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    tokens, target = (torch.stack(parts) for parts in zip(*rows, strict=True))
-    return {"tokens": trimmed(tokens), "target": target}
-
-
-def _train(
-    model: TextTransformer,
-    train: Texts,
-    validation: Texts,
-    settings: TransformerSettings,
-    seed: int,
-    device: torch.device,
-) -> Any:
-    """Train, and return the best `epoch` and its `state` in half precision, empty if no loss was finite."""
-    they = hub.transformers()
-    best = _best_epoch(they, model)
-    by_loss = model.task.aim.select in (None, "likelihood")
-    steps = settings.epochs * math.ceil(len(train[0]) / settings.batch)
-    with tempfile.TemporaryDirectory(prefix="affectory-") as folder:
-        arguments = hub_trainer.arguments_of(
-            folder,
-            settings.batch,
-            settings.epochs,
-            seed,
-            device,
-            learning_rate=settings.lr,
-            weight_decay=settings.weight_decay,
-            warmup_steps=math.ceil(settings.warmup * steps),
-            prediction_loss_only=by_loss,
-        )
-        trainer = they.Trainer(
-            model=_Loss(model),
-            args=arguments,
-            train_dataset=_Rows(train),
-            eval_dataset=_Rows(validation),
-            data_collator=_gathered,
-            callbacks=[best],
-            compute_metrics=None if by_loss else _selected(model.task),
-        )
-        trainer.remove_callback(they.PrinterCallback)
-        trainer.train()
-    return best
-
-
-def _selected(task: Task) -> Callable[[Any], dict[str, float]]:
-    """Return what computes the score of --select from the validation logits."""
-
-    def metrics(found: Any) -> dict[str, float]:
-        logits, target = torch.from_numpy(found.predictions).double(), torch.from_numpy(found.label_ids)
-        return {"selected": task.judged(logits, target).selected}
-
-    return metrics
-
-
-def _best_epoch(they: Any, model: nn.Module) -> Any:
-    """Return a callback of the Trainer that keeps the state of the epoch with the lowest validation loss.
-
-    Where the user selects another score, of the epoch with the highest of that.
-    """
-
-    class Best(they.TrainerCallback):  # type: ignore[misc]
-        merit, epoch = -math.inf, 0
-
-        def __init__(self) -> None:
-            self.state: dict[str, Tensor] = {}
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any, **more: Any) -> None:
-            merit = metrics.get("eval_selected", -metrics["eval_loss"])
-            if merit > self.merit:  # never of NaN
-                self.merit, self.epoch = merit, round(state.epoch)
-                self.state = {
-                    key: one.detach().to(
-                        "cpu", torch.float16 if one.is_floating_point() else one.dtype, copy=True
-                    )
-                    for key, one in model.state_dict().items()
-                }
-
-    return Best()
-
-
 SPEC = Spec(
     name="text_transformer",
     title=lambda settings: f"Fine-tuned text encoder ({_shown(settings)})",
@@ -283,7 +194,7 @@ SPEC = Spec(
     inputs=("tokens",),
     settings=TransformerSettings,
     build=build,
-    fit=fit,
+    end_to_end=fit,
     grid={"lr": (2e-5, 5e-5)},
     cost=100,
 )
