@@ -18,7 +18,7 @@ from ray.cluster_utils import Cluster
 
 cluster = Cluster()
 head = cluster.add_node(
-    num_cpus=1, include_dashboard=False, no_monitor=True,
+    num_cpus=1, num_gpus=int(sys.argv[1]), include_dashboard=False, no_monitor=True,
     _system_config={"health_check_period_ms": 1000, "health_check_failure_threshold": 3},
 )
 print(cluster.address, flush=True)
@@ -31,6 +31,10 @@ for line in sys.stdin:
         cluster.remove_node(head, allow_graceful=False)
     print("done", flush=True)
 """
+
+
+#: The environment variable by which the processes of a cluster are found.
+MARK = "CLUSTER_OF_TESTS"
 
 
 class Cluster:
@@ -58,18 +62,17 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster():
-    """Yield a cluster of a head alone; all its processes end with the block."""
-    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
-    environment["PYTHONDONTWRITEBYTECODE"] = (
-        ""  # a cluster is a dozen processes, which would compile Ray each
-    )
+def cluster(gpus=0):
+    """Yield a cluster of a head alone, which may claim to have GPUs; all its processes end with the block."""
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT), MARK: mark}
     with (
-        tempfile.TemporaryDirectory() as compiled,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as compiled,
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", PROGRAM, str(gpus)],
             cwd=ROOT,
-            env=environment | {"PYTHONPYCACHEPREFIX": compiled},
+            # Without bytecode, each of a dozen processes would compile Ray.
+            env={"PYTHONPYCACHEPREFIX": compiled} | environment | {"PYTHONDONTWRITEBYTECODE": ""},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -82,7 +85,7 @@ def cluster():
         finally:
             program.stdin.close()  # it then ends its nodes
             program.wait(timeout=60)
-            _kill_leftovers(compiled)
+            _kill_leftovers(f"{MARK}={mark}")
 
 
 def _kill_leftovers(mark):

@@ -43,8 +43,9 @@ def test_results_come_in_the_order_of_the_items_and_errors_are_those_of_the_work
 
 
 @pytest.mark.slow
-def test_work_of_a_killed_node_is_run_again(cluster, tmp_path):
-    with cluster.node() as kill, Ray(cluster.address) as engine:
+@pytest.mark.parametrize("actors", [False, True], ids=["tasks", "actors"])
+def test_work_of_a_killed_node_is_run_again(cluster, tmp_path, actors):
+    with cluster.node() as kill, Ray(cluster.address, actors=actors) as engine:
 
         def kill_in_mid_run():
             clusters.wait_for(lambda: len({path.name.split("-")[1] for path in tmp_path.iterdir()}) == 2)

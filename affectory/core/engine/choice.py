@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import InputError
+
+if TYPE_CHECKING:
+    from affectory.core.engine.ray import Ray
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,15 @@ class EngineChoice:
         from affectory.core.engine.local import Processes
 
         return Processes(workers, preload=preload)
+
+    def actors(self, workers: int) -> Ray:
+        """Return Ray with processes that keep what all items need, for work with a network."""
+        import importlib.metadata
+
+        from affectory.core.engine.ray import Ray
+
+        here = {name: importlib.metadata.version(name) for name in ("affectory", "numpy", "pillow")}
+        return Ray(self.address, workers=workers, packages=here, actors=True)
 
 
 #: The default.
