@@ -1,8 +1,11 @@
 """The engine on Ray, on a cluster of this machine."""
 
+import os
+import signal
 import socket
 import threading
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,10 @@ def test_work_of_a_killed_node_is_run_again(cluster, tmp_path, actors):
         def kill_in_mid_run():
             clusters.wait_for(lambda: len({path.name.split("-")[1] for path in tmp_path.iterdir()}) == 2)
             kill()
+            for path in tmp_path.iterdir():
+                _, node, process = map(int, path.name.split("-"))
+                if not Path(f"/proc/{node}").exists():  # else it goes on until it notices
+                    os.kill(process, signal.SIGKILL)
             (tmp_path / "go").touch()
 
         killer = threading.Thread(target=kill_in_mid_run)

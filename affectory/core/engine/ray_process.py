@@ -60,7 +60,7 @@ class _Actors:
 
         kept = ray.remote(max_restarts=0)(_Kept)
         given = ray.put((work, common))
-        self._actors = [kept.options(**options).remote(Path.cwd(), given) for options in _places()]
+        self._actors: list[Any] = [kept.options(**options).remote(Path.cwd(), given) for options in _places()]
         self._started: deque[tuple[object, Any, Any]] = deque()  # item, actor, reference
 
     def add(self, item: object) -> None:
