@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,10 +34,6 @@ for line in sys.stdin:
 """
 
 
-#: The environment variable by which the processes of a cluster are found.
-MARK = "CLUSTER_OF_TESTS"
-
-
 class Cluster:
     """A cluster in a process of its own, of a head and at most one other node, of one core each."""
 
@@ -64,8 +61,7 @@ class Cluster:
 @contextlib.contextmanager
 def cluster(gpus=0):
     """Yield a cluster of a head alone, which may claim to have GPUs; all its processes end with the block."""
-    mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT), MARK: mark}
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as compiled,
         subprocess.Popen(
@@ -85,14 +81,15 @@ def cluster(gpus=0):
         finally:
             program.stdin.close()  # it then ends its nodes
             program.wait(timeout=60)
-            _kill_leftovers(f"{MARK}={mark}")
+            _kill_leftovers(program)
 
 
-def _kill_leftovers(mark):
-    """Kill the processes with `mark` in their environment: the agents of a killed node stay for minutes."""
+def _kill_leftovers(program):
+    """Kill what still logs to the session of a cluster: the agents of a killed node stay for minutes."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if mark.encode() in (process / "environ").read_bytes():
+            logs = [str(file.readlink()) for file in (process / "fd").iterdir()]
+            if any(re.search(rf"/session_[^/]*_{program.pid}/", name) for name in logs):
                 os.kill(int(process.name), signal.SIGKILL)
 
 
