@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from affectory.core.engine.choice import EngineChoice
 from affectory.encoders.image.backbones import Backbone, load_backbone
 from affectory.encoders.image.regions import detector, grid
 from affectory.encoders.image.views import two_views
@@ -41,24 +42,25 @@ def images(options: TrainingOptions, release: Release, wanted: Collection[str], 
     encoders: dict[str, ImageEncoder] = {}
     sources: dict[str, Source] = {}
     backbone = None
+    engine = EngineChoice(options.engine, options.address)
     if "image" in wanted:
         backbone = _backbone(options)
-        encoders["image"] = inputs.frozen(release, backbone, options.features, device)
+        encoders["image"] = inputs.frozen(release, backbone, options.features, device, engine)
         sources["image"] = _source(options, backbone)
     if "image_views" in wanted:
         # A view is a square of the input's size already: nothing is to be cropped once more.
         network = load_backbone(options.backbone, options.weights, side=options.side, squash=True)
-        encoders["image_views"] = inputs.views(release, two_views(network), options.features, device)
+        encoders["image_views"] = inputs.views(release, two_views(network), options.features, device, engine)
     if "pair_image" in wanted and options.pair == SEPARATE:
         pair = backbone or _backbone(options)
-        encoders["pair_image"] = inputs.frozen(release, pair, options.features, device)
+        encoders["pair_image"] = inputs.frozen(release, pair, options.features, device, engine)
         sources["pair_image"] = _source(options, pair)
     elif "pair_image" in wanted:
         pair = load_backbone(options.pair, squash=options.squash)
-        encoders["pair_image"] = inputs.frozen(release, pair, options.features, device)
+        encoders["pair_image"] = inputs.frozen(release, pair, options.features, device, engine)
         sources["pair_image"] = Source(options.pair, None, None, pair.digest, pair.dim, options.squash)
     if "regions" in wanted:
-        encoders["regions"], sources["regions"] = _regions(options, release, device)
+        encoders["regions"], sources["regions"] = _regions(options, release, device, engine)
     if "pixels" in wanted:
         side = options.pixels
         encoders["pixels"] = inputs.pixels(release, side)
@@ -82,7 +84,9 @@ def _source(options: TrainingOptions, network: Backbone, reading: Reading = "fea
     )
 
 
-def _regions(options: TrainingOptions, release: Release, device: torch.device) -> tuple[ImageEncoder, Source]:
+def _regions(
+    options: TrainingOptions, release: Release, device: torch.device, engine: EngineChoice
+) -> tuple[ImageEncoder, Source]:
     if options.regions == "grid":
         network = grid(_backbone(options))
         source = _source(options, network, "grid")
@@ -92,7 +96,7 @@ def _regions(options: TrainingOptions, release: Release, device: torch.device) -
     else:
         found = inputs.computed_regions(release, Path(options.regions))
         return found, Source(Path(options.regions).name, None, None, "file", found.rows.width, reading="file")
-    return inputs.regions(release, network, options.features, device), source
+    return inputs.regions(release, network, options.features, device, engine), source
 
 
 def texts(

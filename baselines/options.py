@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core.addresses import check_folder
+from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
 from affectory.core.place_option import PlaceOption
 
@@ -27,7 +28,7 @@ class TrainingOptions:
     """Models or families, as `affectory models` lists them."""
 
     preset: Annotated[str, arg(metavar="NAME")] = "affectory"
-    """Our defaults, or a paper's: duong2017, semimemes2023."""
+    """Ours, or a paper's: duong2017, semimemes2023."""
 
     set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
     """Change settings; `affectory models MODEL` lists them."""
@@ -83,13 +84,19 @@ class TrainingOptions:
     """Read states of tokens after the projection of --pair (tib_va)."""
 
     regions: Annotated[str, arg(metavar="SOURCE")] = "grid"
-    """Image regions: grid (of --backbone), torchvision-frcnn, a file."""
+    """Regions: grid (of --backbone), torchvision-frcnn, a file."""
 
     pixels: Annotated[int, arg(metavar="PIXELS")] = 384
     """Height and width of images for models that read pixels."""
 
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """cpu, cuda, mps, or auto: the fastest one available."""
+
+    engine: Literal["local", "ray"] = "local"
+    """Compute image features here, or on Ray."""
+
+    address: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="(default: none)")] = None
+    """The head of a Ray cluster; else Ray starts here."""
 
     version: Annotated[str | None, arg(metavar="X.Y.Z", help_behavior_hint="(default: the newest)")] = None
     """The release's version."""
@@ -108,6 +115,7 @@ class TrainingOptions:
 
     def check(self) -> None:
         """Raise `InputError` for a value or a combination that can't be used."""
+        EngineChoice(self.engine, self.address).check()
         for path, what in ((self.out, "results"), (self.features, "features"), (self.cache, "the cache")):
             if path is not None:
                 check_folder(path, what)

@@ -19,13 +19,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import mirrors, recipes
 from affectory.core.command import finish
+from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
 from affectory.core.place_option import PlaceOption
 
@@ -60,6 +61,12 @@ class Options:
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
     """The number of processes."""
 
+    engine: Literal["local", "ray"] = "local"
+    """Where the stages run: in processes of this machine, or on Ray."""
+
+    address: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="(default: none)")] = None
+    """The head of a Ray cluster. Without it, --engine ray starts Ray on this machine."""
+
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
@@ -69,6 +76,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def _build(options: Options) -> object:
     if options.workers < 1:
         raise InputError(f"--workers {options.workers} is below 1")
+    EngineChoice(options.engine, options.address).check()
     from curation.release.versions import POSTS  # pyarrow: not for --help
 
     own = mirrors.fetch(options.datasets / options.name)
@@ -93,6 +101,7 @@ def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> o
         out=out,
         version=options.version,
         workers=options.workers,
+        engine=EngineChoice(options.engine, options.address),
     )
     if not is_built_in:
         return built

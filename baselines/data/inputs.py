@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.features import extract
@@ -40,11 +41,13 @@ from baselines.data.task import Task, task_of
 WIDTH = 200
 
 
-def frozen(release: Release, backbone: Backbone, cache: Path, device: torch.device) -> Images:
+def frozen(
+    release: Release, backbone: Backbone, cache: Path, device: torch.device, engine: EngineChoice = LOCAL
+) -> Images:
     """Return the features of a release's images. Raises `BaselineError`, as `extract` does, or for a network
     that gives the same features for every image."""
     everything = release.everything()
-    found = extract(image_refs(release, everything), backbone, cache, device)
+    found = extract(image_refs(release, everything), backbone, cache, device, engine=engine)
     if len(found) > 1 and not np.ptp(found, axis=0).any():
         raise BaselineError(
             f"{backbone.name} with {backbone.digest} weights gives the same features for every image: "
@@ -68,10 +71,12 @@ def _by_split(release: Release, part: Part, features: NDArray[Any]) -> dict[str,
     return by_split
 
 
-def regions(release: Release, network: RegionNetwork, cache: Path, device: torch.device) -> Regions:
+def regions(
+    release: Release, network: RegionNetwork, cache: Path, device: torch.device, engine: EngineChoice = LOCAL
+) -> Regions:
     """Return the regions of a release's images by a frozen network. Errors as of `frozen`."""
     name = f"{network.regions} of {network.name}"
-    rows = frozen(release, network, cache, device)
+    rows = frozen(release, network, cache, device, engine)
     return Regions(network.width, network.regions, name, rows=rows)
 
 
@@ -84,9 +89,11 @@ def computed_regions(release: Release, path: Path) -> Regions:
     return Regions(found.width, found.number, f"{found.number} of {path.name}", found.has_boxes, rows)
 
 
-def views(release: Release, network: ViewNetwork, cache: Path, device: torch.device) -> Views:
+def views(
+    release: Release, network: ViewNetwork, cache: Path, device: torch.device, engine: EngineChoice = LOCAL
+) -> Views:
     """Return the features of two views of each image of a release. Errors as of `frozen`."""
-    return Views(network.width, frozen(release, network, cache, device))
+    return Views(network.width, frozen(release, network, cache, device, engine))
 
 
 def pixels(release: Release, side: int) -> Pixels:

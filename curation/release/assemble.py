@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from affectory.core import mirrors
+from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError
 from affectory.core.progress import Steps
@@ -89,6 +90,7 @@ def build(
     out: Path = Path("datasets"),
     version: str | None = None,
     workers: int = 1,
+    engine: EngineChoice = LOCAL,
 ) -> Built:
     """Build a release; return what was built. Raises `AffectoryError`; earlier releases stay as they are."""
     began = time.monotonic()
@@ -97,15 +99,15 @@ def build(
     with (
         Store.open(store or Path(recipe.source.store), create=False) as source,
         workplace(folder) as place,
-        shards.engine(workers) as engine,  # ends before its workplace is removed
+        shards.engine(workers, source.folder, place, chosen=engine) as running,  # ends before `place` does
     ):
         pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
-        read = digested(recipe, engine, pieces, place / "scratch")
+        read = digested(recipe, running, pieces, place / "scratch")
         stood = versions.standing(folder, version, recipe.digest(), read)
         choice = (
             versions.Choice(stood, stands=True)
             if stood
-            else _make(recipe, source, engine, pieces, read, folder, version, place)
+            else _make(recipe, source, running, pieces, read, folder, version, place)
         )
         exclude.carry(recipe_path.parent, folder)
         card.write(folder, recipe_path.with_name("card.md"))

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow as pa
 
+from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
-from affectory.core.engine.local import Processes
 from collectors.store import snapshot
 from curation.filters.language import Language
 from curation.filters.removed import Removed
 from curation.filters.stage import DROPPED, with_column
+from curation.manifest.manifest import tools
 from curation.recipe.recipe import Recipe
 from curation.rows.read import Shard, read
 
 
-def engine(workers: int) -> Engine:
-    """Return an engine with this number of processes for the stages of a build."""
-    return Processes(workers, preload=["curation.rows.shards", "curation.release.exporters.parquet"])
+def engine(workers: int, *folders: Path, chosen: EngineChoice = LOCAL) -> Engine:
+    """Return an engine for the stages of a build, which read and write these folders."""
+    preload = ["curation.rows.shards", "curation.release.exporters.parquet"]
+    return chosen.start(workers, preload=preload, folders=folders, packages=tools())
 
 
 def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_medium: bool = False) -> Shard:
@@ -68,9 +71,11 @@ def described(table: pa.Table, recipe: Recipe) -> pa.Table:
 
 
 def write(table: pa.Table, path: Path) -> None:
-    """Write a table as an Arrow file."""
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+    """Write a table as an Arrow file, which appears whole: on a cluster, a shard may be processed twice."""
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}")
+    with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
+    temporary.replace(path)
 
 
 def load(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:

@@ -74,7 +74,7 @@ def changing_engine(monkeypatch, change):
             if work is digest:
                 change()
 
-    monkeypatch.setattr("curation.rows.shards.Processes", Changing)
+    monkeypatch.setattr("affectory.core.engine.local.Processes", Changing)
 
 
 def texts_of(folder):
@@ -135,7 +135,7 @@ def test_an_image_that_changes_after_it_was_checked_is_not_published(tmp_path, m
                 image.write_bytes(b"other")
 
     with monkeypatch.context() as patch:
-        patch.setattr("curation.rows.shards.Processes", Changing)
+        patch.setattr("affectory.core.engine.local.Processes", Changing)
         with pytest.raises(AffectoryError, match=r"was changed or removed during the build: run the command"):
             built(tmp_path, store)
     assert built(tmp_path, store).manifest.ledger.steps == (Step("pixels", "image_corrupt", 1),)

@@ -1,1 +1,2 @@
-"""Engines run a function over many items: the interface (`engine`) and one engine a file (`local`)."""
+"""Engines run a function over many items: the interface (`engine`), one engine a file (`local`, `ray` with
+`ray_process`), and the user's choice of one (`choice`)."""

@@ -32,8 +32,11 @@ class Engine(Protocol):
         """Yield `work(item, *common)` for each item, in the order of the items.
 
         Nothing runs before the first result is asked for. At most `ahead` items are taken beyond the one
-        whose result comes next, so that results can't fill the memory; without it, all are taken at once.
+        whose result comes next, so that results can't fill the memory; without it, the engine sets the
+        limit, or takes all at once.
 
-        Raises what `work` raises, and `AffectoryError` if a worker process is killed.
+        Raises what `work` raises, and `AffectoryError` if a worker process is killed, or if a cluster is
+        gone. A cluster runs work again whose machine died: it must give the same result, and the files that
+        it writes must appear whole.
         """
         ...

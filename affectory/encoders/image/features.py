@@ -9,7 +9,8 @@ A second call with the same images, from whatever release, runs no network: see 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
 from affectory.core.progress import Steps, say
@@ -39,12 +41,14 @@ def extract(
     cache: Path,
     device: torch.device | str = "cpu",
     batch: int | None = None,
+    engine: EngineChoice = LOCAL,
 ) -> Features:
     """Return the features of images, float16[n, backbone.dim], memory-mapped from `cache`.
 
     Those that `cache` lacks are computed, and survive the end of the process: a run that was killed goes on
     where it stopped. Processes may extract at once: the second waits for the first. The network stays on
-    `device`; `batch` is the number of images at once (`BATCH`).
+    `device`; `batch` is the number of images at once (`BATCH`). On Ray, each GPU of the nodes has a network,
+    or each core where there is no GPU; this process alone reads the images and writes the cache.
 
     Raises `BaselineError` if an image can't be decoded or its features are NaN or infinite (naming the post),
     or if not one image fits the device's memory.
@@ -62,18 +66,31 @@ def extract(
             image for image in {image.sha256: image for image in images}.values() if image.sha256 in missing
         ]
         if todo:
-            on = torch.device(device)
-            _extract(todo, backbone, store, on, batch or BATCH.get(on.type, 16))
+            if engine.name == "ray":
+                _by_cluster(todo, backbone, store, engine, batch)
+            else:
+                on = torch.device(device)
+                size = batch or BATCH.get(on.type, 16)
+                forward = Forward(backbone.module, on, size)
+                run = _by_threads if on.type == "cpu" else _by_device
+                batches = _batches(todo, size)
+                _keep(todo, backbone, store, batches, run(todo, backbone, batches, forward), on.type)
         return store.pack(digests)
 
 
-def _extract(
-    images: list[ImageRef], backbone: Backbone, store: FeatureCache, device: torch.device, batch: int
+def _batches(images: Sequence[ImageRef], size: int) -> list[range]:
+    return [range(at, min(at + size, len(images))) for at in range(0, len(images), size)]
+
+
+def _keep(
+    images: list[ImageRef],
+    backbone: Backbone,
+    store: FeatureCache,
+    batches: Sequence[range],
+    run: Iterator[Features],
+    where: str,
 ) -> None:
-    """Run the network over images and store what comes out, every few seconds."""
-    forward = Forward(backbone.module, device, batch)
-    run = _by_threads if device.type == "cpu" else _by_device
-    batches = [range(at, min(at + batch, len(images))) for at in range(0, len(images), batch)]
+    """Store the features of batches as they come, every few seconds."""
     finished: list[Features] = []
     stored, last = 0, monotonic()
 
@@ -83,9 +100,9 @@ def _extract(
         finished.clear()
         return stored + len(features)
 
-    with Steps(f"features of {backbone.name} on {device.type}", len(images), "images") as steps:
+    with Steps(f"features of {backbone.name} on {where}", len(images), "images") as steps:
         try:
-            for rows, features in zip(batches, run(images, backbone, batches, forward), strict=True):
+            for rows, features in zip(batches, run, strict=True):
                 _check_finite([images[row] for row in rows], features, backbone)
                 finished.append(features)
                 steps.advance(len(rows))
@@ -124,6 +141,41 @@ def _by_threads(
 
 def _features(images: Sequence[ImageRef], backbone: Backbone, forward: Forward) -> Features:
     return forward(torch.stack([pixels(image, backbone) for image in images]))
+
+
+def _by_cluster(
+    images: list[ImageRef], backbone: Backbone, store: FeatureCache, engine: EngineChoice, batch: int | None
+) -> None:
+    with engine.actors(cores()) as cluster:
+        size = batch or BATCH["cuda" if cluster.gpus else "cpu"]
+        batches = _batches(images, size)
+        # The bytes themselves, as the nodes may not see the release.
+        carried = (
+            [replace(one, read=partial(bytes, one.read())) for one in images[rows.start : rows.stop]]
+            for rows in batches
+        )
+        there = _There(backbone, size)
+        run = cluster.map(_features_there, carried, there, ahead=2 * cluster.slots)
+        where = f"{cluster.gpus} GPUs" if cluster.gpus else f"{cluster.slots} cores"
+        _keep(images, backbone, store, batches, run, f"{where} of Ray")
+
+
+@dataclass
+class _There:
+    """A network that moves to the device of the node on which it is first used."""
+
+    backbone: Backbone
+    batch: int
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The network on that device."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return Forward(self.backbone.module, device, self.batch)
+
+
+def _features_there(images: Sequence[ImageRef], there: _There) -> Features:
+    return _features(images, there.backbone, there.forward)
 
 
 class Forward:

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,11 +37,14 @@ _REPEATED = ["label", "language", "source", "community", "licence", "votes", "ha
 
 def write(release: Release) -> Sequence[Written]:
     """Write one file per part."""
-    return list(release.engine.map(_write, release.parts, release.out))
+    written = list(release.engine.map(_write, release.parts, release.out))
+    for leftover in release.out.glob("*.parquet.tmp"):  # of work that was run again after its node died
+        leftover.unlink(missing_ok=True)
+    return written
 
 
 def _write(part: Part, out: Path) -> Written:
-    temporary = out / f"{part.stem}.tmp"
+    temporary = out / f"{part.stem}-{uuid4().hex}.parquet.tmp"  # on a cluster, a part may be written twice
     group = GROUP_WITH_IMAGES if part.pictures else GROUP_TEXT_ONLY
     with _writer(temporary, part.schema, pictures=part.pictures) as file:
         for batch in part.batches(group):
