@@ -55,7 +55,7 @@ class Options:
     """Where the recipes are. A dataset without one there is built by the built-in recipe."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
-    """The number of processes."""
+    """The most processes; a small build uses one."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:

@@ -88,19 +88,16 @@ def build(
     began = time.monotonic()
     recipe = load(recipe_path)
     folder = out / recipe.name
-    with (
-        Store.open(store or Path(recipe.source.store), create=False) as source,
-        workplace(folder) as place,
-        shards.engine(workers) as engine,  # ends before its workplace is removed
-    ):
+    with Store.open(store or Path(recipe.source.store), create=False) as source, workplace(folder) as place:
         pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
-        read = digested(recipe, engine, pieces, place / "scratch")
-        stood = versions.standing(folder, version, recipe.digest(), read)
-        choice = (
-            versions.Choice(stood, stands=True)
-            if stood
-            else _make(recipe, source, engine, pieces, read, folder, version, place)
-        )
+        with shards.engine(shards.worthwhile(workers, len(pieces))) as engine:
+            read = digested(recipe, engine, pieces, place / "scratch")
+            stood = versions.standing(folder, version, recipe.digest(), read)
+            choice = (
+                versions.Choice(stood, stands=True)
+                if stood
+                else _make(recipe, source, engine, pieces, read, folder, version, place)
+            )
         exclude.carry(recipe_path.parent, folder)
         card.write(folder, recipe_path.with_name("card.md"))
         notes = [*filter(None, [choice.note]), *unasked(source, recipe)]
