@@ -187,7 +187,7 @@ def _times(pids: Sequence[int]) -> dict[int, float]:
 
 
 def processor_time() -> float:
-    """Return the processor time of this process and its descendants, ended ones included, in seconds (Linux)."""
+    """Return the processor seconds of this process and its descendants, ended ones included (Linux)."""
     ticks = 0
     for pid in _family(os.getpid()):
         try:

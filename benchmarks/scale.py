@@ -1,12 +1,13 @@
 """Measure every stage at growing sizes, with one and two workers.
 
-    uv run python -m benchmarks.scale --out scale.json                     (hours; can be stopped and repeated)
+    uv run python -m benchmarks.scale            (hours; can be stopped, and repeated to measure the rest)
     uv run python -m benchmarks.scale --parts texts images --posts 10000 100000 --images 1000 10000
     uv run python -m benchmarks.scale --only-table
 
 Each cell (a part, a size, a number of workers) is written to `--out` as soon as it is measured, and a rerun
 measures only those that are missing. Processor seconds are the figures to trust: other programs change the
-wall-clock times. A cell that takes longer than `--limit` is stopped, and larger sizes of its part are left out.
+wall-clock times. A cell that takes longer than `--limit` is stopped, and larger sizes of its part are left
+out.
 
 A stage stops being linear at the first size whose processor time per item is more than 1.25 times that of the
 cheapest smaller size. `benchmarks.reckoning` reads the same file.

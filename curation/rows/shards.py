@@ -20,7 +20,6 @@ from curation.filters.stage import DROPPED, with_column
 from curation.recipe.recipe import Recipe
 from curation.rows.read import Shard, read
 
-
 #: With fewer shards than this, one process builds faster than several: their start, a second or so, is all
 #: that they would save (`python -m benchmarks.scale --parts texts images`).
 WORTHWHILE = 4
