@@ -35,6 +35,9 @@ from collectors.sandbox.generated.numbered import POOL
 #: Processor time per item grows by less than this from one size to a larger one in a linear stage.
 LINEAR = 1.25
 
+#: Sizes at which a stage took less are not compared: the clock of processor time ticks 100 times a second.
+SHORTEST = 0.1
+
 #: Seconds between two looks at the memory of the measured processes.
 EVERY = 0.25
 
@@ -169,16 +172,28 @@ class Slope:
     @property
     def bent(self) -> int | None:
         """The first size at which the stage isn't linear any more, or None."""
-        sizes = sorted(self.cells)
+        sizes = [items for items in sorted(self.cells) if self.cells[items][1].processor >= SHORTEST]
         for place, items in enumerate(sizes[1:], 1):
             if self.each(items) > LINEAR * min(map(self.each, sizes[:place])):
                 return items
         return None
 
-    def faster(self, items: int) -> str:
-        """Return how many times as fast two workers are, by the clock."""
-        here = self.cells[items]
-        return f"{here[1].seconds / here[2].seconds:.2f}" if 2 in here and here[2].seconds else "–"
+    @property
+    def linear(self) -> str:
+        """Up to which measured size the stage is linear: "yes" if up to the last."""
+        bent = self.bent
+        if bent is None:
+            return "yes" if len(self.cells) > 1 else "–"
+        return f"to {max(items for items in self.cells if items < bent):,}"
+
+    @property
+    def faster(self) -> str:
+        """How many times as fast two workers are by the clock, at each size; their processor time."""
+        both = [of for of in self.cells.values() if 2 in of]
+        if not both:
+            return "–"
+        ratios = " / ".join(f"{of[1].seconds / max(of[2].seconds, 0.01):.2f}" for of in both)
+        return f"{ratios}; {both[-1][2].processor / max(both[-1][1].processor, 0.01):.2f}"
 
 
 def slopes(cells: Sequence[Cell]) -> list[Slope]:
@@ -192,31 +207,25 @@ def slopes(cells: Sequence[Cell]) -> list[Slope]:
 
 
 def tables(cells: Sequence[Cell]) -> str:
-    """Return a Markdown table for each unit: a line for each stage."""
+    """Return a Markdown table for each unit, with a line for each stage.
+
+    µs: processor time of an item with one worker. Two workers: how many times as fast they are by the clock,
+    at each size; then their processor time at the last size, where one worker's is 1. MB: of the whole part
+    at the largest size.
+    """
     parts = []
     for unit in ("posts", "images"):
         shown = [one for one in slopes(cells) if one.unit == unit]
         sizes = sorted({items for one in shown for items in one.cells})
         if not shown:
             continue
-        heads = [f"{items:,}" for items in sizes]
-        columns = ["stage", *(f"µs at {head}" for head in heads), "linear to"]
-        columns += [*(f"2 workers at {head}" for head in heads), "MB"]
+        columns = ["stage", *(f"µs at {items:,}" for items in sizes), "linear", "two workers", "MB"]
         lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
         for one in shown:
-            here = list(one.cells)
-            bent = one.bent
-            last = max((items for items in here if bent is None or items < bent), default=0)
-            linear = f"{last:,}" + (" (end)" if bent is None else "")
-            lines.append(
-                [
-                    one.stage,
-                    *(f"{one.each(items):,.1f}" if items in here else "–" for items in sizes),
-                    linear,
-                    *(one.faster(items) if items in here else "–" for items in sizes),
-                    f"{max(cell.memory for cell in one.cells[here[-1]].values()):,.0f}",
-                ]
-            )
+            each = [f"{one.each(items):,.1f}" if items in one.cells else "–" for items in sizes]
+            largest = one.cells[max(one.cells)]
+            memory = f"{max(cell.memory for cell in largest.values()):,.0f}"
+            lines.append([one.stage, *each, one.linear, one.faster, memory])
         parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     return "\n\n".join(parts)
 
