@@ -102,7 +102,7 @@ def facts(options: Options, image_bytes: float) -> list[tuple[str, str, str]]:
             "kalkehcoisa/The-Pushshift-Reddit-Dataset on Hugging Face)",
         ),
         ("posts of the four subreddits, one image each", "kept", "an assumption"),
-        ("images", "images", "the question"),
+        ("images of the second reckoning", "images", "what is asked"),
         (
             "API calls a minute",
             "calls",
@@ -116,7 +116,7 @@ def facts(options: Options, image_bytes: float) -> list[tuple[str, str, str]]:
     found = []
     for what, name, source in rows:
         value = getattr(options, name)
-        found.append((what, f"{value:,g}", source if value == getattr(default, name) else given))
+        found.append((what, f"{value:,.10g}", source if value == getattr(default, name) else given))
     source = "the pictures of the benchmark" if options.image_bytes is None else given
     found.insert(4, ("bytes of an image", f"{image_bytes:,.0f}", source))
     return found
@@ -151,11 +151,11 @@ def summary(steps: Sequence[Step], options: Options, *, calls: float, images: fl
         ("machine-hours", f"{whole:,.0f}"),
         (f"machines for {options.days:g} days", f"{machines:,}"),
         ("hours of one core that can't be shared (duplicates, splits, report)", f"{alone:,.1f}"),
-        ("memory of the machine that builds, GB", f"{memory:,.0f}"),
+        ("memory of the machine that builds, GB, at the growth between the last two sizes", f"{memory:,.0f}"),
         ("API calls", f"{calls:,.0f}"),
         (f"days of API calls at {options.calls:g} a minute", f"{calls / options.calls / 1440:,.1f}"),
         (
-            f"days of downloads from {options.hosts} hosts at {options.per_host:g} a second each",
+            f"days of downloads at {options.per_host:g} images a second and host, {options.hosts} at once",
             f"{images / options.per_host / options.hosts / 86400:,.1f}",
         ),
         ("disk, TB", f"{disk / 1e12:,.2f}"),
