@@ -72,8 +72,12 @@ def run(
     environment: Mapping[str, str] | None = None,
     timeout: float = 300,
     memory: bool = False,
+    every: float = 0.01,
 ) -> Finished:
-    """Run a command to its end. With `memory`, note the peak of every process that it starts (Linux)."""
+    """Run a command to its end. With `memory`, note the peak of every process that it starts (Linux).
+
+    `every`: seconds between two looks at the memory, which take processor time themselves.
+    """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
         child = subprocess.Popen(
@@ -87,7 +91,7 @@ def run(
         over = threading.Event()
         load = Load()
         sums = [0.0]
-        watcher = threading.Thread(target=_watch, args=(child.pid, over, peaks, sums))
+        watcher = threading.Thread(target=_watch, args=(child.pid, over, peaks, sums, every))
         if memory:
             watcher.start()
         looking = threading.Thread(target=load.watch, args=(over,))
@@ -182,6 +186,18 @@ def _times(pids: Sequence[int]) -> dict[int, float]:
     return found
 
 
+def processor_time() -> float:
+    """Return the processor seconds of this process and its descendants, ended ones included (Linux)."""
+    ticks = 0
+    for pid in _family(os.getpid()):
+        try:
+            times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, times[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End what is left of the child's session: its workers outlive a killed parent."""
     try:
@@ -191,7 +207,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _watch(root: int, over: threading.Event, peaks: dict[str, float], sums: list[float]) -> None:
+def _watch(
+    root: int, over: threading.Event, peaks: dict[str, float], sums: list[float], every: float
+) -> None:
     """Read the high-water mark of `root` and its descendants, again and again, until `over`.
 
     The kernel keeps the mark (VmHWM), so a peak between two looks is not missed. `sums` gets what all have
@@ -209,7 +227,7 @@ def _watch(root: int, over: threading.Event, peaks: dict[str, float], sums: list
                 if line.startswith("VmHWM:"):
                     name = "main" if pid == root else str(pid)
                     peaks[name] = max(peaks.get(name, 0.0), int(line.split()[1]) / 1000)
-        over.wait(0.01)
+        over.wait(every)
 
 
 def _shared_out(pid: int) -> float:

@@ -59,7 +59,7 @@ class Options:
     """Where the recipes are (a folder or an address). Without one, the built-in recipe is used."""
 
     workers: Annotated[int, arg(metavar="N")] = os.cpu_count() or 1
-    """The number of processes."""
+    """The most processes; a small build uses one."""
 
     engine: Literal["local", "ray"] = "local"
     """Where the stages run: in processes of this machine, or on Ray."""

@@ -1,13 +1,16 @@
 """Every benchmark runs, shortened; what it measures here means nothing."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from benchmarks import _stages
+from benchmarks import _stages, reckoning
+from benchmarks.scale import Cell, slopes
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -59,6 +62,11 @@ RUNS = {
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
         "product",
     ),
+    "reckoning": (["--scale", "CELLS"], "machines for 7 days"),
+    "scale": (
+        [*("--parts", "store", "images", "--posts", "200", "--images", "60"), "--out", "NEW"],
+        "| images: decode, hash |",
+    ),
     "store": (["--posts", "400"], "look, half of them"),
     "settings": (["--corpora", "1", "--posts", "80", "--models", "image"], "chosen"),
     "startup": (["--posts", "120", "--rounds", "1"], "build of 120 sandbox posts"),
@@ -101,6 +109,23 @@ def lacking(benchmark):
     return None
 
 
+def cells():
+    """Return cells of every stage that the reckoning needs, each linear but for one."""
+    for stage in reckoning.NEEDED:
+        for items, each in (
+            (1000, 2e-3),
+            (10_000, 1e-3),
+            (100_000, 3e-3 if stage == reckoning.DUMP else 1e-3),
+        ):
+            yield Cell("part", stage, "images", items, 1, items * each, items * each, 100, 0, "a machine")
+
+
+def test_a_stage_stops_being_linear_where_an_item_costs_a_quarter_more_than_at_a_smaller_size():
+    found = {one.stage: one for one in slopes(list(cells()))}
+    assert found[reckoning.DUMP].bent == 100_000
+    assert found[reckoning.STORE].bent is None
+
+
 def test_every_benchmark_is_among_them():
     files = {path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py")}
     assert {name.partition(" ")[0] for name in RUNS} == files
@@ -117,6 +142,10 @@ def test_it_runs(name, request, tmp_path):
         place = request.getfixturevalue("place")
         options = [_stages.NAME if option == "RELEASE" else option for option in options]
         options += ["--datasets", str(place / "datasets")]
+    if "CELLS" in options:
+        (tmp_path / "cells.json").write_text(json.dumps({"cells": list(map(asdict, cells()))}))
+    names = {"NEW": "scale.json", "CELLS": "cells.json"}
+    options = [str(tmp_path / names[option]) if option in names else option for option in options]
     if benchmark == "references":
         options += ["--features", str(tmp_path)]
     done = subprocess.run(

@@ -96,19 +96,18 @@ def build(
     began = time.monotonic()
     recipe = load(recipe_path)
     folder = out / recipe.name
-    with (
-        Store.open(store or Path(recipe.source.store), create=False) as source,
-        workplace(folder) as place,
-        shards.engine(workers, source.folder, place, chosen=engine) as running,  # ends before `place` does
-    ):
+    with Store.open(store or Path(recipe.source.store), create=False) as source, workplace(folder) as place:
         pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
-        read = digested(recipe, running, pieces, place / "scratch")
-        stood = versions.standing(folder, version, recipe.digest(), read)
-        choice = (
-            versions.Choice(stood, stands=True)
-            if stood
-            else _make(recipe, source, running, pieces, read, folder, version, place)
-        )
+        if engine == LOCAL:
+            workers = shards.worthwhile(workers, len(pieces))
+        with shards.engine(workers, source.folder, place, chosen=engine) as running:
+            read = digested(recipe, running, pieces, place / "scratch")
+            stood = versions.standing(folder, version, recipe.digest(), read)
+            choice = (
+                versions.Choice(stood, stands=True)
+                if stood
+                else _make(recipe, source, running, pieces, read, folder, version, place)
+            )
         exclude.carry(recipe_path.parent, folder)
         card.write(folder, recipe_path.with_name("card.md"))
         notes = [*filter(None, [choice.note]), *unasked(source, recipe)]

@@ -22,11 +22,21 @@ from curation.manifest.manifest import tools
 from curation.recipe.recipe import Recipe
 from curation.rows.read import Shard, read
 
+#: With fewer shards than this, one process builds faster than several: their start, a second or so, is all
+#: that they would save (`python -m benchmarks.scale --parts texts images`).
+WORTHWHILE = 4
+
 
 def engine(workers: int, *folders: Path, chosen: EngineChoice = LOCAL) -> Engine:
     """Return an engine for the stages of a build, which read and write these folders."""
-    preload = ["curation.rows.shards", "curation.release.exporters.parquet"]
+    # pyarrow imports pandas when it converts the first list: once in the server instead of in each process.
+    preload = ["pandas", "curation.rows.shards", "curation.release.exporters.parquet"]
     return chosen.start(workers, preload=preload, folders=folders, packages=tools())
+
+
+def worthwhile(workers: int, number: int) -> int:
+    """Return how many of `workers` processes a build of this number of shards should use."""
+    return min(workers, number) if number >= WORTHWHILE else 1
 
 
 def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_medium: bool = False) -> Shard:

@@ -7,6 +7,7 @@ import pytest
 
 from affectory.core.errors import AffectoryError
 from curation.release.assemble import build
+from curation.rows import shards
 from tests.curation.stores import built, contents, make_store, post, write_recipe
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
@@ -18,7 +19,12 @@ def store(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_workers(tmp_path, store):
+def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_workers(
+    tmp_path, store, monkeypatch
+):
+    monkeypatch.setattr("curation.rows.read.WITH_IMAGES", 10)  # posts of a shard
+    started, start = [], shards.engine
+    monkeypatch.setattr(shards, "engine", lambda workers: started.append(workers) or start(workers))
     shuffled = list(POSTS)
     random.Random(1).shuffle(shuffled)
     other = make_store(tmp_path / "other", shuffled)
@@ -26,6 +32,12 @@ def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_worker
     second = contents(build(write_recipe(tmp_path / "b"), store=other, out=tmp_path / "b", workers=2).folder)
     assert first == second
     assert len(first) == 10
+    assert started == [1, 2]
+
+
+def test_a_build_uses_several_processes_only_from_four_shards_on():
+    assert [shards.worthwhile(8, number) for number in (1, 2, 3, 4, 7, 100)] == [1, 1, 1, 4, 7, 8]
+    assert shards.worthwhile(1, 100) == 1
 
 
 def test_a_second_build_of_the_same_changes_nothing(tmp_path, store):
