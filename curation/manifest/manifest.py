@@ -25,6 +25,9 @@ FORMATS: Mapping[int, str] = {
     1: "at the cut of a ranked split, posts of equal rank were chosen by their ids, the lower first",
     2: "at the cut of a ranked split, posts of equal rank are chosen at random by the recipe's seed, no "
     "longer by the lower id (rules top-score and unanimous; other splits are the same)",
+    3: "languages are identified without links, names and punctuation, by the script first, and short texts "
+    "count as English from a lower score on: other posts are kept by the language filter, and `language` and "
+    "`language_score` differ",
 }
 
 #: The version that this program writes.
