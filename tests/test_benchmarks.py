@@ -46,7 +46,7 @@ RUNS = {
         "only its tombstone is left",
     ),
     "kernels": (["--turns", "1", "--steps", "2"], "convolutions"),
-    "language": (["--titles", "100", "--rounds", "1"], "156 foreign ones in 12 languages"),
+    "language": (["--limit", "100", "--rounds", "1"], "75 foreign ones in 15 languages"),
     "local": (["--rows", "200"], "collect again"),
     "unpaired": (
         ["--corpora", "1", "--posts", "100", "--seeds", "1", "--shares", "0.5"],

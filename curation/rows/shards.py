@@ -72,9 +72,9 @@ def described(table: pa.Table, recipe: Recipe) -> pa.Table:
     from curation.measure.language import identify
     from curation.measure.words import count_words
 
-    asked = next((f for f in recipe.filters if isinstance(f, Language)), None)
+    asked = next((f for f in recipe.filters if isinstance(f, Language)), Language(use="language"))
     texts = table["text"].to_pylist()
-    codes, scores = identify(texts, engine=asked.engine if asked else "fasttext")
+    codes, scores = identify(texts, asked.engine, wanted=asked.wanted)
     table = with_column(table, "language", codes)
     table = with_column(table, "language_score", scores)
     return with_column(table, "n_words", count_words(texts))

@@ -108,14 +108,14 @@ def test_other_languages_go_with_their_code_and_score():
         {"n_words": 9},
         {"language": "es", "language_score": 0.8125},
         {"language": "und", "language_score": 0.0},
-        {"n_words": 9, "language_score": 0.125},
+        {"language_score": 0.0625},
     ]
     assert run(Language(use="language"), *rows) == (
         ["reddit:0"],
         [
             ("reddit:1", "language", "other_language", "es 0.81"),
             ("reddit:2", "language", "no_language", "und 0.00"),
-            ("reddit:3", "language", "other_language", "en 0.12"),
+            ("reddit:3", "language", "other_language", "en 0.06"),
         ],
     )
 

@@ -312,7 +312,7 @@ def test_a_version_that_is_asked_for_by_number_says_what_changed_too(tmp_path):
 def test_a_release_of_one_format_has_no_word_on_formats_in_its_card(tmp_path):
     store = make_store(tmp_path / "store", POSTS, pictures=False)
     folder = built(tmp_path, store, TEXT_ONLY).folder
-    assert "format 2" not in (folder.parent / "README.md").read_text()
+    assert "Earlier formats" not in (folder.parent / "README.md").read_text()
 
 
 @pytest.mark.slow
