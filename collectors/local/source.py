@@ -12,7 +12,6 @@ image = "images/{file_name}"
 from __future__ import annotations
 
 import string
-import tomllib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +19,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from affectory.core.errors import RecipeError, first_fault
 from affectory.core.numbers import count
-from affectory.core.tables import Table
+from affectory.core.tables import Table, read
 
 #: Suffixes of tables; those of delimited text with their default delimiter.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -224,15 +223,7 @@ def _pattern(pattern: str | None, what: str, example: str) -> str | None:
 
 def load(path: Path) -> Local:
     """Read `[source.local]` of a recipe. Raises `RecipeError`."""
-    try:
-        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(
-            f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
-            "--datasets"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{str(path)!r} is not TOML: {error}") from None
+    recipe = read(path)
     source = recipe.get("source", {})
     if not isinstance(source, dict) or "local" not in source:
         raise RecipeError(f"{str(path)!r} has no [source.local]: add it, as docs/local.md shows")

@@ -21,7 +21,7 @@ from collectors.store import Store, snapshot
 from curation.duplicates import duplicates
 from curation.filters.stage import ROWS
 from curation.manifest.manifest import Manifest
-from curation.recipe.recipe import Recipe
+from curation.recipe.recipe import Recipe, recorded
 from curation.release import published
 from curation.release.assemble import drop_unlabelled, gather, renumbered
 from curation.release.published import Writing
@@ -69,7 +69,7 @@ def come_back(
 
     Only the posts of these groups are read from the store.
     """
-    recipe = Recipe.model_validate(described.recipe)
+    recipe = recorded(described.recipe, f"{described.name} {described.version}")
     waiting = _waiting(old, deleted, recipe)
     if not waiting:
         return Back()

@@ -26,7 +26,7 @@ from curation.hydration.matching import Match, match
 from curation.manifest import manifest
 from curation.manifest.manifest import REBUILT, Manifest
 from curation.recipe import exclude
-from curation.recipe.recipe import Recipe
+from curation.recipe.recipe import Recipe, recorded
 from curation.release import card, versions
 from curation.release.assemble import Built, damage_notes, digested, gather, identified, refetch
 from curation.release.publish import Draft, Label, publish
@@ -85,7 +85,7 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     began = time.monotonic()
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
-    recipe = Recipe.model_validate(described.recipe)
+    recipe = recorded(described.recipe, str(found))
     ids = ids_of(found, described)
     excluded = exclude.beside(folder, out)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from affectory.core.engine.engine import Engine
-from affectory.core.errors import RecipeError
+from affectory.core.errors import RecipeError, some
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
@@ -86,6 +86,8 @@ def build(
 ) -> Built:
     """Build a release; return what was built. Raises `AffectoryError`; earlier releases stay as they are."""
     began = time.monotonic()
+    if version is not None:
+        versions.parse(version)
     recipe = load(recipe_path)
     folder = out / recipe.name
     with (
@@ -245,11 +247,10 @@ def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Ta
     """
     missed = rows["unmapped"].drop_null()
     if len(missed):
-        shown = sorted(set(missed.to_pylist()))
-        more = f" and {len(shown) - 8} more" * (len(shown) > 8)
+        labels = sorted(set(missed.to_pylist()))
         raise RecipeError(
             f"the recipe's labels miss what {len(missed):,} rows are labelled, "
-            f'{", ".join(map(repr, shown[:8]))}{more}: add them under [labels], with "" for those whose '
+            f'{some(labels)}: add them under [labels], with "" for those whose '
             "posts are left out"
         )
     found, left_out = rows["label"].to_pylist(), rows["left_out"].to_pylist()

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from affectory.core.errors import ReleaseError
+from affectory.core.errors import ReleaseError, some
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
 
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"\.".join([r"(0|[1-9][0-9]{0,8})"] * 3))
 
 
 def parse(text: str) -> tuple[int, int, int]:
@@ -40,7 +40,7 @@ def find(folder: Path, version: str | None) -> Path:
             f"{folder.name!r} is not built in {str(folder.parent)!r}: affectory build {folder.name}"
         )
     if version is not None and version not in there:
-        raise ReleaseError(f"{folder.name!r} has no version {version!r}; it has {', '.join(there)}")
+        raise ReleaseError(f"{folder.name!r} has no version {version!r}; it has {some(there, str)}")
     return folder / (version or there[0])
 
 
@@ -81,8 +81,6 @@ def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: 
 
     Raises `ReleaseError` if the version `asked` was built by another recipe or format.
     """
-    if asked is not None:
-        parse(asked)
     there = _manifests(folder)
     if asked in there:
         _check_maker(folder.name, there[asked], recipe_digest)
