@@ -201,6 +201,7 @@ def _published(
         described.multilabel.names,
         described.labelled,
         recipe.publish.source_label,
+        described.format,
     )
     found = [
         shards.load([writing.scratch / f"kept-{one['shard']:06}.arrow"], ROWS.names).slice(one["row"], 1)

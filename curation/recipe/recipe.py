@@ -26,7 +26,6 @@ from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
 from curation.splits.rule import Rule
 
-
 #: A number of posts.
 Count = Annotated[int, Field(ge=0)]
 

@@ -137,7 +137,7 @@ folder = "datasets/NAME"  # the path of this folder, or USER/NAME on the Hub
 release = load_dataset(folder)  # the newest version
 ids = load_dataset(folder, "ids")  # no text, no images
 stream = load_dataset(folder, streaming=True)["train"]
-# Choose the columns that a model reads: a time, such as `created_at`, can't be a tensor.
+# Choose the columns that a model reads. Of every column tensors can be made, and texts stay texts.
 tensors = release["train"].select_columns(COLUMNS).with_format("torch")
 ```
 

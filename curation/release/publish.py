@@ -69,6 +69,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         multilabel.names,
         list(flags),
         recipe.publish.source_label,
+        label.format,
     )
     with snapshot.opened(place / "scratch") as copied:
         dumps = [Dump(*one) for one in copied.dumps()]

@@ -157,7 +157,7 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     words, scores = _numbers(batch["n_words"], -1), batch["score"]
     scored = ~np.asarray(scores.is_null())
     agreement = np.round(100 * _floats(batch["agreement"]))
-    values, years = _numbers(scores, 0), _numbers(pc.year(batch["created_at"]), 0)
+    values, years = _numbers(scores, 0), _numbers(pc.year(_times(batch["created_at"])), 0)
     for label in np.unique(labels):
         here = labels == label
         _tally(figures.words[label], words[here & has_text])
@@ -170,6 +170,11 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     figures.flagged += int(_truths(batch["over_18"]).sum())
     for item in pc.value_counts(batch["language"].filter(pa.array(has_text))).to_pylist():
         figures.languages[item["values"] or ""] += item["counts"]
+
+
+def _times(column: pa.Array) -> pa.Array:
+    """Return times: they are seconds, or in releases of earlier formats timestamps."""
+    return column.cast(pa.timestamp("s")) if pa.types.is_integer(column.type) else column
 
 
 def _pick(figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, file: int, first: int) -> None:

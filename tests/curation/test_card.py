@@ -50,15 +50,6 @@ def test_the_cards_code_gives_splits_ids_a_stream_tensors_and_a_frame(tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_time_has_no_tensor_as_the_card_says(tmp_path, store):
-    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
-    release = datasets.load_dataset(str(folder.parent), cache_dir=str(tmp_path / "cache"))
-    with pytest.raises(TypeError):
-        release["train"].with_format("torch")[0]
-    assert release["train"].remove_columns("created_at").with_format("torch")[0]["n_words"] == 7
-
-
-@pytest.mark.slow
 def test_the_cards_code_of_a_release_without_pictures_runs(tmp_path, store, monkeypatch):
     text = '[images]\nwhich = "none"\n'
     done = build(write_recipe(tmp_path / "datasets", text), store=store, out=tmp_path / "datasets")

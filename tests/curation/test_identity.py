@@ -16,7 +16,7 @@ from curation.deleted.removal import Places, purge
 from curation.hydrate import main as hydrate
 from curation.ids import main as write_ids
 from curation.manifest.ledger import Step
-from curation.manifest.manifest import read, tools
+from curation.manifest.manifest import FORMAT, FORMATS, read, tools
 from curation.recipe.recipe import load
 from curation.rows.read import Shard, digest, plan
 from curation.rows.shards import process
@@ -271,25 +271,27 @@ def of_an_earlier_program(folder, **keys):
 def test_a_release_of_an_earlier_format_stays_and_the_next_version_says_what_changed(tmp_path, keys):
     store = make_store(tmp_path / "store", POSTS)
     first = built(tmp_path, store)
-    assert (first.manifest.format, first.notes) == (2, [])
+    assert (first.manifest.format, first.notes) == (FORMAT, [])
     of_an_earlier_program(first.folder, **keys)
     before = contents(first.folder)
     with pytest.raises(
-        AffectoryError, match=r"test 1\.0\.0 .* the format \(2\) differs .* --version 1\.1\.0"
+        AffectoryError, match=rf"test 1\.0\.0 .* the format \({FORMAT}\) differs .* --version 1\.1\.0"
     ):
         built(tmp_path, store, version="1.0.0")
     second = built(tmp_path, store)
-    assert (second.stood, second.manifest.version, second.manifest.format) == (False, "1.1.0", 2)
-    change = (
+    assert (second.stood, second.manifest.version, second.manifest.format) == (False, "1.1.0", FORMAT)
+    assert FORMATS[2] == (
         "at the cut of a ranked split, posts of equal rank are chosen at random by the recipe's seed, no "
         "longer by the lower id (rules top-score and unanimous; other splits are the same)"
     )
-    assert second.notes == [f"1.1.0 has format 2, 1.0.0 has format 1: {change}"]
+    changes = {number: change for number, change in FORMATS.items() if number > 1}
+    told = "; ".join(changes.values())
+    assert second.notes == [f"1.1.0 has format {FORMAT}, 1.0.0 has format 1: {told}"]
     assert f"note    {second.notes[0]}" in str(second).splitlines()
     card = (first.folder.parent / "README.md").read_text()
     assert (
-        "\n\nVersion 1.1.0 has format 2 of the files. Earlier formats: 1.0.0 (format 1). What changed:\n\n"
-        f"- format 2: {change}\n\n"
+        f"\n\nVersion 1.1.0 has format {FORMAT} of the files. Earlier formats: 1.0.0 (format 1). What changed:"
+        "\n\n" + "".join(f"- format {number}: {change}\n" for number, change in changes.items()) + "\n"
     ) in card
     assert contents(first.folder) == before
     old = datasets.load_dataset(str(first.folder.parent), "1.0.0", cache_dir=str(tmp_path / "cache"))
@@ -303,13 +305,15 @@ def test_a_version_that_is_asked_for_by_number_says_what_changed_too(tmp_path):
     store = make_store(tmp_path / "store", POSTS)
     of_an_earlier_program(built(tmp_path, store).folder, format=1)
     done = built(tmp_path, store, version="2.0.0")
-    assert [note.partition(":")[0] for note in done.notes] == ["2.0.0 has format 2, 1.0.0 has format 1"]
+    assert [note.partition(":")[0] for note in done.notes] == [
+        f"2.0.0 has format {FORMAT}, 1.0.0 has format 1"
+    ]
 
 
 def test_a_release_of_one_format_has_no_word_on_formats_in_its_card(tmp_path):
     store = make_store(tmp_path / "store", POSTS, pictures=False)
     folder = built(tmp_path, store, TEXT_ONLY).folder
-    assert "format 2" not in (folder.parent / "README.md").read_text()
+    assert f"format {FORMAT}" not in (folder.parent / "README.md").read_text()
 
 
 @pytest.mark.slow
