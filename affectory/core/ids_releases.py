@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def has_ids_only(folder: Path) -> bool:
-    """Return whether the folder of a dataset, or of a version, has files of ids and none of the full posts."""
+    """Return whether the folder of a dataset, or of a version, has ids and no full posts."""
     names = [path.name for path in folder.rglob("*.parquet")]
     return any(name.startswith("ids-") for name in names) and not any(
         name.startswith(("train-", "validation-", "test-")) for name in names

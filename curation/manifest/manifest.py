@@ -25,8 +25,8 @@ FORMATS: Mapping[int, str] = {
     1: "at the cut of a ranked split, posts of equal rank were chosen by their ids, the lower first",
     2: "at the cut of a ranked split, posts of equal rank are chosen at random by the recipe's seed, no "
     "longer by the lower id (rules top-score and unanimous; other splits are the same)",
-    3: "created_at is a number, the seconds since 1970 in UTC, no longer a timestamp, so that tensors are made "
-    "of every column",
+    3: "created_at is a number, the seconds since 1970 in UTC, no longer a timestamp, of which no tensor can "
+    "be made",
 }
 
 #: The version that this program writes.

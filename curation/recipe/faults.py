@@ -50,7 +50,7 @@ def faults(recipe: Recipe) -> Iterator[str]:
 
 
 def _values(value: object, place: tuple[object, ...], default: object = None) -> Iterator[str]:
-    """Yield what is wrong in a value of any key: repeated values of a list, empty strings, null characters."""
+    """Yield what is wrong in the value of any key: a list with repeats, an empty string, a null character."""
     if place and place[-1] in _FREE:
         return
     if isinstance(value, Table):

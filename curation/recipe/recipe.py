@@ -218,6 +218,6 @@ def recorded(values: Mapping[str, Any], where: str) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise ReleaseError(
-            f"the recipe in the manifest of {where} can't be used: {first_fault(error)}; if a newer affectory "
-            "has built it, upgrade"
+            f"the recipe in the manifest of {where} can't be used: {first_fault(error)}; if a newer "
+            "affectory has built it, upgrade"
         ) from None

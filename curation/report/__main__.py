@@ -61,7 +61,8 @@ def _version(options: Options) -> Path:
     if not re.fullmatch(r"[\w.-]+", options.name) or not folder.is_dir():
         there = sorted(p.name for p in options.datasets.glob("*") if p.is_dir())
         raise InputError(
-            f"no dataset {options.name!r} in {str(options.datasets)!r}; available: {some(there, str) or 'none'}"
+            f"no dataset {options.name!r} in {str(options.datasets)!r}; "
+            f"available: {some(there, str) or 'none'}"
         )
     found = versions.find(folder, options.version)
     if ids_releases.has_ids_only(found):
