@@ -290,8 +290,10 @@ def test_a_release_of_an_earlier_format_stays_and_the_next_version_says_what_cha
     assert f"note    {second.notes[0]}" in str(second).splitlines()
     card = (first.folder.parent / "README.md").read_text()
     assert (
-        f"\n\nVersion 1.1.0 has format {FORMAT} of the files. Earlier formats: 1.0.0 (format 1). What changed:"
-        "\n\n" + "".join(f"- format {number}: {change}\n" for number, change in changes.items()) + "\n"
+        f"\n\nVersion 1.1.0 has format {FORMAT} of the files. Earlier formats: 1.0.0 (format 1). "
+        "What changed:\n\n"
+        + "".join(f"- format {number}: {change}\n" for number, change in changes.items())
+        + "\n"
     ) in card
     assert contents(first.folder) == before
     old = datasets.load_dataset(str(first.folder.parent), "1.0.0", cache_dir=str(tmp_path / "cache"))

@@ -1,4 +1,4 @@
-"""What a recipe.toml may not say: each fault is one line with the key, the value and what to write instead."""
+"""Faults of a recipe.toml: each is one line with the key, the value and what to write instead."""
 
 import re
 
@@ -197,7 +197,8 @@ def test_expected_counts_of_many_labels_that_do_not_exist_are_cut(tmp_path):
         ),
         (
             b"k = " + b"9" * 5000,
-            "PATH is not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits",
+            "PATH is not TOML: Exceeds the limit (4300 digits) for integer string conversion: "
+            "value has 5000 digits",
         ),
         (b"\n" * ((16 << 20) + 1), "the recipe PATH has more than 16 MB: is it another file?"),
     ],
