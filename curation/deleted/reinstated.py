@@ -133,7 +133,7 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
         return ROWS.empty_table()
     with snapshot.opened(scratch) as copied:
         live = copied.public_ids()
-    pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
+    pieces = [Shard(number, post_id, post_id, 1) for number, post_id in enumerate(sorted(live & set(posts)))]
     if not pieces:
         return ROWS.empty_table()
     with shards.engine(1) as engine:

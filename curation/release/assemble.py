@@ -91,11 +91,13 @@ def build(
     recipe = load(recipe_path)
     folder = out / recipe.name
     with (
+        Steps(f"building {recipe.name}"),
         Store.open(store or Path(recipe.source.store), create=False) as source,
         workplace(folder) as place,
         shards.engine(workers) as engine,  # ends before its workplace is removed
     ):
-        pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
+        with Steps("loading"):
+            pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
         read = digested(recipe, engine, pieces, place / "scratch")
         stood = versions.standing(folder, version, recipe.digest(), read)
         choice = (
@@ -130,10 +132,9 @@ def _make(
     input_digest = identified(read, damaged)
     choice = versions.choose(folder, version, recipe.digest(), input_digest)
     if not choice.stands:
-        with Steps("duplicates and splits"):
+        with Steps(f"duplicates and splits of {len(rows):,} rows"):
             draft = _draft(recipe, rows, lost)
-        with Steps("files and report"):
-            publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
+        publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
         there = folder / choice.version
         if choice.repairs:
             before, now = (manifest.read(f / "manifest.json").files for f in (there, place / "release"))
@@ -156,11 +157,15 @@ def refetch(source: Store, damaged: Sequence[str]) -> str:
 def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: Path) -> str:
     """Return the digest of all rows of the snapshot."""
     sha256 = hashlib.sha256()
-    with Steps("rows", len(pieces), "shards") as steps:
-        for piece in engine.map(digest, pieces, scratch, recipe):
-            sha256.update(piece.encode())
-            steps.advance()
+    with Steps("reading", _posts(pieces), "posts") as steps:
+        for piece, found in zip(pieces, engine.map(digest, pieces, scratch, recipe), strict=True):
+            sha256.update(found.encode())
+            steps.advance(piece.posts)
     return sha256.hexdigest()
+
+
+def _posts(pieces: Sequence[Shard]) -> int:
+    return sum(piece.posts for piece in pieces)
 
 
 def identified(read: str, damaged: Sequence[str]) -> str:
@@ -203,11 +208,12 @@ def gather(
     every_medium: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
     """Run the per-row stages over the snapshot in `scratch`; return the rows kept, and those dropped."""
-    with Steps("filters and images", len(pieces), "shards") as steps:
-        for _ in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
-            steps.advance()
+    with Steps("filters and images", _posts(pieces), "posts") as steps:
+        for piece in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
+            steps.advance(piece.posts)
     asked = [*recipe.rule.columns, *(name for one in recipe.duplicates.detectors for name in one.columns)]
-    return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
+    with Steps("gathering the rows"):
+        return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
 
 
 def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from affectory.core.errors import ReleaseError, some
+from affectory.core.errors import ReleaseError, shown, some
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
 
@@ -22,7 +22,7 @@ def parse(text: str) -> tuple[int, int, int]:
     """Return the numbers of "1.2.3"; raise `ReleaseError` for anything else."""
     found = _VERSION.fullmatch(text)
     if found is None:
-        raise ReleaseError(f"--version {text!r} is not a version: write it as 1.0.0")
+        raise ReleaseError(f"--version {shown(text)} is not a version: write it as 1.0.0")
     return int(found[1]), int(found[2]), int(found[3])
 
 

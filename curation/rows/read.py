@@ -39,11 +39,12 @@ class EmptyStore(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The posts from one id to another, both inclusive."""
+    """The posts from one id to another, both inclusive, and how many they are."""
 
     number: int
     first: str
     last: str
+    posts: int
 
 
 def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = frozenset()) -> list[Shard]:
@@ -64,7 +65,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
         snapshot.leave_out(scratch, sorted(left_out), OPTED_OUT)
     size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
     with snapshot.opened(scratch) as copied:
-        return [Shard(number, first, last) for number, (first, last) in enumerate(copied.ranges(size))]
+        return [Shard(number, *of) for number, of in enumerate(copied.ranges(size))]
 
 
 def unasked(store: Store, recipe: Recipe) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from affectory.core.errors import InputError
 from curation.release import columns
 from curation.release.assemble import build
 from tests.curation.stores import make_store, post, write_recipe
@@ -85,3 +86,16 @@ def test_croissant_names_no_address_that_was_made_up(tmp_path, store):
     addresses = re.findall(r"https?://[^\"]+", json.dumps(described))
     assert addresses == ["http://mlcommons.org/croissant/1.0"]
     assert described["license"]["name"] == "each post's own: see the column `licence`"
+
+
+def test_a_card_that_is_not_utf_8_is_one_line(tmp_path, store):
+    path = write_recipe(tmp_path / "datasets", '[images]\nwhich = "none"\n').with_name("card.md")
+    path.write_bytes("Über".encode("latin-1"))
+    with pytest.raises(InputError) as error:
+        build(path.with_name("recipe.toml"), store=store, out=tmp_path / "datasets")
+    assert str(error.value) == (
+        f"{str(path)!r} is not UTF-8 (byte 0): save it with the encoding UTF-8, and build again"
+    )
+    path.write_bytes(b"\xef\xbb\xbfOver")
+    done = build(path.with_name("recipe.toml"), store=store, out=tmp_path / "datasets")
+    assert (done.stood, "\n\nOver\n\n" in (path.parent / "README.md").read_text()) == (True, True)

@@ -116,7 +116,7 @@ def test_a_store_is_read_at_one_moment_whatever_is_written_while_it_is(tmp_path)
     with Store.open(store) as opened:
         before = plan(opened, recipe, scratch)
         make_store(store, [post(i) for i in range(100, 110)], pictures=False)
-        assert before == [Shard(0, "reddit:00000", "reddit:00059")]
+        assert before == [Shard(0, "reddit:00000", "reddit:00059", 60)]
         with snapshot.opened(scratch) as copied:
             posts = [row[0] for row in copied.posts("reddit:", "reddit:~")]
             assert (len(posts), max(posts)) == (60, "reddit:00059")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from affectory.core.progress import Steps
 from curation.manifest.manifest import Written
 from curation.release.exporters.exporter import Part, Release
 
@@ -25,7 +26,12 @@ _REPEATED = ["label", "language", "source", "community", "licence", "votes", "ha
 
 def write(release: Release) -> Sequence[Written]:
     """Write one file per part."""
-    return list(release.engine.map(_write, release.parts, release.out))
+    written = []
+    with Steps("files", sum(map(len, release.parts)), "rows") as steps:
+        for file in release.engine.map(_write, release.parts, release.out):
+            written.append(file)
+            steps.advance(file.rows)
+    return written
 
 
 def _write(part: Part, out: Path) -> Written:
