@@ -14,6 +14,7 @@ from __future__ import annotations
 import string
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -51,7 +52,7 @@ class Local(Table):
     join: tuple[str, ...] = ()
     join_on: tuple[str, str] | tuple[tuple[str, str], ...] | None = None
     encoding: str | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    delimiter: str | None = None
     quoted: bool = True
     id: str
     title: str | None = None
@@ -106,6 +107,23 @@ class Local(Table):
         except LookupError:
             raise ValueError("there is no such encoding; write it as utf-8, gb18030, cp1252, …") from None
         return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, mark: str | None) -> str | None:
+        if mark is not None and (len(mark) != 1 or mark in '"\r\n\0'):
+            raise ValueError('write the one character that divides cells, as "," or ";" or "\\t"')
+        return mark
+
+    @field_validator("join_on", mode="before")
+    @classmethod
+    def _are_pairs(cls, found: Any) -> Any:
+        several = found if isinstance(found, tuple) else ()
+        if found is not None and not (_is_pair(found) or (several and all(map(_is_pair, several)))):
+            raise ValueError(
+                'write the two columns that are equal, as ["id", "file"], or such a pair for each table'
+            )
+        return found
 
     @field_validator("labels")
     @classmethod
@@ -189,6 +207,10 @@ class Local(Table):
         labels = [] if table in self.unlabelled else [self.label, *self.labels]
         patterns = [*pattern_columns(self.text_file), *pattern_columns(self.image)]
         return list(dict.fromkeys(name for name in (*plain, *patterns, *labels) if name))
+
+
+def _is_pair(found: Any) -> bool:
+    return isinstance(found, tuple) and len(found) == 2 and all(isinstance(name, str) for name in found)
 
 
 #: The field of a pattern that is the name of the row's table.

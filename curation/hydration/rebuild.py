@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
 from affectory.core.parquet_files import read_rows
+from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.filter import Options
@@ -89,9 +90,15 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     ids = ids_of(found, described)
     excluded = exclude.beside(folder, out)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
-    with Store.open(store, create=False) as source, workplace(out) as place, shards.engine(workers) as engine:
+    with (
+        Steps(f"rebuilding {described.name}"),
+        Store.open(store, create=False) as source,
+        workplace(out) as place,
+        shards.engine(workers) as engine,
+    ):
         scratch = place / "scratch"
-        pieces = plan(source, again, scratch, excluded)
+        with Steps("loading"):
+            pieces = plan(source, again, scratch, excluded)
         read = digested(again, engine, pieces, scratch)
         every = recipe.images.which != "none"
         rows, lost = gather(again, source.folder, engine, pieces, scratch, every_medium=every)

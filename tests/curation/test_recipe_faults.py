@@ -10,6 +10,9 @@ from tests.curation.stores import RECIPE, write_recipe
 
 BASE = RECIPE.format(name="test")
 A_LABEL = "it has a line break, or a character that can't be seen: remove it"
+LOCAL = '[source.local]\nid = "id"\ntables = ["a.csv"]\ntitle = "t"\njoin = ["b.csv"]\n'
+PAIRS = 'write the two columns that are equal, as ["id", "file"], or such a pair for each table'
+MARK = r'write the one character that divides cells, as "," or ";" or "\t"'
 SPACES = "it has spaces around it: remove them"
 
 
@@ -124,6 +127,12 @@ def refusal(path):
             '[source.local]\nid = "id"\ntables = ["a.csv"]\ntitle = "t"\nquoted = "no"\n',
             "source.local.quoted = 'no': Input should be a valid boolean",
         ),
+        (LOCAL + 'join_on = ["a"]\n', f"source.local.join_on = ['a']: {PAIRS}"),
+        (LOCAL + "join_on = 3\n", f"source.local.join_on = 3: {PAIRS}"),
+        (LOCAL + 'join_on = [["a", "b"], ["c"]]\n', f"source.local.join_on = [['a', 'b'], ['c']]: {PAIRS}"),
+        (LOCAL + 'delimiter = ""\n', f"source.local.delimiter = '': {MARK}"),
+        (LOCAL + 'delimiter = "\\n"\n', rf"source.local.delimiter = '\n': {MARK}"),
+        (LOCAL + 'delimiter = "||"\n', f"source.local.delimiter = '||': {MARK}"),
     ],
 )
 def test_a_fault_is_one_line_with_key_value_and_the_next_step(tmp_path, text, message):
