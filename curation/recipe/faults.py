@@ -31,7 +31,10 @@ def faults(recipe: Recipe) -> Iterator[str]:
     """Yield the faults of a recipe: the key, its value, and what to write instead."""
     yield from _values(recipe, ())
     for key in ("title", "summary", "paper"):
-        if not (value := getattr(recipe, key)).isprintable():
+        value = getattr(recipe, key)
+        if not all(
+            one.isprintable() or one in _JOINERS or unicodedata.category(one) == "Zs" for one in value
+        ):
             yield f"{key} = {shown(value)}: write it on one line, without control characters"
     for key, label in recipe.labels.items():
         if key != key.strip() or not key:

@@ -257,3 +257,9 @@ def test_the_recipe_of_a_release_by_a_newer_program_is_one_line(tmp_path):
     )
     with pytest.raises(ReleaseError, match=f"^{re.escape(message)}$"):
         recorded(plain | {"split": {"fold": 3}}, "test 1.0.0")
+
+
+def test_a_title_may_have_spaces_that_do_not_break_and_joined_emoji(tmp_path):
+    path = write_recipe(tmp_path)
+    path.write_text(BASE.replace("Test", "Joie\u00a0! \U0001f469\u200d\U0001f4bb"))
+    assert load(path).title == "Joie\u00a0! \U0001f469\u200d\U0001f4bb"
