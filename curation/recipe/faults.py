@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from affectory.core.errors import key_of, shown, some
 from affectory.core.tables import Table
-
-if TYPE_CHECKING:
-    from curation.recipe.recipe import Recipe
 
 #: The most characters of a label.
 LONGEST = 100
@@ -27,44 +23,50 @@ _JOINERS = "\u200c\u200d"
 _FREE = ("delimiter", "join_on")
 
 
-def faults(recipe: Recipe) -> Iterator[str]:
-    """Yield the faults of a recipe: the key, its value, and what to write instead."""
-    yield from _values(recipe, ())
-    for key in ("title", "summary", "paper"):
-        value = getattr(recipe, key)
-        if not all(
-            one.isprintable() or one in _JOINERS or unicodedata.category(one) == "Zs" for one in value
-        ):
-            yield f"{key} = {shown(value)}: write it on one line, without control characters"
-    for key, label in recipe.labels.items():
+def of_line(key: str, value: str) -> Iterator[str]:
+    """Yield what is wrong in a text that stands on one line of the card and the report."""
+    others = {one for one in value if not one.isprintable() and one not in _JOINERS}
+    if any(unicodedata.category(one) != "Zs" for one in others):  # Zs: a no-break space
+        yield f"{key} = {shown(value)}: write it on one line, without control characters"
+
+
+def of_label_map(labels: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong in a `[labels]`."""
+    for key, label in labels.items():
         if key != key.strip() or not key:
             yield f"labels.{shown(key)}: no post has this label: labels have no spaces around them"
         if label and (wrong := _name(label)):
             yield f"{key_of(('labels', key))} = {shown(label)}: {wrong}"
-    yield from _alike("labels", recipe.classes)
-    yield from _unknown("expected", recipe.expected, recipe.classes)
-    yield from _unknown("expected_image_only", recipe.expected_image_only, recipe.classes)
-    if several := recipe.multilabel:
-        for label in several.names:
-            if wrong := _name(label):
-                yield f"multilabel.names has {shown(label)}: {wrong}"
-        yield from _alike("multilabel.names", several.names)
-        yield from _unknown("multilabel.expected", several.expected, several.names)
+    yield from _alike("labels", [label for label in labels.values() if label])
 
 
-def _values(value: object, place: tuple[object, ...], default: object = None) -> Iterator[str]:
+def of_names(key: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong in a list of labels."""
+    for label in names:
+        if wrong := _name(label):
+            yield f"{key} has {shown(label)}: {wrong}"
+    yield from _alike(key, names)
+
+
+def of_counts(key: str, named: Collection[str], labels: Sequence[str]) -> Iterator[str]:
+    """Yield that a table of counts by label names others."""
+    if unknown := sorted(set(named) - set(labels)):
+        yield f"{key} has {some(unknown, shown)}: there is no such label; there are {some(labels, shown)}"
+
+
+def of_values(value: object, place: tuple[object, ...] = (), default: object = None) -> Iterator[str]:
     """Yield what is wrong in the value of any key: a list with repeats, an empty string, a null character."""
     if place and place[-1] in _FREE:
         return
     if isinstance(value, Table):
         for name, field in type(value).model_fields.items():
-            yield from _values(getattr(value, name), (*place, name), field.default)
+            yield from of_values(getattr(value, name), (*place, name), field.default)
     elif isinstance(value, tuple):
         counted = Counter(map(_whole, value))
         if twice := [one for one in value if counted[_whole(one)] > 1]:
             yield f"{key_of(place)} has {shown(_plain(twice[0]))} twice: remove one"
         for number, one in enumerate(value):
-            yield from _values(one, (*place, number))
+            yield from of_values(one, (*place, number))
     elif isinstance(value, str):
         if "\0" in value:
             yield f"{key_of(place)} = {shown(value)}: it has a null character: remove it"
@@ -99,9 +101,3 @@ def _alike(key: str, labels: Sequence[str]) -> Iterator[str]:
         first = seen.setdefault(unicodedata.normalize("NFC", label).casefold(), label)
         if first != label:
             yield f"{key} has {shown(first)} and {shown(label)}, which look alike: write both in one way"
-
-
-def _unknown(key: str, named: Collection[str], labels: Sequence[str]) -> Iterator[str]:
-    """Yield that a table of counts by label names others."""
-    if unknown := sorted(set(named) - set(labels)):
-        yield f"{key} has {some(unknown, shown)}: there is no such label; there are {some(labels, shown)}"

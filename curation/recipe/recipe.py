@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
 from curation.measure.cleaning import Cleaning
-from curation.recipe.faults import faults
+from curation.recipe import faults
 from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
 from curation.splits.rule import Rule
@@ -175,6 +175,18 @@ class Recipe(Table):
         """The communities of the store that are read."""
         return list(self.source.communities or ([self.name] if self.source.local else self.labels))
 
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong in the values: the key, its value, and what to write instead."""
+        yield from faults.of_values(self)
+        for key in ("title", "summary", "paper"):
+            yield from faults.of_line(key, getattr(self, key))
+        yield from faults.of_label_map(self.labels)
+        yield from faults.of_counts("expected", self.expected, self.classes)
+        yield from faults.of_counts("expected_image_only", self.expected_image_only, self.classes)
+        if several := self.multilabel:
+            yield from faults.of_names("multilabel.names", several.names)
+            yield from faults.of_counts("multilabel.expected", several.expected, several.names)
+
     def plain(self) -> dict[str, Any]:
         """Return the recipe as JSON values, defaults included; optional tables only where they are used."""
         said: dict[str, Any] = self.model_dump(mode="json")
@@ -201,7 +213,7 @@ def load(path: Path) -> Recipe:
         recipe = Recipe.model_validate(read(path))
     except ValidationError as error:
         raise RecipeError(f"{path}: {first_fault(error)}") from None
-    if fault := next(faults(recipe), ""):
+    if fault := next(recipe.faults(), ""):
         raise RecipeError(f"{path}: {fault}")
     if recipe.name != path.parent.name:
         raise RecipeError(f"{path}: name is {recipe.name!r}, but its folder is {path.parent.name!r}")
@@ -211,7 +223,7 @@ def load(path: Path) -> Recipe:
 def recorded(values: Mapping[str, Any], where: str) -> Recipe:
     """Return the recipe that a release's manifest holds; `where` names the release in messages.
 
-    What `curation.recipe.faults` finds is accepted: earlier versions have built releases by such recipes.
+    What `Recipe.faults` finds is accepted: earlier versions have built releases by such recipes.
     Raises `ReleaseError`.
     """
     try:

@@ -23,6 +23,7 @@ from tyro.conf import Positional, arg
 from affectory.core import ids_releases
 from affectory.core.command import finish
 from affectory.core.errors import InputError, ReleaseError, some
+from curation.manifest.released import find
 from curation.report import write
 
 
@@ -55,8 +56,6 @@ def _report(options: Options) -> str:
 
 def _version(options: Options) -> Path:
     """Return the folder of the version. Raises `AffectoryError` if it isn't there, or has ids only."""
-    from curation.release import versions  # pydantic: not for --help
-
     folder = options.datasets / options.name
     if not re.fullmatch(r"[\w.-]+", options.name) or not folder.is_dir():
         there = sorted(p.name for p in options.datasets.glob("*") if p.is_dir())
@@ -64,7 +63,7 @@ def _version(options: Options) -> Path:
             f"no dataset {options.name!r} in {str(options.datasets)!r}; "
             f"available: {some(there, str) or 'none'}"
         )
-    found = versions.find(folder, options.version)
+    found = find(folder, options.version)
     if ids_releases.has_ids_only(found):
         raise ReleaseError(ids_releases.instead(folder))
     return found
