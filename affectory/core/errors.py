@@ -16,6 +16,10 @@ keeps its traceback.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import date, time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,13 +61,64 @@ def in_words(error: OSError) -> str:
     return f"{error.filename!r}: {why}" if error.filename is not None else why
 
 
+#: The most values of a list, and characters of a string, that a message shows.
+MOST, LONGEST = 8, 80
+
+
+def some(values: Collection[object], show: Callable[[object], str] = repr, most: int = MOST) -> str:
+    """Return the values as a message lists them, the first ones of many: 'a', 'b', … and 3 more."""
+    more = len(values) - most
+    listed = ", ".join(map(show, islice(values, most)))
+    return f"{listed}, … and {more:,} more" if more > 0 else listed
+
+
+def shown(value: object, depth: int = 2) -> str:
+    """Return a value of a TOML file as a message shows it, on one line and not too long."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            cut = f"… ({len(value):,} characters)" if len(value) > LONGEST else ""
+            return f"{value[:LONGEST]!r}{cut}"
+        case date() | time():
+            return str(value)
+        case Mapping() if depth:
+            pairs = [(key, value[key]) for key in islice(value, MOST + 1)]
+            more = f", … and {len(value) - MOST:,} more" if len(value) > MOST else ""
+            said = ", ".join(f"{shown(key)}: {shown(one, depth - 1)}" for key, one in pairs[:MOST])
+            return f"{{{said}{more}}}"
+        case list() | tuple() if depth:
+            return f"[{some(value, lambda one: shown(one, depth - 1))}]"
+        case Mapping() | list() | tuple():
+            return "…"
+    return repr(value)
+
+
+def key_of(parts: Iterable[object]) -> str:
+    """Return the place of a value as a message names it: `filters.0.min`, `labels.'a b'`."""
+    return ".".join(
+        str(part) if isinstance(part, int) or _BARE.fullmatch(str(part)) else shown(part) for part in parts
+    )
+
+
+#: A key that TOML writes without quotes.
+_BARE = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
 def first_fault(error: ValidationError) -> str:
     """Return the first error that pydantic found, on one line: key, value, what is allowed."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    value = "" if first["type"] == "missing" or not key else f" = {first['input']!r}"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "tuple_type":  # "Input should be a valid tuple": TOML has none
-        message = "must be a list: put it in [ ]"
+    key = key_of(first["loc"])
+    more = f" (and {error.error_count() - 1:,} more)" if error.error_count() > 1 else ""
+    value = "" if first["type"] == "missing" or not key else f" = {shown(first['input'])}"
+    message = _OF_TOML.get(first["type"], first["msg"].removeprefix("Value error, "))
     return f"{key}{value}: {message}{more}" if key else f"{message}{more}"
+
+
+#: What pydantic says about Python's types, in TOML's words.
+_OF_TOML = {
+    "tuple_type": "must be a list: put it in [ ]",
+    "too_short": "must list at least one",
+    "model_type": "must be a table: write its keys below its name in [ ]",
+    "dict_type": "must be a table: write its keys below its name in [ ]",
+}

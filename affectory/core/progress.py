@@ -150,18 +150,17 @@ class Display:
 
     `line` returns the state on one line, `view` what a terminal shows (default: the line). Both are called
     from another thread. A display that is opened inside another's block is shown below it; where there is no
-    terminal, only the innermost one prints.
+    terminal, only the innermost one prints, `PLAIN_EVERY` seconds after the last line of any of them.
     """
 
     def __init__(self, line: Callable[[], str], view: Callable[[], RenderableType] | None = None) -> None:
         self.line = line
         self.view: Callable[[], RenderableType] = view or line
         self._printed = time.monotonic()
-        self._lock = threading.Lock()
         self._shower: Live | _Ticker | None = None
 
     def __enter__(self) -> Self:
-        self._printed = time.monotonic()
+        self._printed = _open[-1]._printed if _open else time.monotonic()
         _open.append(self)
         if len(_open) == 1:
             self._shower = _live() if sys.stderr.isatty() else _Ticker()
@@ -178,10 +177,11 @@ class Display:
         """Print the line if it is due. On a terminal the display redraws itself."""
         if _open[-1] is not self or not isinstance(_open[0]._shower, _Ticker):
             return
-        with self._lock:
+        with _printing:
             if time.monotonic() - self._printed < PLAIN_EVERY:
                 return
-            self._printed = time.monotonic()
+            for display in list(_open):
+                display._printed = time.monotonic()
             say(self.line())
 
 
@@ -200,6 +200,9 @@ class Steps(Display):
 
 #: The displays that are shown now, the innermost last.
 _open: list[Display] = []
+
+#: Held while a plain line is printed: the ticker and the work itself may find it due at the same time.
+_printing = threading.Lock()
 
 
 class _Ticker(threading.Thread):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.core import generated, mirrors, recipes
+from affectory.core import generated, ids_releases, mirrors, recipes
 from affectory.core.addresses import Place
-from affectory.core.errors import BaselineError, in_words
+from affectory.core.errors import BaselineError, in_words, some
 from affectory.core.parquet_files import readable
 from baselines.data.task import Kind, SeveralLabels, SingleLabel, Task
 
@@ -128,9 +128,11 @@ def load(
 
     disable_progress_bar()
     versions = [config for config in get_dataset_config_names(str(where)) if config != "ids"]
-    version = version or get_dataset_default_config_name(str(where))
+    if not versions:
+        raise BaselineError(ids_releases.instead(where))
+    version = get_dataset_default_config_name(str(where)) if version is None else version
     if version not in versions:
-        raise BaselineError(f"{where} has no version {version!r}: it has {', '.join(versions)}")
+        raise BaselineError(f"{where} has no version {version!r}: it has {some(versions, str)}")
     rows = _loaded(where, version, cache)
     chosen = _task(rows["train"].features, task, labels, f"{name} {version}")
     # A split without a row has no file, and the loader doesn't know it.
@@ -195,7 +197,8 @@ def _task(features: Any, kind: Kind | None, labels: tuple[str, ...], name: str) 
 
 
 def _not_built(name: str, folder: Path) -> str:
-    built = sorted(path.parent.name for path in folder.glob("*/README.md"))
+    there = [path.parent for path in folder.glob("*/README.md")]
+    built = sorted(path.name for path in there if not ids_releases.has_ids_only(path))
     known = sorted({*recipes.names(folder), *recipes.names(recipes.built_in())})
     if name in known:
         how = f"build it: python -m curation.build {name}"

@@ -12,15 +12,15 @@ image = "images/{file_name}"
 from __future__ import annotations
 
 import string
-import tomllib
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from affectory.core.errors import RecipeError, first_fault
 from affectory.core.numbers import count
-from affectory.core.tables import Table
+from affectory.core.tables import Table, read
 
 #: Suffixes of tables; those of delimited text with their default delimiter.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -52,7 +52,7 @@ class Local(Table):
     join: tuple[str, ...] = ()
     join_on: tuple[str, str] | tuple[tuple[str, str], ...] | None = None
     encoding: str | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    delimiter: str | None = None
     quoted: bool = True
     id: str
     title: str | None = None
@@ -107,6 +107,23 @@ class Local(Table):
         except LookupError:
             raise ValueError("there is no such encoding; write it as utf-8, gb18030, cp1252, …") from None
         return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, mark: str | None) -> str | None:
+        if mark is not None and (len(mark) != 1 or mark in '"\r\n\0'):
+            raise ValueError('write the one character that divides cells, as "," or ";" or "\\t"')
+        return mark
+
+    @field_validator("join_on", mode="before")
+    @classmethod
+    def _are_pairs(cls, found: Any) -> Any:
+        several = found if isinstance(found, tuple) else ()
+        if found is not None and not (_is_pair(found) or (several and all(map(_is_pair, several)))):
+            raise ValueError(
+                'write the two columns that are equal, as ["id", "file"], or such a pair for each table'
+            )
+        return found
 
     @field_validator("labels")
     @classmethod
@@ -192,6 +209,10 @@ class Local(Table):
         return list(dict.fromkeys(name for name in (*plain, *patterns, *labels) if name))
 
 
+def _is_pair(found: Any) -> bool:
+    return isinstance(found, tuple) and len(found) == 2 and all(isinstance(name, str) for name in found)
+
+
 #: The field of a pattern that is the name of the row's table.
 TABLE = "table"
 
@@ -224,15 +245,7 @@ def _pattern(pattern: str | None, what: str, example: str) -> str | None:
 
 def load(path: Path) -> Local:
     """Read `[source.local]` of a recipe. Raises `RecipeError`."""
-    try:
-        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(
-            f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
-            "--datasets"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{str(path)!r} is not TOML: {error}") from None
+    recipe = read(path)
     source = recipe.get("source", {})
     if not isinstance(source, dict) or "local" not in source:
         raise RecipeError(f"{str(path)!r} has no [source.local]: add it, as docs/local.md shows")

@@ -39,11 +39,11 @@ class Snapshot:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def ranges(self, size: int) -> Iterator[tuple[str, str]]:
-        """Yield the first and the last id of each `size` posts, in the order of the ids."""
+    def ranges(self, size: int) -> Iterator[tuple[str, str, int]]:
+        """Yield the first and the last id of each `size` posts, in the order of the ids, and their number."""
         found = self._db.execute("select post_id from posts order by post_id")
         while ids := found.fetchmany(size):
-            yield ids[0][0], ids[-1][0]
+            yield ids[0][0], ids[-1][0], len(ids)
 
     def posts(self, first: str, last: str) -> Iterator[Row]:
         """Yield the posts from one id to another, both included, in the order of the ids."""

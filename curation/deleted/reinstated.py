@@ -21,7 +21,7 @@ from collectors.store import Store, snapshot
 from curation.duplicates import duplicates
 from curation.filters.stage import ROWS
 from curation.manifest.manifest import Manifest
-from curation.recipe.recipe import Recipe
+from curation.recipe.recipe import Recipe, recorded
 from curation.release import published
 from curation.release.assemble import drop_unlabelled, gather, renumbered
 from curation.release.published import Writing
@@ -69,7 +69,7 @@ def come_back(
 
     Only the posts of these groups are read from the store.
     """
-    recipe = Recipe.model_validate(described.recipe)
+    recipe = recorded(described.recipe, f"{described.name} {described.version}")
     waiting = _waiting(old, deleted, recipe)
     if not waiting:
         return Back()
@@ -133,7 +133,7 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
         return ROWS.empty_table()
     with snapshot.opened(scratch) as copied:
         live = copied.public_ids()
-    pieces = [Shard(number, post_id, post_id) for number, post_id in enumerate(sorted(live & set(posts)))]
+    pieces = [Shard(number, post_id, post_id, 1) for number, post_id in enumerate(sorted(live & set(posts)))]
     if not pieces:
         return ROWS.empty_table()
     with shards.engine(1) as engine:
@@ -201,6 +201,7 @@ def _published(
         described.multilabel.names,
         described.labelled,
         recipe.publish.source_label,
+        described.format,
     )
     found = [
         shards.load([writing.scratch / f"kept-{one['shard']:06}.arrow"], ROWS.names).slice(one["row"], 1)

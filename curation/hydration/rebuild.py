@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from affectory.core.errors import AffectoryError
 from affectory.core.parquet_files import read_rows
+from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
 from curation.filters.filter import Options
@@ -26,7 +27,7 @@ from curation.hydration.matching import Match, match
 from curation.manifest import manifest
 from curation.manifest.manifest import REBUILT, Manifest
 from curation.recipe import exclude
-from curation.recipe.recipe import Recipe
+from curation.recipe.recipe import Recipe, recorded
 from curation.release import card, versions
 from curation.release.assemble import Built, damage_notes, digested, gather, identified, refetch
 from curation.release.publish import Draft, Label, publish
@@ -85,13 +86,19 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     began = time.monotonic()
     found = versions.find(folder, version)
     described = manifest.read(found / "manifest.json")
-    recipe = Recipe.model_validate(described.recipe)
+    recipe = recorded(described.recipe, str(found))
     ids = ids_of(found, described)
     excluded = exclude.beside(folder, out)
     again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
-    with Store.open(store, create=False) as source, workplace(out) as place, shards.engine(workers) as engine:
+    with (
+        Steps(f"rebuilding {described.name}"),
+        Store.open(store, create=False) as source,
+        workplace(out) as place,
+        shards.engine(workers) as engine,
+    ):
         scratch = place / "scratch"
-        pieces = plan(source, again, scratch, excluded)
+        with Steps("loading"):
+            pieces = plan(source, again, scratch, excluded)
         read = digested(again, engine, pieces, scratch)
         every = recipe.images.which != "none"
         rows, lost = gather(again, source.folder, engine, pieces, scratch, every_medium=every)

@@ -8,22 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from affectory.core.errors import RecipeError, first_fault
-from affectory.core.tables import Table
+from affectory.core.errors import RecipeError, ReleaseError, first_fault, some
+from affectory.core.tables import Table, read
 from collectors.local.source import ADDED, Local
 from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
 from curation.measure.cleaning import Cleaning
+from curation.recipe import faults
 from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
 from curation.splits.rule import Rule
+
+#: A number of posts.
+Count = Annotated[int, Field(ge=0)]
 
 
 class Source(Table):
@@ -41,7 +45,7 @@ class Text(Table):
     what was collected.
     """
 
-    parts: tuple[Literal["title", "body"], ...] = ("title",)
+    parts: Annotated[tuple[Literal["title", "body"], ...], Field(min_length=1)] = ("title",)
     clean: Cleaning = "none"
 
 
@@ -62,7 +66,7 @@ class Multilabel(Table):
     """The labels of which a post may have several, and the paper's counts of them."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
-    expected: dict[str, int] = Field(default_factory=dict)
+    expected: dict[str, Count] = Field(default_factory=dict)
 
 
 class Publish(Table):
@@ -94,8 +98,8 @@ class Recipe(Table):
     duplicates: Duplicates = Duplicates()
     split: SplitOptions = TopScore()
     publish: Publish = Publish()
-    expected: dict[str, int] = Field(default_factory=dict)
-    expected_image_only: dict[str, int] = Field(default_factory=dict)
+    expected: dict[str, Count] = Field(default_factory=dict)
+    expected_image_only: dict[str, Count] = Field(default_factory=dict)
     multilabel: Multilabel | None = None
     labelled: Labelled | None = None
 
@@ -142,7 +146,7 @@ class Recipe(Table):
         columns = self.source.local.labels if self.source.local else ()
         if columns and self.multilabel is None:
             raise ValueError(
-                f"source.local.labels are columns of several labels ({', '.join(map(repr, columns))}), "
+                f"source.local.labels are columns of several labels ({some(columns)}), "
                 "and [multilabel] is missing: add it with names"
             )
         return self
@@ -171,6 +175,18 @@ class Recipe(Table):
         """The communities of the store that are read."""
         return list(self.source.communities or ([self.name] if self.source.local else self.labels))
 
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong in the values: the key, its value, and what to write instead."""
+        yield from faults.of_values(self)
+        for key in ("title", "summary", "paper"):
+            yield from faults.of_line(key, getattr(self, key))
+        yield from faults.of_label_map(self.labels)
+        yield from faults.of_counts("expected", self.expected, self.classes)
+        yield from faults.of_counts("expected_image_only", self.expected_image_only, self.classes)
+        if several := self.multilabel:
+            yield from faults.of_names("multilabel.names", several.names)
+            yield from faults.of_counts("multilabel.expected", several.expected, several.names)
+
     def plain(self) -> dict[str, Any]:
         """Return the recipe as JSON values, defaults included; optional tables only where they are used."""
         said: dict[str, Any] = self.model_dump(mode="json")
@@ -194,18 +210,26 @@ class Recipe(Table):
 def load(path: Path) -> Recipe:
     """Read and check a recipe. Raises `RecipeError`."""
     try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(
-            f"the recipe {str(path)!r} can't be read: {error.strerror}; name the folder of the datasets with "
-            "--datasets"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{str(path)!r} is not TOML: {error}") from None
-    try:
-        recipe = Recipe.model_validate(raw)
+        recipe = Recipe.model_validate(read(path))
     except ValidationError as error:
         raise RecipeError(f"{path}: {first_fault(error)}") from None
+    if fault := next(recipe.faults(), ""):
+        raise RecipeError(f"{path}: {fault}")
     if recipe.name != path.parent.name:
         raise RecipeError(f"{path}: name is {recipe.name!r}, but its folder is {path.parent.name!r}")
     return recipe
+
+
+def recorded(values: Mapping[str, Any], where: str) -> Recipe:
+    """Return the recipe that a release's manifest holds; `where` names the release in messages.
+
+    What `Recipe.faults` finds is accepted: earlier versions have built releases by such recipes.
+    Raises `ReleaseError`.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise ReleaseError(
+            f"the recipe in the manifest of {where} can't be used: {first_fault(error)}; if a newer "
+            "affectory has built it, upgrade"
+        ) from None

@@ -19,7 +19,7 @@ import pyarrow as pa
 from affectory.core import mirrors
 from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
-from affectory.core.errors import RecipeError
+from affectory.core.errors import RecipeError, some
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
@@ -94,10 +94,17 @@ def build(
 ) -> Built:
     """Build a release; return what was built. Raises `AffectoryError`; earlier releases stay as they are."""
     began = time.monotonic()
+    if version is not None:
+        versions.parse(version)
     recipe = load(recipe_path)
     folder = out / recipe.name
-    with Store.open(store or Path(recipe.source.store), create=False) as source, workplace(folder) as place:
-        pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
+    with (
+        Steps(f"building {recipe.name}"),
+        Store.open(store or Path(recipe.source.store), create=False) as source,
+        workplace(folder) as place,
+    ):
+        with Steps("loading"):
+            pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
         if engine == LOCAL:
             workers = shards.worthwhile(workers, len(pieces))
         with shards.engine(workers, source.folder, place, chosen=engine) as running:
@@ -135,10 +142,9 @@ def _make(
     input_digest = identified(read, damaged)
     choice = versions.choose(folder, version, recipe.digest(), input_digest)
     if not choice.stands:
-        with Steps("duplicates and splits"):
+        with Steps(f"duplicates and splits of {len(rows):,} rows"):
             draft = _draft(recipe, rows, lost)
-        with Steps("files and report"):
-            publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
+        publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
         there = folder / choice.version
         if choice.repairs:
             before, now = (manifest.read(f / "manifest.json").files for f in (there, place / "release"))
@@ -161,11 +167,15 @@ def refetch(source: Store, damaged: Sequence[str]) -> str:
 def digested(recipe: Recipe, engine: Engine, pieces: Sequence[Shard], scratch: Path) -> str:
     """Return the digest of all rows of the snapshot."""
     sha256 = hashlib.sha256()
-    with Steps("rows", len(pieces), "shards") as steps:
-        for piece in engine.map(digest, pieces, scratch, recipe):
-            sha256.update(piece.encode())
-            steps.advance()
+    with Steps("reading", _posts(pieces), "posts") as steps:
+        for piece, found in zip(pieces, engine.map(digest, pieces, scratch, recipe), strict=True):
+            sha256.update(found.encode())
+            steps.advance(piece.posts)
     return sha256.hexdigest()
+
+
+def _posts(pieces: Sequence[Shard]) -> int:
+    return sum(piece.posts for piece in pieces)
 
 
 def identified(read: str, damaged: Sequence[str]) -> str:
@@ -208,11 +218,12 @@ def gather(
     every_medium: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
     """Run the per-row stages over the snapshot in `scratch`; return the rows kept, and those dropped."""
-    with Steps("filters and images", len(pieces), "shards") as steps:
-        for _ in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
-            steps.advance()
+    with Steps("filters and images", _posts(pieces), "posts") as steps:
+        for piece in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
+            steps.advance(piece.posts)
     asked = [*recipe.rule.columns, *(name for one in recipe.duplicates.detectors for name in one.columns)]
-    return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
+    with Steps("gathering the rows"):
+        return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
 
 
 def _load(scratch: Path, number: int, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
@@ -252,11 +263,10 @@ def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Ta
     """
     missed = rows["unmapped"].drop_null()
     if len(missed):
-        shown = sorted(set(missed.to_pylist()))
-        more = f" and {len(shown) - 8} more" * (len(shown) > 8)
+        labels = sorted(set(missed.to_pylist()))
         raise RecipeError(
             f"the recipe's labels miss what {len(missed):,} rows are labelled, "
-            f'{", ".join(map(repr, shown[:8]))}{more}: add them under [labels], with "" for those whose '
+            f'{some(labels)}: add them under [labels], with "" for those whose '
             "posts are left out"
         )
     found, left_out = rows["label"].to_pylist(), rows["left_out"].to_pylist()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from affectory.core import files, mirrors
+from affectory.core.errors import InputError
 from curation.manifest.datasheet import NOT_SCREENED, datasheet
 from curation.manifest.manifest import Manifest, Written, changes, read
 from curation.release import versions
@@ -23,13 +24,24 @@ def write(folder: Path, words: Path) -> Path:
     `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards.
     """
     if words.exists() and words.parent.resolve() != folder.resolve():
-        files.write(folder / "card.md", words.read_text(encoding="utf-8"))
+        files.write(folder / "card.md", _read(words))
     there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
     text = _front_matter(folder, there) + _body(folder, there)
     path = folder / "README.md"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write(path, text)
     return path
+
+
+def _read(words: Path) -> str:
+    """Return the text of a card.md. Raises `InputError` if it isn't UTF-8."""
+    try:
+        return words.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{str(words)!r} is not UTF-8 (byte {error.start:,}): save it with the encoding UTF-8, and build "
+            "again"
+        ) from None
 
 
 def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
@@ -132,7 +144,7 @@ def _body(folder: Path, there: Sequence[Manifest]) -> str:
         f"{manifest.summary} Version {manifest.version}.",
         f"**{note}**" if (note := manifest.generated_note) else "",
         _outdated(folder),
-        words.read_text(encoding="utf-8").strip() if words.exists() else "",
+        _read(words).strip() if words.exists() else "",
         "## Use",
         _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
         "## What is in it",
@@ -201,7 +213,7 @@ folder = "datasets/NAME"  # the path of this folder, or USER/NAME on the Hub
 release = load_dataset(folder)  # the newest version
 ids = load_dataset(folder, "ids")  # no text, no images
 stream = load_dataset(folder, streaming=True)["train"]
-# Choose the columns that a model reads: a time, such as `created_at`, can't be a tensor.
+# Choose the columns that a model reads. Of every column tensors can be made, and texts stay texts.
 tensors = release["train"].select_columns(COLUMNS).with_format("torch")
 ```
 

@@ -43,8 +43,11 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("licence", pa.string(), True),
     ("attribution", pa.string(), True),
     ("over_18", pa.bool_(), True),
-    ("created_at", pa.timestamp("ms", tz="UTC"), True),
+    ("created_at", pa.int64(), True),  # in seconds since 1970
 )
+
+#: The first format with these columns. Before it, `created_at` is a timestamp.
+SECONDS, _BEFORE = 3, {"created_at": pa.timestamp("ms", tz="UTC")}
 
 
 def names(*, ids: bool = False) -> list[str]:
@@ -59,8 +62,9 @@ def schema(
     *,
     source_label: bool = False,
     ids: bool = False,
+    format: int = SECONDS,
 ) -> pa.Schema:
-    """Return the release's schema.
+    """Return the schema of a release of this format (`curation.manifest.manifest.FORMATS`).
 
     `classes` are the label's names, by number, `multilabel` those of `labels`, `labelled` the columns
     that say which training posts count as labelled; without them a release has no such columns.
@@ -71,6 +75,7 @@ def schema(
     for name, kind, in_ids in _COLUMNS:
         if (ids and not in_ids) or name in absent:
             continue
+        kind = _BEFORE.get(name, kind) if format < SECONDS else kind
         fields += [pa.field(one, kind) for one in (labelled if name == "labelled" else [name])]
     features = {field.name: _feature(field, classes, multilabel) for field in fields}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}

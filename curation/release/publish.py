@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from affectory.core.engine.engine import Engine
-from affectory.core.errors import RecipeError
+from affectory.core.errors import RecipeError, some
 from affectory.core.generated import NOWHERE
 from collectors.store import snapshot
 from curation import report
@@ -69,6 +69,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         multilabel.names,
         list(flags),
         recipe.publish.source_label,
+        label.format,
     )
     with snapshot.opened(place / "scratch") as copied:
         dumps = [Dump(*one) for one in copied.dumps()]
@@ -127,8 +128,7 @@ def _multilabel(rows: pa.Table, splits: np.ndarray, recipe: Recipe) -> Multilabe
         found[split.NAMES[number]].update(holds or ())
     if unknown := sorted({label for one in found.values() for label in one} - set(options.names)):
         raise RecipeError(
-            f"posts hold the label {unknown[0]!r}, which multilabel.names lacks: "
-            f"it has {', '.join(map(repr, options.names))}"
+            f"posts hold the label {unknown[0]!r}, which multilabel.names lacks: it has {some(options.names)}"
         )
     counts = {name: {label: held[label] for label in options.names} for name, held in found.items()}
     return Multilabel(options.names, counts, options.expected)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from affectory.core.errors import StoreError
 from affectory.core.image_files import without_large_metadata
 from collectors.store import media_path
+from curation.manifest.manifest import FORMAT
 from curation.release import columns
 
 #: The most rows and bytes of a part: about what the Hub's viewer supports.
@@ -37,11 +38,17 @@ class Writing:
     multilabel: Sequence[str] = ()
     labelled: Sequence[str] = ()
     source_label: bool = False
+    format: int = FORMAT
 
     def schema(self, *, ids: bool) -> pa.Schema:
         """Return the schema of published rows."""
         return columns.schema(
-            self.classes, self.multilabel, self.labelled, source_label=self.source_label, ids=ids
+            self.classes,
+            self.multilabel,
+            self.labelled,
+            source_label=self.source_label,
+            ids=ids,
+            format=self.format,
         )
 
 

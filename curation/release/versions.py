@@ -6,7 +6,6 @@ datasets/<name>/README.md, <version>/     what a build writes
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,37 +16,12 @@ from affectory.core.addresses import Place
 from affectory.core.errors import ReleaseError
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
-
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+from curation.manifest.released import built as built
+from curation.manifest.released import find as find
+from curation.manifest.released import parse as parse
 
 #: The files of earlier versions that a new version's card is written from: which posts they hold.
 POSTS = ("*/ids-*.parquet", "*/dropped-*.parquet")
-
-
-def parse(text: str) -> tuple[int, int, int]:
-    """Return the numbers of "1.2.3"; raise `ReleaseError` for anything else."""
-    found = _VERSION.fullmatch(text)
-    if found is None:
-        raise ReleaseError(f"--version {text!r} is not a version: write it as 1.0.0")
-    return int(found[1]), int(found[2]), int(found[3])
-
-
-def built(folder: Path) -> list[str]:
-    """Return the versions of a dataset that have a manifest, the newest first."""
-    names = [p.parent.name for p in folder.glob("*/manifest.json") if _VERSION.fullmatch(p.parent.name)]
-    return sorted(names, key=parse, reverse=True)
-
-
-def find(folder: Path, version: str | None) -> Path:
-    """Return the folder of a version, the newest by default; raise `ReleaseError` if it isn't built."""
-    there = built(folder)
-    if not there:
-        raise ReleaseError(
-            f"{folder.name!r} is not built in {str(folder.parent)!r}: affectory build {folder.name}"
-        )
-    if version is not None and version not in there:
-        raise ReleaseError(f"{folder.name!r} has no version {version!r}; it has {', '.join(there)}")
-    return folder / (version or there[0])
 
 
 @overload
@@ -92,8 +66,6 @@ def standing(folder: Path, asked: str | None, recipe_digest: str, input_digest: 
 
     Raises `ReleaseError` if the version `asked` was built by another recipe or format.
     """
-    if asked is not None:
-        parse(asked)
     there = _manifests(folder)
     if asked in there:
         _check_maker(folder.name, there[asked], recipe_digest)

@@ -20,10 +20,11 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg
 
-from affectory.core import mirrors
+from affectory.core import ids_releases, mirrors
 from affectory.core.command import finish
-from affectory.core.errors import InputError
+from affectory.core.errors import InputError, ReleaseError, some
 from affectory.core.place_option import PlaceOption
+from curation.manifest.released import find
 from curation.report import write
 
 
@@ -52,35 +53,26 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 def _report(options: Options) -> str:
     dataset = options.datasets / options.name
     mirrors.fetch(dataset)
-    folder = find(mirrors.local(options.datasets), options.name, options.version)
+    folder = _version(options)
     with mirrors.written(dataset, f"{folder.name}/*"):
         path = write(folder)
     return f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)"
 
 
-def find(datasets: Path, name: str, version: str | None = None) -> Path:
-    """Return the folder of a version of a dataset, by default the newest. Raises `InputError`."""
-    folder = datasets / name
-    if not re.fullmatch(r"[\w.-]+", name) or not folder.is_dir():
-        there = sorted(p.name for p in datasets.iterdir() if p.is_dir()) if datasets.is_dir() else []
-        raise InputError(f"no dataset {name!r} in {str(datasets)!r}; {_available(there)}")
-    built = sorted((p.parent.name for p in folder.glob("*/manifest.json")), key=_order)
-    if not built:
-        raise InputError(f"{name!r} has no release yet: build one with python -m curation.build {name}")
-    if version is None:
-        return folder / built[-1]
-    if version not in built:
-        raise InputError(f"{name!r} has no version {version!r}; {_available(built)}")
-    return folder / version
-
-
-def _order(version: str) -> tuple[list[int], str]:
-    """Return a sort key that puts 1.10.0 after 1.9.0."""
-    return [int(part) for part in re.findall(r"\d+", version)], version
-
-
-def _available(names: list[str]) -> str:
-    return f"available: {', '.join(names) or 'none'}"
+def _version(options: Options) -> Path:
+    """Return the folder of the version. Raises `AffectoryError` if it isn't there, or has ids only."""
+    datasets = mirrors.local(options.datasets)
+    folder = datasets / options.name
+    if not re.fullmatch(r"[\w.-]+", options.name) or not folder.is_dir():
+        there = sorted(p.name for p in datasets.glob("*") if p.is_dir())
+        raise InputError(
+            f"no dataset {options.name!r} in {str(options.datasets)!r}; "
+            f"available: {some(there, str) or 'none'}"
+        )
+    found = find(folder, options.version)
+    if ids_releases.has_ids_only(found):
+        raise ReleaseError(ids_releases.instead(folder))
+    return found
 
 
 if __name__ == "__main__":

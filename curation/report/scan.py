@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from affectory.core.errors import ReleaseError
+from affectory.core.progress import Steps
 from curation.manifest.manifest import Manifest
 from curation.report.contents import Release, batches
 from curation.report.picks import Array, Lowest, hashes
@@ -93,18 +94,21 @@ def scan(release: Release) -> Figures:
     posts: list[Array] = []
     test_posts: list[Array] = []
     members: list[pa.RecordBatch] = []
-    for number, (split, path) in enumerate(release.data):
-        first = 0
-        for batch in batches(path, (*COLUMNS, "labels") if release.manifest.multilabel.names else COLUMNS):
-            ids = hashes(batch["post_id"].to_pylist())
-            labels = _labels(batch, release.manifest, split)
-            _count(figures, batch, labels, split)
-            _pick(figures, batch, labels, ids, number, first)
-            members.append(_members(batch, ids, number, first, split))
-            posts.append(ids)
-            if split == "test":
-                test_posts.append(ids)
-            first += batch.num_rows
+    columns = (*COLUMNS, "labels") if release.manifest.multilabel.names else COLUMNS
+    with Steps("report", release.manifest.ledger.kept, "rows") as steps:
+        for number, (split, path) in enumerate(release.data):
+            first = 0
+            for batch in batches(path, columns):
+                ids = hashes(batch["post_id"].to_pylist())
+                labels = _labels(batch, release.manifest, split)
+                _count(figures, batch, labels, split)
+                _pick(figures, batch, labels, ids, number, first)
+                members.append(_members(batch, ids, number, first, split))
+                posts.append(ids)
+                if split == "test":
+                    test_posts.append(ids)
+                first += batch.num_rows
+                steps.advance(batch.num_rows)
     figures.posts = _different(posts)
     figures.test_posts = _different(test_posts)
     figures.members = pa.Table.from_batches(members, schema=MEMBERS)
@@ -157,7 +161,7 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     words, scores = _numbers(batch["n_words"], -1), batch["score"]
     scored = ~np.asarray(scores.is_null())
     agreement = np.round(100 * _floats(batch["agreement"]))
-    values, years = _numbers(scores, 0), _numbers(pc.year(batch["created_at"]), 0)
+    values, years = _numbers(scores, 0), _numbers(pc.year(_times(batch["created_at"])), 0)
     for label in np.unique(labels):
         here = labels == label
         _tally(figures.words[label], words[here & has_text])
@@ -170,6 +174,11 @@ def _count(figures: Figures, batch: pa.RecordBatch, labels: Array, split: str) -
     figures.flagged += int(_truths(batch["over_18"]).sum())
     for item in pc.value_counts(batch["language"].filter(pa.array(has_text))).to_pylist():
         figures.languages[item["values"] or ""] += item["counts"]
+
+
+def _times(column: pa.Array) -> pa.Array:
+    """Return times: they are seconds, or in releases of earlier formats timestamps."""
+    return column.cast(pa.timestamp("s")) if pa.types.is_integer(column.type) else column
 
 
 def _pick(figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, file: int, first: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from affectory.core.errors import StoreError
+from affectory.core.errors import StoreError, some
 from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot, values
 from collectors.store.snapshot import Snapshot
@@ -39,11 +39,12 @@ class EmptyStore(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The posts from one id to another, both inclusive."""
+    """The posts from one id to another, both inclusive, and how many they are."""
 
     number: int
     first: str
     last: str
+    posts: int
 
 
 def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = frozenset()) -> list[Shard]:
@@ -54,8 +55,8 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
     """
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         raise EmptyStore(
-            f"the store {str(store.folder)!r} has no posts of {', '.join(recipe.communities)}; it holds "
-            f"{', '.join(store.communities()) or 'no posts at all'}: collect them first, or name another "
+            f"the store {str(store.folder)!r} has no posts of {some(recipe.communities, str)}; it holds "
+            f"{some(store.communities(), str) or 'no posts at all'}: collect them first, or name another "
             "--store"
         )
     if excluded:
@@ -64,7 +65,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
         snapshot.leave_out(scratch, sorted(left_out), OPTED_OUT)
     size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
     with snapshot.opened(scratch) as copied:
-        return [Shard(number, first, last) for number, (first, last) in enumerate(copied.ranges(size))]
+        return [Shard(number, *of) for number, of in enumerate(copied.ranges(size))]
 
 
 def unasked(store: Store, recipe: Recipe) -> list[str]:
@@ -78,8 +79,7 @@ def unasked(store: Store, recipe: Recipe) -> list[str]:
     others = [f"{name!r} ({n:,})" for name, n in counted if name not in recipe.communities]
     if not others:
         return []
-    more = f" and {len(others) - 8:,} more" * (len(others) > 8)
-    return [f"the store also holds posts of {', '.join(others[:8])}{more}, which the recipe doesn't ask for"]
+    return [f"the store also holds posts of {some(others, str)}, which the recipe doesn't ask for"]
 
 
 _POSTS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, some
 
 
 class SplitError(AffectoryError):
@@ -16,10 +16,9 @@ class SmallClass(SplitError):
 
     def __init__(self, counts: Mapping[str, int], least: int, hint: str = "") -> None:
         small = [name for name, count in counts.items() if count < least]
-        named = ", ".join(map(repr, small))
-        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        counted = some([f"{name} {count}" for name, count in counts.items()], str)
         super().__init__(
-            f"too few posts of {named} to split, {least} are needed (posts: {shown}): "
+            f"too few posts of {some(small)} to split, {least} are needed (posts: {counted}): "
             f"collect more, relax the filters, or take the label out of the recipe{hint}"
         )
         self.counts = dict(counts)

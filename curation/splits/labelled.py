@@ -18,7 +18,7 @@ from curation.splits.units import TRAIN, VALIDATION
 class Labelled(Table):
     """The percentages of the training posts that count as labelled."""
 
-    percent: tuple[Annotated[int, Field(ge=1, le=99)], ...]
+    percent: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], Field(min_length=1)]
     seed: int = 0
 
 

@@ -172,7 +172,7 @@ def test_rows_that_are_no_posts_are_counted_and_shown(place, capsys):
         ),
         (
             ('id = "name"', 'id = "name"\nvalues = { y = true }'),
-            "RECIPE: source.local: values = {'y': True}: these are the values of the columns that labels "
+            "RECIPE: source.local: values = {'y': true}: these are the values of the columns that labels "
             "names, and it names none; the values of label are mapped by [labels]",
         ),
         (

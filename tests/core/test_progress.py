@@ -117,6 +117,21 @@ def test_of_nested_displays_the_innermost_prints(capsys, monkeypatch):
     assert capsys.readouterr().err == "inner\nouter\n"
 
 
+def test_short_stages_of_long_work_are_not_silent(capsys, monkeypatch):
+    """A stage goes on waiting where the stage before it has stopped."""
+    clock = Clock()
+    monkeypatch.setattr(progress, "TICK", 600.0)
+    monkeypatch.setattr(progress, "PLAIN_EVERY", 10.0)
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    with Steps("building"):
+        for number in range(5):
+            with Steps(f"stage {number}", 2, "posts") as steps:
+                clock.time += 4
+                steps.advance()
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("stage 2: 1 of 2, ")
+
+
 ON_A_TERMINAL = """
 from affectory.core.progress import Steps, say
 

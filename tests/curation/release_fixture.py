@@ -8,7 +8,6 @@ import io
 import json
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +122,7 @@ def _row(post, title, side, images):
         "source": "reddit",
         "licence": None,
         "attribution": f"u/{hashlib.md5((post.author or '').encode()).hexdigest()[:8]}",
-        "created_at": datetime.fromtimestamp(post.created_utc, UTC),
+        "created_at": int(post.created_utc),
         "_post": post,
     }
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from huggingface_hub import DatasetCard
 
+from affectory.core.errors import InputError
 from curation.release import columns
 from curation.release.assemble import build
 from curation.release.card import size_category
@@ -93,15 +94,6 @@ def test_the_card_says_what_was_not_screened(tmp_path, store):
 
 
 @pytest.mark.slow
-def test_a_time_has_no_tensor_as_the_card_says(tmp_path, store):
-    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
-    release = datasets.load_dataset(str(folder.parent), cache_dir=str(tmp_path / "cache"))
-    with pytest.raises(TypeError):
-        release["train"].with_format("torch")[0]
-    assert release["train"].remove_columns("created_at").with_format("torch")[0]["n_words"] == 7
-
-
-@pytest.mark.slow
 def test_the_cards_code_of_a_release_without_pictures_runs(tmp_path, store, monkeypatch):
     text = '[images]\nwhich = "none"\n'
     done = build(write_recipe(tmp_path / "datasets", text), store=store, out=tmp_path / "datasets")
@@ -137,3 +129,16 @@ def test_croissant_names_no_address_that_was_made_up(tmp_path, store):
     addresses = re.findall(r"https?://[^\"]+", json.dumps(described))
     assert addresses == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
     assert described["license"]["name"] == "each post's own: see the column `licence`"
+
+
+def test_a_card_that_is_not_utf_8_is_one_line(tmp_path, store):
+    path = write_recipe(tmp_path / "datasets", '[images]\nwhich = "none"\n').with_name("card.md")
+    path.write_bytes("Über".encode("latin-1"))
+    with pytest.raises(InputError) as error:
+        build(path.with_name("recipe.toml"), store=store, out=tmp_path / "datasets")
+    assert str(error.value) == (
+        f"{str(path)!r} is not UTF-8 (byte 0): save it with the encoding UTF-8, and build again"
+    )
+    path.write_bytes(b"\xef\xbb\xbfOver")
+    done = build(path.with_name("recipe.toml"), store=store, out=tmp_path / "datasets")
+    assert (done.stood, "\n\nOver\n\n" in (path.parent / "README.md").read_text()) == (True, True)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import datasets
@@ -113,8 +114,8 @@ def test_croissant_says_how_the_release_was_made(tmp_path, store):
     assert raw["prov:wasDerivedFrom"][0]["sha256"] == made["input_digest"]
     assert raw["prov:wasGeneratedBy"]["prov:label"] == f"affectory build test, recipe {made['recipe_digest']}"
     created = [row["created_at"] for row in rows_of(folder).values()]
-    frame = [min(created), max(created)]
-    assert raw["rai:dataCollectionTimeframe"] == [time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in frame]
+    frame = [datetime.fromtimestamp(time, UTC) for time in (min(created), max(created))]
+    assert raw["rai:dataCollectionTimeframe"] == [f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in frame]
 
 
 @pytest.mark.slow

@@ -1,15 +1,18 @@
 """Same bytes for the same store and recipe, and a new version for others."""
 
 import random
+import shutil
 
 import datasets
 import pytest
 
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import AffectoryError, ReleaseError, shown
+from curation.release import versions
 from curation.release.assemble import build
 from curation.rows import shards
 from tests.curation.stores import built, contents, make_store, post, write_recipe
 
+TEXT_ONLY = '[images]\nwhich = "none"\n'
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
 
@@ -74,3 +77,24 @@ def test_a_version_that_stands_is_not_built_of_something_else(tmp_path, store):
         built(tmp_path, store, "[split]\ntest = 0.2\n", version="2.0.0")
     with pytest.raises(AffectoryError, match=r"'two' is not a version: write it as 1\.0\.0"):
         built(tmp_path, store, version="two")
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["01.0.0", "1.00.0", "٣.0.0", "１.0.0", "1.0", "1.0.0.0", "1.0.0\n", " 1.0.0", "-1.0.0", "", "9" * 5000],
+)
+def test_a_version_has_three_plain_numbers(tmp_path, store, version):
+    with pytest.raises(ReleaseError) as error:
+        built(tmp_path, store, version=version)
+    assert str(error.value) == f"--version {shown(version)} is not a version: write it as 1.0.0"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_version_is_none_of_the_releases(tmp_path, store):
+    folder = built(tmp_path, store, TEXT_ONLY).folder
+    for name in ("٣.0.0", "01.0.0", "1.0.0-old"):
+        shutil.copytree(folder, folder.with_name(name))
+    assert versions.built(folder.parent) == ["1.0.0"]
+    for asked in ("01.0.0", "٣.0.0"):
+        with pytest.raises(ReleaseError, match=rf"^'test' has no version '{asked}'; it has 1\.0\.0$"):
+            versions.find(folder.parent, asked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -177,7 +178,9 @@ def _timeframe(release: Release) -> list[str]:
             statistics = described.row_group(number).column(leaf).statistics
             if statistics is not None and statistics.has_min_max:
                 found += [statistics.min, statistics.max]
-    return [one.strftime("%Y-%m-%dT%H:%M:%SZ") for one in (min(found), max(found))] if found else []
+    # Releases of formats 1 and 2, which a purge writes anew, have timestamps.
+    times = [datetime.fromtimestamp(one, UTC) if isinstance(one, int) else one for one in found]
+    return [f"{one:%Y-%m-%dT%H:%M:%SZ}" for one in (min(times), max(times))] if times else []
 
 
 def _file(file: Written) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from affectory.core.progress import Steps
 from curation.manifest.manifest import Written
 from curation.release.exporters.exporter import Part, Release
 
@@ -37,7 +38,11 @@ _REPEATED = ["label", "language", "source", "community", "licence", "votes", "ha
 
 def write(release: Release) -> Sequence[Written]:
     """Write one file per part."""
-    written = list(release.engine.map(_write, release.parts, release.out))
+    written = []
+    with Steps("files", sum(map(len, release.parts)), "rows") as steps:
+        for file in release.engine.map(_write, release.parts, release.out):
+            written.append(file)
+            steps.advance(file.rows)
     for leftover in release.out.glob("*.parquet.tmp"):  # of work that was run again after its node died
         leftover.unlink(missing_ok=True)
     return written

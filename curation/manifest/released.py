@@ -1,0 +1,37 @@
+"""The versions of a dataset in its folder: how they are written, which exist, and where one is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from affectory.core.errors import ReleaseError, shown, some
+
+#: Plain digits: `\d` has those of all scripts, and `int` reads them.
+_VERSION = re.compile(r"\.".join([r"(0|[1-9][0-9]{0,8})"] * 3))
+
+
+def parse(text: str) -> tuple[int, int, int]:
+    """Return the numbers of "1.2.3"; raise `ReleaseError` for anything else."""
+    found = _VERSION.fullmatch(text)
+    if found is None:
+        raise ReleaseError(f"--version {shown(text)} is not a version: write it as 1.0.0")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def built(folder: Path) -> list[str]:
+    """Return the versions of a dataset that have a manifest, the newest first."""
+    names = [p.parent.name for p in folder.glob("*/manifest.json") if _VERSION.fullmatch(p.parent.name)]
+    return sorted(names, key=parse, reverse=True)
+
+
+def find(folder: Path, version: str | None) -> Path:
+    """Return the folder of a version, the newest by default; raise `ReleaseError` if it isn't built."""
+    there = built(folder)
+    if not there:
+        raise ReleaseError(
+            f"{folder.name!r} is not built in {str(folder.parent)!r}: affectory build {folder.name}"
+        )
+    if version is not None and version not in there:
+        raise ReleaseError(f"{folder.name!r} has no version {shown(version)}; it has {some(there, str)}")
+    return folder / (version or there[0])
