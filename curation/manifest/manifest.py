@@ -28,9 +28,9 @@ FORMATS: Mapping[int, str] = {
     3: "languages are identified without links, names and punctuation, by the script first, and short texts "
     "count as English from a lower score on: other posts are kept by the language filter, and `language` and "
     "`language_score` differ; created_at is a number, the seconds since 1970 in UTC, no longer a timestamp, "
-    "of which no tensor can be made; Parquet files have an index of pages, say how their rows are sorted, are "
-    "cut into chunks by content, and have row groups of at most 64 MB of images; croissant.json is Croissant "
-    "1.1",
+    "of which no tensor can be made; Parquet files have an index of pages, say how their rows are sorted, "
+    "are cut into chunks by content, and have row groups of at most 64 MB of images; croissant.json is "
+    "Croissant 1.1",
 }
 
 #: The version that this program writes.

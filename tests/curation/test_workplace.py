@@ -122,8 +122,8 @@ def test_a_recipe_that_is_no_file_is_one_line(tmp_path, capsys):
     (tmp_path / "datasets" / "test" / "recipe.toml").mkdir(parents=True)
     assert build(["test", "--datasets", str(tmp_path / "datasets")]) == 2
     assert capsys.readouterr().err == (
-        f"error: the recipe {str(tmp_path / 'datasets' / 'test' / 'recipe.toml')!r} can't be read: "
-        "Is a directory; name the folder of the datasets with --datasets\n"
+        f"error: the recipe {str(tmp_path / 'datasets' / 'test' / 'recipe.toml')!r} is not a file: "
+        "write the recipe there\n"
     )
     file = tmp_path / "file"
     file.touch()
