@@ -12,6 +12,7 @@ asked for no workers of its own.
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import sys
 import time
@@ -29,6 +30,7 @@ def images(folder: Path, task: str) -> tuple[float, float, list[tuple[Any, Any]]
     """Let imagededup find JPEGs, or hashes, that are at most 3 bits apart."""
     from imagededup.methods import DHash
 
+    logging.disable(logging.INFO)  # a line for each step
     method = DHash(verbose=False)
     given: dict[str, Any] = {"image_dir": folder / "files", "num_enc_workers": 0}
     if task == "hashes":
@@ -57,7 +59,7 @@ def titles(folder: Path) -> tuple[float, float, list[tuple[Any, Any]]]:
     wall, cpu = time.perf_counter(), processor()
     found = SemHash.from_records(texts, model=model).self_deduplicate()
     spent = time.perf_counter() - wall, processor() - cpu
-    return *spent, [(one.record, other) for one in found.filtered for other, *_ in one.duplicates]
+    return *spent, [(one.record, one.duplicate_of) for one in found.filtered]
 
 
 def main(task: str, folder: Path) -> None:

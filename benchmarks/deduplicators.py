@@ -132,7 +132,7 @@ def main(
     only: tuple[Task, ...] = get_args(Task),
     python: str = sys.executable,
     files: int = 1000,
-    hashes: int = 20_000,
+    hashes: int = 5000,
     titles: int = 20_000,
     rounds: int = 5,
     of: str = "",
