@@ -1,16 +1,19 @@
 """Crawl the benchmark's pictures with the real collector, in a separate process.
 
-    python benchmarks/_crawl.py '{"folder": "/tmp/s", "hosts": {"a.example": ["http://127.0.0.1:8300", 300]}}'
+    python -c "from benchmarks import _crawl; _crawl.main()" JOB
+
+with, for example, '{"folder": "/tmp/s", "hosts": {"a.example": ["http://127.0.0.1:8300", 300]}}' as the job.
 
 It prints one line of JSON: the seconds of the crawl without the start of the interpreter, the processor time
-of its main process, the images a second from the first stored one to the last, and the number of images by
-outcome. `https://HOST/17.jpg` is requested from HOST's sandbox as `bench.example/17.jpg`.
+of its main process and of its workers, the images a second from the first stored one to the last, and the
+number of images by outcome. `https://HOST/17.jpg` is requested from HOST's sandbox as `bench.example/17.jpg`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import sqlite3
 import sys
 import time
@@ -22,6 +25,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from benchmarks._measure import processor_times
 from collectors.crawl.crawl import Plan, crawl
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.source import Failure, Page
@@ -89,12 +93,30 @@ async def work(job: Job) -> dict[str, object]:
     began, started, cpu = time.perf_counter(), time.time(), time.process_time()
     if job.stop_after and (task := asyncio.current_task()):
         asyncio.get_running_loop().call_later(job.stop_after, task.cancel)
+    of_workers: dict[int, float] = {}
+    watching = asyncio.create_task(_watch(of_workers))
     summary = await crawl(plan, client, make_source)
+    watching.cancel()
     seconds = time.perf_counter() - began
     outcomes = {reason or status: n for (status, reason), n in sorted(summary.media.items(), key=str)}
     cpu = time.process_time() - cpu
     hosts, rate = _hosts(plan.folder, started), _rate(plan.folder)
-    return {"seconds": seconds, "cpu": cpu, "rate": rate, "images": outcomes, "hosts": hosts}
+    workers = sum(of_workers.values())
+    return {
+        "seconds": seconds,
+        "cpu": cpu,
+        "workers_cpu": workers,
+        "rate": rate,
+        "images": outcomes,
+        "hosts": hosts,
+    }
+
+
+async def _watch(times: dict[int, float]) -> None:
+    """Note the workers' processor time, which the system forgets when they end, twenty times a second."""
+    while True:
+        times |= processor_times([child.pid for child in multiprocessing.active_children() if child.pid])
+        await asyncio.sleep(0.05)
 
 
 def _hosts(folder: Path, started: float) -> dict[str, float]:
@@ -113,5 +135,6 @@ def _rate(folder: Path) -> float | None:
     return stored / (last - first + 1) if stored else None
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Crawl what the first argument says. Start it with -c: workers would import again what -m starts."""
     print(json.dumps(asyncio.run(work(msgspec.json.decode(sys.argv[1], type=Job)))))

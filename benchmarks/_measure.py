@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -14,9 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 
 def machine() -> str:
@@ -40,6 +38,9 @@ def middle(values: Sequence[float]) -> float:
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = "") -> None:
     """Print a table: the first column to the left, the others to the right."""
+    from rich.console import Console  # slow to import, and a measured process imports this file
+    from rich.table import Table
+
     table = Table(*columns, title=title, title_justify="left", caption=note, caption_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -58,6 +59,7 @@ class Finished:
     errors: str
     peaks: dict[str, float] = field(default_factory=dict)  # MB by process, where it was asked for
     together: float = float("nan")  # MB: the largest sum over all processes at one moment, likewise
+    cpu: float = float("nan")  # seconds of processor time, with the processes that it has waited for
     others: float = float("nan")  # share of the machine's cores that went to other programs meanwhile
 
     @property
@@ -79,7 +81,7 @@ def run(
     `every`: seconds between two looks at the memory, which take processor time themselves.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), _of_children()
         child = subprocess.Popen(
             list(map(str, command)),
             stdout=out,
@@ -109,7 +111,19 @@ def run(
             _end(child)
         out.seek(0), err.seek(0)
         together = max(sums) if memory else float("nan")
-        return Finished(status, seconds, out.read(), err.read(), peaks, together, load.of_others())
+        cpu = _of_children() - before
+        return Finished(status, seconds, out.read(), err.read(), peaks, together, cpu, load.of_others())
+
+
+def processor_time() -> float:
+    """Return the processor time of this process and of its children that have ended, in seconds."""
+    return time.process_time() + _of_children()
+
+
+def _of_children() -> float:
+    """Return the processor time of all children that have ended, with those that they have waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
@@ -122,7 +136,7 @@ def peak_memory() -> Iterator[list[float]]:
 
     def watch() -> None:
         while not over.wait(0.2):
-            sums.append(sum(_shared_out(pid) for pid in _family(os.getpid())))
+            sums.append(sum(_shared_out(pid) for pid in family(os.getpid())))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -138,17 +152,17 @@ class Load:
 
     def __init__(self) -> None:
         self._own: dict[int, float] = {}
-        self._before = _times(_family(os.getpid()))
+        self._before = processor_times(family(os.getpid()))
         self._busy, self._began = _busy(), time.perf_counter()
 
     def watch(self, over: threading.Event) -> None:
         """Look at our processes twice a second until `over`; what ends between two looks is missed."""
         while not over.wait(0.5):
-            self._own |= _times(_family(os.getpid()))
+            self._own |= processor_times(family(os.getpid()))
 
     def of_others(self) -> float:
         """Return the others' share of all cores since the start, from 0 to 1."""
-        self._own |= _times(_family(os.getpid()))
+        self._own |= processor_times(family(os.getpid()))
         own = sum(seconds - self._before.get(pid, 0.0) for pid, seconds in self._own.items())
         cores = (os.cpu_count() or 1) * (time.perf_counter() - self._began)
         return max(0.0, (_busy() - self._busy - own) / cores)
@@ -174,7 +188,7 @@ def _busy() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def _times(pids: Sequence[int]) -> dict[int, float]:
+def processor_times(pids: Sequence[int]) -> dict[int, float]:
     """Return the processor time of processes, in seconds."""
     found = {}
     for pid in pids:
@@ -216,9 +230,9 @@ def _watch(
     together at a moment, a page that several share counted once (PSS).
     """
     while not over.is_set():
-        family = _family(root)
-        sums.append(sum(_shared_out(pid) for pid in family))
-        for pid in family:
+        pids = family(root)
+        sums.append(sum(_shared_out(pid) for pid in pids))
+        for pid in pids:
             try:
                 status = Path(f"/proc/{pid}/status").read_text()
             except OSError:
@@ -239,7 +253,8 @@ def _shared_out(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
+    """Return a process and all that it has started, by id (Linux)."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:

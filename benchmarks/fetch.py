@@ -3,19 +3,24 @@
     uv run --group bench python -m benchmarks.fetch                       # all of it, in about ten minutes
     uv run --group bench python -m benchmarks.fetch --only throughput --pairs 9
 
-`throughput`  the same pictures and resize, two processes each, in alternation: images per second
+`throughput`  the same pictures and resize, two processes each, in alternation: images per second; beside
+              both the machine's limit, which is Pillow alone in two processes, without network and files
 `limited`     a host that allows 20 requests per second: images stored, requests wasted
 `drip`        a host that sends bytes slowly without end, beside a good one: the time
 `bomb`        an 874 kB PNG of 30,000 by 30,000: the peak memory
 `pending`     the collector alone, without and with 100,000 pending images in its store: images per second
 
 `ours` is the complete collector: claims, pacing, worker processes, files, SQLite rows. Times are wall-clock
-times; the server runs on the same cores. Run it on a machine that does nothing else.
+times; the server runs on the same cores. Run it on a machine that does nothing else. Where other programs
+remove files all the time, set TMPDIR to a folder in memory (/dev/shm): on ext4, a file that is made after
+thousands were removed takes a millisecond.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 import sys
 import tempfile
@@ -36,7 +41,14 @@ from collectors.sandbox.generated.numbered import POOL
 
 Part = Literal["throughput", "limited", "drip", "bomb", "pending"]
 
-CRAWL = Path(__file__).with_name("_crawl.py")
+_CRAWL = "from benchmarks import _crawl; _crawl.main()"
+_PARTS = (
+    "Pillow alone",
+    "ours: workers",
+    "ours: main process",
+    "the server, with ours",
+    "img2dataset",
+)
 DISTURBED = 0.15  # of the cores: a turn in which other programs took more isn't to be trusted
 
 
@@ -74,7 +86,7 @@ def ours(folder: Path, hosts: dict[str, tuple[str, int]], **job: Any) -> tuple[d
     """Run the collector in a process of its own; return what it printed and what it cost."""
     memory = job.pop("memory", False)
     asked = {"folder": str(folder), "hosts": hosts} | job
-    finished = _measure.run([sys.executable, CRAWL, json.dumps(asked)], memory=memory)
+    finished = _measure.run([sys.executable, "-c", _CRAWL, json.dumps(asked)], memory=memory)
     if finished.status != 0:
         sys.exit(f"the crawl has failed (status {finished.status}):\n{finished.errors}")
     return json.loads(finished.last_line), finished
@@ -97,21 +109,29 @@ def throughput(options: Options, folder: Path, peer: str | None) -> None:
     """Images a second of both, in turn."""
     rows: list[Sequence[object]] = []
     quiet: list[bool] = []
-    work: dict[str, list[float]] = {"ours": [], "peer": []}
-    whole: dict[str, list[float]] = {"ours": [], "peer": []}
+    work: dict[str, list[float]] = {"ours": [], "peer": [], "limit": []}
+    whole: dict[str, list[float]] = {"ours": [], "peer": [], "limit": []}
+    few, at_first = min(options.images // 4, 200), [0.0] * len(_PARTS)
+    cpu: dict[str, list[float]] = {name: [] for name in _PARTS}
     with running(posts=1) as base:
         for url in addresses(base, POOL):
             urllib.request.urlopen(url).read()
+        server = _measure.family(os.getpid())[1:]
         for turn in range(options.pairs + 1):
-            # The first turn is short and isn't counted: it warms the caches of both.
-            n = options.images if turn else min(options.images, 200)
+            # The first turn is short and isn't counted: it warms the caches of both, and tells what a start
+            # takes of the processor.
+            n = options.images if turn else few
             hosts = {"bench.example": (base, n)}
+            alone = limit(n)
             _measure.wait_for_quiet(options.patience)
+            before = sum(_measure.processor_times(server).values())
             found, finished = ours(folder / f"ours{turn}", hosts, at_once=options.at_once)
+            serving = sum(_measure.processor_times(server).values()) - before
             files = sum(1 for _ in (folder / f"ours{turn}" / "media").glob("??/*.jpg"))
             ended = [(found["images"].get("stored", 0), files)]
-            seen: list[tuple[str, float, float]] = [("ours", found["seconds"], finished.seconds)]
+            seen = [("ours", found["seconds"], finished.seconds), ("limit", alone["seconds"], math.nan)]
             others = [finished.others]
+            spent = [alone["cpu"], found["workers_cpu"], found["cpu"], serving, math.nan]
             if peer:
                 there = folder / f"peer{turn}"
                 _measure.wait_for_quiet(options.patience)
@@ -121,36 +141,60 @@ def throughput(options: Options, folder: Path, peer: str | None) -> None:
                 ended.append((its.images, sum(1 for _ in (there / "out").glob("*/*.jpg"))))
                 seen.append(("peer", its.seconds, its.finished.seconds))
                 others.append(its.finished.others)
+                spent[-1] = its.finished.cpu
             if any(pair != (n, n) for pair in ended):
                 sys.exit(f"asked for {n} images, (stored, files): {ended}")
             if turn:
                 for who, seconds, wall in seen:
                     work[who].append(n / seconds)
                     whole[who].append(n / wall)
+                for part, seconds, start in zip(_PARTS, spent, at_first, strict=True):
+                    cpu[part].append(1000 * (seconds - start) / (n - few))
                 quiet.append(max(others) < DISTURBED)
                 shares = " ".join(f"{share:.0%}" for share in others)
                 rows.append([turn, *_side_by_side(work, whole, [turn - 1]), shares])
+            else:
+                at_first = spent
     every, calm = range(options.pairs), [place for place, is_quiet in enumerate(quiet) if is_quiet]
     rows.append(["median of all", *_side_by_side(work, whole, every), ""])
     rows.append([f"of {len(calm)} undisturbed", *_side_by_side(work, whole, calm), f"< {DISTURBED:.0%}"])
     show(
         f"throughput: {options.images:,} images of 87 kB to 256 px, two processes each; images a second",
-        ["turn", "ours", "img2dataset", "ratio", "whole: ours", "img2d.", "ratio", "others' load"],
+        ["turn", "ours", "img2d.", "ratio", "limit", "share", "whole: ours", "img2d.", "ratio", "others"],
         rows,
-        "ours: the crawl without the interpreter's start, with that of its workers.  img2dataset: by its\n"
-        "own statistics, without the start of any process.  whole: from the first start to the last end.",
+        "ours: the crawl without the interpreter's start, with that of its workers.  img2d.: img2dataset,\n"
+        "by its own statistics, without the start of any process.  limit: Pillow alone; share: ours of it.\n"
+        "whole: from the first start to the last end.  others: the cores' share of other programs.",
     )
+    show(
+        "throughput: CPU time of an image beyond that of a start, median of all turns",
+        ["part", "milliseconds", "lowest", "highest"],
+        [(part, *(f"{of(found):.2f}" for of in (middle, min, max))) for part, found in cpu.items()],
+        f"A start: what the first {few} images take, which aren't counted. Workers: decode, shrink, encode,\n"
+        "hash, write files. Main process: requests, answers, posts and outcomes in the store.",
+    )
+
+
+def limit(images: int) -> dict[str, float]:
+    """Decode, shrink and encode as many pictures with Pillow alone; return wall and processor time."""
+    finished = _measure.run(
+        [sys.executable, "-m", "benchmarks._decode_limit", json.dumps({"images": images})]
+    )
+    if finished.status != 0:
+        sys.exit(f"Pillow alone has failed (status {finished.status}):\n{finished.errors}")
+    found: dict[str, float] = json.loads(finished.last_line)
+    return found
 
 
 def _side_by_side(
     work: dict[str, list[float]], whole: dict[str, list[float]], turns: Sequence[int]
 ) -> list[object]:
-    """Return the medians of both, and of their ratios, without and with the processes' start."""
+    """Return the medians of both, the limit and the ratios without the processes' start, then with it."""
     cells: list[object] = []
-    for by in (work, whole):
-        mine, its = ([by[who][turn] for turn in turns if by[who]] for who in ("ours", "peer"))
+    for by, other in ((work, "peer"), (work, "limit"), (whole, "peer")):
+        mine, its = ([by[who][turn] for turn in turns if by[who]] for who in ("ours", other))
         ratios = [a / b for a, b in zip(mine, its, strict=False)]
-        cells += [middle(mine), middle(its), f"{middle(ratios):.2f}"]
+        cells += [*([middle(mine)] if other == "peer" else []), middle(its), f"{middle(ratios):.2f}"]
     return cells
 
 

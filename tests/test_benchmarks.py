@@ -25,6 +25,7 @@ RUNS = {
     "crash train": (["--stage", "train", "--posts", "60", "--kills", "2"], "train: 0"),
     "curate text": (["--only", "text", "--posts", "200", "400"], "slope of log time"),
     "curate images": (["--only", "images", "--image-number", "70", "--rounds", "1"], "70 images of 86 kB"),
+    "deduplicators": (["--files", "8", "--hashes", "200", "--titles", "200", "--rounds", "1"], "200 titles"),
     "duplicates hashes": (["--only", "hashes", "--rows", "2000"], "code of weight 6"),
     "duplicates titles": (["--only", "titles", "--rows", "2000"], "titles"),
     "dump": (["--lines", "400", "--compared", "100", "--turns", "1"], "400 lines of 1,"),
@@ -58,6 +59,7 @@ RUNS = {
     ),
     "memes": (["--posts", "200", "--models", "cmml_clip", "lxmert"], "200 generated memes"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
+    "reading": (["--posts", "80", "--images", "40", "--rounds", "1"], "pyarrow and Pillow"),
     "references": (
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
         "product",
