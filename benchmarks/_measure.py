@@ -115,11 +115,6 @@ def run(
         return Finished(status, seconds, out.read(), err.read(), peaks, together, cpu, load.of_others())
 
 
-def processor_time() -> float:
-    """Return the processor time of this process and of its children that have ended, in seconds."""
-    return time.process_time() + _of_children()
-
-
 def _of_children() -> float:
     """Return the processor time of all children that have ended, with those that they have waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -203,7 +198,7 @@ def processor_times(pids: Sequence[int]) -> dict[int, float]:
 def processor_time() -> float:
     """Return the processor seconds of this process and its descendants, ended ones included (Linux)."""
     ticks = 0
-    for pid in _family(os.getpid()):
+    for pid in family(os.getpid()):
         try:
             times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
