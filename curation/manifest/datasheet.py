@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from affectory.core.numbers import count
 from curation.manifest.manifest import Manifest
 
 #: What no filter of this project looks for.
@@ -95,9 +96,10 @@ def _listed(value: object) -> list[object]:
 
 def _annotation(manifest: Manifest, local: dict[str, object] | None, voted: dict[str, object] | None) -> str:
     if local:
-        columns = [local.get("label"), *_listed(local.get("labels"))]
-        named = ", ".join(f"{name!r}" for name in columns if name)
-        return f"The labels are those of the published table (columns {named}), as the recipe maps them."
+        columns = [repr(name) for name in (local.get("label"), *_listed(local.get("labels"))) if name]
+        word = "column" if len(columns) == 1 else "columns"
+        named = ", ".join(columns)
+        return f"The labels are those of the published table ({word} {named}), as the recipe maps them."
     if voted:
         rule = "all annotators" if voted.get("rule") == "unanimous" else "a majority of the annotators"
         return f"Annotators chose one label each; a post has the label that {rule} chose."
@@ -136,7 +138,8 @@ def _preprocessing(manifest: Manifest) -> list[str]:
         )
         found.append(f"Of a post {which}, {form}.")
     for step in manifest.ledger.steps:
-        found.append(f"{step.stage}: {step.rows:,} {manifest.ledger.unit} dropped ({step.reason}).")
+        dropped = count(step.rows, manifest.ledger.unit.removesuffix("s"))
+        found.append(f"{step.stage}: {dropped} dropped ({step.reason}).")
     policy = (manifest.recipe.get("duplicates") or {}).get("policy", "keep-all")
     found.append(f"Near-duplicates are grouped (`duplicate_group`); {_DUPLICATES.get(policy, policy)}.")
     rule = (manifest.recipe.get("split") or {}).get("rule", "")
