@@ -153,7 +153,7 @@ def _fetched(dataset: Place, version: str | None) -> Path:
     card = where / "README.md"
     if isinstance(dataset, Path) or not card.is_file():
         return where
-    first = re.search(r'config_name: "(.+?)"', card.read_text(encoding="utf-8", errors="replace"))
+    first = re.search(r'config_name: "?([^"\n]+)', card.read_text(encoding="utf-8", errors="replace"))
     configs = {version, first[1] if first else None} - {None}
     return mirrors.fetch(dataset, *("*/ids-*" if one == "ids" else f"{one}/*.parquet" for one in configs))
 

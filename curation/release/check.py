@@ -94,7 +94,8 @@ def card_faults(folder: Path) -> Iterator[Fault]:
         yield "missing_card", str(card)
         return
     front = card.read_text(encoding="utf-8", errors="replace").split("\n---\n")[0]
-    listed = set(re.findall(r'^ +- "(.+)"$', front, re.MULTILINE))
+    # With quotes in cards of format 1 and 2.
+    listed = set(re.findall(r'^ +- "?([^"\n]+\.parquet)"?$', front, re.MULTILINE))
     for path in sorted(listed):
         if mirrors.size(folder / path) is None:
             yield "card_lists_missing_file", path

@@ -27,7 +27,11 @@ def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_worker
 ):
     monkeypatch.setattr("curation.rows.read.WITH_IMAGES", 10)  # posts of a shard
     started, start = [], shards.engine
-    monkeypatch.setattr(shards, "engine", lambda workers: started.append(workers) or start(workers))
+    monkeypatch.setattr(
+        shards,
+        "engine",
+        lambda workers, *more, **named: started.append(workers) or start(workers, *more, **named),
+    )
     shuffled = list(POSTS)
     random.Random(1).shuffle(shuffled)
     other = make_store(tmp_path / "other", shuffled)
