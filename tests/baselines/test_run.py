@@ -230,7 +230,7 @@ def test_networks_that_come_to_no_number_are_given_up_and_said_so(home, tmp_path
     image, joint = read(tmp_path / "reddit-emotion" / "1.0.0").rows
     assert [one.seed for one in joint.stopped] == list(range(SEEDS))
     assert (joint.modes, image.stopped) == ({}, ())
-    assert "Stopped: seed 1 of Joint fusion (max): the loss became NaN or infinite" in told.out
+    assert "Stopped: seeds 0, 1 of Joint fusion (max): the loss became NaN or infinite" in told.out
 
 
 def test_a_run_whose_every_network_is_given_up_says_so_too(home, tmp_path, capsys):
