@@ -87,12 +87,14 @@ def _splits(folder: Path, manifest: Manifest, *, ids: bool) -> dict[str, list[Wr
 
 
 def _info(name: str, splits: Mapping[str, Sequence[Written]]) -> dict[str, object]:
-    """Return the numbers of rows and bytes of a config."""
+    """Return the numbers of rows and bytes of a config. The bytes are those of the files."""
+    sizes = {split: sum(one.bytes for one in files) for split, files in splits.items()}
     rows = [
-        {"name": split, "num_examples": sum(one.rows for one in files)} for split, files in splits.items()
+        {"name": split, "num_bytes": sizes[split], "num_examples": sum(one.rows for one in files)}
+        for split, files in splits.items()
     ]
-    size = sum(one.bytes for files in splits.values() for one in files)
-    return {"config_name": name, "splits": rows, "download_size": size}
+    size = sum(sizes.values())
+    return {"config_name": name, "splits": rows, "download_size": size, "dataset_size": size}
 
 
 def _languages(manifest: Manifest) -> list[str] | None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 
 import datasets
@@ -65,16 +67,27 @@ def test_the_front_matter_is_what_the_hub_reads(tmp_path, store):
         ("ids", None),
     ]
     [whole, _] = data.dataset_info
-    assert whole["splits"] == [
-        {"name": "train", "num_examples": 48},
-        {"name": "validation", "num_examples": 6},
-        {"name": "test", "num_examples": 6},
-    ]
-    assert whole["download_size"] == sum(
-        path.stat().st_size
+    sizes = {
+        split: sum(path.stat().st_size for path in done.folder.glob(f"{split}-*"))
         for split in ("train", "validation", "test")
-        for path in done.folder.glob(f"{split}-*")
+    }
+    assert whole["splits"] == [
+        {"name": "train", "num_bytes": sizes["train"], "num_examples": 48},
+        {"name": "validation", "num_bytes": sizes["validation"], "num_examples": 6},
+        {"name": "test", "num_bytes": sizes["test"], "num_examples": 6},
+    ]
+    assert whole["download_size"] == whole["dataset_size"] == sum(sizes.values())
+
+
+@pytest.mark.slow
+def test_the_library_reads_the_card_without_a_word(tmp_path, store):
+    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder
+    code = (
+        f"import datasets; print(datasets.load_dataset({str(folder.parent)!r}, cache_dir={str(tmp_path)!r}))"
     )
+    command = [sys.executable, "-c", f"import datasets; datasets.disable_progress_bars(); {code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stderr, done.stdout.startswith("DatasetDict")) == ("", True)
 
 
 @pytest.mark.parametrize(
