@@ -80,7 +80,7 @@ def cluster(gpus=0):
             yield Cluster(program)
         finally:
             program.stdin.close()  # it then ends its nodes
-            program.wait(timeout=60)
+            program.wait(timeout=180)
             _kill_leftovers(program)
 
 
@@ -93,7 +93,15 @@ def _kill_leftovers(program):
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-def wait_for(condition, seconds=60):
+def ended(process):
+    """Return whether a process is gone, or has ended and waits for its parent to notice."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_for(condition, seconds=180):
     """Wait until a condition holds; return what it gave."""
     until = time.monotonic() + seconds
     while not (found := condition()):

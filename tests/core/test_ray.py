@@ -1,11 +1,11 @@
 """The engine on Ray, on a cluster of this machine."""
 
+import contextlib
 import os
 import signal
 import socket
 import threading
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
@@ -52,11 +52,13 @@ def test_work_of_a_killed_node_is_run_again(cluster, tmp_path, actors):
 
         def kill_in_mid_run():
             clusters.wait_for(lambda: len({path.name.split("-")[1] for path in tmp_path.iterdir()}) == 2)
+            begun = [path.name.split("-") for path in tmp_path.iterdir()]
             kill()
-            for path in tmp_path.iterdir():
-                _, node, process = map(int, path.name.split("-"))
-                if not Path(f"/proc/{node}").exists():  # else it goes on until it notices
-                    os.kill(process, signal.SIGKILL)
+            [held] = clusters.wait_for(lambda: [one for one in begun if clusters.ended(one[1])])
+            process = int(held[2])  # it would go on until it notices
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            clusters.wait_for(lambda: clusters.ended(process))
             (tmp_path / "go").touch()
 
         killer = threading.Thread(target=kill_in_mid_run)

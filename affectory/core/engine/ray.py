@@ -32,9 +32,9 @@ from affectory.core.processes import Pool
 
 T = TypeVar("T")
 
-#: Seconds that an address has to accept a connection, a cluster to let this process join, Ray to start on
-#: this machine, and all nodes to say what they have.
-ANSWER, JOIN, START, NODES = 5.0, 60.0, 180.0, 180.0
+#: Seconds that an address has to accept a connection, Ray to start or to let this process join, and all nodes
+#: to say what they have. Starting takes a minute on a machine that is busy with other programs.
+ANSWER, START, NODES = 5.0, 180.0, 180.0
 
 #: Seconds between two looks at whether the head of the cluster still is there, while a result is awaited.
 LOOK = 2.0
@@ -98,7 +98,7 @@ class Ray:
         self._pool = Pool(1, preload=[], prepare=ray_process.silence, cleanup=cleanup)
         try:
             self._call(ray_process.import_ray, limit=START)
-            self._call(ray_process.join, self._address, self._workers, limit=JOIN if self._address else START)
+            self._call(ray_process.join, self._address, self._workers, limit=START)
             self._call(ray_process.check_nodes, self._folders, self._packages, limit=NODES)
             self._head, self.gpus, self.slots = self._call(
                 ray_process.head_gpus_slots, self._begin is ray_process.begin_actors

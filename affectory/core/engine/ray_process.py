@@ -82,7 +82,11 @@ class _Actors:
         while True:
             try:
                 found = ray.get(self._started[0][2])
-            except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+            except (
+                ray.exceptions.RayActorError,
+                ray.exceptions.ActorUnschedulableError,  # its node ended before it began
+                ray.exceptions.ObjectLostError,
+            ) as error:
                 self._replace(self._started[0][1], error)
                 continue
             except BaseException:
@@ -176,7 +180,11 @@ def check_nodes(folders: Sequence[str], packages: Mapping[str, str]) -> None:
         for node in nodes
     ]
     for node, said in zip(nodes, asked, strict=True):
-        if why := ray.get(said):
+        try:
+            why = ray.get(said)
+        except ray.exceptions.RayError:
+            continue  # it has ended, which Ray notices late: no work will run there
+        if why:
             raise AffectoryError(f"the node {node['NodeManagerAddress']} of the Ray cluster {why}")
 
 
