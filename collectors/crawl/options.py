@@ -48,7 +48,7 @@ class CrawlOptions:
     """Of lists and dumps only part I of N, by the posts' ids. python -m collectors.merge joins the stores."""
 
     workers: Annotated[int, arg(metavar="N")] = min(4, os.cpu_count() or 1)
-    """Number of processes that decode images."""
+    """Number of processes that decode images, and that read several large dumps."""
 
     new_author_key: FlagCreatePairsOff[bool] = False
     """Make a new author.key if the store's is lost or damaged. The same author then has another hash in new

@@ -27,6 +27,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from affectory.core.command import finish
+from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
 from collectors.crawl.options import CrawlOptions, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
@@ -88,6 +89,12 @@ class Options:
     time: Window = "all"
     """Only posts of the last hour, day, week, month or year."""
 
+    engine: Literal["local", "ray"] = "local"
+    """Read dumps on this machine, or on Ray: several files at once."""
+
+    address: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
+    """The head of a Ray cluster. Without it, --engine ray starts Ray on this machine."""
+
     crawl: OmitArgPrefixes[CrawlOptions] = field(default_factory=CrawlOptions)
 
     @property
@@ -126,9 +133,13 @@ def check(options: Options) -> list[Path]:
     """Return the files that the source reads. Raises `InputError` for an option that can't be used."""
     at_least_1("--limit", options.limit)
     options.crawl.check()
+    EngineChoice(options.engine, options.address).check()
     if options.source not in (AUTO, *SOURCES):
         raise InputError(f"--source {options.source!r} is none of {', '.join([AUTO, *SOURCES])}")
     source = SOURCES[choose()[0] if options.source == AUTO else options.source]
+    if options.engine == "ray" and not source.on_engine:
+        names = " or ".join(name for name, one in SOURCES.items() if one.on_engine)
+        raise InputError(f"--engine ray reads files of submissions: use it with --source {names}")
     listings = [name for name in subreddits(options) if name in LISTINGS]
     if listings and source.login != "always":
         raise InputError(
@@ -175,7 +186,8 @@ async def collect(options: Options, subs: list[str], paths: list[Path], command:
             shown_as="r/{}",
             rejected_shown=REJECTED_SHOWN,
         )
-        make = make_source(source, plan, paths, options.time, sandbox)
+        engine = EngineChoice(options.engine, options.address)
+        make = make_source(source, plan, paths, options.time, sandbox, engine)
         return await crawl(plan, options.crawl.client(sandbox), make)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from affectory.core.engine.choice import LOCAL, EngineChoice
 from collectors.reddit.api import RedditApi, connect, has_credentials
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class RedditSource:
 
     With `suffixes` it reads files with these endings, which `--path` names. `login` says whether it uses
     Reddit's API: always, if the user has credentials, or never; the sandbox changes nothing about that, but
-    accepts a login without any. `limit` is the default of `--limit`.
+    accepts a login without any. `limit` is the default of `--limit`. `on_engine`: `--engine` can read it.
     """
 
     make: str
@@ -41,6 +42,7 @@ class RedditSource:
     suffixes: tuple[str, ...] = ()
     login: Literal["always", "if possible", "never"] = "never"
     limit: int | None = TOP
+    on_engine: bool = False
 
 
 #: By the name that `--source` takes.
@@ -59,6 +61,7 @@ SOURCES: dict[str, RedditSource] = {
         "collectors.reddit.dump:make",
         "files of raw submissions, one a line, packed (.zst, .gz, .xz) or not",
         suffixes=(".zst", ".gz", ".xz", ".jsonl", ".ndjson", ".json"),
+        on_engine=True,
     ),
     "index": RedditSource(
         "collectors.reddit.index:make",
@@ -91,7 +94,7 @@ class Asked:
 
     `key` hashes authors' names, `resume` returns a walk's position from an earlier run, `stored` how many
     posts of a community the store has by year, `held` those of some posts that it has, `note_dumps` adds to
-    the store's list of dump files, and `api` is None without a login.
+    the store's list of dump files, `api` is None without a login, and `engine` reads files of submissions.
     """
 
     plan: Plan
@@ -104,6 +107,7 @@ class Asked:
     stored: Callable[[str, int], Counter[int | None]]
     held: Callable[[Sequence[str]], Mapping[str, Post]]
     note_dumps: Callable[[Iterable[tuple[str, str, str]]], None]
+    engine: EngineChoice
 
     @property
     def beyond_top(self) -> bool:
@@ -117,7 +121,12 @@ class Asked:
 
 
 def make_source(
-    source: RedditSource, plan: Plan, files: Sequence[Path], window: str, sandbox: str | None
+    source: RedditSource,
+    plan: Plan,
+    files: Sequence[Path],
+    window: str,
+    sandbox: str | None,
+    engine: EngineChoice = LOCAL,
 ) -> MakeSource:
     """Return the function that builds the source; `sandbox` is the address of the sandbox, if any."""
 
@@ -136,6 +145,7 @@ def make_source(
             store.by_year,
             store.posts,
             store.add_dumps,
+            engine,
         )
         built: Source = pkgutil.resolve_name(source.make)(asked)
         return built
