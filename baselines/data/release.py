@@ -199,12 +199,8 @@ def _task(features: Any, kind: Kind | None, labels: tuple[str, ...], name: str) 
 def _not_built(name: str, folder: Path) -> str:
     there = [path.parent for path in folder.glob("*/README.md")]
     built = sorted(path.name for path in there if not ids_releases.has_ids_only(path))
-    known = sorted({*recipes.names(folder), *recipes.names(recipes.built_in())})
-    if name in known:
-        how = f"build it: python -m curation.build {name}"
-    else:
-        how = f"python -m curation.build NAME builds {', '.join(known)}"
-    return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}); {how}"
+    step = recipes.to_build(name, folder, built)
+    return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}): {step}"
 
 
 def _generated(manifest: Path) -> str:

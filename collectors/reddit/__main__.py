@@ -27,7 +27,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from affectory.core.command import finish
-from affectory.core.errors import InputError
+from affectory.core.errors import InputError, meant
 from collectors.crawl.options import CrawlOptions, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
@@ -127,7 +127,8 @@ def check(options: Options) -> list[Path]:
     at_least_1("--limit", options.limit)
     options.crawl.check()
     if options.source not in (AUTO, *SOURCES):
-        raise InputError(f"--source {options.source!r} is none of {', '.join([AUTO, *SOURCES])}")
+        known = meant(options.source, [AUTO, *SOURCES])
+        raise InputError(f"there is no --source {options.source!r}; {known}")
     source = SOURCES[choose()[0] if options.source == AUTO else options.source]
     listings = [name for name in subreddits(options) if name in LISTINGS]
     if listings and source.login != "always":
