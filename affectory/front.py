@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import sqlite3
 import tomllib
 from collections.abc import Iterator, Set
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from affectory.core import recipes
-from affectory.core.errors import AffectoryError
+from affectory.core.errors import StoreError
 from affectory.core.numbers import count
 
 _DATA, _DATASETS, _RESULTS = Path("data"), Path("datasets"), Path("results")
@@ -57,9 +55,10 @@ class Here:
     @classmethod
     def found(cls) -> Here:
         """Look at the folder that the command runs in."""
+        from collectors.store.lookup import stores
         from curation.manifest.released import built
 
-        stores = {path.parent: _store(path) for path in sorted(_DATA.glob("*/crawl.sqlite"))}
+        found = {folder: _store(folder) for folder in stores(_DATA)}
         releases = {
             (folder.name, version): _release(folder / version)
             for folder in sorted(_DATASETS.glob("*"))
@@ -67,7 +66,7 @@ class Here:
         }
         pages = sorted(_RESULTS.glob("*/*/results.json"))
         results = {(page.parts[-3], page.parts[-2]): _result(page) for page in pages}
-        return cls(stores, releases, results)
+        return cls(found, releases, results)
 
     def lines(self) -> Iterator[str]:
         """Yield what is there, and the next command."""
@@ -128,23 +127,18 @@ def front() -> str:
     )
 
 
-def _store(path: Path) -> Entry:
+def _store(folder: Path) -> Entry:
     """Return what a store holds: posts that aren't removed, and images by whether they are there."""
-    from collectors.store.reading import connect
+    from collectors.store.lookup import held
 
-    name = str(path.parent)
+    name = str(folder)
     try:
-        with closing(connect(path.parent)) as db:
-            posts, removed = db.execute("select count(*), count(removed) from posts").fetchone()
-            waiting, stored = db.execute(
-                "select coalesce(sum(status = 'pending'), 0), coalesce(sum(status = 'stored'), 0) from media"
-            ).fetchone()
-            communities = frozenset(row[0] for row in db.execute("select distinct community from posts"))
-    except (sqlite3.Error, OSError, AffectoryError):
+        found = held(folder)
+    except StoreError:
         return Entry(name, f"can't be read: affectory verify {shlex.quote(name)}")
-    holds = [count(posts - removed, "post"), count(stored, "image")]
-    holds += [f"{count(waiting, 'image')} to fetch"] if waiting else []
-    return Entry(name, ", ".join(holds), communities)
+    holds = [count(found.posts, "post"), count(found.stored, "image")]
+    holds += [f"{count(found.waiting, 'image')} to fetch"] if found.waiting else []
+    return Entry(name, ", ".join(holds), found.communities)
 
 
 def _release(folder: Path) -> Entry:
