@@ -1,5 +1,6 @@
 """The console command `affectory`: every command of the project under one name.
 
+affectory                             the steps, what this folder holds, and what to type next
 affectory demo                        a small example of all steps, without keys or network
 affectory doctor                      which sources work here, and what each needs
 affectory init [NAME …]               write the built-in recipes to ./datasets
@@ -26,51 +27,56 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from affectory.core.command import finish, print_error
+from affectory.core.command import finish
+from affectory.core.errors import InputError, meant
 from affectory.demo import demo
 from collectors.sites import SITES
 
-#: All commands but `demo` and `collect SITE`: the module whose `main` is called, and the line of help.
-MODULES = {
-    "doctor": ("affectory.doctor", "Show which sources work here, and what each needs."),
-    "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
-    "merge": ("collectors.merge", "Merge crawl stores into one."),
-    "build": ("curation.build", "Build a dataset's release from a crawl store."),
-    "report": ("curation.report.__main__", "Write a release's report again."),
-    "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
-    "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
-    "purge": (
-        "curation.purge",
-        "Remove posts from a dataset that their source has deleted, or that opted out.",
-    ),
-    "trace": ("affectory.trace", "Show every place that still holds data of a post."),
-    "diff": ("affectory.diff", "Compare two crawl stores."),
-    "verify": ("affectory.verify", "Check every digest and count of a crawl store or a release."),
-    "models": ("affectory.models", "List the models that can be trained, or the settings of one."),
-    "run": ("baselines.run", "Train baselines on a release; compare with the papers' scores."),
-    "missing": (
-        "baselines.missing",
-        "Train and score models on posts that lost their image or their text.",
-    ),
-    "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
-    "sandbox": (
-        "collectors.sandbox.__main__",
-        "Serve imitations of Reddit, imgur, the archives and Flickr, with generated posts.",
-    ),
+#: The commands by step, but for `demo` and `collect SITE`: the module whose `main` is called, and the line of
+#: help.
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Begin": {
+        "doctor": ("affectory.doctor", "Show which sources work here, and what each needs."),
+        "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
+    },
+    "Collect": {
+        "merge": ("collectors.merge", "Merge crawl stores into one."),
+        "diff": ("affectory.diff", "Compare two crawl stores."),
+        "sandbox": (
+            "collectors.sandbox.__main__",
+            "Serve imitations of Reddit, imgur, the archives and Flickr, with generated posts.",
+        ),
+    },
+    "Build": {
+        "build": ("curation.build", "Build a dataset's release from a crawl store."),
+        "report": ("curation.report.__main__", "Write a release's report again."),
+        "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
+        "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
+        "purge": (
+            "curation.purge",
+            "Remove posts from a dataset that their source has deleted, or that opted out.",
+        ),
+        "verify": ("affectory.verify", "Check every digest and count of a crawl store or a release."),
+        "trace": ("affectory.trace", "Show every place that still holds data of a post."),
+    },
+    "Run": {
+        "models": ("affectory.models", "List the models that can be trained, or the settings of one."),
+        "run": ("baselines.run", "Train baselines on a release; compare with the papers' scores."),
+        "missing": (
+            "baselines.missing",
+            "Train and score models on posts that lost their image or their text.",
+        ),
+        "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
+    },
 }
 
+USAGE = "usage: affectory COMMAND …  (affectory COMMAND --help lists its options)\n"
 
-def _commands() -> dict[str, tuple[str, str]]:
-    """Return all commands but `demo`: `collect SITE` for each site of the table, then the others."""
-    sites = {f"collect {name}": (site.command, site.does) for name, site in SITES.items() if site.command}
-    return sites | MODULES
-
-
-def _command(words: str, module: str) -> Callable[[Sequence[str]], int]:
-    main_of: Callable[..., int] = importlib.import_module(module).main
-    return lambda arguments: main_of(list(arguments), prog=f"affectory {words}")
+#: The width of the help, and of its column of commands.
+_WIDTH, _COLUMN = 79, 16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,18 +85,82 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return finish(lambda: _run(given))  # also while the command's module is imported
 
 
-def _run(given: list[str]) -> int:
-    if given[:1] == ["demo"]:
-        return demo(given[1:], "affectory demo", main)
-    commands = _commands()
-    for words, (module, _) in commands.items():
-        if given[: words.count(" ") + 1] == words.split():
-            return _command(words, module)(given[words.count(" ") + 1 :])
-    asked_for_help = given[:1] in (["-h"], ["--help"])
-    if given and not asked_for_help:
-        print_error(f"there is no command {' '.join(given)!r}")
-    print("usage: affectory COMMAND …  (affectory COMMAND --help lists its options)\n")
-    print(f"  affectory {'demo':<15} {demo.__doc__}")
-    for words, (_, does) in commands.items():
-        print(f"  affectory {words:<15} {does}")
-    return 0 if asked_for_help else 2
+def _run(given: list[str]) -> object:
+    match given:
+        case []:
+            from affectory.front import front
+
+            return front()
+        case ["--version" | "-V"]:
+            from affectory import __version__
+
+            return f"affectory {__version__}"
+        case ["-h" | "--help", *_]:
+            return _help()
+        case ["demo", *rest]:
+            return demo(rest, "affectory demo", main)
+        case ["collect", "-h" | "--help", *_]:
+            return _sites()
+        case ["collect", *rest]:
+            commands = {name: site.command for name, site in SITES.items() if site.command}
+            if not rest:
+                raise InputError(f"name a site: affectory collect SITE; SITE is one of {', '.join(commands)}")
+            if rest[0] not in commands:
+                raise InputError(f"there is no site {rest[0]!r} to collect from; {meant(rest[0], commands)}")
+            return _called(f"collect {rest[0]}", commands[rest[0]], rest[1:])
+    commands = {name: module for group in GROUPS.values() for name, (module, _) in group.items()}
+    name, *rest = given
+    if name not in commands:
+        known = meant(name, ["demo", "collect", *commands])
+        raise InputError(f"there is no command {name!r}; {known} affectory --help describes them")
+    return _called(name, commands[name], rest)
+
+
+def _called(words: str, module: str, arguments: list[str]) -> int:
+    main_of: Callable[..., int] = importlib.import_module(module).main
+    return main_of(arguments, prog=f"affectory {words}")
+
+
+def _help() -> str:
+    """Return the commands by step."""
+    sites = {f"collect {name}": site.does for name, site in SITES.items() if site.command}
+    lines = [USAGE, *_listed({"demo": str(demo.__doc__)}, "Begin")]
+    for title, group in GROUPS.items():
+        does = {name: says for name, (_, says) in group.items()}
+        if title == "Begin":
+            lines += _listed(does)
+        else:
+            lines += ["", *_listed((sites if title == "Collect" else {}) | does, title)]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "affectory alone shows what this folder holds and what to type next; affectory",
+            "--version the version. Exit codes: 0 done, 1 done in part or nothing found,",
+            "2 an error that you can fix, 130 interrupted by Ctrl-C.",
+        ]
+    )
+
+
+def _listed(does: Mapping[str, str], title: str = "") -> Iterator[str]:
+    """Yield commands with what they do, wrapped."""
+    if title:
+        yield title
+    for words, says in does.items():
+        yield from textwrap.wrap(
+            says,
+            _WIDTH,
+            initial_indent=f"  {words:<{_COLUMN}}",
+            subsequent_indent=" " * (_COLUMN + 2),
+        )
+
+
+def _sites() -> str:
+    """Return the sites that posts can be collected from, each with an example."""
+    lines = ["usage: affectory collect SITE …  (SITE --help lists its options)", ""]
+    for name, site in SITES.items():
+        if site.command:
+            lines += [*_listed({name: site.does}), f"{'':18}affectory collect {name} {site.example}"]
+    return "\n".join(
+        [*lines, "", "Reddit and Flickr can be tried with --sandbox: generated posts, no network."]
+    )

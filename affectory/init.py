@@ -19,7 +19,7 @@ from tyro.conf import Positional, arg
 from affectory.core import recipes
 from affectory.core.addresses import check_folder
 from affectory.core.command import finish
-from affectory.core.errors import InputError
+from affectory.core.errors import InputError, meant
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _init(options: Options) -> str:
     check_folder(options.datasets, "recipes to edit")
     known = recipes.names(recipes.built_in())
     if unknown := [name for name in options.names if name not in known]:
-        raise InputError(f"there is no built-in recipe {unknown[0]!r}; there are {', '.join(known)}")
+        raise InputError(f"there is no built-in recipe {unknown[0]!r}; {meant(unknown[0], known)}")
     names = list(dict.fromkeys(options.names)) or known
     if changed := [path for name in names for path in recipes.changed(name, options.datasets)]:
         raise InputError(

@@ -46,6 +46,7 @@ def _device(options: MissingOptions) -> torch.device:
 
 def _run(options: MissingOptions, command: str) -> int:
     options.check()
+    options.check_release()  # before torch, which takes seconds to import
     from baselines.observatory import run  # torch and pyarrow: not for --help
 
     return run(options, command)

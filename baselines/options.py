@@ -12,6 +12,8 @@ from affectory.core.addresses import check_folder
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
 from affectory.core.place_option import PlaceOption
+from baselines.data import built
+from baselines.models import registry
 
 #: The value of --pair that makes a pair of two separate networks.
 SEPARATE = "separate"
@@ -141,9 +143,26 @@ class TrainingOptions:
                 f"--regions {self.regions!r} is not a file: give grid, torchvision-frcnn, or a .npz or "
                 ".safetensors file of regions"
             )
+        registry.selected(self.models)
         for one in self.set:
-            if "." not in one.partition("=")[0] or "=" not in one:
+            place, equals, _ = one.partition("=")
+            model, dot, _ = place.partition(".")
+            if not (dot and equals):
                 raise InputError(f"--set {one!r}: write MODEL.KEY=VALUE, such as joint.lr=0.1")
+            if model not in registry.SHARED:
+                registry.selected([model])
+        if self.weights not in (None, "random") and not Path(self.weights).exists():
+            raise InputError(
+                f"there is no weights file {self.weights!r}: give a .safetensors or .pth file, or random"
+            )
+
+    def check_release(self) -> None:
+        """Raise `AffectoryError` for a dataset, version or preset that there isn't; nothing is loaded."""
+        built.find(self.name, self.datasets, self.version)
+        if self.preset != "affectory":
+            from baselines.results import published
+
+            published.preset(self.preset, self.name)
 
 
 @dataclass(frozen=True)

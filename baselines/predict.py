@@ -30,7 +30,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core.command import finish
-from affectory.core.errors import BaselineError
+from affectory.core.errors import BaselineError, InputError
 from affectory.core.progress import say
 
 if TYPE_CHECKING:
@@ -197,6 +197,18 @@ class Options:
     )
     """The cache with the word vectors of training."""
 
+    def check(self) -> None:
+        """Raise `InputError` for a file that there isn't: before torch, which takes seconds to import."""
+        if not self.checkpoint.is_file():
+            raise InputError(
+                f"there is no checkpoint {str(self.checkpoint)!r}: affectory run NAME writes them to "
+                "results/NAME/VERSION/checkpoints"
+            )
+        if self.image is not None and not self.image.is_file():
+            raise InputError(f"--image {str(self.image)!r} is not a file")
+        if self.weights is not None and not Path(self.weights).exists():
+            raise InputError(f"--weights {self.weights!r} doesn't exist: give a .safetensors or .pth file")
+
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.predict") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
@@ -205,6 +217,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
 
 def _predict(options: Options) -> str:
     """Return a line per class, the most probable first."""
+    options.check()
     import torch
 
     # One post is milliseconds of work on one core. Several that wait for each other, and for other programs,

@@ -47,6 +47,7 @@ def _device(options: Options) -> torch.device:
 
 def _run(options: Options, command: str) -> int:
     options.check()
+    options.check_release()  # before torch, which takes seconds to import
     from baselines.pipeline import run  # torch and pyarrow: not for --help
 
     return run(options, command)

@@ -16,7 +16,8 @@ from collectors.http.rates import Budget
 class Site:
     """A site that posts are collected from, or one that only hosts images of posts (`command` is None).
 
-    `command` is the module whose `main` runs `affectory collect NAME`, and `does` its line of help.
+    `command` is the module whose `main` runs `affectory collect NAME`, and `does` its line of help,
+    and `example` its arguments in an example.
     `budgets` are request rates, for hosts where the default is wrong. `attribution` is the line to be shown
     with each post, a template with `{id}`, `{permalink}` and `{licence}` (None: "NAME post ID in
     COMMUNITY"). `sandbox` is the mapping of hosts to handlers by which the sandbox imitates the site.
@@ -27,6 +28,7 @@ class Site:
 
     command: str | None
     does: str = ""
+    example: str = ""
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     attribution: str | None = None
     sandbox: str | None = None
@@ -39,6 +41,7 @@ SITES: dict[str, Site] = {
     "reddit": Site(
         "collectors.reddit.__main__",
         "Collect subreddits' posts and images into a crawl store.",
+        "--subs happy creepy rage gore",
         budgets={
             "i.redd.it": Budget(rate=15, max_rate=40, at_once=10),
             "preview.redd.it": Budget(rate=15, max_rate=40, at_once=10),
@@ -51,12 +54,17 @@ SITES: dict[str, Site] = {
     "flickr": Site(
         "collectors.flickr.__main__",
         "Collect Flickr photos that were voted on, or found for adjective-noun pairs.",
+        "--votes agg/*.csv",
         budgets={"api.flickr.com": Budget(rate=1, max_rate=1, at_once=4)},  # 3,600 calls an hour
         attribution="Photo {id} on Flickr, its author named at {permalink}; {licence}",
         sandbox="collectors.sandbox.flickr.flickr_hosts:HOSTS",
         by_ids="collectors.flickr.by_ids:arguments",
     ),
-    "local": Site("collectors.local.__main__", "Make a crawl store of tables and images on disk."),
+    "local": Site(
+        "collectors.local.__main__",
+        "Make a crawl store of tables and images on disk.",
+        "met-meme --path FOLDER",
+    ),
     "imgur": Site(
         None,
         budgets={

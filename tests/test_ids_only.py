@@ -47,7 +47,7 @@ def test_a_report_says_how_the_full_release_is_made(home, capsys, version):
 
 
 def test_ids_are_not_among_the_built_datasets(home):
-    with pytest.raises(ValueError, match=r"^'tset' is not built in '.*' \(built: test\); "):
+    with pytest.raises(ValueError, match=r"^'tset' is not built in '.*' \(built: test\): "):
         load("tset", home)
 
 

@@ -8,6 +8,8 @@ import pytest
 from affectory import cli, models
 from baselines.models import registry
 
+KNOWN = [*registry.MODELS, *registry.FAMILIES]
+
 
 def test_without_a_name_every_family_and_model_is_listed(capsys):
     assert cli.main(["models"]) == 0
@@ -62,7 +64,10 @@ def test_a_row_that_is_made_of_two_others_names_them(capsys):
     ("name", "told"),
     [
         ("joimt", "error: there is no model 'joimt'; did you mean joint?"),
-        ("x", f"error: there is no model 'x'; it is one of {', '.join(registry.MODELS)}"),
+        (
+            "x",
+            f"error: there is no model 'x'; it is one of {', '.join(KNOWN)}",
+        ),
     ],
 )
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys, name, told):

@@ -15,6 +15,7 @@ keeps its traceback.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -70,6 +71,14 @@ def some(values: Collection[object], show: Callable[[object], str] = repr, most:
     more = len(values) - most
     listed = ", ".join(map(show, islice(values, most)))
     return f"{listed}, … and {more:,} more" if more > 0 else listed
+
+
+def meant(given: str, known: Collection[str]) -> str:
+    """Return what a message on an unknown name ends with: the nearest name there is, else all of them."""
+    lower = {name.lower(): name for name in known}
+    if near := difflib.get_close_matches(given.lower(), lower, 1):
+        return f"did you mean {lower[near[0]]}?"
+    return f"it is one of {', '.join(known)}" if known else "there is none"
 
 
 def shown(value: object, depth: int = 2) -> str:

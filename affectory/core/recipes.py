@@ -10,9 +10,10 @@ What a recipe says is read elsewhere.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from affectory.core.errors import InputError
+from affectory.core.errors import InputError, meant
 from affectory.core.files import writable, write
 
 RECIPE, CARD = "recipe.toml", "card.md"
@@ -40,11 +41,18 @@ def find(name: str, datasets: Path) -> Path:
     for folder in (datasets / name, built_in() / name):
         if (folder / RECIPE).exists():
             return folder
-    known = ", ".join(sorted({*names(datasets), *names(built_in())}))
+    hint = meant(name, sorted({*names(datasets), *names(built_in())}))
+    if not hint.endswith("?"):
+        hint += ": write one, or name its folder with --datasets"
     raise InputError(
-        f"there is no recipe {str(datasets / name / RECIPE)!r}, nor a built-in one of that name; "
-        f"there are {known}: write one, or name its folder with --datasets"
+        f"there is no recipe {str(datasets / name / RECIPE)!r}, nor a built-in one of that name; {hint}"
     )
+
+
+def to_build(name: str, datasets: Path, built: Iterable[str] = ()) -> str:
+    """Return the next step where a dataset isn't built: to build it, or the name that was meant."""
+    known = {*names(datasets), *names(built_in())}
+    return f"affectory build {name}" if name in known else meant(name, sorted({*known, *built}))
 
 
 def files(name: str) -> list[Path]:

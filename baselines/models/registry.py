@@ -6,13 +6,12 @@ selected(["duong2017"])        # ("image", "text", "late", "early", "joint", "co
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from affectory.core.errors import BaselineError
+from affectory.core.errors import BaselineError, meant
 
 if TYPE_CHECKING:
     from baselines.models.base import Spec
@@ -89,9 +88,7 @@ SHARED = {
 def entry(name: str) -> Entry:
     """Return the line of a model. Raises `BaselineError` for an unknown one."""
     if name not in MODELS:
-        near = difflib.get_close_matches(name, [*MODELS, *FAMILIES], 1)
-        meant = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(MODELS)}"
-        raise BaselineError(f"there is no model {name!r}; {meant}")
+        raise BaselineError(f"there is no model {name!r}; {meant(name, [*MODELS, *FAMILIES])}")
     return MODELS[name]
 
 

@@ -9,14 +9,13 @@ changed(JointSettings(), "lr", "0.1")      # JointSettings(lr=0.1)
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from affectory.core.errors import BaselineError
+from affectory.core.errors import BaselineError, meant
 
 #: What a setting can be.
 Value = str | int | float | bool | None
@@ -112,10 +111,10 @@ def known_key(key: str, kinds: Iterable[type[ModelSettings]], *, model: str = ""
     """Raise `BaselineError` for a key that none of these settings has."""
     known = list(dict.fromkeys(one.name for kind in kinds for one in fields(kind)))
     if key not in known:
-        near = difflib.get_close_matches(key, known, 1)
-        meant = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(known)}"
         where = f"{model}.{key}" if model else key
-        raise BaselineError(f"--set {where}: {model or 'the model'} has no setting {key!r}; {meant}")
+        raise BaselineError(
+            f"--set {where}: {model or 'the model'} has no setting {key!r}; {meant(key, known)}"
+        )
 
 
 _WRONG = object()

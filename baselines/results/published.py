@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from affectory.core.errors import BaselineError
+from affectory.core.errors import BaselineError, meant
 from baselines.results.schema import USUAL, Condition
 
 _FILES = ("duong2017.toml", "pagefortin2019.toml", "semimemes2023.toml")
@@ -268,7 +268,7 @@ def preset(name: str, release: str) -> Settings:
         return dataset_settings(release)
     known = [OURS, *(file.key for file in _files() if file.preset)]
     if name not in known:
-        raise BaselineError(f"--preset {name!r} is none: take one of {', '.join(known)}")
+        raise BaselineError(f"there is no --preset {name!r}; {meant(name, known)}")
     found = next((paper for paper in figures(release) if paper.key == name), None)
     if found is None:
         releases = [name_ for f in _files() if f.key == name for one in f.datasets for name_ in one.releases]

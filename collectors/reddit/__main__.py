@@ -28,7 +28,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
-from affectory.core.errors import InputError
+from affectory.core.errors import InputError, meant
 from collectors.crawl.options import CrawlOptions, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
@@ -135,7 +135,8 @@ def check(options: Options) -> list[Path]:
     options.crawl.check()
     EngineChoice(options.engine, options.address).check()
     if options.source not in (AUTO, *SOURCES):
-        raise InputError(f"--source {options.source!r} is none of {', '.join([AUTO, *SOURCES])}")
+        known = meant(options.source, [AUTO, *SOURCES])
+        raise InputError(f"there is no --source {options.source!r}; {known}")
     source = SOURCES[choose()[0] if options.source == AUTO else options.source]
     if options.engine == "ray" and not source.on_engine:
         names = " or ".join(name for name, one in SOURCES.items() if one.on_engine)

@@ -39,9 +39,31 @@ class Kept:
     buried: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much a store holds: posts that aren't removed, and images that are stored, or still to fetch."""
+
+    posts: int
+    stored: int
+    waiting: int
+    communities: frozenset[str]
+
+
 def stores(folder: Path) -> Iterator[Path]:
     """Yield the crawl stores in a folder."""
     yield from (path.parent for path in sorted(folder.glob("*/crawl.sqlite")))
+
+
+def held(store: Path) -> Held:
+    """Return how much the store in this folder holds. Raises `StoreError` if it can't be read."""
+    try:
+        with closing(connect(store)) as db:
+            (posts,) = db.execute("select count(*) from posts where removed is null").fetchone()
+            media = dict(db.execute("select status, count(*) from media group by status").fetchall())
+            communities = frozenset(row[0] for row in db.execute("select distinct community from posts"))
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"the store {str(store)!r} can't be read: {error}") from error
+    return Held(posts, media.get("stored", 0), media.get("pending", 0), communities)
 
 
 def kept(store: Path, post_id: str) -> Kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from affectory.core import recipes
 from affectory.core.errors import ReleaseError, shown, some
 
 #: Plain digits: `\d` has those of all scripts, and `int` reads them.
@@ -29,9 +30,9 @@ def find(folder: Path, version: str | None) -> Path:
     """Return the folder of a version, the newest by default; raise `ReleaseError` if it isn't built."""
     there = built(folder)
     if not there:
-        raise ReleaseError(
-            f"{folder.name!r} is not built in {str(folder.parent)!r}: affectory build {folder.name}"
-        )
+        others = [one.name for one in folder.parent.glob("*") if built(one)]
+        step = recipes.to_build(folder.name, folder.parent, others)
+        raise ReleaseError(f"{folder.name!r} is not built in {str(folder.parent)!r}: {step}")
     if version is not None and version not in there:
         raise ReleaseError(f"{folder.name!r} has no version {shown(version)}; it has {some(there, str)}")
     return folder / (version or there[0])

@@ -22,7 +22,7 @@ from tyro.conf import Positional, arg
 
 from affectory.core import ids_releases, mirrors
 from affectory.core.command import finish
-from affectory.core.errors import InputError, ReleaseError, some
+from affectory.core.errors import InputError, ReleaseError, meant
 from affectory.core.place_option import PlaceOption
 from curation.manifest.released import find
 from curation.report import write
@@ -66,8 +66,7 @@ def _version(options: Options) -> Path:
     if not re.fullmatch(r"[\w.-]+", options.name) or not folder.is_dir():
         there = sorted(p.name for p in datasets.glob("*") if p.is_dir())
         raise InputError(
-            f"no dataset {options.name!r} in {str(options.datasets)!r}; "
-            f"available: {some(there, str) or 'none'}"
+            f"there is no dataset {options.name!r} in {str(options.datasets)!r}; {meant(options.name, there)}"
         )
     found = find(folder, options.version)
     if ids_releases.has_ids_only(found):

@@ -188,12 +188,11 @@ def test_a_name_that_is_not_built_lists_what_is(built):
     with pytest.raises(BaselineError) as error:
         load("flickr-emotion", built)
     assert str(error.value) == (
-        f"'flickr-emotion' is not built in '{built}' (built: pairs, titles); "
-        "build it: python -m curation.build flickr-emotion"
+        f"'flickr-emotion' is not built in '{built}' (built: pairs, titles): affectory build flickr-emotion"
     )
-    with pytest.raises(BaselineError, match=r"python -m curation.build NAME builds flickr-emotion, .*, vso$"):
+    with pytest.raises(BaselineError, match=r"it is one of flickr-emotion, .*, titles, vso$"):
         load("flikr", built)
-    with pytest.raises(BaselineError, match=r"\(built: none\); .* NAME builds flickr-emotion, .*, vso$"):
+    with pytest.raises(BaselineError, match=r"\(built: none\): it is one of flickr-emotion, .*, vso$"):
         load("pairs", Path("no/where"))
 
 

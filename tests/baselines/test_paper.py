@@ -229,7 +229,7 @@ def test_a_preset_has_settings_that_its_models_have():
     assert values["common"]["negatives"] == 3
     assert preset("duong2017", "flickr-emotion")["common"]["negatives"] == 4
     assert preset("affectory", "flickr-emotion") == {"common": {"negatives": 4}}
-    with pytest.raises(BaselineError, match="--preset 'letter' is none: take one of affectory, duong2017"):
+    with pytest.raises(BaselineError, match="no --preset 'letter'; it is one of affectory, duong2017"):
         preset("letter", "reddit-emotion")
     with pytest.raises(
         BaselineError, match="the paper has no figures for 'mami'; it has for reddit-emotion, "

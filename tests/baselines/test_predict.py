@@ -298,9 +298,12 @@ def test_the_command_prints_the_most_probable_class_first(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["none.pt", "--text", TEXT], "error: the checkpoint '{}/none.pt' can't be read: No such file"),
+        (
+            ["none.pt", "--text", TEXT],
+            "error: there is no checkpoint '{}/none.pt': affectory run NAME",
+        ),
         (["post.png", "--text", TEXT], "error: '{}/post.png' is not a checkpoint of affectory: "),
-        (["joint.pt", "--image", "none.jpg"], "error: the image 'none.jpg' can't be read: No such file"),
+        (["joint.pt", "--image", "none.jpg"], "error: --image 'none.jpg' is not a file"),
         (["joint.pt"], "error: the joint model needs image or text: pass --image or --text"),
     ],
 )

@@ -257,8 +257,8 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
     places = [f"--{name}={home / name}" for name in ("datasets", "cache", "features", "out")]
     line = refused(capsys, ["redit", *places])
     assert line == (
-        f"error: 'redit' is not built in '{home / 'datasets'}' (built: reddit-emotion); "
-        "python -m curation.build NAME builds flickr-emotion, flickr-emotion-multitask, mami, met-meme, "
+        f"error: 'redit' is not built in '{home / 'datasets'}' (built: reddit-emotion): "
+        "it is one of flickr-emotion, flickr-emotion-multitask, mami, met-meme, "
         "reddit-emotion, reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso"
     )
 
@@ -272,7 +272,7 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
         (["--width", "1"], "error: --width 1 is below 2"),
         (["--width", "50", "--vectors", __file__], "error: --width 50 has no effect with --vectors"),
         (["--models", "joimt"], "error: there is no model 'joimt'; did you mean joint?"),
-        (["--preset", "duong"], "error: --preset 'duong' is none: take one of affectory, duong2017"),
+        (["--preset", "duong"], "error: there is no --preset 'duong'; did you mean duong2017?"),
         (["--task", "several"], "has one label a post, and no column `labels`"),
         (["--version", "9.9.9"], "has no version '9.9.9': it has 1.0.0"),
         (["--backbone", "mobilnet_v2"], "mobilenet_v2"),

@@ -171,7 +171,7 @@ def test_settings_that_belong_together_are_read_together():
         ("duong.lr=1", "there is no model 'duong'; did you mean duong2017?"),
         (
             "xyz.lr=1",
-            f"there is no model 'xyz'; it is one of {', '.join(registry.MODELS)}",
+            f"there is no model 'xyz'; it is one of {', '.join([*registry.MODELS, *registry.FAMILIES])}",
         ),
         (
             "joint.wordrate=1",

@@ -235,7 +235,7 @@ def test_what_is_not_there_is_told_in_a_line(place, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         f"error: there is no recipe '{place}/datasets/other/recipe.toml', nor a built-in one of that name; "
-        "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, mine, reddit-emotion, "
+        "it is one of flickr-emotion, flickr-emotion-multitask, mami, met-meme, mine, reddit-emotion, "
         "reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso: write one, or name its folder with "
         "--datasets",
         "error: 'My set' is not a dataset's name: use lower-case letters, digits and '-'",

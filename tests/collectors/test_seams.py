@@ -83,7 +83,7 @@ def test_a_toy_site_is_collected_with_its_images_through_the_command(monkeypatch
 def test_a_toy_sites_line_gives_its_help_its_rates_and_its_attribution(monkeypatch, capsys):
     monkeypatch.setitem(SITES, "toys", TOYS)
     assert affectory(["--help"]) == 0
-    assert "  affectory collect toys    Collect toys.\n" in capsys.readouterr().out
+    assert "  collect toys    Collect toys.\n" in capsys.readouterr().out
     assert budgets()["toys.example"] == Budget(rate=1, max_rate=2, at_once=3)
     assert attribution("toys", "toys:bears-0", "bears", "https://toys.example/bears-0", None, None) == (
         "Toy bears-0 from https://toys.example/bears-0; licence not known"
@@ -149,5 +149,5 @@ def test_what_a_toy_reddit_source_needs_is_read_from_its_line(monkeypatch, capsy
         "error: --source pins needs --path FILE_OR_FOLDER",
         f"error: --path '{tmp_path}/empty' holds no .pins file",
         "error: --path can be used with --source dump or index or pins, not with archive",
-        "error: --source 'needles' is none of auto, oauth, archive, dump, index, pins",
+        "error: there is no --source 'needles'; it is one of auto, oauth, archive, dump, index, pins",
     ]

@@ -78,7 +78,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, st
         2,
         "",
         "error: there is no recipe 'datasets/nothing/recipe.toml', nor a built-in one of that name; "
-        "there are flickr-emotion, flickr-emotion-multitask, mami, met-meme, reddit-emotion, "
+        "it is one of flickr-emotion, flickr-emotion-multitask, mami, met-meme, reddit-emotion, "
         "reddit-emotion-strict, reddit-emotion-text, sandbox-memes, test, vso: write one, or name its folder "
         "with --datasets\n",
     )

@@ -134,7 +134,7 @@ def test_bad_input_is_one_line_and_the_old_report_stays(small, capsys):
     assert main(["reddit-emotion", "--datasets", str(datasets)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 5
-    assert lines[0].endswith("available: reddit-emotion")
+    assert lines[0].endswith("; it is one of reddit-emotion")
     assert lines[1].endswith("has no version '3.0.0'; it has 1.0.0")
     assert "is missing, though the manifest lists it" in lines[2]
     assert "can't be read as Parquet" in lines[3]

@@ -1,0 +1,181 @@
+"""What `affectory` alone prints: the three steps, what the folder holds, and the command to type next.
+
+It reads no more than the counts in each store, and the manifests and results as JSON, so that it answers at
+once.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tomllib
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from affectory.core import recipes
+from affectory.core.errors import StoreError
+from affectory.core.numbers import count
+
+_DATA, _DATASETS, _RESULTS = Path("data"), Path("datasets"), Path("results")
+
+#: The demo's folder, and the page that it writes.
+_DEMO = Path("data/demo")
+
+#: Entries of a kind that are listed.
+_SHOWN = 8
+
+_STEPS = """\
+Affectory rebuilds multimodal emotion datasets and trains the field's baselines:
+
+  1  collect   posts and images into a crawl store    affectory collect --help
+  2  build     a release from a store                 affectory build --help
+  3  run       baselines on a release                 affectory run --help
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A store, a release or the results of a run: its name, what it holds, of a store its communities."""
+
+    name: str
+    holds: str
+    communities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Here:
+    """What a folder holds: stores by path, releases and results by dataset and version."""
+
+    stores: dict[Path, Entry] = field(default_factory=dict)
+    releases: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    results: dict[tuple[str, str], Entry] = field(default_factory=dict)
+
+    @classmethod
+    def found(cls) -> Here:
+        """Look at the folder that the command runs in."""
+        from collectors.store.lookup import stores
+        from curation.manifest.released import built
+
+        found = {folder: _store(folder) for folder in stores(_DATA)}
+        releases = {
+            (folder.name, version): _release(folder / version)
+            for folder in sorted(_DATASETS.glob("*"))
+            if (version := next(iter(built(folder)), None))
+        }
+        pages = sorted(_RESULTS.glob("*/*/results.json"))
+        results = {(page.parts[-3], page.parts[-2]): _result(page) for page in pages}
+        return cls(found, releases, results)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is there, and the next command."""
+        yield "In this folder"
+        for title, entries in (
+            ("stores", list(self.stores.values())),
+            ("releases", list(self.releases.values())),
+            ("results", list(self.results.values())),
+        ):
+            width = max((len(one.name) for one in entries), default=0)
+            told = [f"{one.name:<{width}}  {one.holds}" for one in entries[:_SHOWN]]
+            if more := entries[_SHOWN:]:
+                told.append(f"and {len(more):,} more")
+            for number, line in enumerate(told or ["none yet"]):
+                yield f"  {title if not number else '':<9} {line}"
+        if (_DEMO / "results").is_dir():
+            yield f"  {'demo':<9} {_DEMO}  generated posts; affectory demo makes it again"
+        yield ""
+        yield from self.next()
+
+    def next(self) -> Iterator[str]:
+        """Yield the next command: the first of the three steps that has not been done."""
+        if not self.stores and not self.releases:
+            if not (_DEMO / "results").is_dir():
+                yield "next      affectory demo    all steps on generated posts, no keys, no network"
+            yield "next      affectory collect reddit --subs happy creepy rage gore"
+            return
+        built = {name for name, _ in self.releases}
+        for folder, store in self.stores.items():
+            names = _recipes_of(folder, store.communities)
+            if names and not built.intersection(names):
+                yield f"next      affectory build {names[0]}"
+                return
+            if not names and not built:
+                yield f"next      affectory build NAME --store {shlex.quote(str(folder))}"
+                yield "          NAME is a recipe: affectory init writes those to start from"
+                return
+        trained = {name for name, _ in self.results}
+        if left := [name for name in built if name not in trained]:
+            yield f"next      affectory run {min(left)}"
+            return
+        for name, version in self.results:
+            page = _RESULTS / name / version / "results.html"
+            if page.is_file():
+                yield f"next      open {page} in a browser"
+                return
+
+
+def front() -> str:
+    """Return the page that `affectory` alone prints."""
+    return "\n".join(
+        [
+            _STEPS,
+            *Here.found().lines(),
+            "",
+            "affectory --help lists all commands, affectory COMMAND --help the options of one.",
+        ]
+    )
+
+
+def _store(folder: Path) -> Entry:
+    """Return what a store holds: posts that aren't removed, and images by whether they are there."""
+    from collectors.store.lookup import held
+
+    name = str(folder)
+    try:
+        found = held(folder)
+    except StoreError:
+        return Entry(name, f"can't be read: affectory verify {shlex.quote(name)}")
+    holds = [count(found.posts, "post"), count(found.stored, "image")]
+    holds += [f"{count(found.waiting, 'image')} to fetch"] if found.waiting else []
+    return Entry(name, ", ".join(holds), found.communities)
+
+
+def _release(folder: Path) -> Entry:
+    name = f"{folder.parent.name} {folder.name}"
+    try:
+        counts = _json(folder / "manifest.json")["counts"]
+        posts = sum(sum(by_label.values()) for by_label in counts.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Entry(name, f"can't be read: affectory verify {shlex.quote(str(folder))}")
+    return Entry(name, count(posts, "row"))
+
+
+def _result(page: Path) -> Entry:
+    name = f"{page.parts[-3]} {page.parts[-2]}"
+    try:
+        models = len({row["model"] for row in _json(page)["rows"]})
+    except (OSError, ValueError, KeyError, TypeError):
+        return Entry(name, f"can't be read: {page}")
+    return Entry(name, count(models, "model"))
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def _recipes_of(store: Path, communities: Set[str]) -> list[str]:
+    """Return the recipes, the user's own first, that build from a store unless told otherwise."""
+    found = []
+    for datasets in (_DATASETS, recipes.built_in()):
+        for name in recipes.names(datasets):
+            try:
+                recipe = tomllib.loads((datasets / name / recipes.RECIPE).read_text("utf-8-sig"))
+                source = recipe.get("source", {})
+                own = source.get("store", f"data/{name}" if "local" in source else "data/reddit")
+                fits = "store" in source or "local" in source or not communities.isdisjoint(recipe["labels"])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                continue  # `affectory build` says what is wrong with it
+            if fits and isinstance(own, str) and Path(own) == store:
+                found.append(name)
+    return list(dict.fromkeys(found))
