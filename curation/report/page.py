@@ -13,6 +13,7 @@ from affectory.core.html.parts import IMAGES_NOTE, table, terms
 from affectory.core.numbers import number
 from curation.manifest.manifest import Manifest
 from curation.report import (
+    attrition_tables,
     distributions,
     dropped_rows,
     flow,
@@ -30,6 +31,7 @@ from curation.report.scan import scan
 _PLACES = {
     "classes": "Classes",
     "waterfall": "Ledger",
+    "attrition": "Lost",
     "distributions": "Distributions",
     "words": "Words",
     "duplicates": "Duplicates",
@@ -58,6 +60,7 @@ def render(release: Release) -> str:
         flow.checked(flow.checks(manifest, figures, pairs, lost)),
         overview.classes(manifest, figures),
         flow.waterfall(manifest.ledger),
+        attrition_tables.section(manifest),
         distributions.section(manifest, figures, sizes.measure(release)),
         own_words.section(manifest, figures),
         galleries.duplicates(manifest, figures, pairs, posts),
