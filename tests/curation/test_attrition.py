@@ -128,6 +128,12 @@ def test_a_purge_counts_the_kept_posts_again_and_the_collected_ones_stay(tmp_pat
         years=[Part("2014", 30, 25), Part("2015", 30, 4)],
     )
     assert check(folder.with_name("1.0.1")).faults == []
+    page = (folder.with_name("1.0.1") / "report.html").read_text()
+    assert ['"reddit:00001"' in page, '"reddit:00058"' in page, '"reddit:00003"' in page] == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.slow
