@@ -58,7 +58,7 @@ def _card(
     return h(
         "figure",
         h("figcaption", title),
-        h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim"),
+        h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim" + " scored" * scored),
         h("p", note, cls="quiet") if note else None,
         cls="panel",
     )
