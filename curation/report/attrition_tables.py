@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour
+from affectory.core.html.parts import colour, column
 from affectory.core.numbers import number, percent
 from curation.manifest.attrition import Medians, Part, told
 from curation.manifest.manifest import Manifest
@@ -52,7 +52,7 @@ def _card(
     most = max(part.collected for part in parts)
     heads = [head, "", "Collected", "Kept", "Share", *(["Median score"] if scored else [])]
     kinds = [None, "wide", *["n"] * (len(heads) - 2)]
-    cells = (h("th", text, scope="col", cls=cls) for text, cls in zip(heads, kinds, strict=True))
+    cells = (column(text, cls) for text, cls in zip(heads, kinds, strict=True))
     rows = [_row(part, most, (shades or {}).get(part.name, "ink"), scored=scored) for part in parts]
     note = "Median score: of the collected ones → of the kept ones." if scored else None
     return h(

@@ -260,3 +260,20 @@ def test_the_page_prints(tab, page):
     tab.open(page)
     pdf = base64.b64decode(tab.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)["data"])
     assert pdf.startswith(b"%PDF") and 5 < pdf.count(b"/Type /Page\n") < 60
+
+
+VIOLATIONS = """
+axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
+  .then((found) => found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html)}`))
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+def test_axe_finds_nothing(tab, page, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe-playwright-python isn't installed")
+    tab.open(page, width, scheme)
+    tab.value(axe.AXE_SCRIPT)
+    assert tab.value(VIOLATIONS) == []
+    tab.value("document.querySelector('#browse .open').click()")
+    assert tab.value(VIOLATIONS) == []
