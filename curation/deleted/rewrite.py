@@ -29,6 +29,7 @@ from curation.manifest import manifest
 from curation.manifest.ledger import Ledger, ledger
 from curation.manifest.manifest import SINCE, UNLABELLED, Manifest, Multilabel, Written
 from curation.release import dropped, publish
+from curation.release.count_attrition import of_kept
 from curation.rows import shards
 from curation.splits import split, twins
 
@@ -104,6 +105,7 @@ def rewrite(old: Path, words: Mapping[str, str], store: Store, version: str, pla
         **_duplicates(ids, groups),
         ledger=_ledger(described.ledger, lost, len(ids)),
         generated=publish.generated(ids),
+        attrition=described.attrition and of_kept(described.attrition, ids, described.classes),
         input_digest=_digest(described, done),
         notes=[*described.notes, f"{SINCE} {described.version}: {done}"],
     )

@@ -58,7 +58,7 @@ ROWS = pa.schema(
     ]
 )
 
-#: What is written of a dropped row.
+#: What is known of a dropped row; `curation.release.dropped` says what is published of it.
 DROPPED = pa.schema(
     [
         ("post_id", pa.string()),
@@ -74,6 +74,8 @@ DROPPED = pa.schema(
         ("over_18", pa.bool_()),
         ("image_sha256", pa.string()),
         ("image_mime", pa.string()),
+        ("image_url", pa.string()),
+        ("created_at", pa.timestamp("s", tz="UTC")),
     ]
 )
 

@@ -30,6 +30,8 @@ from curation.recipe import exclude
 from curation.recipe.recipe import Recipe, recorded
 from curation.release import card, versions
 from curation.release.assemble import Built, damage_notes, digested, gather, identified, refetch
+from curation.release.count_attrition import COLUMNS as COUNTED
+from curation.release.count_attrition import attrition
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import workplace
 from curation.rows import shards
@@ -39,7 +41,7 @@ from curation.splits import split, twins
 
 #: What a rebuilt release takes from the ids instead of the store.
 _TOLD = ("image_index", "label", "votes", "agreement")
-_IDS = [*recollect.COLUMNS, *_TOLD, "duplicate_group", "image_sha256"]
+_IDS = [*recollect.COLUMNS, *_TOLD, "duplicate_group", "image_sha256", "score", "created_at"]
 
 
 def ids_of(folder: Path, described: Manifest) -> pa.Table:
@@ -162,6 +164,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest,
     kept = sorted((n for n, one in enumerate(found) if one.row is not None), key=lambda n: _place(named[n]))
     gone = [n for n, one in enumerate(found) if one.row is None]
     rows = rows.take(pa.array([found[n].row for n in kept], pa.int64()))
+    counted = attrition(ids.select(COUNTED), ids.take(pa.array(kept, pa.int64())), described.classes)
     dropped = _dropped([named[n] for n in gone], [found[n] for n in gone], lost)
     named = [named[n] for n in kept]
     rows = _with_votes(_with_labels(_with_index(rows, named), named, described), named)
@@ -174,7 +177,7 @@ def _matched(rows: pa.Table, lost: pa.Table, ids: pa.Table, described: Manifest,
     notes = [note, *damage_notes(lost_digests(dropped))]
     flags = {name: [one[name] for one in named] for name in described.labelled}
     told = [*_TOLD, *(["labels"] if described.multilabel.names else [])]
-    return Draft(rows, groups, assigned, dropped, stages, notes, flags, told)
+    return Draft(rows, groups, assigned, dropped, counted, stages, notes, flags, told)
 
 
 def _place(one: Mapping[str, Any]) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from affectory.core.numbers import count
+from curation.manifest.attrition import told
 from curation.manifest.manifest import Manifest
 
 #: What no filter of this project looks for.
@@ -183,4 +184,4 @@ def _biases(
     if languages := [one.get("keep") for one in manifest.filters("language")]:
         kept = ", ".join(str(name) for name in _listed(languages[0]) or ["en"])
         found.append(f"Only texts identified as {kept} are kept.")
-    return found
+    return [*found, *told(manifest.attrition, manifest.classes, manifest.ledger.unit)]

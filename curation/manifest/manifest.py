@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from affectory.core import generated
 from affectory.core.errors import ReleaseError
+from curation.manifest.attrition import Attrition
 from curation.manifest.ledger import Ledger
 
 #: The version of the manifest's keys. Version 1 has no `format`.
@@ -31,6 +32,7 @@ FORMATS: Mapping[int, str] = {
     "of which no tensor can be made; Parquet files have an index of pages, say how their rows are sorted, "
     "are cut into chunks by content, and have row groups of at most 64 MB of images; croissant.json is "
     "Croissant 1.1",
+    4: "manifest.json counts the collected and the kept posts by class, host and year (attrition)",
 }
 
 #: The version that this program writes.
@@ -84,8 +86,8 @@ class Manifest:
     `counts` is split -> label -> rows (`UNLABELLED` if some have none), `expected` the paper's counts by
     label; `twins` is split -> posts with a duplicate in training; `labelled` names the columns that say
     which training posts count as labelled; `generated` counts the rows of generated posts; `dumps` lists the
-    dump files that posts of the recipe's communities were read from. A version is identified by the digests
-    of its recipe and its input, and by `format`, a key of `FORMATS`.
+    dump files that posts of the recipe's communities were read from; `attrition` is None before format 4. A
+    version is identified by the digests of its recipe and its input, and by `format`, a key of `FORMATS`.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Manifest:
     labelled: Sequence[str] = ()
     generated: int = 0
     dumps: Sequence[Dump] = ()
+    attrition: Attrition | None = None
     manifest_version: int = MANIFEST_VERSION
 
     def text(self) -> str:
@@ -121,6 +124,7 @@ class Manifest:
             "labelled": self.labelled,
             "generated": self.generated,
             "dumps": self.dumps,
+            "attrition": self.attrition,
         }
         for key, used in optional.items():
             if not used:

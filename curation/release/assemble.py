@@ -29,6 +29,8 @@ from curation.manifest.manifest import UNLABELLED, Manifest
 from curation.recipe import exclude
 from curation.recipe.recipe import Recipe, load
 from curation.release import card, versions
+from curation.release.count_attrition import COLUMNS as COUNTED
+from curation.release.count_attrition import attrition
 from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import replace_files, workplace
 from curation.rows import shards
@@ -40,7 +42,8 @@ from curation.splits import SmallClass, SplitError, split
 #: detectors.
 _COLUMNS = (
     "post_id", "image_index", "community", "label", "unmapped", "left_out", "labels", "score", "agreeing",
-    "text_lost", "title", "permalink", "over_18", "image_sha256", "image_mime", "image_size",
+    "text_lost", "title", "permalink", "over_18", "image_sha256", "image_mime", "image_size", "image_url",
+    "created_at",
 )  # fmt: skip
 
 
@@ -189,6 +192,7 @@ def identified(read: str, damaged: Sequence[str]) -> str:
 def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
     """Find the duplicates of the rows that the filters kept, and split them."""
     damaged = lost_digests(lost)
+    collected = pa.concat_tables([rows.select(COUNTED), lost.select(COUNTED)])
     rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
     groups = duplicates.group(rows, recipe.duplicates)
     keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
@@ -203,6 +207,7 @@ def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
         groups,
         assigned,
         dropped,
+        attrition(collected, rows, recipe.classes),
         ["removed", *(f.use for f in recipe.filters), "pixels", "label", "duplicates"],
         damage_notes(damaged),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from affectory.core import files, mirrors
 from affectory.core.errors import InputError
+from affectory.core.numbers import percent
 from curation.manifest.datasheet import NOT_SCREENED, datasheet
 from curation.manifest.manifest import Manifest, Written, changes, read
 from curation.release import versions
@@ -156,6 +157,7 @@ def _body(folder: Path, there: Sequence[Manifest]) -> str:
         f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). The `manifest.json` of each "
         "version holds it, the input's digest and the sha256 of every file. What became of each row:",
         f"```\n{manifest.ledger}\n```",
+        _attrition(manifest),
         _leakage(manifest),
         _formats(there),
         "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
@@ -269,6 +271,31 @@ def _counts(manifest: Manifest) -> str:
     sums = [sum(manifest.counts[split].values()) for split in splits]
     lines.append(f"| all | {' | '.join(f'{n:,}' for n in sums)} | {sum(sums):,} |")
     return "\n".join(lines) + _labels(manifest)
+
+
+def _attrition(manifest: Manifest) -> str:
+    """Return how many posts of each class were collected and kept, as a table, if some were dropped."""
+    found = manifest.attrition
+    if found is None or not found.all.lost:
+        return ""
+    has_scores = found.all.score is not None
+    head = ["label", "collected", "kept", "kept, %"]
+    head += ["median score, collected", "kept"] if has_scores else []
+    lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 1)]
+    for part in [*found.classes, found.all]:
+        cells = [part.name, f"{part.collected:,}", f"{part.kept:,}", percent(part.kept, part.collected)]
+        if has_scores:
+            score = part.score
+            cells += (
+                [f"{one:,}" if one is not None else "" for one in (score.collected, score.kept)]
+                if score
+                else ["", ""]
+            )
+        lines.append(f"| {' | '.join(cells)} |")
+    return (
+        "Collected and kept by class (`attrition` in `manifest.json` also has hosts and years):\n\n"
+        + "\n".join(lines)
+    )
 
 
 def _labels(manifest: Manifest) -> str:

@@ -142,6 +142,14 @@ def _ledger(described: Manifest) -> Iterator[Fault]:
         )
     if kept != found.kept:
         yield "ledger", f"{found.kept:,} kept are not the {kept:,} rows of the splits"
+    if counted := described.attrition:
+        for name, parts in (("class", counted.classes), ("host", counted.hosts), ("year", counted.years)):
+            sums = sum(part.collected for part in parts), sum(part.kept for part in parts)
+            if parts and sums != (found.collected, found.kept):
+                yield (
+                    "ledger",
+                    f"{sums[0]:,} collected and {sums[1]:,} kept by {name} are not those of the ledger",
+                )
 
 
 def _rows(folder: Path, file: Written, described: Manifest, found: ReleaseCheck) -> Iterator[Fault]:

@@ -31,6 +31,9 @@ REMOVED = "removed_by_source"
 #: The reasons of posts of which only a tombstone is kept.
 TOMBSTONES = (REMOVED, OPTED_OUT)
 
+#: Columns that aren't written: the manifest counts their values (`curation.manifest.attrition`).
+_UNPUBLISHED = ("image_mime", "image_url", "created_at")
+
 #: Columns that a tombstone lacks. Reddit's links include the title.
 _OWN = ("label", "title", "permalink", "score", "over_18", "image_sha256", "thumbnail")
 
@@ -43,7 +46,7 @@ def write(dropped: pa.Table, out: Path, store: Path, *, pictures: bool = True, t
     dropped = dropped.sort_by(
         [("post_id", "ascending"), ("image_index", "ascending"), ("stage", "ascending")]
     )
-    table = dropped.drop_columns(["image_mime"])
+    table = dropped.drop_columns(list(_UNPUBLISHED))
     thumbnails = _thumbnails(dropped, store) if pictures else [None] * len(dropped)
     table = table.append_column("thumbnail", pa.array(thumbnails, pa.binary()))
     for name in () if texts else ("title", "permalink"):

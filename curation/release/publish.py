@@ -18,6 +18,7 @@ from collectors.store import snapshot
 from curation import report
 from curation.duplicates import duplicates
 from curation.manifest import manifest
+from curation.manifest.attrition import Attrition
 from curation.manifest.ledger import ledger
 from curation.manifest.manifest import UNLABELLED, Dump, Manifest, Multilabel, Written
 from curation.recipe.recipe import Recipe
@@ -45,6 +46,7 @@ class Draft:
     groups: np.ndarray  # duplicate group of each row
     assigned: split.Assigned
     lost: pa.Table
+    attrition: Attrition
     stages: Sequence[str]  # in the order of the ledger
     notes: Sequence[str] = ()
     # Of a rebuilt release: the `labelled_…` columns, and the columns of `rows` that come from the ids.
@@ -96,6 +98,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         labelled=writing.labelled,
         generated=generated(rows),
         dumps=dumps,
+        attrition=draft.attrition,
     )
     parts = _parts(rows, assigned.splits, _added(draft, flags), writing)
     lost = dropped.write(draft.lost, out, store, pictures=with_images, texts=recipe.publish.text)

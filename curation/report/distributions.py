@@ -49,16 +49,29 @@ def _words(manifest: Manifest, figures: Figures) -> Html | None:
         return None
     last = f"{bins[-1][0]:,} or more" if bins[-1][1] - bins[-1][0] > bins[0][1] - bins[0][0] else None
     names = [_range(one) for one in bins[:-1]] + [last or _range(bins[-1])]
-    series = [fill(one, bins) for one in figures.words]
-    tips = [f"{n} words: {total:,}" for n, total in zip(names, fill(every, bins), strict=True)]
     step = max(1, math.ceil(len(bins) / 6))
-    marks = [(i + 0.5, compact(bins[i][0])) for i in range(0, len(bins), step)]
-    chart = histogram(
-        series, [colour(i) for i in range(len(series))], tips, marks, "Posts by number of words"
+    shown = figures.words[:CLASSES]
+    medians = [quantile(words, 0.5) for words in shown]
+    chart = ridges(
+        manifest.classes[:CLASSES],
+        [fill(words, bins) for words in shown],
+        [None if m is None else (_among(m, bins), number(m)) for m in medians],
+        [f"{name} words" for name in names],
+        [(i + 0.5, compact(bins[i][0])) for i in range(0, len(bins), step)],
+        "Posts by number of words, for each class",
+        "words",
     )
     low, middle, high = (quantile(every, share) for share in (0.05, 0.5, 0.95))
-    note = f"Median {middle}; 90% have {low} to {high}. {_without(figures.rows - figures.texts, 'text')}"
+    note = (
+        f"Each class is scaled to its own maximum. Median of all {middle}; 90% have {low} to {high}. "
+        f"{_without(figures.rows - figures.texts, 'text')}"
+    )
     return _card("Words per post", chart, note)
+
+
+def _among(value: int, bins: Sequence[Bin]) -> float:
+    """Return the position of a value among bins of equal width."""
+    return min((value - bins[0][0] + 0.5) / (bins[0][1] - bins[0][0] + 1), len(bins) - 0.5)
 
 
 def _years(figures: Figures) -> Html | None:
@@ -70,7 +83,9 @@ def _years(figures: Figures) -> Html | None:
     tips = [f"{name}: {total:,}" for name, total in zip(names, fill(every, bins), strict=True)]
     marks = [(i + 0.5, str(bins[i][0])) for i in range(0, len(bins), math.ceil(len(bins) / 7))]
     series = [fill(one, bins) for one in figures.years]
-    chart = histogram(series, [colour(i) for i in range(len(series))], tips, marks, "Posts by year")
+    chart = histogram(
+        series, [colour(i) for i in range(len(series))], tips, marks, "Posts by year", ("year", "posts")
+    )
     middle = quantile(every, 0.5)
     note = f"Year of posting; median {middle}. {_without(figures.rows - every.total(), 'date')}"
     return _card("Year", chart, note)
@@ -86,7 +101,12 @@ def _agreements(figures: Figures) -> Html | None:
     marks = [(i + 0.5, f"{a}%") for i, (a, _) in enumerate(bins) if a % 10 == 0]
     series = [fill(one, bins) for one in figures.agreements]
     chart = histogram(
-        series, [colour(i) for i in range(len(series))], tips, marks, "Posts by the annotators' agreement"
+        series,
+        [colour(i) for i in range(len(series))],
+        tips,
+        marks,
+        "Posts by the annotators' agreement",
+        ("annotators who chose the label, %", "posts"),
     )
     whole = percent(every[100], every.total())
     note = f"Share of the annotators who chose the label. All agree on {whole} of the posts."
@@ -112,9 +132,10 @@ def _scores(manifest: Manifest, figures: Figures) -> Html | None:
         names,
         [(_place(v, bins), compact(v)) for v in _round(bins)],
         "Posts by score, on a log scale, for each class",
+        "points, log scale",
     )
     missing = figures.rows - every.total()
-    note = f"Log scale; each class is scaled to its own maximum. {_without(missing, 'score')}"
+    note = f"Each class is scaled to its own maximum. {_without(missing, 'score')}"
     return _card("Score by class", chart, note)
 
 
@@ -134,7 +155,7 @@ def _round(bins: Sequence[Bin]) -> list[int]:
         max(1, bins[0][0], bins[min(1, len(bins) - 1)][0] if bins[0] == (0, 0) else 1),
         bins[-1][1] + 1,
     )
-    for factors in ((1,), (1, 3), (1, 2, 5)):
+    for factors in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
         powers = range(math.floor(math.log10(low)), math.floor(math.log10(max(high, 1))) + 1)
         found = [f * 10**p for p in powers for f in factors if low <= f * 10**p <= high]
         if len(found) >= 4:
@@ -150,14 +171,13 @@ def _images(figures: Figures, sizes: Sizes) -> list[Html]:
     filled = fill(longer, bins)
     tips = [f"{_range(one)} pixels: {n:,}" for one, n in zip(bins, filled, strict=True)]
     marks: list[Tick] = [(_place(v, bins), compact(v)) for v in _round(bins)]
-    chart = histogram([filled], ["ink"], tips, marks, "Images by their longer side, on a log scale")
+    named = ("pixels, log scale", "images")
+    chart = histogram([filled], ["ink"], tips, marks, "Images by their longer side, on a log scale", named)
     measured = len(sizes.sides)
     of_all = "All" if measured >= figures.images else f"A sample of {measured:,} of {figures.images:,}"
     kinds = ", ".join(f"{name} {percent(n, measured)}" for name, n in sizes.formats.most_common(4))
     broken = f" {count(sizes.unreadable, 'header')} can't be read." if sizes.unreadable else ""
-    note = (
-        f"Pixels, log scale; median {number(quantile(longer, 0.5) or 0)}. {of_all} measured: {kinds}.{broken}"
-    )
+    note = f"Median {number(quantile(longer, 0.5) or 0)}. {of_all} measured: {kinds}.{broken}"
     return [_card("Longer side of the images", chart, note), _shapes(sizes)]
 
 
@@ -171,12 +191,15 @@ def _shapes(sizes: Sizes) -> Html:
     )
     powers = range(math.ceil(lowest / 2), (lowest + columns) // 2 + 1)
     marks = [(2.0 * p - lowest, str(2**p)) for p in powers[:: max(1, math.ceil(len(powers) / 6))]]
-    chart = heat({(a, b): n for (a, b), n in cells.items()}, columns, marks, "Images by width and height")
+    named = ("width, pixels", "height, pixels")
+    chart = heat(
+        {(a, b): n for (a, b), n in cells.items()}, columns, marks, "Images by width and height", named
+    )
     wide = sum(w > h_ for w, h_ in sizes.sides)
     tall = sum(w < h_ for w, h_ in sizes.sides)
     total = len(sizes.sides)
     note = (
-        f"Width across, height up, in pixels. {percent(wide, total)} landscape, "
+        f"{percent(wide, total)} landscape, "
         f"{percent(tall, total)} portrait, {percent(total - wide - tall, total)} square (on the diagonal)."
     )
     return _card("Shape of the images", chart, note)

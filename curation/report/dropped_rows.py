@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ from affectory.core.html.markup import clip
 from affectory.core.html.thumbnails import thumbnail
 from curation.report.contents import Release, batches
 from curation.report.picks import Lowest, Place, hashes
-from curation.report.shown import LONGEST, Post, fetch_rows
+from curation.report.shown import LONGEST, Post, fetch_rows, pictured
 
 #: The most reasons with examples on the page, and the most examples of one reason.
 REASONS, EXAMPLES = 12, 6
@@ -32,6 +34,9 @@ COLUMNS = (
     "thumbnail",
 )
 
+#: The columns that a tombstone of a removed post lacks.
+_CONTENT = ("label", "title", "permalink", "score")
+
 #: The stage that dropped a post, and its reason.
 Reason = tuple[str, str]
 
@@ -43,21 +48,28 @@ DUPLICATE = ("duplicates", "duplicate")
 class Dropped:
     """Rows by stage and reason, and examples with the value that caused each drop.
 
+    `told` is the number of rows with more than an id, which tombstones lack; `sample` are some of them.
+
     `kept` has, by post id, the places of the posts that were kept instead of the examples' duplicates.
     """
 
     counts: Counter[Reason] = field(default_factory=Counter)
+    told: int = 0
+    sample: Lowest = field(default_factory=lambda: Lowest(0))
     examples: dict[Reason, list[tuple[Post, str]]] = field(default_factory=dict)
     kept: dict[str, Place] = field(default_factory=dict)
 
 
-def look(release: Release) -> Dropped:
-    """Read the dropped rows once, then the examples again with their thumbnails."""
-    found = Dropped()
+def look(release: Release, sample: int) -> Dropped:
+    """Read the dropped rows once, then the examples again with their thumbnails.
+
+    `sample` is the number of rows to choose at random.
+    """
+    found = Dropped(sample=Lowest(sample))
     picks: dict[Reason, Lowest] = {}
     for number, path in enumerate(release.dropped):
         first = 0
-        for batch in batches(path, ("post_id", "stage", "reason", "thumbnail")):
+        for batch in batches(path, ("post_id", "stage", "reason", "thumbnail", *_CONTENT)):
             reasons = list(zip(batch["stage"].to_pylist(), batch["reason"].to_pylist(), strict=True))
             found.counts.update(reasons)
             ties = hashes(batch["post_id"].to_pylist())
@@ -68,12 +80,17 @@ def look(release: Release) -> Dropped:
                 picks.setdefault(reason, Lowest(EXAMPLES)).offer(
                     number, first + here, ties[here], unseen[here]
                 )
+            told = np.flatnonzero(np.any([np.asarray(batch[name].is_valid()) for name in _CONTENT], axis=0))
+            found.sample.offer(number, first + told, ties[told])
+            found.told += len(told)
             first += batch.num_rows
     for reason in _order(release, found.counts)[:REASONS]:
         found.examples[reason] = []
         for file, row in picks[reason].places:
-            values = fetch_rows(release.dropped[file], COLUMNS, [row])[row]
-            found.examples[reason].append(_example(values, release.manifest.pictured))
+            [(_, values)] = fetch_rows(release.dropped[file], COLUMNS, [row])
+            post, data, _, detail = _read(values, LONGEST)
+            picture = thumbnail(data) if data else None
+            found.examples[reason].append((pictured(post, None, picture, release), detail))
     found.kept = _kept(release, found.examples.get(DUPLICATE, []))
     return found
 
@@ -102,18 +119,23 @@ def _order(release: Release, counts: Counter[Reason]) -> list[Reason]:
     return [one for one in dict.fromkeys(named) if one in counts] + sorted(set(counts) - set(named))
 
 
-def _example(values: dict[str, object], pictured: bool) -> tuple[Post, str]:
-    data, score = values["thumbnail"], values["score"]
-    picture = thumbnail(data) if isinstance(data, bytes) and data else None
+def read(
+    release: Release, places: Collection[Place], longest: int
+) -> Iterator[tuple[Place, Post, bytes | None, str, str]]:
+    """Read these rows: the place, the post without a picture, its thumbnail, the reason and its value."""
+    for number, path in enumerate(release.dropped):
+        for row, values in fetch_rows(path, COLUMNS, [row for file, row in places if file == number]):
+            yield (number, row), *_read(values, longest)
+
+
+def _read(values: dict[str, Any], longest: int) -> tuple[Post, bytes | None, str, str]:
     post = Post(
-        post_id=str(values["post_id"]),
-        text=clip(str(values["title"] or ""), LONGEST),
-        label=str(values["label"] or ""),
-        score=score if isinstance(score, int) else None,
-        community=str(values["community"] or ""),
-        permalink=str(values["permalink"] or ""),
-        picture=picture,
-        missing="" if picture or not pictured else "no image",
+        post_id=values["post_id"],
+        text=clip(values["title"] or "", longest),
+        label=values["label"] or "",
+        score=values["score"],
+        community=values["community"] or "",
+        permalink=values["permalink"] or "",
         veiled=bool(values["over_18"]),
     )
-    return post, clip(str(values["detail"] or ""), 120)
+    return post, values["thumbnail"], values["reason"], clip(values["detail"] or "", 120)

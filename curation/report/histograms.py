@@ -12,11 +12,15 @@ from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import colour
 from curation.report.bins import compact, ticks
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 8.0, 8.0, 20.0
+#: Room around a chart; below for the ticks and the name of the axis.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 8.0, 20.0, 36.0
 _INSIDE = WIDTH - _LEFT - _RIGHT
 
 #: A tick of an axis: its position in bins (0 is the left edge of the first), and its text.
 Tick = tuple[float, str]
+
+#: The names of the horizontal and the vertical axis, with their units.
+Axes = tuple[str, str]
 
 
 def bar(parts: Sequence[tuple[float, str]], whole: float, label: str, mark: float | None = None) -> Html:
@@ -44,12 +48,13 @@ def histogram(
     tips: Sequence[str],
     marks: Sequence[Tick],
     label: str,
+    axes: Axes,
 ) -> Html:
     """Draw a histogram of bins of equal width, stacked: `series[i]` has the counts of every bin.
 
     `colours` has a CSS class per series, `tips` a tooltip per bin, `marks` the ticks of the axis.
     """
-    height = 150.0
+    height = 178.0
     totals = [sum(column) for column in zip(*series, strict=True)]
     scale = ticks(max(totals, default=0) * 1.02)
     top = max(max(totals, default=0), scale[-1]) or 1
@@ -68,8 +73,16 @@ def histogram(
                 column.append(rect(x + 0.5, y, max(step - 1, 0.5), size, cls))
         if total:
             drawn.append(h("g", h("title", tip), *column))
-    drawn += [text(_LEFT + at * step, height - 5, name) for at, name in marks]
+    ticks_ = [(_LEFT + at * step, name) for at, name in marks]
+    drawn += [*_across(ticks_, _TOP + inside, axes[0]), text(0, 9, axes[1], "start", "unit")]
     return svg(WIDTH, height, label, *drawn)
+
+
+def _across(marks: Sequence[tuple[float, str]], base: float, name: str) -> list[Html]:
+    """Draw the axis below a chart whose ground is at `base`: ticks at places in the drawing, and its name."""
+    drawn = [line(x, base, x, base + 4, "axis") for x, _ in marks]
+    drawn += [text(x, base + 15, tick) for x, tick in marks]
+    return [*drawn, text(WIDTH - _RIGHT, base + 31, name, "end", "unit")]
 
 
 def ridges(
@@ -79,12 +92,13 @@ def ridges(
     tips: Sequence[str],
     marks: Sequence[Tick],
     label: str,
+    axis: str,
 ) -> Html:
     """Draw one small histogram per class over a common axis, each scaled to its own maximum.
 
     `medians` are (position in bins, text), marked by a line; `tips` has the text of every bin.
     """
-    row, bottom = 46.0, 20.0
+    row, bottom = 46.0, _BOTTOM
     height = row * len(names) + bottom
     step = (WIDTH - 2 * _RIGHT) / max(len(tips), 1)
     drawn = [line(_RIGHT + at * step, 4, _RIGHT + at * step, height - bottom, "grid") for at, _ in marks]
@@ -102,27 +116,31 @@ def ridges(
             x = _RIGHT + median[0] * step
             drawn.append(line(x, base - row + 20, x, base, "median"))
             drawn.append(text(WIDTH - _RIGHT, base - row + 14, f"median {median[1]}", "end"))
-    drawn += [text(_RIGHT + at * step, height - 5, name) for at, name in marks]
+    drawn += _across([(_RIGHT + at * step, name) for at, name in marks], height - bottom, axis)
     return svg(WIDTH, height, label, *drawn)
 
 
-def heat(cells: dict[tuple[int, int], int], columns: int, marks: Sequence[Tick], label: str) -> Html:
+def heat(
+    cells: dict[tuple[int, int], int], columns: int, marks: Sequence[Tick], label: str, axes: Axes
+) -> Html:
     """Draw a heat map of image sizes: width across, height up, on equal log scales.
 
     `cells` has the number of images by (column, row); `marks` are the ticks of both axes.
     """
-    side, left, bottom = 190.0, 60.0, 20.0
+    side, left, top = 190.0, 60.0, 20.0
     step, most = side / columns, max(cells.values(), default=1)
     drawn: list[Html] = []
     for at, name in (mark for mark in marks if mark[0] > 0):
-        x, y = left + at * step, 4 + side - at * step
-        drawn += [line(x, 4, x, 4 + side, "grid"), line(left, y, left + side, y, "grid")]
-        drawn += [text(x, side + bottom - 2, name), text(left - 5, y + 3.5, name, "end")]
-    drawn.append(line(left, 4 + side, left + side, 4, "diagonal"))
+        x, y = left + at * step, top + side - at * step
+        drawn += [line(x, top, x, top + side, "grid"), line(left, y, left + side, y, "grid")]
+        drawn.append(text(left - 5, y + 3.5, name, "end"))
+    drawn.append(line(left, top + side, left + side, top, "diagonal"))
     for (across, up), value in sorted(cells.items()):
         strength = 0.18 + 0.82 * (value / most) ** 0.5
         cell = rect(
-            left + across * step + 0.4, 4 + side - (up + 1) * step + 0.4, step - 0.8, step - 0.8, "ink"
+            left + across * step + 0.4, top + side - (up + 1) * step + 0.4, step - 0.8, step - 0.8, "ink"
         )
         drawn.append(h("g", h("title", f"{value:,}"), cell, opacity=f"{strength:.2f}"))
-    return svg(WIDTH, side + bottom + 4, label, *drawn)
+    placed = [(left + at * step, name) for at, name in marks if at > 0]
+    drawn += [*_across(placed, top + side, axes[0]), text(0, 9, axes[1], "start", "unit")]
+    return svg(WIDTH, top + side + _BOTTOM, label, *drawn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour
+from affectory.core.html.parts import colour, column
 from affectory.core.numbers import count, number, percent
 from curation.manifest.manifest import Manifest
 from curation.report.bins import quantile
@@ -171,5 +171,5 @@ def cell(value: int, extra: str = "") -> Html:
 def head(names: Sequence[str]) -> Html:
     """Return the head of a table whose columns hold numbers from the third on."""
     kinds = [None, "wide", *("n share" if name == "Share" else "n" for name in names[2:])]
-    cells = [h("th", name, scope="col", cls=kind) for name, kind in zip(names, kinds, strict=True)]
+    cells = [column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     return h("thead", h("tr", *cells))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour
+from affectory.core.html.parts import colour, column
 from curation.manifest.manifest import Manifest
 from curation.report.distributions import CLASSES
 from curation.report.histograms import bar
@@ -30,7 +30,7 @@ def section(manifest: Manifest, figures: Figures) -> Html | None:
             for one in words
         ]
         head = ("Word", "", "z", "Here", "Else")
-        cells = (h("th", text, scope="col", cls="n" if i > 1 else None) for i, text in enumerate(head))
+        cells = (column(text, "n" if i > 1 else None) for i, text in enumerate(head))
         table = h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim")
         body = table if rows else h("p", "No distinctive words.", cls="quiet")
         cards.append(

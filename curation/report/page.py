@@ -13,6 +13,8 @@ from affectory.core.html.parts import IMAGES_NOTE, table, terms
 from affectory.core.numbers import number
 from curation.manifest.manifest import Manifest
 from curation.report import (
+    attrition_tables,
+    browse,
     distributions,
     dropped_rows,
     flow,
@@ -30,12 +32,14 @@ from curation.report.scan import scan
 _PLACES = {
     "classes": "Classes",
     "waterfall": "Ledger",
+    "attrition": "Lost",
     "distributions": "Distributions",
     "words": "Words",
     "duplicates": "Duplicates",
     "random": "Random",
     "borderline": "Borderline",
     "dropped": "Dropped",
+    "browse": "Browse",
     "colophon": "Recipe",
 }
 
@@ -49,29 +53,34 @@ def render(release: Release) -> str:
     """Return the page of a release."""
     manifest, figures = release.manifest, scan(release)
     pairs = twins.find(figures.members)
-    lost = dropped_rows.look(release)
+    lost = dropped_rows.look(release, figures.sample.size)
     places = {place for group in pairs.shown for place in group.places} | set(lost.kept.values())
     for picked in [*figures.random, *figures.borderline.values()]:
         places.update(picked.places)
     posts = shown.fetch(release, places, pairs.flagged)
+    entries = browse.gather(release, figures, pairs.flagged, lost)
     sections = [
         flow.checked(flow.checks(manifest, figures, pairs, lost)),
         overview.classes(manifest, figures),
         flow.waterfall(manifest.ledger),
+        attrition_tables.section(manifest),
         distributions.section(manifest, figures, sizes.measure(release)),
         own_words.section(manifest, figures),
         galleries.duplicates(manifest, figures, pairs, posts),
         galleries.random(manifest, figures, posts),
         galleries.borderline(manifest, figures, posts),
         galleries.dropped(manifest, lost, posts),
+        browse.section(manifest, entries, figures.rows + lost.told),
         _colophon(manifest),
     ]
+    own = resources.files(__package__)
     return shell.page(
         [overview.header(manifest, figures, pairs), *sections],
         title=f"{manifest.title} {manifest.version}",
         home=manifest.name,
         places=_PLACES,
-        style=resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8"),
+        style=own.joinpath("report.css").read_text(encoding="utf-8"),
+        script=own.joinpath("browse.js").read_text(encoding="utf-8"),
         description=f"{manifest.summary} {figures.posts:,} posts.",
     )
 

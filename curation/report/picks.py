@@ -57,6 +57,11 @@ class Lowest:
         return [(int(file), int(row)) for file, row in self._places]
 
     @property
+    def ties(self) -> list[int]:
+        """The hashes of `places`."""
+        return [int(tie) for tie in self._ties]
+
+    @property
     def values(self) -> list[float]:
         """The values of `places`; 0 where rows were offered without."""
         return [float(value) for value in self._values]

@@ -43,6 +43,8 @@ KINDS = ("Image and text", "Image only", "Text only")
 
 #: The most random posts on the page, and of one class.
 RANDOM, RANDOM_OF_A_CLASS = 96, 12
+#: The most posts of the data browser.
+SAMPLE = 5_000
 #: Posts shown of each kind of borderline.
 BORDERLINE = 8
 
@@ -74,6 +76,7 @@ class Figures:
     vocabulary: Vocabulary
     random: list[Lowest]
     borderline: dict[str, Lowest]
+    sample: Lowest  # of all rows, at random
     languages: Counter[str] = field(default_factory=Counter)
     images: int = 0
     texts: int = 0
@@ -136,6 +139,7 @@ def _empty(manifest: Manifest) -> Figures:
         vocabulary=Vocabulary(classes),
         random=[Lowest(draws if number < RANDOM else 0) for number in range(classes)],
         borderline={kind: Lowest(BORDERLINE) for kind in kinds},
+        sample=Lowest(SAMPLE),
     )
 
 
@@ -186,6 +190,7 @@ def _pick(figures: Figures, batch: pa.RecordBatch, labels: Array, ids: Array, fi
     rows = first + np.arange(batch.num_rows)
     # Images of one post get different hashes.
     ties = ids ^ _numbers(batch["image_index"], 0).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    figures.sample.offer(file, rows, ties)
     for label in np.unique(labels):
         here = labels == label
         figures.random[label].offer(file, rows[here], ties[here])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ COLUMNS = (
     "licence",
     "attribution",
     "over_18",
+    "created_at",
 )
 
 #: The most characters of a post's text on its card.
@@ -63,55 +65,63 @@ class Post:
     picture: str | None = None
     missing: str = ""
     veiled: bool = False
+    created: int | None = None  # in seconds since 1970
 
 
 def fetch(release: Release, places: Collection[Place], flagged_groups: Collection[str]) -> dict[Place, Post]:
-    """Read these rows. An image is veiled if its post, or one of its duplicates, is marked 18+."""
-    found: dict[Place, Post] = {}
+    """Read these rows with thumbnails. An image is veiled if its post or a duplicate of it is marked 18+."""
+    return {
+        place: pictured(post, data, thumbnail(data) if data else None, release)
+        for place, post, data in read(release, places, flagged_groups)
+    }
+
+
+def read(
+    release: Release, places: Collection[Place], flagged_groups: Collection[str], longest: int = LONGEST
+) -> Iterator[tuple[Place, Post, bytes | None]]:
+    """Read these rows: the place of each, the post without a picture, and the bytes of its image."""
     for place, (split, path) in enumerate(release.data):
-        wanted = sorted({row for file, row in places if file == place})
-        for row, values in _rows(path, COLUMNS, wanted):
+        for row, values in fetch_rows(path, COLUMNS, {row for file, row in places if file == place}):
             number = -1 if values["label"] is None else values["label"]  # the last class is "no label"
-            post = _post(values, release.manifest.classes[number], split, release.manifest.pictured)
+            post = _post(values, release.manifest.classes[number], split, longest)
             veiled = post.veiled or values["duplicate_group"] in flagged_groups
-            found[place, row] = dataclasses.replace(post, veiled=veiled)
-    return found
+            data = (values["image"] or {}).get("bytes")
+            yield (place, row), dataclasses.replace(post, veiled=veiled), data
 
 
-def fetch_rows(path: Path, columns: tuple[str, ...], rows: Collection[int]) -> dict[int, dict[str, Any]]:
-    """Read rows of a file as dictionaries, by row number."""
-    return dict(_rows(path, columns, sorted(rows)))
+def pictured(post: Post, data: bytes | None, picture: str | None, release: Release) -> Post:
+    """Return a post with its picture or, in a release with images, with what it has instead."""
+    missing = "" if picture or not release.manifest.pictured else "unreadable image" if data else "no image"
+    return dataclasses.replace(post, picture=picture, missing=missing)
 
 
-def _rows(path: Path, columns: tuple[str, ...], wanted: list[int]) -> list[tuple[int, dict[str, Any]]]:
-    """Return rows with their numbers; only their row groups are read, 16 rows at a time."""
+def fetch_rows(
+    path: Path, columns: tuple[str, ...], wanted: Collection[int]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield rows with their numbers; only their row groups are read, 16 rows at a time."""
     if not wanted:
-        return []
+        return
     with open_file(path, [column.split(".")[0] for column in columns]) as file:
         lengths = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     starts = np.cumsum([0, *lengths])
-    rows = np.asarray(wanted)
+    rows = np.asarray(sorted(wanted))
     groups = np.searchsorted(starts, rows, side="right") - 1
-    found: list[tuple[int, dict[str, Any]]] = []
     for group in np.unique(groups):
         at = int(starts[group])
         last = int(rows[groups == group][-1])
         for batch in batches(path, columns, 16, row_groups=[int(group)]):
             for row in rows[(rows >= at) & (rows < at + batch.num_rows)].tolist():
-                found.append((row, batch.slice(row - at, 1).to_pylist()[0]))
+                yield row, batch.slice(row - at, 1).to_pylist()[0]
             at += batch.num_rows
             if at > last:
                 break
-    return found
 
 
-def _post(values: dict[str, Any], label: str, split: str, pictured: bool) -> Post:
-    data = (values["image"] or {}).get("bytes")
-    picture = thumbnail(data) if data else None
-    missing = "" if picture or not pictured else "unreadable image" if data else "no image"
+def _post(values: dict[str, Any], label: str, split: str, longest: int) -> Post:
+    created = values["created_at"]
     return Post(
         post_id=values["post_id"],
-        text=clip(values["text"] or values["title"] or "", LONGEST),
+        text=clip(values["text"] or values["title"] or "", longest),
         label=label,
         split=split,
         score=values["score"],
@@ -122,9 +132,8 @@ def _post(values: dict[str, Any], label: str, split: str, pictured: bool) -> Pos
         community=values["community"] or "",
         permalink=values["permalink"] or "",
         credit=clip(_credit(values), 300),
-        picture=picture,
-        missing=missing,
         veiled=bool(values["over_18"]),
+        created=int(created.timestamp()) if isinstance(created, datetime) else created,
     )
 
 

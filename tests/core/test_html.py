@@ -71,7 +71,7 @@ def test_a_page_links_the_sections_that_it_has_and_allows_its_own_style_and_scri
     assert "<title>A &lt;title&gt;</title>" in page
     assert 'name="description"' not in page
     style, script = (re.search(rf"<{tag}>(.*?)</{tag}>", page, re.S)[1] for tag in ("style", "script"))
-    assert style.startswith(":root {") and style.endswith("}\n.own { color: red; }\n")
+    assert ":root {" in style and style.endswith("}\n.own { color: red; }\n")
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1].replace("&#x27;", "'")
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     assert policy == (

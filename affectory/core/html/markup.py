@@ -31,7 +31,12 @@ def escape(value: object) -> Html:
     """Return a value as markup: `Html` unchanged, anything else as cleaned and escaped text."""
     if isinstance(value, Html):
         return value
-    return Html(html.escape(_CONTROLS.sub("", str(value)), quote=True))
+    return Html(html.escape(clean(str(value)), quote=True))
+
+
+def clean(text: str) -> str:
+    """Return a text without control characters and without those that change its direction."""
+    return _CONTROLS.sub("", text)
 
 
 def join(parts: Iterable[object], between: str = "") -> Html:

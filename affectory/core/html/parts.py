@@ -43,8 +43,13 @@ def _rows(rows: Iterable[Sequence[object]]) -> list[Html]:
 
 
 def _scrolling(head: Sequence[str], bodies: Iterable[Html], cls: str) -> Html:
-    heads = [h("th", name, scope="col", cls="n" if place else None) for place, name in enumerate(head)]
+    heads = [column(name, "n" if place else None) for place, name in enumerate(head)]
     return h("div", h("table", h("thead", h("tr", *heads)), *bodies, cls=cls), cls="scroll")
+
+
+def column(name: str, cls: str | None = None) -> Html:
+    """Return the head of a column; one without a name, such as that of bars, is no heading."""
+    return h("th", name, scope="col", cls=cls) if name else h("td", cls=cls)
 
 
 def terms(pairs: Iterable[tuple[str, str]]) -> Html:

@@ -21,19 +21,21 @@ def page(
     home: str,
     places: Mapping[str, str],
     style: str,
+    script: str = "",
     description: str | None = None,
 ) -> str:
     """Return a complete HTML page.
 
     `title` is the text of `<title>`. `home` is the navigation's link to the top (the element with the id
     `top`); `places` gives its other links as {id: text}, and those whose id is on the page are shown.
-    `style` is the page's own CSS, which follows the shared style sheet. Sections that are None are left out.
+    `style` and `script` are the page's own CSS and JavaScript, which follow the shared ones. Sections that
+    are None are left out.
     """
     own = resources.files(__package__)
     css = own.joinpath("page.css").read_text(encoding="utf-8") + style
-    script = own.joinpath("page.js").read_text(encoding="utf-8")
+    code = own.joinpath("page.js").read_text(encoding="utf-8") + script
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_digest(css)}; script-src {_digest(script)}; "
+        f"default-src 'none'; img-src data:; style-src {_digest(css)}; script-src {_digest(code)}; "
         "base-uri 'none'; form-action 'none'"
     )
     body = join(sections, "\n")
@@ -50,7 +52,7 @@ def page(
         h("style", Html(css)),
     )
     navigation = h("nav", h("a", home, href="#top", cls="home"), *links, aria_label="Sections")
-    content = h("body", navigation, "\n", h("main", body), h("script", Html(script)))
+    content = h("body", navigation, "\n", h("main", body), h("script", Html(code)))
     whole = h("html", head, "\n", content, lang="en")
     return f"<!doctype html>\n{whole}\n"
 

@@ -19,12 +19,13 @@ _QUALITIES = (74, 55, 35, 15)
 def thumbnail(data: bytes) -> str | None:
     """Return the thumbnail of an encoded image as a data address, or None if the image can't be decoded."""
     try:
-        return _address(_small(data))
+        return _address(shrunk(data))
     except Exception:  # Pillow raises many kinds for hostile bytes: OSError, SyntaxError, struct.error, ...
         return None
 
 
-def _small(data: bytes) -> Image.Image:
+def shrunk(data: bytes) -> Image.Image:
+    """Return an encoded image as RGB, at most `SIDE` pixels on a side. Pillow raises many kinds of errors."""
     with open_image(data) as image:
         shrink = max(1.0, max(image.size) / (2 * SIDE))
         image.draft("RGB", (int(image.width / shrink), int(image.height / shrink)))
