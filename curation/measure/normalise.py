@@ -34,7 +34,7 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")  # used with Latin, Greek and Cyrillic
 # Letters with a Latin look-alike in Unicode's confusables.txt, without distant ones such as `г` and `σ`.
 _CYRILLIC = ("АВЕКМНОРСТУХЅІЈҮԌԜаеорсухѕіјһүѵԁԛԝ", "ABEKMHOPCTYXSIJYGWaeopcyxsijhyvdqw")
 _GREEK = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυ", "ABEZHIKMNOPTYXaivopu")
-_TO_LATIN = str.maketrans(_CYRILLIC[0] + _GREEK[0], _CYRILLIC[1] + _GREEK[1])
+_TO_LATIN = {ord(a): b for own, latin in (_CYRILLIC, _GREEK) for a, b in zip(own, latin, strict=True)}
 _OF_LATIN = [
     {ord(a): b for a, b in zip(latin, own, strict=True) if b < "\u0460"}  # above: letters of rare languages
     for own, latin in (_CYRILLIC, _GREEK)
