@@ -24,14 +24,14 @@ class Duplicates(Table):
     """The `[duplicates]` of a recipe: which posts count as duplicates, and what is done with them.
 
     `images`: the same bytes (`exact`), or difference hashes within `distance` bits too (`near`). `texts`:
-    equal after normalisation (`equal`), or one word apart too (`near`). `policy`: `keep-all` only groups
+    equal in their normal form (`equal`), or one word apart too (`near`). `policy`: `keep-all` only groups
     them; `keep-best` keeps the best-scored post of a group; `drop-conflicts` drops groups with several
     labels.
     """
 
     images: Annotated[str, among(IMAGES)] = "near"
     distance: Annotated[int, Field(ge=0, le=3)] = 3
-    texts: Annotated[str, among(TEXTS)] = "equal"
+    texts: Annotated[str, among(TEXTS)] = "near"
     policy: Literal["keep-all", "keep-best", "drop-conflicts"] = "keep-all"
 
     @property

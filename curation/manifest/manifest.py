@@ -32,7 +32,9 @@ FORMATS: Mapping[int, str] = {
     "of which no tensor can be made; Parquet files have an index of pages, say how their rows are sorted, "
     "are cut into chunks by content, and have row groups of at most 64 MB of images; croissant.json is "
     "Croissant 1.1",
-    4: "manifest.json counts the collected and the kept posts by class, host and year (attrition)",
+    4: "manifest.json counts the collected and the kept posts by class, host and year (attrition); texts are "
+    "equal but for accents, look-alike letters, HTML entities, bare links and notes of crossposts, and "
+    "near-equal texts are grouped around a centre, without series: other duplicate groups",
 }
 
 #: The version that this program writes.

@@ -15,6 +15,9 @@ from typing import Literal
 #: The steps' names. "none" leaves a text as it was collected.
 Cleaning = Literal["none", "slides", "released"]
 
+#: A pattern of links with a scheme, or from `www.` on.
+LINK = r"(?:https?://|\bwww\.)\S+"
+
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _TO_SPACES = str.maketrans(dict.fromkeys(string.punctuation, " "))
@@ -26,7 +29,7 @@ _DIGITS = re.compile(r"\d+")
 # Links with or without a protocol, e-mail addresses, and names of users and subreddits. A link without a
 # protocol has a dot before its slash: "and/or" is none.
 _ADDRESSES = re.compile(
-    r"(?:https?://|www\.)\S+|[\w-]+(?:\.[\w-]+)+/\S*|(?<!\S)\S+@\S+|(?<!\w)@\w+|(?<![\w/])/?[ru]/[\w-]{3,}",
+    LINK + r"|[\w-]+(?:\.[\w-]+)+/\S*|(?<!\S)\S+@\S+|(?<!\w)@\w+|(?<![\w/])/?[ru]/[\w-]{3,}",
     re.IGNORECASE,
 )
 # Soft hyphens, zero-width characters and direction marks.
@@ -54,14 +57,17 @@ def released(text: str) -> str:
     return " ".join(" ".join(words).split())
 
 
+def unescaped(text: str) -> str:
+    """Decode HTML entities, twice because Reddit escapes what its users have escaped."""
+    return html.unescape(html.unescape(text)) if "&" in text else text
+
+
 def prose(text: str) -> str:
     """Return a text without links, addresses, names of users and subreddits, and invisible characters.
 
-    HTML entities are decoded, twice because Reddit escapes what its users have escaped. Letters in the forms
-    of other blocks, as 𝓵𝓸𝓿𝓮, become plain ones (NFKC).
+    HTML entities are decoded. Letters in the forms of other blocks, as 𝓵𝓸𝓿𝓮, become plain ones (NFKC).
     """
-    if "&" in text:
-        text = html.unescape(html.unescape(text))
+    text = unescaped(text)
     if "/" in text or "@" in text or "www." in text:
         text = _ADDRESSES.sub(" ", text)
     if text.isascii():

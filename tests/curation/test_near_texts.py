@@ -1,48 +1,13 @@
-"""Normalised texts, and texts one word apart against all pairs."""
-
-import unicodedata
+"""Texts one word apart against all pairs, and the groups around their centres."""
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.duplicates import near_texts
-from curation.duplicates.near_texts import equal_groups, near_text_groups, normalise
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("It's HERE!! 🎉 https://i.redd.it/rrinwcmrxzug1.jpg", "its here"),
-        ("Don’t   panic\n\tnow…", "dont panic now"),
-        ("see www.reddit.com/r/happy, please", "see please"),
-        ("[my dog](https://imgur.com/a/x) smiles", "my dog smiles"),
-        ("awww.so cute", "awww so cute"),
-        ("ｆｕｌｌ　ｗｉｄｔｈ ﬁne ²", "full width fine 2"),
-        ("STRASSE Straße", "strasse strasse"),
-        ("CAFÉ cafe\u0301", "café café"),
-        ("snake_case-and.dots", "snake case and dots"),
-        ("हिन्दी की किताब", "हिन्दी की किताब"),
-        ("1\ufe0f\u20e3 👩\u200d👩\u200d👧 ❤\ufe0f ok", "1 ok"),
-        ("ΐ", "ι\u0308\u0301"),
-        ("🎉🎉", ""),
-        ("https://i.imgur.com/a.gif", ""),
-        ("?!", ""),
-        ("", ""),
-    ],
-)
-def test_a_text_is_normalised(text, expected):
-    assert normalise(text) == expected
-
-
-@given(st.text() | st.text(st.sampled_from("aİßΐǰ\u0345\u0301\u200d\ufe0f'w.:/ht ps"), max_size=20))
-@example("www.https://a")
-def test_a_normalised_text_stays_as_it_is(text):
-    once = normalise(text)
-    assert normalise(once) == once
-    assert once.split() == [word for word in once.split(" ") if word]
-    assert not [c for c in once if unicodedata.category(c)[0] in "PSZC" and c != " "]
+from curation.duplicates.near_texts import SERIES, equal_groups, near_text_groups
+from curation.measure.normalise import normalise
 
 
 def test_equal_texts_have_the_first_row_and_empty_ones_are_alone():
@@ -69,6 +34,38 @@ def test_texts_that_share_what_is_left_of_them_without_different_words_are_not_n
     assert near_text_groups(["x a b c d e f", "a b c d e f x", "a b c d e f"]).tolist() == [0, 0, 0]
 
 
+def test_a_chain_of_near_texts_is_divided_between_centres():
+    chain = ["b c d e f g", "a b c d e f g", "a b c d e f x", "a b c d e x"]
+    groups = near_text_groups(chain)
+    assert groups[0] != groups[3]
+    assert near_text_groups([*chain, "a b c q e f g"]).tolist() == [0, 0, 0, 3, 0]
+
+
+def test_a_template_with_a_number_is_a_series():
+    days = [f"Day {n} of drawing a frog until I am happy" for n in range(500)]
+    assert near_text_groups(days).tolist() == list(range(500))
+    assert near_text_groups(days[:2]).tolist() == [0, 1]
+    assert (
+        near_text_groups([days[0], days[0].upper(), "Day one of drawing a frog until I am happy"]).tolist()
+        == [0] * 3
+    )
+    assert near_text_groups([days[0], days[0].replace("Day 0", "Day")]).tolist() == [0, 0]
+
+
+def test_a_place_with_many_different_words_is_a_series():
+    became = [
+        f"they told me I could be anything so I became a {thing}"
+        for thing in ["frog", "tank", "sheep", "cat", "bee", "jet"]
+    ]
+    assert len(became) == SERIES + 1
+    assert near_text_groups(became[:-1]).tolist() == [0] * SERIES
+    assert near_text_groups(became).tolist() == list(range(6))
+    without = became[0].removesuffix(" frog")
+    assert near_text_groups([without, *became[:-1]]).tolist() == list(range(6))
+    typo = became[0].replace("could", "coud")
+    assert near_text_groups([*became, typo]).tolist() == [0, 1, 2, 3, 4, 5, 0]
+
+
 def test_short_texts_are_near_only_when_they_are_equal():
     assert near_text_groups(["so very happy", "so very sad", "So very happy."]).tolist() == [0, 1, 0]
 
@@ -87,27 +84,40 @@ def test_a_lone_surrogate_is_no_letter():
     assert near_text_groups(["a b c \ud800 d e f", "a b c d e f"]).tolist() == [0, 0]
 
 
-def one_apart(a, b):
-    """Say whether one word is inserted, deleted or substituted, the slow way."""
+def slots(words):
+    """Return a text's slots: a place, and the text without the word there. Inserted words have slots, too."""
+    return [(place, (*words[:place], *words[place + 1 :])) for place in range(len(words))]
+
+
+def near(a, b, texts):
+    """Say whether one word is inserted, deleted or substituted, and is not that of a series, the slow way."""
     if len(a) == len(b):
-        return sum(x != y for x, y in zip(a, b, strict=True)) <= 1
-    short, long = sorted((a, b), key=len)
-    return any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+        shared = set(slots(a)) & set(slots(b))
+        shared = {s for s in shared if not (a[s[0]].isdigit() and b[s[0]].isdigit())}
+    else:
+        short, long = sorted((a, b), key=len)
+        shared = {slot for slot in slots(long) if slot[1] == short}
+    return any(sum(slot in slots(t) for t in texts) + (slot[1] in texts) <= SERIES for slot in shared)
 
 
 def all_pairs(texts, min_words):
-    words = [normalise(text).split() for text in texts]
-    labels = [row if words[row] else -1 for row in range(len(texts))]
-    for a in range(len(texts)):
-        for b in range(a):
-            long = min(len(words[a]), len(words[b])) >= min_words
-            if words[a] and words[b] and (words[a] == words[b] or (long and one_apart(words[a], words[b]))):
-                old, new = sorted((labels[a], labels[b]), reverse=True)
-                labels = [new if label == old else label for label in labels]
-    return labels
+    """Group around centres, given the hashes that order texts with as many near ones."""
+    words = [tuple(normalise(text).split()) for text in texts]
+    different = [w for w in dict.fromkeys(words) if len(w) >= min_words]
+    neighbours = {a: [b for b in different if a != b and near(a, b, different)] for a in different}
+    signed = near_texts._sign(near_texts._read([" ".join(w) for w in different], min_words)[1])
+    order = dict(zip(different, signed.whole.tolist(), strict=True))
+    centre = {}
+    for text in sorted(different, key=lambda t: (-len(neighbours[t]), order[t])):
+        if text not in centre:
+            centre |= {one: text for one in [text, *neighbours[text]] if one not in centre}
+    named = [centre.get(w, w) for w in words]
+    return [named.index(name) if name else -1 for name in named]
 
 
-few_words = st.lists(st.sampled_from(["a", "b", "B!", "é", "🎉"]), max_size=6).map(" ".join)
+few_words = st.lists(st.sampled_from(["a", "b", "B!", "é", "🎉", "1", "2", "d", "f"]), max_size=6).map(
+    " ".join
+)
 
 
 @pytest.mark.slow

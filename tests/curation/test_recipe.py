@@ -45,10 +45,11 @@ def test_a_digest_says_whether_a_recipe_says_the_same(tmp_path):
 
 def test_a_recipe_has_the_digest_that_it_had_before_a_split_had_within(tmp_path):
     digest = "4e4828ae646b3f15c682b48e7ddd2b9ee0a6f50e702925817e699897f728507a"
-    assert load(write_recipe(tmp_path)).digest() == digest
-    assert load(write_recipe(tmp_path, '[split]\nrule = "top-score"\n')).digest() == digest
-    assert load(write_recipe(tmp_path, '[split]\nwithin = "class"\n')).digest() == digest
-    recipe = load(write_recipe(tmp_path, '[split]\nwithin = "all"\n'))
+    equal = '[duplicates]\ntexts = "equal"\n'  # the default then
+    assert load(write_recipe(tmp_path, equal)).digest() == digest
+    assert load(write_recipe(tmp_path, equal + '[split]\nrule = "top-score"\n')).digest() == digest
+    assert load(write_recipe(tmp_path, equal + '[split]\nwithin = "class"\n')).digest() == digest
+    recipe = load(write_recipe(tmp_path, equal + '[split]\nwithin = "all"\n'))
     assert recipe.digest() != digest
     assert (recipe.split.within, recipe.plain()["split"]["within"]) == ("all", "all")
 
