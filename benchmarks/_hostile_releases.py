@@ -31,7 +31,7 @@ use = "removed"
 [[filters]]
 use = "image"
 [duplicates]
-images = "exact"
+images = ["exact"]
 texts = "off"
 policy = "keep-best"
 [split]

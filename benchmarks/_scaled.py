@@ -167,7 +167,7 @@ def build_texts(asked: Asked, watch: Watch) -> None:
 
 def build_images(asked: Asked, watch: Watch) -> None:
     """Build a release of images."""
-    recipe = '[duplicates]\nimages = "near"\n'
+    recipe = '[duplicates]\nimages = ["exact", "dhash"]\n'
     _build(asked, watch, recipe, "images: decode, hash", "near-duplicate images", "Parquet with images")
 
 

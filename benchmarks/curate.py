@@ -59,7 +59,7 @@ use = "words"
 min = 3
 max = 150
 [duplicates]
-images = "off"
+images = []
 texts = "near"
 """
 
@@ -177,7 +177,7 @@ def images(number: int, workers: int, rounds: int) -> None:
         print(f"{number:,} images of {sum(Path(p).stat().st_size for p in paths) / number / 1000:.0f} kB")
         for _ in range(rounds):
             alone = bare(paths, workers)
-            built, peak = run_build(folder, '[duplicates]\nimages = "near"\n', workers)
+            built, peak = run_build(folder, '[duplicates]\nimages = ["exact", "dhash"]\n', workers)
             ratios.append(alone / built)
             print(
                 f"bare decode {number / alone:,.0f}/s   build {number / built:,.0f}/s   "

@@ -34,7 +34,8 @@ from affectory.core.rgb import upright
 from benchmarks._measure import machine, middle, processor_time, show
 from collectors.sandbox.generated.pictures import draw
 from collectors.sandbox.generated.posts import EMOTIONS
-from curation.duplicates.near_images import difference_hash, near_groups
+from curation.duplicates.dhash import difference_hash
+from curation.duplicates.near_images import near_groups
 from curation.duplicates.near_texts import near_text_groups
 from curation.rows.pixels import HASH_SIDE
 

@@ -44,7 +44,7 @@ use = "words"
 min = 5
 max = 150
 [duplicates]
-images = "near"
+images = ["exact", "dhash"]
 texts = "equal"
 [split]
 rule = "random"

@@ -42,8 +42,8 @@ Part = Literal["rows", "bytes", "pixels"]
 
 COLUMNS = ["post_id", "text", "label"]
 BATCH, SIDE = 64, 224
-TEXT = '[images]\nwhich = "none"\n[duplicates]\nimages = "off"\n'
-IMAGES = '[duplicates]\nimages = "off"\n'
+TEXT = '[images]\nwhich = "none"\n[duplicates]\nimages = []\n'
+IMAGES = "[duplicates]\nimages = []\n"
 
 
 def opened(folder: Path, *, streaming: bool = False) -> list[Any]:

@@ -97,7 +97,7 @@ def test_what_can_not_be_traced_is_one_line_and_exit_code_2(capsys, home, argume
 
 @pytest.mark.slow
 def test_what_a_store_and_the_dropped_rows_hold_is_said(capsys, home):
-    text = '[[filters]]\nuse = "score"\nmin = 960\n[duplicates]\nimages = "off"\npolicy = "keep-best"\n'
+    text = '[[filters]]\nuse = "score"\nmin = 960\n[duplicates]\nimages = []\npolicy = "keep-best"\n'
     write_recipe(home / "datasets", text, name="mine")
     twin = post(61, "happy", title=POSTS[5].title, score=970)
     store = make_store(home / "data" / "mine", [*POSTS, twin])

@@ -3,8 +3,8 @@
 With the policy `keep-best` a build drops a duplicate because its group has a better post, with
 `drop-conflicts` because a post of its group has another label. If posts of the group are deleted, the rest of
 it is grouped and resolved again, with the functions that a build uses. A post that comes back gets the split
-of the post for which it was dropped, and counts as labelled if that did. Its content is read from the crawl
-store.
+of the post for which it was dropped, or of a published post of its group, and counts as labelled if that did.
+Its content is read from the crawl store.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Back:
     keys: Set[Key] = frozenset()
     details: Mapping[Key, str] = field(default_factory=dict)
     missing: int = 0  # posts that the store lacks
+    joined: Mapping[str, str] = field(default_factory=dict)  # published posts that get a group, and its name
 
     @property
     def posts(self) -> set[str]:
@@ -67,35 +68,42 @@ def come_back(
 ) -> Back:
     """Resolve the groups of deleted posts again, without these. Scratch files are written to `place`.
 
-    Only the posts of these groups are read from the store.
+    Only the posts of these groups are read from the store. With `drop-conflicts` dropped rows don't name
+    their groups, and all of the store is read.
     """
     recipe = recorded(described.recipe, f"{described.name} {described.version}")
     waiting = _waiting(old, deleted, recipe)
     if not waiting:
         return Back()
     live = {kept for kept in waiting.values() if kept not in deleted} - {ORPHAN, NONE}
-    rows = _from_store({post_id for post_id, _ in waiting} | live, recipe, store, place / "scratch")
+    conflicts = recipe.duplicates.policy == "drop-conflicts"
+    others = set(old.ids["post_id"].to_pylist()) - set(deleted) if conflicts else live
+    asked = {post_id for post_id, _ in waiting} | others
+    rows = _from_store(asked, recipe, store, place / "scratch", whole=conflicts)
     held = set(rows["post_id"].to_pylist())
     # Without its kept post in the store, a group can't be resolved: it stays as it is.
     waiting = {key: kept for key, kept in waiting.items() if kept not in live or kept in held}
-    of_group = [key in waiting or key[0] in live for key in _keys(rows)]
+    of_group = [key in waiting or key[0] in others for key in _keys(rows)]
     rows = rows.filter(pa.array(of_group, pa.bool_()))
-    winners, groups, details = _resolved(rows, live, recipe)
+    rows, groups, details = _resolved(rows, live, recipe, store.folder)
+    back = np.array([key in waiting for key in _keys(rows)], bool)
+    winners = rows.filter(pa.array(back))
     keys = set(_keys(winners))
-    if recipe.duplicates.policy == "keep-best":
+    if conflicts:
+        lacking = set()  # it isn't known which conflicts the deleted posts had
+    else:
         lacking = {key for key in waiting if key not in keys and key not in details}
         details |= dict.fromkeys(lacking, ORPHAN)
-    else:
-        lacking = set()  # it isn't known which conflicts the deleted posts had
     missing = len({post_id for post_id, _ in lacking})
     if not keys:
         return Back(details=details, missing=missing)
-    places = _places(winners, waiting, old.ids, described.labelled)
-    added = {"duplicate_group": pa.array(duplicates.names(winners, groups), pa.string())} | {
+    names, joined = _names(rows, groups, back, waiting, old.ids)
+    places = _places(winners, waiting, names, joined, old.ids, described.labelled)
+    added = {"duplicate_group": pa.array(names, pa.string())} | {
         name: pa.array([one[name] for one in places], pa.bool_()) for name in described.labelled
     }
     published = _published(winners, pa.table(added), recipe, described, store.folder, place)
-    return Back(published, [one["split"] for one in places], keys, details, missing)
+    return Back(published, [one["split"] for one in places], keys, details, missing, joined)
 
 
 def _keys(table: pa.Table) -> list[Key]:
@@ -125,15 +133,22 @@ def _waiting(old: Released, deleted: Collection[str], recipe: Recipe) -> dict[Ke
     }
 
 
-def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Path) -> pa.Table:
-    """Return the rows of these posts that the store has and the per-row stages keep."""
+def _from_store(
+    posts: Iterable[str], recipe: Recipe, store: Store, scratch: Path, *, whole: bool
+) -> pa.Table:
+    """Return the rows of these posts that the store has and the per-row stages keep.
+
+    `whole`: read all of the store, shard by shard, and not each post by itself.
+    """
     try:
-        plan(store, recipe, scratch)
+        pieces = plan(store, recipe, scratch)
     except EmptyStore:
         return ROWS.empty_table()
     with snapshot.opened(scratch) as copied:
         live = copied.public_ids()
-    pieces = [Shard(number, post_id, post_id, 1) for number, post_id in enumerate(sorted(live & set(posts)))]
+    if not whole:
+        each = enumerate(sorted(live & set(posts)))
+        pieces = [Shard(number, post_id, post_id, 1) for number, post_id in each]
     if not pieces:
         return ROWS.empty_table()
     with shards.engine(1) as engine:
@@ -142,11 +157,14 @@ def _from_store(posts: Iterable[str], recipe: Recipe, store: Store, scratch: Pat
     return rows
 
 
-def _resolved(rows: pa.Table, live: Set[str], recipe: Recipe) -> tuple[pa.Table, np.ndarray, dict[Key, str]]:
-    """Return the rows that come back, their groups, and the details of the others."""
+def _resolved(
+    rows: pa.Table, live: Set[str], recipe: Recipe, store: Path
+) -> tuple[pa.Table, np.ndarray, dict[Key, str]]:
+    """Return the rows that the policy keeps, their wide groups, and the details of the others."""
     if not len(rows):
         return rows, np.empty(0, np.int64), {}
-    groups = duplicates.group(rows, recipe.duplicates)
+    found = duplicates.group(rows, recipe.duplicates, store)
+    groups = found.narrow
     keys = _keys(rows)
     keeper = {group: post_id for group, (post_id, _) in zip(groups, keys, strict=True) if post_id in live}
     details = {
@@ -155,30 +173,63 @@ def _resolved(rows: pa.Table, live: Set[str], recipe: Recipe) -> tuple[pa.Table,
         if group in keeper and key[0] not in live
     }
     free = np.array([group not in keeper for group in groups], bool)
-    rows, groups = rows.filter(pa.array(free)), renumbered(groups, free)
-    keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
+    keep, doubled = duplicates.resolve(
+        rows.filter(pa.array(free)), renumbered(groups, free), recipe.duplicates
+    )
     details |= dict(zip(_keys(doubled), doubled["detail"].to_pylist(), strict=True))
-    return rows.filter(pa.array(keep)), renumbered(groups, keep), details
+    free[free] = keep
+    return rows.filter(pa.array(free)), renumbered(found.wide, free), details
+
+
+def _names(
+    rows: pa.Table, groups: np.ndarray, back: np.ndarray, waiting: Mapping[Key, str], ids: pa.Table
+) -> tuple[list[str | None], dict[str, str]]:
+    """Return the duplicate group of each row that comes back, and published posts that join one.
+
+    A row is in the group of the post for which it was dropped, or of the published rows to which it is near.
+    """
+    of_post: dict[str, str] = {}
+    for row in ids.select(["post_id", "duplicate_group"]).to_pylist():
+        if row["duplicate_group"] is not None:
+            of_post.setdefault(row["post_id"], row["duplicate_group"])
+    keys, own = _keys(rows), duplicates.names(rows, groups)
+    known: dict[str, str] = {}  # the published name of each group
+    for key, name, new in zip(keys, own, back, strict=True):
+        there = of_post.get(waiting[key] if new else key[0])
+        if name is not None and there is not None:
+            known.setdefault(name, there)
+    names: list[str | None] = []
+    joined: dict[str, str] = {}
+    with_new = {name for name, new in zip(own, back, strict=True) if new}
+    for key, name, new in zip(keys, own, back, strict=True):
+        if new:
+            names.append(known.get(name, name) if name else of_post.get(waiting[key]))
+        elif name is not None and name in with_new:
+            joined[key[0]] = known.get(name, name)
+    return names, joined
 
 
 def _places(
     winners: pa.Table,
     waiting: Mapping[Key, str],
+    names: Sequence[str | None],
+    joined: Mapping[str, str],
     ids: pa.Table,
     labelled: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Return the split of each row that comes back, and whether it counts as labelled.
 
-    A post with other published images gets their split. A post whose group had no published post goes to
-    the training split.
+    A post with other published images gets their split. A post whose group (`names`) has no published post
+    goes to the training split.
     """
     of_post: dict[str, dict[str, Any]] = {}
     for row in ids.select(["post_id", "split", *labelled]).to_pylist():
         of_post.setdefault(row["post_id"], row)
+    of_group = {name: of_post[post_id] for post_id, name in joined.items()}
     train = split.NAMES.index("train")
     place: dict[str, dict[str, Any]] = {}
-    for post_id, index in _keys(winners):
-        found = of_post.get(post_id) or of_post.get(waiting[post_id, index])
+    for (post_id, index), name in zip(_keys(winners), names, strict=True):
+        found = of_post.get(post_id) or of_post.get(waiting[post_id, index]) or of_group.get(name or "")
         place.setdefault(post_id, found or {"split": train} | dict.fromkeys(labelled, False))
     return [place[post_id] for post_id, _ in _keys(winners)]
 

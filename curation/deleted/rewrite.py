@@ -185,7 +185,17 @@ def _tables(old: Path, described: Manifest, words: Mapping[str, str], back: Back
                     stems, tables = [f"{'ids-' * ids}{name}-00000-of-00001"], [more.slice(0, 0)]
                 tables = _merged(tables, more)
             found += [_File(*one) for one in zip(stems, [name] * len(stems), tables, strict=True)]
-    return [replace(one, table=_without(one.table, words)) for one in found]
+    return [replace(one, table=_joined(_without(one.table, words), back.joined)) for one in found]
+
+
+def _joined(table: pa.Table, groups: Mapping[str, str]) -> pa.Table:
+    """Return the table with these posts in these duplicate groups, to which a post has come back."""
+    if not groups:
+        return table
+    columns = (table["post_id"].to_pylist(), table["duplicate_group"].to_pylist())
+    named = [name or groups.get(post_id) for post_id, name in zip(*columns, strict=True)]
+    place = table.schema.get_field_index("duplicate_group")
+    return table.set_column(place, table.schema.field(place), pa.array(named, pa.string()))
 
 
 def _merged(tables: Sequence[pa.Table], more: pa.Table) -> list[pa.Table]:

@@ -5,14 +5,15 @@ To add a detector, write a file with its function and its `DETECTOR`, and add a 
 
 from __future__ import annotations
 
-from curation.duplicates import near_images, near_texts, same_bytes
+from curation.duplicates import dhash, embedding, near_texts, pdq, same_bytes
 from curation.duplicates.detector import Detector
 
-#: The detectors that each value of `images` in a recipe's `[duplicates]` applies.
-IMAGES: dict[str, tuple[Detector, ...]] = {
-    "off": (),
-    "exact": (same_bytes.DETECTOR,),
-    "near": (same_bytes.DETECTOR, near_images.DETECTOR),
+#: The detectors by the names that `images` lists in a recipe's `[duplicates]`.
+IMAGES: dict[str, Detector] = {
+    "exact": same_bytes.DETECTOR,
+    "dhash": dhash.DETECTOR,
+    "pdq": pdq.DETECTOR,
+    "embedding": embedding.DETECTOR,
 }
 
 #: The detectors that each value of `texts` applies.

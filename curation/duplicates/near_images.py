@@ -1,10 +1,6 @@
-"""Near-duplicate images: a 64-bit difference hash, and the groups of hashes within 3 bits.
+"""Groups of 64-bit hashes that are within 3 bits of each other.
 
-**The hash** is `imagehash.dhash`, bit for bit: grey, 9 by 8 pixels (Lanczos), each bit says whether a
-pixel is brighter than the one to its left. A JPEG may be opened with `draft` beforehand. Pictures of
-one colour all have the hash 0: `near_groups` makes them one group, so the detector leaves them out.
-
-**The groups** are exact: no pair within the distance is missed, none beyond it linked. Cut the bits into
+The groups are exact: no pair within the distance is missed, none beyond it linked. Cut the bits into
 k bands: two hashes that differ in at most 3 bits agree on some k - 3 whole bands, so for each of the
 C(k, 3) ways to leave three bands out, only hashes that agree on the others (a bucket) are compared.
 4 bands are quick on hashes as they come, and hopeless on a million that share a band. So each way compares
@@ -31,12 +27,9 @@ from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
-from curation.duplicates.components import ALONE, Forest, Labels, Links
-from curation.duplicates.detector import Detector
+from curation.duplicates.components import Forest, Labels, Links
 
 Hashes: TypeAlias = NDArray[np.uint64]
 
@@ -49,23 +42,9 @@ SMALL = 512
 #: Before the last level, the buckets compared in one way, smallest first, cost so many comparisons a hash.
 PAIRS = 256
 THREADS = 2
-#: A hash with at most so many ones says only that the picture has about one colour: any two such pictures
-#: would be near-duplicates. Equal bytes still make them duplicates.
-PLAIN = 3
 _CHUNK = 1 << 15  # hashes compared at a time: they stay in the cache
 _SAMPLE = 1 << 14
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-
-
-def difference_hash(image: Image.Image) -> int:
-    """Return the 64-bit difference hash, as `int(str(imagehash.dhash(image)), 16)` would."""
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # the palette's transparency would warn, and is not looked at
-    if image.mode == "LAB":  # of some TIFFs: Pillow converts it to RGB only
-        image = image.convert("RGB")
-    small = image.convert("L").resize((9, 8), Image.Resampling.LANCZOS)
-    grey = np.frombuffer(small.tobytes(), np.uint8).reshape(8, 9)
-    return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
 
 
 def near_groups(hashes: Hashes, distance: int = FARTHEST) -> Labels:
@@ -78,19 +57,6 @@ def near_groups(hashes: Hashes, distance: int = FARTHEST) -> Labels:
     smallest = np.full(len(values), len(hashes), dtype=np.int64)
     np.minimum.at(smallest, groups, first)
     return smallest[groups][inverse]
-
-
-def _near(rows: pa.Table, distance: int) -> Labels:
-    """Label rows of near-equal hashes alike; rows without an image, or with one of one colour, are alone."""
-    values = np.asarray(rows["image_hash"].combine_chunks().fill_null(0), dtype=np.uint64)
-    told = np.flatnonzero(np.bitwise_count(values) > PLAIN)
-    labels = np.full(len(values), ALONE, dtype=np.int64)
-    found = near_groups(values[told], distance)
-    labels[told] = told[found] if len(told) else found
-    return labels
-
-
-DETECTOR = Detector(_near, ("image_hash",))
 
 
 class _Buckets(NamedTuple):

@@ -17,6 +17,7 @@ from affectory.core.parquet_files import read_rows
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
+from curation.duplicates.duplicates import Duplicates
 from curation.filters.filter import Options
 from curation.filters.image import HasImage
 from curation.filters.removed import OPTED_OUT, Removed
@@ -91,7 +92,10 @@ def hydrate(folder: Path, *, store: Path, out: Path, version: str | None = None,
     recipe = recorded(described.recipe, str(found))
     ids = ids_of(found, described)
     excluded = exclude.beside(folder, out)
-    again = recipe.model_copy(update={"filters": _filters(recipe, ids)})
+    # The ids tell the duplicate groups.
+    again = recipe.model_copy(
+        update={"filters": _filters(recipe, ids), "duplicates": Duplicates(images=(), texts="off")}
+    )
     with (
         Steps(f"rebuilding {described.name}"),
         Store.open(store, create=False) as source,

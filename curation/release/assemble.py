@@ -100,6 +100,7 @@ def build(
     if version is not None:
         versions.parse(version)
     recipe = load(recipe_path)
+    _ = recipe.duplicates.fingerprints  # a missing package is found before anything is read
     folder = out / recipe.name
     with (
         Steps(f"building {recipe.name}"),
@@ -146,7 +147,7 @@ def _make(
     choice = versions.choose(folder, version, recipe.digest(), input_digest)
     if not choice.stands:
         with Steps(f"duplicates and splits of {len(rows):,} rows"):
-            draft = _draft(recipe, rows, lost)
+            draft = _draft(recipe, rows, lost, source.folder)
         publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
         there = folder / choice.version
         if choice.repairs:
@@ -189,14 +190,14 @@ def identified(read: str, damaged: Sequence[str]) -> str:
     return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
 
 
-def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table) -> Draft:
-    """Find the duplicates of the rows that the filters kept, and split them."""
+def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table, store: Path) -> Draft:
+    """Find the duplicates of the rows that the filters kept, and split them. `store`: the store's folder."""
     damaged = lost_digests(lost)
     collected = pa.concat_tables([rows.select(COUNTED), lost.select(COUNTED)])
     rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
-    groups = duplicates.group(rows, recipe.duplicates)
-    keep, doubled = duplicates.resolve(rows, groups, recipe.duplicates)
-    rows, groups = rows.filter(pa.array(keep)), renumbered(groups, keep)
+    found = duplicates.group(rows, recipe.duplicates, store)
+    keep, doubled = duplicates.resolve(rows, found.narrow, recipe.duplicates)
+    rows, groups = rows.filter(pa.array(keep)), renumbered(found.wide, keep)
     dropped = pa.concat_tables([lost, unlabelled, doubled])
     try:
         assigned = split.assign(rows, groups, recipe.split, recipe.classes)
@@ -226,7 +227,7 @@ def gather(
     with Steps("filters and images", _posts(pieces), "posts") as steps:
         for piece in engine.map(shards.process, pieces, store, recipe, scratch, every_medium):
             steps.advance(piece.posts)
-    asked = [*recipe.rule.columns, *(name for one in recipe.duplicates.detectors for name in one.columns)]
+    asked = [*recipe.rule.columns, *recipe.duplicates.columns]
     with Steps("gathering the rows"):
         return _load(scratch, len(pieces), list(dict.fromkeys([*_COLUMNS, *asked])))
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,12 +21,10 @@ from PIL import Image
 from affectory.core.image_files import open_image, without_large_metadata
 from affectory.core.rgb import to_rgb, upright
 from collectors.store import media_path
-from curation.duplicates.near_images import difference_hash
+from curation.duplicates.detector import Fingerprint
+from curation.duplicates.dhash import difference_hash
 from curation.filters.stage import ROWS, separate, with_column
 from curation.recipe.recipe import Images
-
-#: The side to which a JPEG is decoded if only its hash is needed: well above the 9x8 of the hash.
-HASH_SIDE = 64
 
 #: The most pixels times scans of a JPEG that is decoded, which takes up to about ten seconds. A progressive
 #: photograph of 50 megapixels with ten scans has a fortieth of it.
@@ -40,10 +38,13 @@ class _Seen:
     hash: int | None = None
     size: int | None = None
     encoded: bytes | None = None
+    prints: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def look(table: pa.Table, folder: Path, options: Images) -> tuple[pa.Table, pa.Table]:
-    """Hash (and encode) the images of rows that have one.
+def look(
+    table: pa.Table, folder: Path, options: Images, fingerprints: Mapping[str, Fingerprint]
+) -> tuple[pa.Table, pa.Table]:
+    """Hash (and encode) the images of rows that have one; add the columns of `fingerprints`.
 
     Drops `image_missing`, `image_corrupt` (a file whose bytes don't match its digest, or don't decode) and
     `too_many_scans` (a progressive JPEG that is slow to decode). `folder` is the store's.
@@ -51,26 +52,32 @@ def look(table: pa.Table, folder: Path, options: Images) -> tuple[pa.Table, pa.T
     statuses = table["media_status"].to_pylist()
     digests, mimes = table["image_sha256"].to_pylist(), table["image_mime"].to_pylist()
     seen = [
-        _look_at(media_path(folder, digest, mime), digest, options) if status == "stored" else _Seen()
+        _look_at(media_path(folder, digest, mime), digest, options, fingerprints)
+        if status == "stored"
+        else _Seen()
         for status, digest, mime in zip(statuses, digests, mimes, strict=True)
     ]
     table = with_column(table, "image_hash", [one.hash for one in seen])
     table = with_column(table, "image_size", [one.size for one in seen])
     if options.format == "jpeg":
         table = with_column(table, "image_bytes", [one.encoded for one in seen])
+    for name in fingerprints:
+        table = table.append_column(name, pa.array([one.prints.get(name) for one in seen], pa.binary()))
     keep = [not one.reason for one in seen]
     return separate(table, keep, "pixels", [one.reason for one in seen], [one.detail for one in seen])
 
 
-def without_images(table: pa.Table) -> pa.Table:
-    """Return the rows as if none had an image."""
+def without_images(table: pa.Table, fingerprints: Iterable[str]) -> pa.Table:
+    """Return the rows as if none had an image, with the columns of `fingerprints`."""
     for name in ("image_url", "image_sha256", "image_mime", "image_width", "image_height", "image_frames"):
-        field = ROWS.field(name)
-        table = table.set_column(ROWS.get_field_index(name), field, pa.nulls(len(table), field.type))
+        kind = ROWS.field(name)
+        table = table.set_column(ROWS.get_field_index(name), kind, pa.nulls(len(table), kind.type))
+    for name in fingerprints:
+        table = table.append_column(name, pa.nulls(len(table), pa.binary()))
     return table
 
 
-def _look_at(path: Path, digest: str, options: Images) -> _Seen:
+def _look_at(path: Path, digest: str, options: Images, fingerprints: Mapping[str, Fingerprint]) -> _Seen:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -83,17 +90,14 @@ def _look_at(path: Path, digest: str, options: Images) -> _Seen:
             if scans:
                 detail = f"{digest}: {scans:,} scans of {image.width}x{image.height} pixels"
                 return _Seen("too_many_scans", detail)
-            jpeg = options.format == "jpeg"
-            if image.format == "JPEG":  # for the hash, its grey channel at down to an eighth of its size
-                side = options.side if jpeg else HASH_SIDE
-                mode = image.mode if jpeg else "L"
-                image.draft(mode, (min(image.width, side), min(image.height, side)))
             image.load()
             turned = upright(image)  # so that a copy with rotated pixels has the same hash
-            dhash = difference_hash(turned)
-            encoded = _encode(turned, options) if jpeg else None
+            rgb = to_rgb(turned)
+            prints = {name: of(rgb) for name, of in fingerprints.items()}
+            dhash = difference_hash(rgb)
+            encoded = _encode(turned, options) if options.format == "jpeg" else None
             size = len(without_large_metadata(data) if encoded is None else encoded)
-            return _Seen(hash=dhash, size=size, encoded=encoded)
+            return _Seen(hash=dhash, size=size, encoded=encoded, prints=prints)
     except Exception as error:  # another version of Pillow may not decode what the collector's decoded
         return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
 

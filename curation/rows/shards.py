@@ -57,10 +57,11 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
     for options in recipe.filters:
         table, lost = FILTERS[options.use].apply(table, options)
         dropped.append(lost)
+    fingerprints = recipe.duplicates.fingerprints
     if recipe.images.which == "none":
-        table = without_images(table)
+        table = without_images(table, fingerprints)
     else:
-        table, lost = look(table, folder, recipe.images)
+        table, lost = look(table, folder, recipe.images, fingerprints)
         dropped.append(lost)
     write(table, scratch / f"kept-{shard.number:06}.arrow")
     write(pa.concat_tables([DROPPED.empty_table(), *dropped]), scratch / f"dropped-{shard.number:06}.arrow")

@@ -126,7 +126,7 @@ def test_a_release_rebuilt_from_ids_of_an_earlier_format_has_timestamps(tmp_path
 @pytest.mark.slow
 def test_a_duplicate_that_comes_back_into_an_earlier_format_has_its_time(tmp_path):
     best, second = (post(n, "happy", title="twin titles are here") for n in (61, 62))
-    text = TEXT_ONLY + '[duplicates]\nimages = "off"\npolicy = "keep-best"\n'
+    text = TEXT_ONLY + '[duplicates]\nimages = []\npolicy = "keep-best"\n'
     store = make_store(tmp_path / "store", [*POSTS, best, second], pictures=False)
     folder = built(tmp_path, store, text).folder
     of_format_2(folder)

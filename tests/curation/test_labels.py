@@ -208,7 +208,7 @@ def test_copies_that_agree_in_the_label_alone_conflict(tmp_path):
         one(90, body="", title="the same words twice", label="happy", labels=("shaming",)),
         one(91, body="", title="the same words twice", label="happy", labels=("violence",)),
     ]
-    text = TEXT + '[duplicates]\nimages = "off"\npolicy = "drop-conflicts"\n'
+    text = TEXT + '[duplicates]\nimages = []\npolicy = "drop-conflicts"\n'
     done = built(tmp_path, make_store(tmp_path / "store", [*POSTS, *copies]), text)
     dropped = [s for s in done.manifest.ledger.steps if s.reason == "conflicting_labels"]
     assert [s.rows for s in dropped] == [2]
@@ -221,7 +221,7 @@ def test_a_copy_that_was_not_annotated_contradicts_none(tmp_path, label, labels)
         one(90, body="", title="the same words twice", label="happy", labels=("shaming",)),
         one(91, body="", title="the same words twice", label=label, labels=labels),
     ]
-    text = TEXT + '[duplicates]\nimages = "off"\npolicy = "drop-conflicts"\n'
+    text = TEXT + '[duplicates]\nimages = []\npolicy = "drop-conflicts"\n'
     done = built(tmp_path, make_store(tmp_path / "store", [*POSTS, *copies]), text)
     assert "conflicting_labels" not in [step.reason for step in done.manifest.ledger.steps]
 

@@ -1,17 +1,12 @@
-"""Difference hashes against ImageHash's, near groups against all pairs."""
-
-import io
-import random as standard_random
+"""Near groups of hashes against all pairs."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
 
-from affectory.core.image_files import open_image
 from curation.duplicates import near_images
-from curation.duplicates.near_images import LEVELS, SMALL, difference_hash, near_groups
+from curation.duplicates.near_images import LEVELS, SMALL, near_groups
 
 
 def all_pairs(hashes, distance):
@@ -22,58 +17,6 @@ def all_pairs(hashes, distance):
         near = np.unique(labels[: row + 1][np.bitwise_count(hashes[: row + 1] ^ one) <= distance])
         labels[np.isin(labels, near)] = near[0]
     return labels.tolist()
-
-
-def ramps(size=(90, 80)):
-    """Red grows to the right, green downwards, blue to the left and downwards."""
-    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-    return Image.fromarray(np.stack([x * 2, y * 3, (x * 7 + y * 5) % 256], axis=2).astype(np.uint8))
-
-
-def noise(seed=5):
-    rng = standard_random.Random(seed)
-    return Image.frombytes("RGB", (64, 48), rng.randbytes(64 * 48 * 3))
-
-
-#: Each picture with `imagehash.dhash(picture)` of ImageHash 4.3.2.
-PICTURES = [
-    ("ramps", ramps, 0xDDDB_B376_6ECD_D9BB),
-    ("noise", noise, 0x9052_2AD2_D694_7633),
-    ("grey", lambda: noise().convert("L"), 0x9052_2AD2_D694_7633),
-    ("transparent", lambda: noise().convert("RGBA"), 0x9052_2AD2_D694_7633),
-    ("palette", lambda: noise().convert("P"), 0x9052_2AD2_D694_7633),
-    ("black", lambda: Image.new("RGB", (9, 8)), 0x0),
-    ("brighter to the right", lambda: Image.linear_gradient("L").rotate(90), 0xFFFF_FFFF_FFFF_FFFF),
-    ("bilevel", lambda: noise().convert("1"), 0x9013_2AD2_9694_7631),
-]
-
-
-@pytest.mark.parametrize(("make", "expected"), [p[1:] for p in PICTURES], ids=[p[0] for p in PICTURES])
-def test_a_picture_has_the_hash_that_imagehash_gives_it(make, expected):
-    assert f"{difference_hash(make()):016x}" == f"{expected:016x}"
-
-
-def test_a_transparent_palette_is_hashed_without_a_warning():
-    image = noise().convert("P")
-    image.info["transparency"] = bytes(range(256))
-    assert difference_hash(image) == difference_hash(noise().convert("P"))
-
-
-def test_a_tiff_in_lab_is_hashed_like_the_same_picture_in_rgb():
-    lab = ImageCms.profileToProfile(
-        ramps(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
-    )
-    out = io.BytesIO()
-    lab.save(out, "TIFF")
-    with open_image(out.getvalue()) as image:
-        assert image.mode == "LAB"
-        assert (difference_hash(image) ^ difference_hash(ramps())).bit_count() <= 3
-
-
-def test_the_first_bit_is_the_top_left_corner():
-    image = Image.new("L", (9, 8))
-    image.putpixel((1, 0), 255)
-    assert f"{difference_hash(image):016x}" == "8000000000000000"
 
 
 def test_hashes_are_grouped_over_steps_and_named_by_their_first_row():

@@ -114,7 +114,10 @@ def refusal(path):
         ('[split]\nseed = "1"\n', "split.seed = '1': Input should be a valid integer"),
         ("[images]\nquality = 92.0\n", "images.quality = 92.0: Input should be a valid integer"),
         ("[publish]\nimages = 0\n", "publish.images = 0: Input should be a valid boolean"),
-        ("[duplicates]\ndistance = true\n", "duplicates.distance = true: Input should be a valid integer"),
+        (
+            "[duplicates]\ndistance = true\n",
+            "duplicates.images.1.distance = true: Input should be a valid integer",
+        ),
         (
             '[source.local]\nid = ""\ntables = ["a.csv"]\ntitle = "text"\n',
             "source.local.id = '': it is empty: fill it in, or remove the key",

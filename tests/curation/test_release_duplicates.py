@@ -46,7 +46,7 @@ def test_the_policy_for_duplicates_is_the_recipes(tmp_path, policy):
         post(61, "happy", title="twin titles are here", score=5),
         post(62, "creepy", title="Twin titles are here!"),
     ]
-    text = f'[duplicates]\nimages = "off"\npolicy = "{policy}"\n'
+    text = f'[duplicates]\nimages = []\npolicy = "{policy}"\n'
     done = built(tmp_path, make_store(tmp_path / "store", posts), text)
     dropped = pq.read_table(next(done.folder.glob("dropped-*.parquet"))).to_pylist()
     found = [(d["post_id"], d["reason"], d["detail"]) for d in dropped]

@@ -20,7 +20,7 @@ TWINS = [
     post(61, title="twin titles are here", score=5),
     post(62, "creepy", title="Twin titles are here!", score=10),
 ]
-BEST = '[duplicates]\nimages = "off"\npolicy = "keep-best"\n'
+BEST = '[duplicates]\nimages = []\npolicy = "keep-best"\n'
 
 
 def page_of(tmp_path, posts, text, *, pictures=True):
@@ -85,7 +85,7 @@ def test_a_share_has_the_sign_of_its_difference():
 
 
 def test_a_release_without_pictures_leaves_no_room_for_them(tmp_path):
-    text = '[images]\nwhich = "none"\n[duplicates]\nimages = "off"\n[[filters]]\nuse = "score"\nmin = 960\n'
+    text = '[images]\nwhich = "none"\n[duplicates]\nimages = []\n[[filters]]\nuse = "score"\nmin = 960\n'
     page = page_of(tmp_path, [*POSTS, *TWINS], text, pictures=False)
     for name, cards in (("random", 24), ("duplicates", 0), ("dropped", 6)):
         shown = section(page, name)

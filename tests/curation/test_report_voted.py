@@ -13,7 +13,7 @@ PAGE = "https://www.flickr.com/photo.gne?id="
 RECIPE = """\
 paper = "Doe 2020, section 2"
 [duplicates]
-images = "off"
+images = []
 texts = "off"
 [[filters]]
 use = "agreement"

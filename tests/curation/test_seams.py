@@ -65,7 +65,7 @@ import numpy as np
 from curation.duplicates.detector import Detector
 
 
-def groups(rows, distance):
+def groups(rows, asked):
     starts = [text[:4] for text in rows["text"].to_pylist()]
     return np.array([starts.index(start) for start in starts])
 
@@ -142,14 +142,16 @@ def test_a_duplicate_detector_is_a_file_and_a_line(tmp_path, monkeypatch, store)
     monkeypatch.setitem(TEXTS, "same-start", (added(tmp_path, DETECTOR).DETECTOR,))
     with Store.open(store) as opened:
         opened.add([post(90, title="once upon a time"), post(91, title="once more")])
-    text = '[duplicates]\nimages = "off"\ntexts = "same-start"\n[split]\nleakage = "paper"\n'
+    text = '[duplicates]\nimages = []\ntexts = "same-start"\n[split]\nleakage = "paper"\n'
     done = built(tmp_path, store, text + '[images]\nwhich = "none"\n')
     groups = {key[0]: row["duplicate_group"] for key, row in rows_of(done.folder).items()}
     assert (groups["reddit:00091"], groups["reddit:00039"]) == ("reddit:00090", "reddit:00000")
     assert done.manifest.duplicates["groups"] == 2
-    monkeypatch.setitem(IMAGES, "same-start", TEXTS["same-start"])
-    with pytest.raises(RecipeError, match=r"images = 'none': Input should be .*'near' or 'same-start'$"):
-        load(write_recipe(tmp_path, '[duplicates]\nimages = "none"\n'))
+    monkeypatch.setitem(IMAGES, "same-start", TEXTS["same-start"][0])
+    with pytest.raises(
+        RecipeError, match=r"images.0 = 'same': Input should be .*'embedding' or 'same-start'$"
+    ):
+        load(write_recipe(tmp_path, '[duplicates]\nimages = ["same"]\n'))
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_a_release_holds_votes_and_agreement_and_the_rest_is_dropped_by_its_vote
 def test_the_unanimous_are_those_whom_nobody_disagrees_with(tmp_path):
     # 5 of 7 are more votes than 5 of 5, and no unanimity.
     posts = [voted(i, 5, 5 if i < 10 else 7, "happy" if i % 2 else "creepy") for i in range(60)]
-    text = '[duplicates]\nimages = "off"\n[split]\nrule = "unanimous"\n'
+    text = '[duplicates]\nimages = []\n[split]\nrule = "unanimous"\n'
     done = build(
         write_recipe(tmp_path / "r", text), store=make_store(tmp_path / "s", posts), out=tmp_path / "out"
     )
@@ -93,7 +93,7 @@ def test_the_unanimous_are_those_whom_nobody_disagrees_with(tmp_path):
     assert "only 10 of 60 posts are unanimous" in done.manifest.notes[0]
 
 
-IMAGES_ALONE = '[duplicates]\nimages = "off"\n[[filters]]\nuse = "words"\nmin = 5\notherwise = "image-only"\n'
+IMAGES_ALONE = '[duplicates]\nimages = []\n[[filters]]\nuse = "words"\nmin = 5\notherwise = "image-only"\n'
 
 
 def some_short(tmp_path, split=""):

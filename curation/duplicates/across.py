@@ -1,0 +1,113 @@
+"""Link hashes that are near to hashes of another set, exactly: of pictures to views of pictures.
+
+Two hashes within a distance agree on one of a few sets of bits (`_agreements`), for each of which only hashes
+that agree on it are compared. Hashes of 64 bits within d are cut into d + 2 bands, of which two agree. Hashes
+of 256 bits are cut into 16 bands: at 15 bits or fewer one of them agrees; at 31 or fewer one differs in at
+most one bit, and agrees on the 15 others.
+
+A million hashes agree on 15 bits with 30 others by chance, and on 25 bits with none: the search among 64 bits
+is quick for a million pictures, that among 256 bits for a hundred thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.duplicates.components import Forest, Labels, Links
+
+#: uint64[n, words]
+Hashes: TypeAlias = NDArray[np.uint64]
+
+#: The largest distance, by the number of words.
+FARTHEST = {1: 8, 4: 31}
+#: The most hashes that agree on a set of bits and are compared with a view: more are of pictures that show
+#: next to nothing, and would cost the square of their number.
+MANY = 4096
+_PAIRS = 1 << 18  # compared at a time: they stay in the cache
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def link_across(
+    forest: Forest,
+    hashes: Hashes,
+    rows: Labels,
+    others: Hashes,
+    other_rows: Labels,
+    distance: int,
+) -> None:
+    """Link `rows[i]` and `other_rows[j]` where hash i and other hash j differ in at most `distance` bits."""
+    words = hashes.shape[1]
+    if not 0 <= distance <= FARTHEST[words]:
+        raise ValueError(f"a distance of {distance!r} bits: give 0 to {FARTHEST[words]} of {64 * words}")
+    if not len(hashes):
+        return
+    order = np.lexsort(hashes.T)
+    same = np.flatnonzero((hashes[order[1:]] == hashes[order[:-1]]).all(axis=1))
+    forest.link(rows[order[same]], rows[order[same + 1]])
+    distinct = np.delete(order, same + 1)
+    hashes, rows = hashes[distinct], rows[distinct]
+    links = Links(forest)
+    for word, mask in _agreements(words, distance):
+        for left, right in _pairs(hashes[:, word] & mask, others[:, word] & mask):
+            near = _near(hashes, left, others, right, distance)
+            left, right = rows[left[near]], other_rows[right[near]]
+            links.add(left[left != right], right[left != right])
+        links.flush()
+
+
+def _agreements(words: int, distance: int) -> Iterator[tuple[int, np.uint64]]:
+    """Yield sets of bits, each as a word and a mask, on one of which any two near hashes agree."""
+    if words == 1:
+        cuts = [64 * i // (distance + 2) for i in range(distance + 3)]
+        bands = [(1 << cuts[i + 1]) - (1 << cuts[i]) for i in range(distance + 2)]
+        yield from ((0, np.uint64(one | other)) for one, other in combinations(bands, 2))
+        return
+    for band in range(4 * words):
+        word, mask = band // 4, 0xFFFF << 16 * (band % 4)
+        if distance < 4 * words:
+            yield word, np.uint64(mask)
+        else:
+            for bit in range(16):
+                yield word, np.uint64(mask & ~(1 << 16 * (band % 4) + bit))
+
+
+def _pairs(keys: NDArray[np.uint64], others: NDArray[np.uint64]) -> Iterator[tuple[Labels, Labels]]:
+    """Yield the places of equal keys and other keys, some `_PAIRS` at a time."""
+    keys, others = keys * _ODD, others * _ODD  # one to one; the upper bits depend on all
+    order = np.argsort(keys)
+    keys = keys[order]
+    # Most others have no equal: a table of some bits tells nearly all of these at once.
+    shift = np.uint64(64 - min(26, max(8, len(keys).bit_length() + 5)))
+    there = np.zeros(1 << int(64 - shift), dtype=bool)
+    there[keys >> shift] = True
+    wanted = np.flatnonzero(there[others >> shift])
+    others = others[wanted]
+    first = np.searchsorted(keys, others, side="left")
+    sizes = np.searchsorted(keys, others, side="right") - first
+    held = (sizes > 0) & (sizes <= MANY)
+    wanted, first, sizes = wanted[held], first[held], sizes[held]
+    ends = np.cumsum(sizes)
+    begin = 0
+    while begin < len(ends):
+        done = ends[begin - 1] if begin else 0
+        stop = max(begin + 1, int(np.searchsorted(ends, done + _PAIRS, side="right")))
+        some, few = slice(begin, stop), sizes[begin:stop]
+        shifts = np.repeat(first[some] - (ends[some] - few - done), few)
+        yield order[np.arange(int(few.sum())) + shifts], np.repeat(wanted[some], few)
+        begin = stop
+
+
+def _near(hashes: Hashes, left: Labels, others: Hashes, right: Labels, distance: int) -> NDArray[Any]:
+    """Return which pairs are within the distance; a pair that is beyond it by its first words is left out."""
+    near = np.arange(len(left))
+    apart = np.zeros(len(left), dtype=np.uint16)
+    for word in range(hashes.shape[1]):
+        apart += np.bitwise_count(hashes[left, word] ^ others[right, word])
+        close = apart <= distance
+        near, left, right, apart = near[close], left[close], right[close], apart[close]
+    return near

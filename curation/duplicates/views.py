@@ -1,0 +1,105 @@
+"""Views of a picture: how it looks mirrored, cropped, without its border, slightly turned.
+
+The hash of a picture is compared with the hashes of another one's views, so that an edited copy is near to
+one of them. All views are made of one small grey picture, which costs little beside decoding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from curation.duplicates.across import link_across
+from curation.duplicates.components import ALONE, Forest, Labels
+
+Hash: TypeAlias = Callable[[Image.Image], bytes]
+
+#: The side of the small picture: a border is cut off to 0.4%.
+SIDE = 256
+#: What is cut off each side for a view, in percent, and off one side alone.
+CROPS, ONE_SIDE = (2, 4, 6, 8, 10, 12), (5,)
+#: The angles of the turned views, in degrees.
+ANGLES = (-2, 2)
+#: How many grey levels the pixels of a border may differ.
+PLAIN_BORDER = 24
+
+#: A picture's own hashes, as it is and without its border, come first among its fingerprints.
+OWN = 2
+
+
+def fingerprint(image: Image.Image, of: Hash) -> bytes:
+    """Return the hashes of an RGB picture and of its views, its own (`OWN`) first."""
+    return b"".join(of(view) for view in _views(image))
+
+
+def _views(image: Image.Image) -> Iterator[Image.Image]:
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=4.0)
+    trimmed = small.crop(_inner(np.asarray(small)))
+    yield from (small, trimmed)
+    for one in (small, trimmed):
+        yield one.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for percent in CROPS:
+        cut = round(SIDE * percent / 100)
+        yield small.crop((cut, cut, SIDE - cut, SIDE - cut))
+    for percent in ONE_SIDE:
+        cut = round(SIDE * percent / 100)
+        for left, top, right, bottom in ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)):
+            yield small.crop((cut * left, cut * top, SIDE - cut * right, SIDE - cut * bottom))
+    for angle in ANGLES:
+        yield _turned(small, angle, image.width / image.height)
+
+
+def _turned(small: Image.Image, degrees: float, aspect: float) -> Image.Image:
+    """Return a picture turned about its centre, black in the corners. `small` was `aspect` times as wide."""
+    cos, sin, middle = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), SIDE / 2
+    rows = (cos, sin / aspect), (-sin * aspect, cos)
+    moved = [(a, b, middle - a * middle - b * middle) for a, b in rows]
+    return small.transform(
+        small.size, Image.Transform.AFFINE, (*moved[0], *moved[1]), Image.Resampling.BILINEAR
+    )
+
+
+def _inner(grey: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Return the box within a border of one colour; of a picture without one, the whole of it."""
+    left, right = _edge(grey.T), _edge(grey.T[::-1])
+    top, bottom = _edge(grey), _edge(grey[::-1])
+    if max(left + right, top + bottom) > SIDE // 2:  # not a border: most of the picture is plain
+        return 0, 0, SIDE, SIDE
+    return left, top, SIDE - right, SIDE - bottom
+
+
+def _edge(lines: NDArray[np.uint8]) -> int:
+    """Return how many of the first lines have one colour, and one more, which the colour runs into."""
+    lowest = np.minimum.accumulate(lines.min(axis=1)).astype(np.int16)
+    highest = np.maximum.accumulate(lines.max(axis=1)).astype(np.int16)
+    plain = int(np.argmin(np.append(highest - lowest <= PLAIN_BORDER, False)))
+    return min(plain + 1, len(lines)) if plain else 0
+
+
+def link_views(
+    fingerprints: Sequence[bytes | None],
+    words: int,
+    distance: int,
+    told: Callable[[NDArray[np.uint64]], NDArray[np.bool_]],
+) -> Labels:
+    """Label alike the rows of which one's own hash is within `distance` bits of the other's or of a view.
+
+    A hash has `words` numbers of 64 bits; one of which `told` says that it says nothing is passed over.
+    """
+    rows = np.flatnonzero([one is not None for one in fingerprints])
+    found = np.frombuffer(b"".join(filter(None, fingerprints)), ">u8").astype(np.uint64)
+    hashes = found.reshape(len(rows), -1, words) if len(rows) else found.reshape(0, OWN, words)
+    forest = Forest(len(fingerprints))
+    every = hashes.reshape(-1, words)
+    owners = np.repeat(rows, hashes.shape[1])
+    own = np.tile(np.arange(hashes.shape[1]) < OWN, len(rows))
+    useful = told(every)
+    base = own & useful
+    link_across(forest, every[base], owners[base], every[useful], owners[useful], distance)
+    labels = forest.labels()
+    return np.where(np.bincount(labels, minlength=len(labels))[labels] > 1, labels, ALONE)
