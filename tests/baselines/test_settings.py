@@ -257,6 +257,8 @@ def test_what_is_given_wins_over_the_preset_and_the_preset_over_the_defaults():
         ("joint.lr", "--set 'joint.lr': write MODEL.KEY=VALUE, such as joint.lr=0.1"),
     ],
 )
-def test_the_command_refuses_them_before_it_reads_anything(capsys, change, said):
-    assert main(["nothing-of-the-kind", "--set", change]) == 2
+def test_the_command_refuses_them_before_it_reads_a_row(tmp_path, capsys, change, said):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text('configs:\n- config_name: "1.0.0"\n')  # and no rows
+    assert main(["mine", "--datasets", str(tmp_path), "--set", change]) == 2
     assert capsys.readouterr().err == f"error: {said}\n"
