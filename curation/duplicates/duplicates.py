@@ -51,8 +51,8 @@ class Duplicates(Table):
     `images`: the detectors of images, each by its name or as a table of its options. `texts`: equal in
     their normal form (`equal`), or one word apart too (`near`). `policy`: `keep-all` only groups them;
     `keep-best` keeps the best-scored post of a group; `drop-conflicts` drops groups with several labels.
-    `drop`: the policy drops posts whose images are duplicates or whose texts are equal (`either`), or, of posts that have
-    both, only those whose images and texts are (`both`).
+    `drop`: the policy drops posts whose images are duplicates or whose texts are equal (`either`), or, of
+    posts that have both, only those whose images and texts are (`both`).
     """
 
     images: tuple[Annotated[SerializeAsAny[Options], BeforeValidator(_parse)], ...] = (

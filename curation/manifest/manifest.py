@@ -34,8 +34,9 @@ FORMATS: Mapping[int, str] = {
     "Croissant 1.1",
     4: "manifest.json counts the collected and the kept posts by class, host and year (attrition); texts are "
     "equal but for accents, look-alike letters, HTML entities, bare links and notes of crossposts, and "
-    "near-equal texts are grouped around a centre, without series; `image_hash` is that of the picture decoded "
-    "in full, on white, and near images are found mirrored, cropped and turned, too: other duplicate groups",
+    "near-equal texts are grouped around a centre, without series; `image_hash` is that of the picture "
+    "decoded in full, on white, and near images are found mirrored, cropped and turned, too: other duplicate "
+    "groups",
 }
 
 #: The version that this program writes.

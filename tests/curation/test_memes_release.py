@@ -15,7 +15,7 @@ from tests.collectors.flickr_runs import rows
 ROOT = Path(__file__).parents[2]
 
 #: The digest of the recipe `mami`, which lacks the key `generated`.
-MAMI = "043a23983e5f8d41e8192c62b2228c0bfb2704ee3b970e15afc85d13bd072b1a"
+MAMI = "c8ed671e55c6a313fb44b574f14f631dee1a90a6c68cbb9d79367d1efb65486d"
 
 
 @pytest.fixture(scope="module")
