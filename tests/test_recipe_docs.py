@@ -36,6 +36,8 @@ def told(field):
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined:
         return "required"
+    if isinstance(default, tuple):  # detectors stand there by their names
+        default = [one.use if isinstance(one, Table) else one for one in default]
     return "none" if default is None else f"`{json.dumps(default)}`"
 
 

@@ -89,12 +89,14 @@ def test_processes_end_with_their_run_and_leave_nothing(tmp_path, by):
     assert not data.parent.exists()
 
 
-def test_an_interrupted_command_is_one_line(capsys, monkeypatch):
+def test_an_interrupted_command_is_one_line(capsys, monkeypatch, tmp_path):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("baselines.pipeline.run", interrupted)
-    assert main(["reddit-emotion"]) == 130
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text('configs:\n- config_name: "1.0.0"\n')
+    assert main(["mine", "--datasets", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "interrupted: finished files are kept; run the same command again\n"
 
 
