@@ -16,6 +16,7 @@ from pathlib import Path
 
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import InputError
+from affectory.core.files import writable
 from collectors.crawl.source import Failure, Page, Unusable
 from collectors.reddit.decoder import UnreadableJson, decode
 from collectors.reddit.json_lines import LONGEST
@@ -45,8 +46,9 @@ TURN = 0.05
 
 def make(asked: Asked) -> Dump:
     """Return the source, which reads `asked.files`."""
-    engine = partial(_engine, asked) if asked.engine.name == "ray" or _is_long(asked.files) else None
     plan = asked.plan
+    apart = asked.engine.name == "ray" or (plan.processes > 1 and _is_long(asked.files))
+    engine = partial(_engine, asked) if apart else None
     return Dump(asked.files, plan.communities, asked.key, asked.scope, asked.note_dumps, plan.folder, engine)
 
 
@@ -146,7 +148,8 @@ class Dump:
             for path in self.paths:
                 yield path, batches(path, self.subs, self.longest)
             return
-        with _scratch(self.store) as scratch, self.engine(scratch) as engine:
+        found_in = writable(self.store, "what the dumps hold")
+        with found_in, _scratch(self.store) as scratch, self.engine(scratch) as engine:
             results = engine.map(sift, self.paths, self.subs, self.longest, scratch)
             for path in self.paths:
                 found = await asyncio.to_thread(next, results)

@@ -10,7 +10,7 @@ from affectory.core.engine.local import Processes
 from affectory.core.errors import InputError
 from collectors.reddit import dump as dump_source
 from collectors.reddit.__main__ import main
-from tests import clusters
+from tests import clusters, disks
 from tests.collectors.reddit_runs import dump
 from tests.collectors.test_reddit_sources import submission, write_dump
 
@@ -92,13 +92,30 @@ def test_posts_before_the_end_of_a_truncated_file_are_kept(tmp_path, paths, monk
 
 
 @pytest.mark.slow
-def test_a_cluster_finds_what_this_machine_finds(tmp_path, paths, capsys):
+def test_a_cluster_finds_what_this_machine_finds(tmp_path, paths, monkeypatch):
     pytest.importorskip("ray", reason="needs the extra cluster: pip install 'affectory[cluster]'")
     expected = collect(tmp_path, "local", *paths[:2])
+    monkeypatch.setattr(dump_source, "batches", None)  # not in this process
     with clusters.cluster() as started:
         on = ["--engine", "ray", "--address", started.address]
         assert collect(tmp_path, "ray", *paths[:2], more=on) == expected
     assert list((tmp_path / "ray").glob(".sifted-*")) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_that_names_the_store(tmp_path, monkeypatch, capsys):
+    files = [  # the first alone is more than the disk holds
+        write_dump(tmp_path / "1.zst", posts(1, "happy", 20_000)),
+        write_dump(tmp_path / "2.zst", posts(30_000, "happy", 1)),
+    ]
+    monkeypatch.setattr(dump_source, "WORTHWHILE", 0)
+    with disks.small(tmp_path / "small", "1m") as small:
+        assert collect(tmp_path, "small/s", *files, more=["--workers", "2"])[0] == 2
+        assert list((small / "s").glob(".sifted-*")) == []
+    assert capsys.readouterr().err == (
+        f"error: what the dumps hold can't be written to '{tmp_path}/small/s': No space left on device; free "
+        "some space or name a folder that can be written; complete files there are unchanged\n"
+    )
 
 
 def test_only_files_of_submissions_are_read_by_an_engine(capsys):

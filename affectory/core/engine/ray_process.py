@@ -182,7 +182,11 @@ def check_nodes(folders: Sequence[str], packages: Mapping[str, str]) -> None:
     for node, said in zip(nodes, asked, strict=True):
         try:
             why = ray.get(said)
-        except ray.exceptions.RayError:
+        except (
+            ray.exceptions.TaskUnschedulableError,
+            ray.exceptions.NodeDiedError,
+            ray.exceptions.WorkerCrashedError,
+        ):
             continue  # it has ended, which Ray notices late: no work will run there
         if why:
             raise AffectoryError(f"the node {node['NodeManagerAddress']} of the Ray cluster {why}")
