@@ -47,8 +47,9 @@ def difference_hash(image: Image.Image) -> int:
     return int.from_bytes(_hash(image.convert("L")), "big")
 
 
-def _hash(grey: Image.Image) -> bytes:
-    small = grey.resize((9, 8), Image.Resampling.LANCZOS)
+def _hash(grey: Image.Image, gap: float | None = None) -> bytes:
+    """Return the hash of a grey picture; with a `gap` of a few, nearly that, in a fifth of the time."""
+    small = grey.resize((9, 8), Image.Resampling.LANCZOS, reducing_gap=gap)
     levels = np.frombuffer(small.tobytes(), np.uint8).reshape(8, 9)
     return np.packbits(levels[:, 1:] > levels[:, :-1]).tobytes()
 
@@ -74,7 +75,7 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
 
 
 def _fingerprint(options: Dhash) -> Fingerprint | None:
-    return partial(fingerprint, of=_hash) if options.views else None
+    return partial(fingerprint, of=partial(_hash, gap=3.0)) if options.views else None
 
 
 DETECTOR = Detector(_groups, ("image_hash",), Dhash, _fingerprint)

@@ -57,7 +57,7 @@ def _library() -> Callable[[Any], tuple[Any, float]]:
 
 def _hash(grey: Image.Image, compute: Callable[[Any], tuple[Any, float]]) -> bytes:
     """Return PDQ of a grey picture, or zeros where it is of too little quality."""
-    levels = np.asarray(grey.resize((64, 64), Image.Resampling.LANCZOS))
+    levels = np.asarray(grey.resize((64, 64), Image.Resampling.BOX))
     bits, quality = compute(np.repeat(levels[:, :, None], 3, axis=2))
     return np.packbits(np.asarray(bits, np.uint8)).tobytes() if quality >= QUALITY else _NOTHING
 
