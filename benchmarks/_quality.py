@@ -189,15 +189,18 @@ def _near_pairs(every: Sequence[Hashes], words: int, own: int, far: float) -> di
 def by_hash(
     name: str, words: int, of: Fingerprint, limits: tuple[int, int], curve: Sequence[int], memes: Memes
 ) -> list[Measure]:
-    """Measure a detector of hashes, without and with views."""
+    """Measure a detector of hashes, without and with views.
+
+    Without views `dhash` compares the published hash, which is put before those of the fingerprint.
+    """
     began = time.process_time()
-    every = [_hashes(of(image), words) for image in memes.each()]
+    every = [_with_published(image, of, words) for image in memes.each()]
     spent = (time.process_time() - began) / len(every)
     print(f"{name}: {spent * 1000:.1f} ms of a core for a meme, with decoding")
-    edited = {key: _hashes(of(image), words) for key, image in memes.edited()}
+    edited = {key: _with_published(image, of, words) for key, image in memes.edited()}
     found = []
     for views in (False, True):
-        own, last = (OWN, None) if views else (1, 1)
+        own, last = (1 + OWN, None) if views else (1, 1)
         one = Measure(f"{name}{' with views' * views}", limits[0], None if views else limits[1], curve)
         cut = [hashes[:last] for hashes in every]
         for (meme, edit), hashes in edited.items():
@@ -207,8 +210,11 @@ def by_hash(
     return found
 
 
-def _hashes(prints: bytes, words: int) -> Hashes:
-    return np.frombuffer(prints, ">u8").astype(np.uint64).reshape(-1, words)
+def _with_published(image: Image.Image, of: Fingerprint, words: int) -> Hashes:
+    """Return the plain hash, and those of the fingerprint."""
+    found = np.frombuffer(of(image), ">u8").astype(np.uint64).reshape(-1, words)
+    plain = found[:1] if words > 1 else np.array([[dhash.difference_hash(image)]], np.uint64)
+    return np.concatenate([plain, found])
 
 
 def by_network(name: str, weights: Path, curve: Sequence[float], memes: Memes) -> Measure:
@@ -228,7 +234,8 @@ def by_network(name: str, weights: Path, curve: Sequence[float], memes: Memes) -
     print(f"embedding: {(time.process_time() - began) / len(refs) * 1000:.1f} ms of a core for a meme")
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     options = Embedding(use="embedding")
-    one = Measure("embedding", 1 - options.similarity, 1 - options.drop_similarity, curve)
+    limits = (round(1 - options.similarity, 6), round(1 - options.drop_similarity, 6))
+    one = Measure("embedding", *limits, curve)
     every = features[: len(memes.names)]
     for (meme, edit), row in zip(list(files)[len(every) :], features[len(every) :], strict=True):
         one.edited[meme, edit] = float(1 - every[memes.names.index(meme)] @ row)

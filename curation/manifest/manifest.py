@@ -30,7 +30,8 @@ FORMATS: Mapping[int, str] = {
     "`language_score` differ; created_at is a number, the seconds since 1970 in UTC, no longer a timestamp, "
     "of which no tensor can be made; Parquet files have an index of pages, say how their rows are sorted, "
     "are cut into chunks by content, and have row groups of at most 64 MB of images; croissant.json is "
-    "Croissant 1.1",
+    "Croissant 1.1; image_hash is of the picture decoded in full, over white, as imagehash.dhash has it, and "
+    "near-duplicate images are found mirrored, cropped, bordered and slightly turned too",
 }
 
 #: The version that this program writes.
