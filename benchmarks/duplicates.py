@@ -117,14 +117,16 @@ def titles(n: int) -> list[str]:
 
 
 #: Hashes of a picture and its views.
-VIEWS = 16
+VIEWS = 17
 
 
 def fingerprints(words: int, n: int) -> list[bytes | None]:
     """Return random hashes of pictures and their views; one in 10 is near a view of an earlier picture."""
     found = RNG.integers(0, 2**64, (n, VIEWS, words), dtype=np.uint64)
     copies = np.arange(9, n, 10)
-    found[copies, 0] = found[RNG.integers(0, n, len(copies)), RNG.integers(OWN, VIEWS, len(copies))] ^ ONE
+    found[:, 1:OWN] = found[:, :1]  # most pictures have no border
+    found[:, OWN] = found[:, 0]
+    found[copies, 0] = found[RNG.integers(0, n, len(copies)), RNG.integers(1 + OWN, VIEWS, len(copies))] ^ ONE
     return [one.astype(">u8").tobytes() for one in found]
 
 
@@ -138,7 +140,7 @@ SEARCHES: dict[str, tuple[int, Callable[[int], Any], Callable[[Any], NDArray[np.
     "dhash with views": (
         1_000_000,
         lambda n: fingerprints(1, n),
-        lambda given: link_views(given, 1, 3, any_hash),
+        lambda given: link_views(given, 1, 3, any_hash, own=1 + OWN),
     ),
     "pdq with views": (
         20_000,

@@ -96,10 +96,10 @@ def _pairs(
     there[keys >> shift] = True
     wanted, sought = [], []
     for start in range(0, len(others), _AT_ONCE):
-        some = (others[start : start + _AT_ONCE] & mask) * _ODD
-        found = np.flatnonzero(there[some >> shift])
+        part = (others[start : start + _AT_ONCE] & mask) * _ODD
+        found = np.flatnonzero(there[part >> shift])
         wanted.append(found + start)
-        sought.append(some[found])
+        sought.append(part[found])
     others = np.concatenate(sought)
     by_key = np.argsort(others)  # searched for in order, they are found ten times as fast
     others, places = others[by_key], np.concatenate(wanted)[by_key]

@@ -20,7 +20,7 @@ from pydantic import Field
 from curation.duplicates.components import ALONE, Labels, merge
 from curation.duplicates.detector import Asked, Detector, Fingerprint, Options
 from curation.duplicates.near_images import FARTHEST, near_groups
-from curation.duplicates.views import fingerprint, link_views
+from curation.duplicates.views import OWN, fingerprint, link_views
 
 #: A hash with at most so many ones, or so many zeros, says nothing.
 PLAIN = 3
@@ -70,8 +70,13 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
     labels[told] = told[found] if len(told) else found
     if asked.drop or not options.views:
         return labels
-    views = rows[options.column].to_pylist()
-    return merge(labels, link_views(views, 1, options.distance, lambda hashes: _tells(hashes[:, 0])))
+    published = values.astype(">u8").tobytes()
+    views = [
+        None if one is None else published[8 * row : 8 * row + 8] + one
+        for row, one in enumerate(rows[options.column].to_pylist())
+    ]
+    found = link_views(views, 1, options.distance, lambda hashes: _tells(hashes[:, 0]), own=1 + OWN)
+    return merge(labels, found)
 
 
 def _fingerprint(options: Dhash) -> Fingerprint | None:

@@ -87,20 +87,22 @@ def link_views(
     words: int,
     distance: int,
     told: Callable[[NDArray[np.uint64]], NDArray[np.bool_]],
+    own: int = OWN,
 ) -> Labels:
     """Label alike the rows of which one's own hash is within `distance` bits of the other's or of a view.
 
-    A hash has `words` numbers of 64 bits; one of which `told` says that it says nothing is passed over.
+    A hash has `words` numbers of 64 bits; one of which `told` says that it says nothing is passed over. The
+    first `own` hashes are of the picture itself.
     """
     rows = np.flatnonzero([one is not None for one in fingerprints])
     found = np.frombuffer(b"".join(filter(None, fingerprints)), ">u8").astype(np.uint64)
-    hashes = found.reshape(len(rows), -1, words) if len(rows) else found.reshape(0, OWN, words)
+    hashes = found.reshape(len(rows), -1, words) if len(rows) else found.reshape(0, own, words)
     forest = Forest(len(fingerprints))
     every = hashes.reshape(-1, words)
     owners = np.repeat(rows, hashes.shape[1])
-    own = np.tile(np.arange(hashes.shape[1]) < OWN, len(rows))
+    plain = np.tile(np.arange(hashes.shape[1]) < own, len(rows))
     useful = told(every)
-    base = own & useful
+    base = plain & useful
     link_across(forest, every[base], owners[base], every[useful], owners[useful], distance)
     labels = forest.labels()
     return np.where(np.bincount(labels, minlength=len(labels))[labels] > 1, labels, ALONE)
