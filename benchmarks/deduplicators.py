@@ -30,14 +30,13 @@ import numpy as np
 import tyro
 
 from affectory.core.image_files import open_image
-from affectory.core.rgb import upright
+from affectory.core.rgb import to_rgb
 from benchmarks._measure import machine, middle, processor_time, show
 from collectors.sandbox.generated.pictures import draw
 from collectors.sandbox.generated.posts import EMOTIONS
 from curation.duplicates.dhash import difference_hash
 from curation.duplicates.near_images import near_groups
 from curation.duplicates.near_texts import near_text_groups
-from curation.rows.pixels import HASH_SIDE
 
 Task = Literal["files", "hashes", "titles"]
 
@@ -92,10 +91,9 @@ def ours(task: Task, folder: Path) -> dict[str, Any]:
 
 
 def _hash(path: Path) -> int:
-    """Return a JPEG's hash, as a build does: of its grey channel at down to an eighth of its size."""
+    """Return a JPEG's hash, as a build does: of the picture decoded in full."""
     with open_image(path.read_bytes()) as image:
-        image.draft("L", (HASH_SIDE, HASH_SIDE))
-        return difference_hash(upright(image))
+        return difference_hash(to_rgb(image))
 
 
 def started(command: list[str | Path], stack: ExitStack) -> subprocess.Popen[str]:

@@ -1,6 +1,8 @@
 """Measure the search for near-duplicates among a million image hashes and a million titles.
 
     uv run python -m benchmarks.duplicates
+    uv run python -m benchmarks.duplicates --only views --rows 1000000
+    uv run python -m benchmarks.duplicates --quality --memes met_meme/images --texts met_meme/E_text.csv
 
 Each row is a separate process: wall-clock seconds, seconds of processor time, and the peak memory of the
 process during the search (interpreter and input included). Before that, 20,000 hashes of each family are
@@ -16,15 +18,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
 
 from benchmarks._measure import machine, run, show
+from benchmarks._quality import quality as measure_quality
+from curation.duplicates.embedding import similar
 from curation.duplicates.near_images import near_groups
 from curation.duplicates.near_texts import near_text_groups
+from curation.duplicates.views import OWN, link_views
 
 Hashes = NDArray[np.uint64]
 RNG = np.random.default_rng(0)
@@ -111,6 +116,45 @@ def titles(n: int) -> list[str]:
     return found
 
 
+#: Hashes of a picture and its views.
+VIEWS = 17
+
+
+def fingerprints(words: int, n: int) -> list[bytes | None]:
+    """Return random hashes of pictures and their views; one in 10 is near a view of an earlier picture."""
+    found = RNG.integers(0, 2**64, (n, VIEWS, words), dtype=np.uint64)
+    copies = np.arange(9, n, 10)
+    found[:, 1:OWN] = found[:, :1]  # most pictures have no border
+    found[:, OWN] = found[:, 0]
+    found[copies, 0] = found[RNG.integers(0, n, len(copies)), RNG.integers(1 + OWN, VIEWS, len(copies))] ^ ONE
+    return [one.astype(">u8").tobytes() for one in found]
+
+
+def any_hash(hashes: Hashes) -> NDArray[np.bool_]:
+    """Say that every hash says something."""
+    return np.ones(len(hashes), dtype=bool)
+
+
+#: Detectors but for the plain hash: for each, how many pictures by default, their input, and the search.
+SEARCHES: dict[str, tuple[int, Callable[[int], Any], Callable[[Any], NDArray[np.int64]]]] = {
+    "dhash with views": (
+        1_000_000,
+        lambda n: fingerprints(1, n),
+        lambda given: link_views(given, 1, 3, any_hash, own=1 + OWN),
+    ),
+    "pdq with views": (
+        20_000,
+        lambda n: fingerprints(4, n),
+        lambda given: link_views(given, 4, 31, any_hash),
+    ),
+    "embedding": (
+        20_000,
+        lambda n: RNG.standard_normal((n, 1280)).astype(np.float16),
+        lambda given: similar(given, 0.9),
+    ),
+}
+
+
 def all_with_all(hashes: Hashes, distance: int = 3) -> NDArray[np.int64]:
     """Group by comparing every pair: breadth-first, a row of the pairs at a time."""
     labels = np.full(len(hashes), -1, dtype=np.int64)
@@ -134,10 +178,15 @@ def peak_mb() -> float:
 
 def one(kind: str, family: str, n: int) -> dict[str, float]:
     """Group one input; return what it cost."""
-    hashes, texts = (FAMILIES[family](n), []) if kind == "hashes" else (np.empty(0, np.uint64), titles(n))
+    search: Callable[[Any], NDArray[np.int64]]
+    if kind == "views":
+        _, make, search = SEARCHES[family]
+    else:
+        make, search = (FAMILIES[family], near_groups) if kind == "hashes" else (titles, near_text_groups)
+    given = make(n)
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     clock, processor = time.perf_counter(), time.process_time()
-    groups = near_groups(hashes) if kind == "hashes" else near_text_groups(texts)
+    groups = search(given)
     spent = time.perf_counter() - clock, time.process_time() - processor
     return {
         "rows": len(groups),
@@ -148,18 +197,37 @@ def one(kind: str, family: str, n: int) -> dict[str, float]:
     }
 
 
-def main(only: Literal["hashes", "titles", "all"] = "all", child: str = "", rows: int = 1_000_000) -> int:
-    """Print the tables. `child` is the family that a process of its own groups, for the benchmark itself."""
+def main(
+    only: Literal["hashes", "views", "titles", "all"] = "all",
+    child: str = "",
+    rows: int = 1_000_000,
+    quality: bool = False,
+    memes: Path = Path("met_meme/images"),
+    texts: Path = Path("met_meme/E_text.csv"),
+    weights: Path | None = None,
+    sheet: Path = Path("pairs.png"),
+    limit: int = 0,
+) -> int:
+    """Print the tables. `child` is the family that a process of its own groups, for the benchmark itself.
+
+    With `quality`: how well the detectors find edited copies of 60 images of the folder `memes`, and which of
+    all of them (or the first `limit`) they take for copies, drawn on `sheet`. `texts` is a table of their
+    names and texts, `weights` those of a MobileNetV2 for embeddings.
+    """
+    if quality:
+        return measure_quality(memes, texts, weights, sheet, limit)
     if child:
-        print(json.dumps(one("titles" if only == "titles" else "hashes", child, rows)))
+        print(json.dumps(one("hashes" if only == "all" else only, child, rows)))
         return 0
     print(machine())
     failed = False
     table: list[list[object]] = []
-    for kind in ("hashes", "titles") if only == "all" else (only,):
-        inputs = (
-            [(f, rows) for f in FAMILIES] if kind == "hashes" else [("titles", rows // 10), ("titles", rows)]
-        )
+    for kind in ("hashes", "views", "titles") if only == "all" else (only,):
+        inputs = {
+            "hashes": [(f, rows) for f in FAMILIES],
+            "views": [(f, min(rows, most)) for f, (most, _, _) in SEARCHES.items()],
+            "titles": [("titles", rows // 10), ("titles", rows)],
+        }[kind]
         for family, n in inputs:
             same = "–"
             if kind == "hashes":

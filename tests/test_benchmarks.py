@@ -27,6 +27,7 @@ RUNS = {
     "curate images": (["--only", "images", "--image-number", "70", "--rounds", "1"], "70 images of 86 kB"),
     "deduplicators": (["--files", "8", "--hashes", "200", "--titles", "200", "--rounds", "1"], "200 titles"),
     "duplicates hashes": (["--only", "hashes", "--rows", "2000"], "code of weight 6"),
+    "duplicates views": (["--only", "views", "--rows", "2000"], "pdq with views"),
     "duplicates titles": (["--only", "titles", "--rows", "2000"], "titles"),
     "dump": (["--lines", "400", "--compared", "100", "--turns", "1"], "400 lines of 1,"),
     "features": (["--backbones", "mobilenet_v2", "--images", "4", "--rounds", "1"], "mobilenet_v2"),

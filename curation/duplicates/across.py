@@ -12,6 +12,7 @@ is quick for a million pictures, that among 256 bits for a hundred thousand.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import Any, TypeAlias
 
@@ -28,7 +29,8 @@ FARTHEST = {1: 8, 4: 31}
 #: The most hashes that agree on a set of bits and are compared with a view: more are of pictures that show
 #: next to nothing, and would cost the square of their number.
 MANY = 4096
-_PAIRS = 1 << 18  # compared at a time: they stay in the cache
+THREADS = 2
+_PAIRS, _AT_ONCE = 1 << 18, 1 << 16  # pairs and others at a time: they stay in the cache
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -51,13 +53,18 @@ def link_across(
     forest.link(rows[order[same]], rows[order[same + 1]])
     distinct = np.delete(order, same + 1)
     hashes, rows = hashes[distinct], rows[distinct]
-    links = Links(forest)
-    for word, mask in _agreements(words, distance):
-        for left, right in _pairs(hashes[:, word] & mask, others[:, word] & mask):
+
+    def one_way(agreement: tuple[int, np.uint64]) -> None:
+        word, mask = agreement
+        links = Links(forest)
+        for left, right in _pairs(hashes[:, word] & mask, others[:, word], mask):
             near = _near(hashes, left, others, right, distance)
             left, right = rows[left[near]], other_rows[right[near]]
             links.add(left[left != right], right[left != right])
         links.flush()
+
+    with ThreadPoolExecutor(THREADS) as pool:  # numpy sorts and compares without the interpreter's lock
+        list(pool.map(one_way, _agreements(words, distance)))
 
 
 def _agreements(words: int, distance: int) -> Iterator[tuple[int, np.uint64]]:
@@ -76,21 +83,30 @@ def _agreements(words: int, distance: int) -> Iterator[tuple[int, np.uint64]]:
                 yield word, np.uint64(mask & ~(1 << 16 * (band % 4) + bit))
 
 
-def _pairs(keys: NDArray[np.uint64], others: NDArray[np.uint64]) -> Iterator[tuple[Labels, Labels]]:
-    """Yield the places of equal keys and other keys, some `_PAIRS` at a time."""
-    keys, others = keys * _ODD, others * _ODD  # one to one; the upper bits depend on all
+def _pairs(
+    keys: NDArray[np.uint64], others: NDArray[np.uint64], mask: np.uint64
+) -> Iterator[tuple[Labels, Labels]]:
+    """Yield the places of keys, and of others whose masked bits are the same, some `_PAIRS` at a time."""
+    keys = keys * _ODD  # one to one; the upper bits depend on all
     order = np.argsort(keys)
     keys = keys[order]
     # Most others have no equal: a table of some bits tells nearly all of these at once.
-    shift = np.uint64(64 - min(26, max(8, len(keys).bit_length() + 5)))
+    shift = np.uint64(64 - min(24, max(8, len(keys).bit_length() + 5)))
     there = np.zeros(1 << int(64 - shift), dtype=bool)
     there[keys >> shift] = True
-    wanted = np.flatnonzero(there[others >> shift])
-    others = others[wanted]
+    wanted, sought = [], []
+    for start in range(0, len(others), _AT_ONCE):
+        part = (others[start : start + _AT_ONCE] & mask) * _ODD
+        found = np.flatnonzero(there[part >> shift])
+        wanted.append(found + start)
+        sought.append(part[found])
+    others = np.concatenate(sought)
+    by_key = np.argsort(others)  # searched for in order, they are found ten times as fast
+    others, places = others[by_key], np.concatenate(wanted)[by_key]
     first = np.searchsorted(keys, others, side="left")
     sizes = np.searchsorted(keys, others, side="right") - first
     held = (sizes > 0) & (sizes <= MANY)
-    wanted, first, sizes = wanted[held], first[held], sizes[held]
+    places, first, sizes = places[held], first[held], sizes[held]
     ends = np.cumsum(sizes)
     begin = 0
     while begin < len(ends):
@@ -98,7 +114,7 @@ def _pairs(keys: NDArray[np.uint64], others: NDArray[np.uint64]) -> Iterator[tup
         stop = max(begin + 1, int(np.searchsorted(ends, done + _PAIRS, side="right")))
         some, few = slice(begin, stop), sizes[begin:stop]
         shifts = np.repeat(first[some] - (ends[some] - few - done), few)
-        yield order[np.arange(int(few.sum())) + shifts], np.repeat(wanted[some], few)
+        yield order[np.arange(int(few.sum())) + shifts], np.repeat(places[some], few)
         begin = stop
 
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from curation.duplicates.components import ALONE, Labels, merge
 from curation.duplicates.detector import Asked, Detector, Fingerprint, Options
 from curation.duplicates.near_images import FARTHEST, near_groups
-from curation.duplicates.views import fingerprint, link_views
+from curation.duplicates.views import OWN, fingerprint, link_views
 
 #: A hash with at most so many ones, or so many zeros, says nothing.
 PLAIN = 3
@@ -47,8 +47,9 @@ def difference_hash(image: Image.Image) -> int:
     return int.from_bytes(_hash(image.convert("L")), "big")
 
 
-def _hash(grey: Image.Image) -> bytes:
-    small = grey.resize((9, 8), Image.Resampling.LANCZOS)
+def _hash(grey: Image.Image, gap: float | None = None) -> bytes:
+    """Return the hash of a grey picture; with a `gap` of a few, nearly that, in a fifth of the time."""
+    small = grey.resize((9, 8), Image.Resampling.LANCZOS, reducing_gap=gap)
     levels = np.frombuffer(small.tobytes(), np.uint8).reshape(8, 9)
     return np.packbits(levels[:, 1:] > levels[:, :-1]).tobytes()
 
@@ -69,12 +70,17 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
     labels[told] = told[found] if len(told) else found
     if asked.drop or not options.views:
         return labels
-    views = rows[options.column].to_pylist()
-    return merge(labels, link_views(views, 1, options.distance, lambda hashes: _tells(hashes[:, 0])))
+    published = values.astype(">u8").tobytes()
+    views = [
+        None if one is None else published[8 * row : 8 * row + 8] + one
+        for row, one in enumerate(rows[options.column].to_pylist())
+    ]
+    found = link_views(views, 1, options.distance, lambda hashes: _tells(hashes[:, 0]), own=1 + OWN)
+    return merge(labels, found)
 
 
 def _fingerprint(options: Dhash) -> Fingerprint | None:
-    return partial(fingerprint, of=_hash) if options.views else None
+    return partial(fingerprint, of=partial(_hash, gap=3.0)) if options.views else None
 
 
 DETECTOR = Detector(_groups, ("image_hash",), Dhash, _fingerprint)

@@ -20,7 +20,7 @@ from affectory.core.errors import RecipeError
 from curation.duplicates.across import FARTHEST
 from curation.duplicates.components import Labels
 from curation.duplicates.detector import Asked, Detector, Fingerprint, Options
-from curation.duplicates.views import OWN, fingerprint, link_views
+from curation.duplicates.views import fingerprint, link_views
 
 WORDS = 4
 #: The least quality of which PDQ's authors say that the hash is of use.
@@ -57,7 +57,7 @@ def _library() -> Callable[[Any], tuple[Any, float]]:
 
 def _hash(grey: Image.Image, compute: Callable[[Any], tuple[Any, float]]) -> bytes:
     """Return PDQ of a grey picture, or zeros where it is of too little quality."""
-    levels = np.asarray(grey.resize((64, 64), Image.Resampling.LANCZOS))
+    levels = np.asarray(grey.resize((64, 64), Image.Resampling.BOX))
     bits, quality = compute(np.repeat(levels[:, :, None], 3, axis=2))
     return np.packbits(np.asarray(bits, np.uint8)).tobytes() if quality >= QUALITY else _NOTHING
 
@@ -72,8 +72,8 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
     prints = rows[options.column].to_pylist()
     if asked.drop or not options.views:
         own = slice(0, 8 * WORDS)
-        plain = [None if one is None else one[own] * OWN for one in prints]
-        return link_views(plain, WORDS, options.within(asked), _tells)
+        plain = [None if one is None else one[own] for one in prints]
+        return link_views(plain, WORDS, options.within(asked), _tells, own=1)
     return link_views(prints, WORDS, options.distance, _tells)
 
 

@@ -38,7 +38,7 @@ def fingerprint(image: Image.Image, of: Hash) -> bytes:
 
 
 def _views(image: Image.Image) -> Iterator[Image.Image]:
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=4.0)
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     trimmed = small.crop(_inner(np.asarray(small)))
     yield from (small, trimmed)
     for one in (small, trimmed):
@@ -50,13 +50,14 @@ def _views(image: Image.Image) -> Iterator[Image.Image]:
         cut = round(SIDE * percent / 100)
         for left, top, right, bottom in ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)):
             yield small.crop((cut * left, cut * top, SIDE - cut * right, SIDE - cut * bottom))
+    half = small.reduce(2)
     for angle in ANGLES:
-        yield _turned(small, angle, image.width / image.height)
+        yield _turned(half, angle, image.width / image.height)
 
 
 def _turned(small: Image.Image, degrees: float, aspect: float) -> Image.Image:
     """Return a picture turned about its centre, black in the corners. `small` was `aspect` times as wide."""
-    cos, sin, middle = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), SIDE / 2
+    cos, sin, middle = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), small.width / 2
     rows = (cos, sin / aspect), (-sin * aspect, cos)
     moved = [(a, b, middle - a * middle - b * middle) for a, b in rows]
     return small.transform(
@@ -86,20 +87,22 @@ def link_views(
     words: int,
     distance: int,
     told: Callable[[NDArray[np.uint64]], NDArray[np.bool_]],
+    own: int = OWN,
 ) -> Labels:
     """Label alike the rows of which one's own hash is within `distance` bits of the other's or of a view.
 
-    A hash has `words` numbers of 64 bits; one of which `told` says that it says nothing is passed over.
+    A hash has `words` numbers of 64 bits; one of which `told` says that it says nothing is passed over. The
+    first `own` hashes are of the picture itself.
     """
     rows = np.flatnonzero([one is not None for one in fingerprints])
     found = np.frombuffer(b"".join(filter(None, fingerprints)), ">u8").astype(np.uint64)
-    hashes = found.reshape(len(rows), -1, words) if len(rows) else found.reshape(0, OWN, words)
+    hashes = found.reshape(len(rows), -1, words) if len(rows) else found.reshape(0, own, words)
     forest = Forest(len(fingerprints))
     every = hashes.reshape(-1, words)
     owners = np.repeat(rows, hashes.shape[1])
-    own = np.tile(np.arange(hashes.shape[1]) < OWN, len(rows))
+    plain = np.tile(np.arange(hashes.shape[1]) < own, len(rows))
     useful = told(every)
-    base = own & useful
+    base = plain & useful
     link_across(forest, every[base], owners[base], every[useful], owners[useful], distance)
     labels = forest.labels()
     return np.where(np.bincount(labels, minlength=len(labels))[labels] > 1, labels, ALONE)

@@ -37,8 +37,8 @@ _USES = (
 
 _DUPLICATES = {
     "keep-all": "all are kept",
-    "keep-best": "the best-scored post of a group is kept",
-    "drop-conflicts": "groups with several labels are dropped",
+    "keep-best": "of the nearest ones the best-scored post is kept",
+    "drop-conflicts": "the nearest ones with several labels are dropped",
 }
 
 
