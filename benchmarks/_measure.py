@@ -196,15 +196,21 @@ def processor_times(pids: Sequence[int]) -> dict[int, float]:
 
 
 def processor_time() -> float:
-    """Return the processor seconds of this process and its descendants, ended ones included (Linux)."""
+    """Return the processor seconds of this process and its descendants, ended ones included (Linux).
+
+    Those of living descendants are known to a hundredth of a second.
+    """
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     ticks = 0
     for pid in family(os.getpid()):
+        if pid == os.getpid():
+            continue
         try:
             times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         ticks += sum(map(int, times[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(one.ru_utime + one.ru_stime for one in spent) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

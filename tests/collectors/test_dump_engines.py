@@ -91,7 +91,7 @@ def test_posts_before_the_end_of_a_truncated_file_are_kept(tmp_path, paths, monk
     assert capsys.readouterr().out.count("3.zst' is truncated") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cluster_finds_what_this_machine_finds(tmp_path, paths, monkeypatch):
     pytest.importorskip("ray", reason="needs the extra cluster: pip install 'affectory[cluster]'")
     expected = collect(tmp_path, "local", *paths[:2])

@@ -24,7 +24,7 @@ def cluster():
         yield started
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_results_come_in_the_order_of_the_items_and_errors_are_those_of_the_work(
     cluster, tmp_path, monkeypatch
 ):
@@ -45,7 +45,7 @@ def test_results_come_in_the_order_of_the_items_and_errors_are_those_of_the_work
         assert list(engine.map(abs, [-1])) == [1]  # an error ends its map alone
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("actors", [False, True], ids=["tasks", "actors"])
 def test_work_of_a_killed_node_is_run_again(cluster, tmp_path, actors):
     with cluster.node() as kill, Ray(cluster.address, actors=actors) as engine:
@@ -70,7 +70,7 @@ def test_work_of_a_killed_node_is_run_again(cluster, tmp_path, actors):
     assert len(list(tmp_path.iterdir())) == 8 + 1 + 1  # one ran twice
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_that_lacks_a_package_or_does_not_see_a_folder_is_one_line(cluster, tmp_path):
     node = f"the node {cluster.address.partition(':')[0]} of the Ray cluster"
     with pytest.raises(AffectoryError) as caught, Ray(cluster.address, packages={"none-such": "2"}):

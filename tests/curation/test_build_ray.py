@@ -35,7 +35,7 @@ def shards_done(folder):
     return len(list(folder.glob("test/.building/*/scratch/kept-*.arrow")))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_release_of_two_nodes_has_the_local_bytes_also_when_a_node_dies(store, tmp_path, capsys):
     expected = contents(
         build(tmp_path / "datasets/test/recipe.toml", store=store, out=tmp_path / "local").folder
@@ -59,7 +59,7 @@ def test_a_release_of_two_nodes_has_the_local_bytes_also_when_a_node_dies(store,
         assert contents(tmp_path / "killed/test/1.0.0") == expected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cluster_that_ends_in_mid_run_is_one_line_and_leaves_nothing(store, tmp_path, capsys):
     stuck = max((store / "media").rglob("*.jpg"))  # whoever reads it waits
     stuck.unlink()

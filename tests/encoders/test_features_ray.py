@@ -19,7 +19,7 @@ def image(number):
     return ImageRef(f"post-{number}", hashlib.sha256(data).hexdigest(), lambda: data)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_features_of_a_cluster_are_those_of_this_machine_and_are_kept(tmp_path):
     network = load_backbone("resnet18", "random", side=64)
     images = [image(number) for number in range(7)]
