@@ -32,6 +32,7 @@ from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
 from baselines.results.differences import differences
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
+from baselines.results.trained import Trained
 from baselines.training import launch
 from baselines.training.finetune_runs import Finetuning
 from baselines.training.finetune_steps import FinetuneSettings
@@ -41,8 +42,8 @@ from baselines.training.tune import Search
 TOOLS = ("affectory", "datasets", "numpy", "scikit-learn", "torch", "torchvision", "transformers")
 
 
-def run(options: Options, command: str) -> int:
-    """Train and evaluate the models, write and print the results. Return the exit code: 1 if a seed failed.
+def run(options: Options, command: str) -> Trained:
+    """Train and evaluate the models, and write the results; return them.
 
     `command` is recorded in the results. Raises `AffectoryError`.
     """
@@ -53,7 +54,7 @@ def run(options: Options, command: str) -> int:
         return _run(options, command, device)
 
 
-def _run(options: Options, command: str, device: torch.device) -> int:
+def _run(options: Options, command: str, device: torch.device) -> Trained:
     wanted = registry.selected(options.models or of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
@@ -92,9 +93,7 @@ def _run(options: Options, command: str, device: torch.device) -> int:
         folds = [experiment.fold(split, number, setup) for split, number in each]
     results = _results(release, folds, setup, options, command, left_out)
     _write(folder, release, results, folds)
-    tables.show(results)
-    print(f"\npage      {folder / 'results.html'}\ntable     {folder / 'table.md'}")
-    return 1 if any(row.stopped for row in results.rows) else 0
+    return Trained(results, folder)
 
 
 def check_aim(options: TrainingOptions, release: Release) -> None:

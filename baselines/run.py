@@ -49,8 +49,12 @@ def _run(options: Options, command: str) -> int:
     options.check()
     options.check_release()  # before torch, which takes seconds to import
     from baselines.pipeline import run  # torch and pyarrow: not for --help
+    from baselines.results import tables
 
-    return run(options, command)
+    done = run(options, command)
+    tables.show(done.results)
+    print(f"\npage      {done.page}\ntable     {done.table}")
+    return done.exit_code
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ if __name__ == "__main__":
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
@@ -29,6 +29,9 @@ from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
 from affectory.core.place_option import PlaceOption
+
+if TYPE_CHECKING:
+    from curation.release.assemble import Built
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,11 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _build(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: run(tyro.cli(Options, prog=prog, args=arguments)))
 
 
-def _build(options: Options) -> object:
+def run(options: Options) -> Built:
+    """Build the release that the options ask for. Raises `AffectoryError`."""
     if options.workers < 1:
         raise InputError(f"--workers {options.workers} is below 1")
     EngineChoice(options.engine, options.address).check()
@@ -86,8 +90,8 @@ def _build(options: Options) -> object:
         return _built(options, folder, mirrors.local(out), is_built_in=folder != own)
 
 
-def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> object:
-    """Build the release in the folder `out`; return what is printed."""
+def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> Built:
+    """Build the release in the folder `out`; copy a built-in recipe there."""
     if is_built_in and (differing := recipes.changed(options.name, out)):
         raise InputError(
             f"{str(differing[0])!r} differs from the built-in one: move it away, or name the folder of your "
@@ -106,7 +110,7 @@ def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> o
     if not is_built_in:
         return built
     recipes.write_out(options.name, out)
-    return f"{built}\nrecipe  {out / options.name / recipes.RECIPE}   (built-in, copied here)"
+    return replace(built, recipe=out / options.name / recipes.RECIPE)
 
 
 if __name__ == "__main__":

@@ -9,20 +9,58 @@ parent's. Ctrl-C reaches the parent alone, which then stops its workers.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext
-from typing import ParamSpec, Self, TypeVar
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
+from typing import Any, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _Process(ForkServerProcess):
+    """A process that doesn't import the program's main module again."""
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:
+        with _without_main():
+            return ForkServerProcess._Popen(process_obj)
+
+
+class _Context(ForkServerContext):
+    Process = _Process
+
+
+#: Held while the main module has no name.
+_unnamed = threading.Lock()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide where the main module comes from: a process that is started in the block can't import it.
+
+    No work of ours is defined there. A user's script that calls the Python API would otherwise run once more
+    in each worker, unless all of it stood under `if __name__ == "__main__"`.
+    """
+    main = sys.modules["__main__"]
+    with _unnamed:
+        named = vars(main)
+        kept = {name: value for name, value in named.items() if name in ("__spec__", "__file__")}
+        named["__spec__"] = None
+        named.pop("__file__", None)
+        try:
+            yield
+        finally:
+            named.update(kept)
 
 
 def fork_server(preload: Sequence[str]) -> ForkServerContext:
@@ -31,12 +69,13 @@ def fork_server(preload: Sequence[str]) -> ForkServerContext:
     Ctrl-C is blocked in the server, and so in the workers while they start. Modules that can't be imported
     are skipped. A process has one server: later calls don't change what it has imported.
     """
-    context = multiprocessing.get_context("forkserver")
+    context = _Context()
     context.set_forkserver_preload(list(preload))
     resource_tracker.ensure_running()  # otherwise the server starts it, which unblocks the signal again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        forkserver.ensure_running()
+        with _without_main():
+            forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context

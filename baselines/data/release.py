@@ -6,7 +6,6 @@ release.parts["train"].texts[0], release.task.names[release.parts["train"].targe
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affectory.core import generated, mirrors
 from affectory.core.addresses import Place
-from affectory.core.errors import BaselineError, in_words
+from affectory.core.errors import BaselineError
 from affectory.core.parquet_files import readable
-from baselines.data import built
+from baselines.data.loaded import SPLITS as SPLITS
+from baselines.data.loaded import loaded
 from baselines.data.task import Kind, SeveralLabels, SingleLabel, Task
-
-SPLITS = ("train", "validation", "test")
 
 _COLUMNS = (
     "post_id",
@@ -120,50 +117,14 @@ def load(
     `task`: whether a release that has both is read by its one label or by its several (the default).
     `labels`: those of its several to read, and classes of its one label that count as further ones.
     """
-    where = _fetched(folder / name, built.find(name, folder, version), version)
-    from datasets import get_dataset_default_config_name
-    from datasets.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
-    version = get_dataset_default_config_name(str(where)) if version is None else version
-    rows = _loaded(where, version, cache)
-    chosen = _task(rows["train"].features, task, labels, f"{name} {version}")
-    # A split without a row has no file, and the loader doesn't know it.
-    rows = {split: rows[split] if split in rows else rows["train"].select([]) for split in SPLITS}
-    with readable(where / version):
+    found = loaded(name, folder, version=version, cache=cache)
+    rows = found.splits
+    chosen = _task(rows["train"].features, task, labels, f"{name} {found.version}")
+    with readable(found.folder):
         parts = {split: _part(rows[split], number, chosen) for number, split in enumerate(SPLITS)}
     for split in SPLITS[1:]:  # only training learns from unlabelled posts
         parts[split] = parts[split].take(parts[split].labelled)
-    return Release(name, version, chosen, parts, rows, _generated(where / version / "manifest.json"))
-
-
-def _fetched(dataset: Place, where: Path, version: str | None) -> Path:
-    """Return the dataset's folder; of an address a copy with all files that the library looks for.
-
-    These are the version's and, as it tells the format from them, those of the card's first config.
-    """
-    if isinstance(dataset, Path):
-        return where
-    wanted = {version, *built.configs(where)[:1]} - {None}
-    return mirrors.fetch(dataset, *("*/ids-*" if one == "ids" else f"{one}/*.parquet" for one in wanted))
-
-
-def _loaded(where: Path, version: str, cache: Path | None) -> Any:
-    """Return a version's rows by split. Raises `AffectoryError` for damaged files, and for a full disk."""
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetGenerationError
-
-    try:
-        with readable(where / version):
-            try:
-                return load_dataset(str(where), version, cache_dir=str(cache) if cache else None)
-            except DatasetGenerationError as error:
-                raise error.__cause__ or error from None
-    except OSError as error:
-        raise BaselineError(
-            f"{str(where)!r} {version} can't be loaded ({in_words(error)}): the loader makes a copy; name a "
-            "folder with room for it with --cache"
-        ) from None
+    return Release(name, found.version, chosen, parts, rows, found.generated)
 
 
 def with_unlabelled(release: Release, split: str) -> Part:
@@ -184,19 +145,6 @@ def _task(features: Any, kind: Kind | None, labels: tuple[str, ...], name: str) 
     if kind == "several":
         raise BaselineError(f"--task several: {name} has one label a post, and no column `labels`")
     return SingleLabel(features["label"].names)
-
-
-def _generated(manifest: Path) -> str:
-    """Return the note on the release's generated posts, which its manifest counts."""
-    if not manifest.is_file():
-        return ""
-    try:
-        found = json.loads(manifest.read_bytes())
-        return generated.note(found.get("generated", 0), found["ledger"]["kept"], found["ledger"]["unit"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise BaselineError(
-            f"{str(manifest)!r} is damaged: restore it from a copy, or remove its folder and build again"
-        ) from None
 
 
 def _part(rows: Any, number: int, task: Task) -> Part:

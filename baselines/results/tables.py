@@ -69,11 +69,7 @@ def markdown(results: Results) -> str:
         caption(results),
     ]
     for table in c.tables(results):
-        columns = _columns(table)
-        parts.append(f"## {table.heading}")
-        rows = [[line.title, *(one.cells[i] for one in columns)] for i, line in enumerate(table.lines)]
-        strong = [[False, *(bool(one.strong) and one.strong[i] for one in columns)] for i in range(len(rows))]
-        parts.append(pipes(["Model", *(one.head for one in columns)], rows, strong))
+        parts += [f"## {table.heading}", pipes(*scores(table))]
     if found := curves(results):
         parts += ["## Fewer pairs", on_curves(results)]
     for curve in found:
@@ -116,6 +112,14 @@ def show(results: Results, console: Console | None = None) -> None:
     console.print()
     for note in notes.notes(results):
         console.print(Text(note, "dim"))
+
+
+def scores(table: c.Table) -> tuple[list[str], Rows, list[list[bool]]]:
+    """Return the head and the rows of a table, and which of the cells are emphasised."""
+    columns = _columns(table)
+    rows = [[line.title, *(one.cells[i] for one in columns)] for i, line in enumerate(table.lines)]
+    strong = [[False, *(bool(one.strong) and one.strong[i] for one in columns)] for i in range(len(rows))]
+    return ["Model", *(one.head for one in columns)], rows, strong
 
 
 def caption(results: Results) -> str:

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from affectory.core.command import Terminated
 from affectory.core.errors import AffectoryError
@@ -275,3 +278,36 @@ def run_command(work: Callable[[], Awaitable[Summary]]) -> Summary:
         return replace(asyncio.run(watched()), stopped_by=stopped_by)
     except asyncio.CancelledError:
         raise (Terminated if stopped_by == signal.SIGTERM else KeyboardInterrupt) from None
+
+
+def run_in_thread(work: Callable[[], Awaitable[Summary]]) -> Summary:
+    """Run a crawl for a program that goes on afterwards, such as a notebook; return its summary.
+
+    The crawl has a thread with an event loop of its own, because the caller's may be running already; signal
+    handlers stay the caller's. Ctrl-C cancels the crawl, and its summary is printed before
+    `KeyboardInterrupt` goes on to the caller; a second Ctrl-C doesn't wait for that.
+    """
+    began: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+    done: Future[Summary] = Future()
+
+    async def watched() -> Summary:
+        began.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work()
+
+    def run() -> None:
+        try:
+            done.set_result(asyncio.run(watched()))
+        except BaseException as error:
+            done.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="crawl", daemon=True).start()
+        return done.result()
+    except KeyboardInterrupt:
+        loop, task = began.result()
+        assert task is not None
+        with suppress(RuntimeError):  # the loop is closed: the crawl has just ended by itself
+            loop.call_soon_threadsafe(task.cancel)
+        with suppress(asyncio.CancelledError):  # before the crawl had a store
+            say(str(done.result()))
+        raise

@@ -6,11 +6,11 @@ A site's own options come first; it holds these in a field `crawl: OmitArgPrefix
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from tyro.conf import FlagCreatePairsOff, arg
 
@@ -19,7 +19,11 @@ from collectors.crawl.shard import Shard
 
 if TYPE_CHECKING:
     from collectors.crawl.crawl import Plan
+    from collectors.crawl.summary import Summary
     from collectors.http.client import Client
+
+#: Runs a crawl to its end: `run_command` or `run_in_thread` of `collectors.crawl.crawl`.
+Runner: TypeAlias = "Callable[[Callable[[], Awaitable[Summary]]], Summary]"
 
 
 @dataclass(frozen=True)

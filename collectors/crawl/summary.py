@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectory.core.errors import AffectoryError
+from affectory.core.html.notebook import snippet, table
 from affectory.core.numbers import count
 from affectory.core.progress import span
 from collectors.crawl.source import Failure
@@ -21,7 +22,7 @@ STORED = ("new", "updated", "known")
 HOSTS_NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """What a crawl has done. `str()` asserts that the parts add up to the totals."""
 
@@ -63,13 +64,35 @@ class Summary:
             parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
             lines.append(f"        in this run: {parts}")
         lines += [f"note    {note}" for note in [*self.notes, *self._refused()]]
-        lines += [f"problem {failure.error}" for failure in self.failures]
-        lines += [f"problem {problem}" for problem in self._silent()]
-        lines += [f"problem {self.trouble}"] if self.trouble else []
+        lines += [f"problem {problem}" for problem in self._problems()]
         lines.append(f"store   {self.folder}  ({span(self.seconds)}{', interrupted' * self.interrupted})")
         if hint := self._next():
             lines.append(f"next    {hint}")
         return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: posts and images by their outcome, notes and problems."""
+        posts = [(k, self.posts[k]) for k in _order(self.posts, STORED)]
+        of_each = {"posts": posts, "images": self._images()}
+        return snippet(
+            f"{self.folder}{', interrupted' * self.interrupted}",
+            *(
+                table([name, "number"], [(_words(what), f"{n:,}") for what, n in counts])
+                for name, counts in of_each.items()
+                if counts
+            ),
+            notes=[*self.notes, *self._refused(), *self._problems(), *filter(None, [self._next()])],
+            paths={"store": self.folder},
+        )
+
+    def _problems(self) -> list[str]:
+        return [
+            *(str(one.error) for one in self.failures),
+            *self._silent(),
+            *map(str, filter(None, [self.trouble])),
+        ]
 
     def _silent(self) -> list[str]:
         """Return the hosts without any answer, those with the most images first, with the next step."""

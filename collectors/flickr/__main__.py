@@ -30,7 +30,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from affectory.core.command import finish
 from affectory.core.errors import InputError
-from collectors.crawl.options import CrawlOptions, at_least_1, files
+from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 
 if TYPE_CHECKING:
     from collectors.crawl.summary import Summary
@@ -101,16 +101,20 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.flickr") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: _crawl(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
-def _crawl(options: Options, command: str) -> Summary:
+def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
+    """Collect what the options ask for; return the summary. `command` is noted in the store.
+
+    Raises `AffectoryError`. `runner`: how the crawl is run (default: as a command).
+    """
     key = check(options)
     with options.crawl.sandbox_address() as sandbox:
         asked = read(options, key, sandbox)
         from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
-        return run_command(lambda: collect(options, asked, sandbox, command))
+        return (runner or run_command)(lambda: collect(options, asked, sandbox, command))
 
 
 def check(options: Options) -> str | None:

@@ -30,7 +30,7 @@ from affectory.core import mirrors, recipes
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.place_option import PlaceOption
-from collectors.crawl.options import at_least_1
+from collectors.crawl.options import Runner, at_least_1
 
 if TYPE_CHECKING:
     from collectors.crawl.summary import Summary
@@ -64,10 +64,14 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.local") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: _crawl(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
-def _crawl(options: Options, command: str) -> Summary:
+def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
+    """Collect what the options ask for; return the summary. `command` is noted in the store.
+
+    Raises `AffectoryError`. `runner`: how the crawl is run (default: as a command).
+    """
     from collectors.local.source import load
 
     mirrors.fetch(options.datasets / options.name)
@@ -78,7 +82,7 @@ def _crawl(options: Options, command: str) -> Summary:
         raise InputError(f"--path {str(options.path)!r} is not a folder")
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
-    return run_command(lambda: collect(options, source, labels, command))
+    return (runner or run_command)(lambda: collect(options, source, labels, command))
 
 
 def _labels(path: Path) -> Mapping[str, str]:

@@ -29,7 +29,7 @@ from tyro.conf import OmitArgPrefixes, arg
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError, meant
-from collectors.crawl.options import CrawlOptions, at_least_1, files
+from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
 from collectors.reddit.sources import AUTO, SOURCES, TOP, choose, make_source
@@ -106,10 +106,14 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.reddit") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: _crawl(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
 
 
-def _crawl(options: Options, command: str) -> Summary:
+def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
+    """Collect what the options ask for; return the summary. `command` is noted in the store.
+
+    Raises `AffectoryError`. `runner`: how the crawl is run (default: as a command).
+    """
     subs = subreddits(options)
     paths = check(options)
     if options.source == AUTO:
@@ -118,7 +122,7 @@ def _crawl(options: Options, command: str) -> Summary:
         options = replace(options, source=name)
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
-    return run_command(lambda: collect(options, subs, paths, command))
+    return (runner or run_command)(lambda: collect(options, subs, paths, command))
 
 
 def subreddits(options: Options) -> list[str]:

@@ -35,8 +35,8 @@ FORMATS: Mapping[int, str] = {
     4: "manifest.json counts the collected and the kept posts by class, host and year (attrition); texts are "
     "equal but for accents, look-alike letters, HTML entities, bare links and notes of crossposts, and "
     "near-equal texts are grouped around a centre, without series; `image_hash` is that of the picture "
-    "decoded in full, on white, and near images are found mirrored, cropped, bordered and slightly turned, too: other "
-    "duplicate groups",
+    "decoded in full, on white, and near images are found mirrored, cropped, bordered and "
+    "slightly turned, too: other duplicate groups",
 }
 
 #: The version that this program writes.

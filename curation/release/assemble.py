@@ -20,6 +20,7 @@ from affectory.core import mirrors
 from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError, some
+from affectory.core.html.notebook import snippet, splits, table
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
@@ -47,15 +48,20 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Built:
-    """The result of a build, as it is printed. `notes` are those that aren't in the manifest."""
+    """The result of a build, as it is printed.
+
+    `stood` says that the release existed already. `notes` are those that aren't in the manifest; `recipe` is
+    the built-in recipe that was copied beside the release.
+    """
 
     folder: Path
     manifest: Manifest
     stood: bool
     seconds: float
     notes: Sequence[str] = ()
+    recipe: Path | None = None
 
     def __str__(self) -> str:
         m = self.manifest
@@ -67,12 +73,33 @@ class Built:
             lines.append(f"{name:<11}{sum(counts.values()):>9,}  {by_class}")
             if holding := m.multilabel.counts.get(name):
                 lines.append(" " * 22 + " · ".join(f"{label} {n:,}" for label, n in holding.items()))
-        notes = filter(None, (m.generated_note, *m.notes, *self.notes))
-        lines += ["", *(f"note    {note}" for note in notes)]
+        lines += ["", *(f"note    {note}" for note in self._every_note())]
         lines.append(f"release {self.folder}")
         lines.append(f"report  {self.folder / 'report.html'}")
         lines.append(f"load    {self._load()}   ({self.seconds:.0f} s)")
+        if self.recipe:
+            lines.append(f"recipe  {self.recipe}   (built-in, copied here)")
         return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the splits by class, the ledger and the notes."""
+        m = self.manifest
+        ledger = [("collected", f"{m.ledger.collected:,}")]
+        ledger += [
+            (f"{one.stage}: {one.reason.replace('_', ' ')}", f"−{one.rows:,}") for one in m.ledger.steps
+        ]
+        return snippet(
+            f"{m.name} {m.version}",
+            splits(m.counts),
+            table([m.ledger.unit, "number"], [*ledger, ("kept", f"{m.ledger.kept:,}")]),
+            notes=self._every_note(),
+            paths={"release": self.folder, "report": self.folder / "report.html"},
+        )
+
+    def _every_note(self) -> list[str]:
+        return [*filter(None, (self.manifest.generated_note, *self.manifest.notes, *self.notes))]
 
     def _load(self) -> str:
         """Return the call that loads this release; the newest version is the default.
