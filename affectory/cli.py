@@ -30,21 +30,21 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from affectory.commands.demo import demo
 from affectory.core.command import finish
 from affectory.core.errors import InputError, meant
-from affectory.demo import demo
 from collectors.sites import SITES
 
 #: The commands by step, but for `demo` and `collect SITE`: the module whose `main` is called, and the line of
 #: help.
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Begin": {
-        "doctor": ("affectory.doctor", "Show which sources work here, and what each needs."),
-        "init": ("affectory.init", "Write the built-in recipes to ./datasets."),
+        "doctor": ("affectory.commands.doctor", "Show which sources work here, and what each needs."),
+        "init": ("affectory.commands.init", "Write the built-in recipes to ./datasets."),
     },
     "Collect": {
         "merge": ("collectors.merge", "Merge crawl stores into one."),
-        "diff": ("affectory.diff", "Compare two crawl stores."),
+        "diff": ("affectory.commands.diff", "Compare two crawl stores."),
         "sandbox": (
             "collectors.sandbox.__main__",
             "Serve imitations of Reddit, imgur, the archives and Flickr, with generated posts.",
@@ -59,11 +59,17 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "curation.purge",
             "Remove posts from a dataset that their source has deleted, or that opted out.",
         ),
-        "verify": ("affectory.verify", "Check every digest and count of a crawl store or a release."),
-        "trace": ("affectory.trace", "Show every place that still holds data of a post."),
+        "verify": (
+            "affectory.commands.verify",
+            "Check every digest and count of a crawl store or a release.",
+        ),
+        "trace": ("affectory.commands.trace", "Show every place that still holds data of a post."),
     },
     "Run": {
-        "models": ("affectory.models", "List the models that can be trained, or the settings of one."),
+        "models": (
+            "affectory.commands.models",
+            "List the models that can be trained, or the settings of one.",
+        ),
         "run": ("baselines.run", "Train baselines on a release; compare with the papers' scores."),
         "missing": (
             "baselines.missing",
@@ -88,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> object:
     match given:
         case []:
-            from affectory.front import front
+            from affectory.commands.front import front
 
             return front()
         case ["--version" | "-V"]:

@@ -32,11 +32,11 @@ COMMANDS = (
 )
 
 ENTRIES = (
-    "affectory.init",
-    "affectory.diff",
-    "affectory.doctor",
-    "affectory.trace",
-    "affectory.verify",
+    "affectory.commands.init",
+    "affectory.commands.diff",
+    "affectory.commands.doctor",
+    "affectory.commands.trace",
+    "affectory.commands.verify",
     "collectors.merge",
     "collectors.reddit.__main__",
     "collectors.flickr.__main__",

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from affectory import cli, models
+from affectory import cli
+from affectory.commands import models
 from baselines.models import registry
 
 KNOWN = [*registry.MODELS, *registry.FAMILIES]
@@ -77,6 +78,8 @@ def test_an_unknown_model_is_one_line_and_exit_code_2(capsys, name, told):
 
 @pytest.mark.slow
 def test_the_list_of_models_imports_no_torch():
-    program = "import sys; from affectory import models; models.main([]); print('torch' in sys.modules)"
+    program = (
+        "import sys; from affectory.commands import models; models.main([]); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
