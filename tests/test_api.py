@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
+import signal
 import subprocess
 import sys
 import threading
@@ -147,9 +148,7 @@ def test_ctrl_c_ends_a_crawl_in_order_and_goes_on(capsys):
 
     def interrupt():
         waiting.wait()
-        import signal
-
-        signal.raise_signal(signal.SIGINT)  # Python handles it in the main thread
+        signal.raise_signal(signal.SIGINT)  # in this thread; Python handles it in the main one
 
     thread = threading.Thread(target=interrupt)
     thread.start()

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -302,6 +302,10 @@ def run_in_thread(work: Callable[[], Awaitable[Summary]]) -> Summary:
 
     try:
         threading.Thread(target=run, name="crawl", daemon=True).start()
+        while not wait(
+            [done], timeout=0.5
+        ).done:  # Ctrl-C doesn't end a wait if another thread got the signal
+            pass
         return done.result()
     except KeyboardInterrupt:
         loop, task = began.result()

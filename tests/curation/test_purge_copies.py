@@ -75,12 +75,11 @@ def test_a_duplicate_takes_the_place_of_the_deleted_post_that_was_kept_for_it(tm
 
 @pytest.mark.slow
 def test_a_group_that_only_a_deleted_post_held_together_falls_apart(tmp_path):
-    # 61 and 63 are each a near-duplicate of 62 alone.
-    titles = ["a b c d e f g", "x b c d e f g", "x y c d e f g"]
-    posts = [post(61 + n, "happy", title=title) for n, title in enumerate(titles)]
-    unlike = [replace(one, title=f"{one.post_id} alone") for one in POSTS]
-    text = BEST + 'texts = "near"\n'
-    store, old = made(tmp_path, [*unlike, *posts], text)
+    # 61 has the title of 62, 63 its picture.
+    first, second = twins(61, 62)
+    posts = [first, second, post(63, media=second.media)]
+    text = '[duplicates]\nimages = ["exact"]\npolicy = "keep-best"\n'
+    store, old = made(tmp_path, [*POSTS, *posts], text)
     assert {row["post_id"]: row["detail"] for row in dropped_rows(old)} == {
         "reddit:00062": "of reddit:00061",
         "reddit:00063": "of reddit:00061",
