@@ -32,6 +32,7 @@ Errors:
 
     SplitError(AffectoryError)
     ├── SmallClass          a class has fewer than 10 posts
+    ├── EmptySplit          a split that the recipe asks for gets no post
     ├── UnknownSplit        the name of a given split is none of train, validation, test
     └── Straddling          a post, or with leakage="group" a duplicate group, is given two splits
 """
@@ -47,7 +48,7 @@ from curation.splits import at_random, by_agreement, by_score, published
 from curation.splits.at_random import random
 from curation.splits.by_agreement import unanimous
 from curation.splits.by_score import TopScore, top_score
-from curation.splits.errors import SmallClass, SplitError, Straddling, UnknownSplit
+from curation.splits.errors import EmptySplit, SmallClass, SplitError, Straddling, UnknownSplit
 from curation.splits.leaks import Twins, twins
 from curation.splits.published import given
 from curation.splits.rule import Rule, Split
@@ -82,6 +83,7 @@ __all__ = [
     "TEST",
     "TRAIN",
     "VALIDATION",
+    "EmptySplit",
     "Leakage",
     "Result",
     "SmallClass",

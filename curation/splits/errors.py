@@ -30,3 +30,7 @@ class UnknownSplit(SplitError):
 
 class Straddling(SplitError):
     """A post or a duplicate group is given two splits."""
+
+
+class EmptySplit(SplitError):
+    """A split that the recipe asks for gets no post."""

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from affectory.core.numbers import count
 from curation.splits.at_random import random
 from curation.splits.errors import SmallClass, SplitError, Straddling, UnknownSplit
 from curation.splits.rule import Rule, Split
@@ -45,8 +46,9 @@ def given(
         _, group = np.unique(np.asarray(groups), return_inverse=True)
         if torn := len(_torn(group, splits)):
             raise Straddling(
-                f"{torn:,} duplicate groups have posts in two of the given splits: "
-                'drop duplicates in the recipe, or keep the splits as they are with leakage = "paper"'
+                f"{count(torn, 'duplicate group')} {'has' if torn == 1 else 'have'} posts in two of the "
+                "given splits: drop duplicates in the recipe, compare texts more strictly with texts = "
+                '"equal" under [duplicates], or keep the splits as they are with leakage = "paper"'
             )
     return Result(splits)
 

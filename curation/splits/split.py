@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from affectory.core.numbers import count
 from curation.splits import RULES
-from curation.splits.errors import SmallClass, SplitError
+from curation.splits.errors import EmptySplit, SmallClass, SplitError
 from curation.splits.leaks import twins
 from curation.splits.rule import Split
 from curation.splits.units import MIN_POSTS, SPLITS, TEST, VALIDATION
@@ -30,10 +31,14 @@ class Assigned:
 
 
 def assign(rows: pa.Table, groups: NDArray[np.int64], options: Split, classes: Sequence[str]) -> Assigned:
-    """Split the rows by the recipe's rule. Raises `SplitError`; `SmallClass` for a class of too few posts."""
+    """Split the rows by the recipe's rule. Raises `SplitError`.
+
+    `SmallClass` is for a class of too few posts, `EmptySplit` for a split that is left without a post.
+    """
     rule = RULES[options.rule]
     _check(rows, classes, any_size=rule.unlabelled)
     result = rule.assign(rows, groups, options)
+    _check_filled(result.splits, groups, options)
     found = twins(result.splits, rows["post_id"], groups)
     notes = (*result.notes, *_without_classes(result.splits, rows["label"]))
     return Assigned(result.splits, {"test": found.test, "validation": found.validation}, notes)
@@ -50,6 +55,29 @@ def _check(rows: pa.Table, classes: Sequence[str], *, any_size: bool) -> None:
     counts = {name: counted[name] for name in sorted(classes)}
     if min(counts.values()) < MIN_POSTS:
         raise SmallClass(counts, MIN_POSTS)
+
+
+def _check_filled(assigned: NDArray[np.int8], groups: NDArray[np.int64], options: Split) -> None:
+    """Raise `EmptySplit` where a split has no row, unless the recipe gives test or validation no share."""
+    wanted = {"train": 1.0, "test": options.test, "validation": options.validation}
+    held = np.bincount(assigned, minlength=len(NAMES))
+    empty = [name for number, name in enumerate(NAMES) if wanted[name] and not held[number]]
+    if not empty:
+        return
+    largest = int(np.unique(groups, return_counts=True)[1].max())
+    counted = ", ".join(f"{name} {held[number]:,}" for number, name in enumerate(NAMES))
+    ways = []
+    if held_out := [f"{name} = 0" for name in empty if name != "train"]:
+        them = "it" if len(held_out) == 1 else "them"
+        ways.append(f"{' and '.join(held_out)} under [split] for a release without {them}")
+    if options.leakage == "group" and largest > 1:
+        ways.insert(
+            0,
+            f"the largest duplicate group has {largest:,} of {count(len(groups), 'row')} and stays in one "
+            'split: compare fewer posts under [duplicates], as with texts = "equal"',
+        )
+    ways.append("collect more posts")
+    raise EmptySplit(f"no post is left for {' and '.join(empty)} ({counted}): {', or '.join(ways)}")
 
 
 def _without_classes(assigned: NDArray[np.int8], labels: pa.ChunkedArray) -> list[str]:

@@ -297,7 +297,7 @@ def test_a_post_given_two_splits_is_an_error_and_so_is_a_group():
     with pytest.raises(Straddling) as caught:
         given(["a", "b", "b"], ["train", "train", "test"])
     assert str(caught.value) == "the rows of post 'b' are given two splits: give it one"
-    with pytest.raises(Straddling, match=r"^1 duplicate groups have posts in two of the given splits: drop"):
+    with pytest.raises(Straddling, match=r"^1 duplicate group has posts in two of the given splits: drop"):
         given(["a", "b", "c"], ["train", "test", "test"], [7, 7, 8])
     assert given(["a", "b"], ["train", "test"], [7, 7], leakage="paper").splits.tolist() == [0, 2]
 
