@@ -31,6 +31,7 @@ def workplace(folder: Path) -> Iterator[Path]:
     if os.fsencode(folder).decode("utf-8", "replace") != str(folder):
         raise InputError(f"{str(folder)!r} isn't UTF-8, as Parquet files' paths must be: name another folder")
     building = folder / BUILDING
+    new = [parent for parent in folder.parents if not parent.exists()]
     with writable(folder, "the release"):
         try:
             building.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,7 @@ def workplace(folder: Path) -> Iterator[Path]:
                 finally:
                     shutil.rmtree(building, ignore_errors=True)
         finally:
-            for empty in (building, folder):  # if nothing was written
+            for empty in (building, folder, *new):  # if nothing was written
                 with suppress(OSError):
                     empty.rmdir()
 

@@ -53,7 +53,7 @@ def test_a_build_that_is_interrupted_leaves_nothing(tmp_path):
         "",
         "interrupted: finished files are kept; run the same command again\n",
     )
-    assert list(out.iterdir()) == []
+    assert not out.exists()
 
 
 def test_each_build_has_a_place_of_its_own_and_what_a_killed_one_left_goes(tmp_path):
@@ -71,6 +71,13 @@ def test_each_build_has_a_place_of_its_own_and_what_a_killed_one_left_goes(tmp_p
         assert not place.exists()
     assert len(names) == 3
     assert sorted(path.name for path in (tmp_path / "test").iterdir()) == ["1.0.0", "1.0.1", "1.0.2"]
+
+
+def test_a_build_that_fails_leaves_no_new_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ValueError, match="broken"), workplace(tmp_path / "mine" / "out" / "test"):
+        raise ValueError("broken")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
 
 
 def test_a_second_build_at_the_same_time_is_refused_and_the_first_goes_on(tmp_path):
