@@ -136,6 +136,15 @@ def test_an_error_of_a_crawl_is_raised_to_the_caller():
         run_in_thread(crawling)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let SIGINT raise `KeyboardInterrupt`; programs that were started in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_crawl_in_order_and_goes_on(capsys):
     waiting = threading.Event()
 
