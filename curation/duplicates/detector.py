@@ -49,10 +49,12 @@ class Detector:
     with `curation.duplicates.components.ALONE` is nobody's. `rows` has the detector's `columns` (names of
     `curation.filters.stage.ROWS`). Of images alone: `asked` is an `Asked` with an instance of `options`, and
     `fingerprint(options)` returns the function whose values the column `options.column` has, or None; it
-    raises `AffectoryError` if the detector can't be used.
+    raises `AffectoryError` if the detector can't be used. `network(options)` returns the digest of the
+    weights that decide beside the rows, or "".
     """
 
     groups: Callable[[pa.Table, Any], Labels]
     columns: tuple[str, ...]
     options: type[Options] = Options
     fingerprint: Callable[[Any], Fingerprint | None] = lambda _: None
+    network: Callable[[Any], str] = lambda _: ""

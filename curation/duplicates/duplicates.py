@@ -110,6 +110,11 @@ class Duplicates(Table):
         found = {one.column: IMAGES[one.use].fingerprint(one) for one in self.images}
         return {column: function for column, function in found.items() if function}
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The digests of the detectors' weights. Raises `AffectoryError` where they aren't available."""
+        return tuple(filter(None, (IMAGES[one.use].network(one) for one in self.images)))
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:

@@ -8,7 +8,7 @@ another.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from pydantic import Field
 from collectors.store import media_path
 from curation.duplicates.components import ALONE, Forest, Labels
 from curation.duplicates.detector import Asked, Detector, Options
+
+if TYPE_CHECKING:
+    from affectory.encoders.image.backbones import Backbone
 
 #: Rows of the matrix of similarities at a time.
 _ROWS = 2048
@@ -56,14 +59,19 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
 
 
 def _features(rows: pa.Table, store: Path, options: Embedding) -> NDArray[np.float16]:
-    from affectory.encoders.image.backbones import load_backbone
     from affectory.encoders.image.features import ImageRef, extract
 
     images = [
         ImageRef(one["post_id"], one["image_sha256"], media_path(store, *_named(one)).read_bytes)
         for one in rows.to_pylist()
     ]
-    return extract(images, load_backbone(options.network, options.weights or None), Path(options.cache))
+    return extract(images, _network(options), Path(options.cache))
+
+
+def _network(options: Embedding) -> Backbone:
+    from affectory.encoders.image.backbones import load_backbone
+
+    return load_backbone(options.network, options.weights or None)
 
 
 def _named(row: dict[str, Any]) -> tuple[str, str]:
@@ -81,4 +89,9 @@ def similar(features: NDArray[np.floating[Any]], least: float) -> Labels:
     return forest.labels()
 
 
-DETECTOR = Detector(_groups, ("post_id", "image_sha256", "image_mime"), Embedding)
+DETECTOR = Detector(
+    _groups,
+    ("post_id", "image_sha256", "image_mime"),
+    Embedding,
+    network=lambda options: _network(options).weights_sha256,
+)

@@ -128,6 +128,7 @@ def build(
         versions.parse(version)
     recipe = load(recipe_path)
     _ = recipe.duplicates.fingerprints  # a missing package is found before anything is read
+    networks = recipe.duplicates.networks
     folder = out / recipe.name
     with (
         Steps(f"building {recipe.name}"),
@@ -139,7 +140,7 @@ def build(
         if engine == LOCAL:
             workers = shards.worthwhile(workers, len(pieces))
         with shards.engine(workers, source.folder, place, chosen=engine) as running:
-            read = digested(recipe, running, pieces, place / "scratch")
+            read = identified(digested(recipe, running, pieces, place / "scratch"), networks)
             stood = versions.standing(folder, version, recipe.digest(), read)
             choice = (
                 versions.Choice(stood, stands=True)
@@ -209,12 +210,13 @@ def _posts(pieces: Sequence[Shard]) -> int:
     return sum(piece.posts for piece in pieces)
 
 
-def identified(read: str, damaged: Sequence[str]) -> str:
-    """Return the digest of a release's input: of its rows, and of the damaged or missing images.
+def identified(read: str, beside: Sequence[str]) -> str:
+    """Return the digest of a release's input: of its rows, and of what else decides, if anything does.
 
-    The rows alone don't suffice: they are the same before and after a damaged image is fetched again.
+    That is the weights of the networks that compare images, and the damaged or missing images: the rows alone
+    are the same before and after a damaged image is fetched again.
     """
-    return hashlib.sha256("\n".join([read, *damaged]).encode()).hexdigest() if damaged else read
+    return hashlib.sha256("\n".join([read, *beside]).encode()).hexdigest() if beside else read
 
 
 def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table, store: Path) -> Draft:

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from affectory.core.errors import RecipeError
+from affectory.encoders.image.backbones import load_backbone, save_backbone
 from collectors.store import Store
 from curation.hydration.rebuild import hydrate
 from curation.ids import write as write_ids
 from curation.release.assemble import build
-from tests.curation.stores import dropped_rows, make_store, post, put_image, rows_of, write_recipe
+from tests.curation.stores import built, dropped_rows, make_store, post, put_image, rows_of, write_recipe
 from tests.curation.test_purge_copies import purged
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(40)]
@@ -82,6 +83,22 @@ def test_embeddings_group_and_leave_their_features_in_the_cache(tmp_path):
     _, _, folder = made(tmp_path, ["happy"] * 3, text)
     assert len(rows_of(folder)) == 43
     assert sum(len(path.read_text().split()) for path in cache.glob("*/*.txt")) == 43
+
+
+@pytest.mark.slow
+def test_other_weights_of_the_same_name_make_another_release(tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    options = f'weights = "{weights}", cache = "{tmp_path / "features"}"'
+    text = f'[duplicates]\nimages = [{{ use = "embedding", {options} }}]\n'
+    store, found = make_store(tmp_path / "store", POSTS), []
+    for seed in (0, 0, 1):
+        save_backbone(load_backbone("mobilenet_v2", "random", seed=seed), weights)
+        found.append(built(tmp_path, store, text))
+    assert [(done.manifest.version, done.stood) for done in found] == [
+        ("1.0.0", False),
+        ("1.0.0", True),
+        ("1.0.1", False),
+    ]
 
 
 @pytest.mark.slow
