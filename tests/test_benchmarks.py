@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import _stages, reckoning
 from benchmarks.scale import Cell, slopes
+from tests.curation.stores import Picture
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -26,6 +27,10 @@ RUNS = {
     "curate text": (["--only", "text", "--posts", "200", "400"], "slope of log time"),
     "curate images": (["--only", "images", "--image-number", "70", "--rounds", "1"], "70 images of 86 kB"),
     "deduplicators": (["--files", "8", "--hashes", "200", "--titles", "200", "--rounds", "1"], "200 titles"),
+    "duplicates quality": (
+        ["--quality", "--memes", "PICTURES", "--sheet", "NEW"],
+        "% of 3 edited memes grouped",
+    ),
     "duplicates hashes": (["--only", "hashes", "--rows", "2000"], "code of weight 6"),
     "duplicates views": (["--only", "views", "--rows", "2000"], "pdq with views"),
     "duplicates titles": (["--only", "titles", "--rows", "2000"], "titles"),
@@ -147,7 +152,12 @@ def test_it_runs(name, request, tmp_path):
         options += ["--datasets", str(place / "datasets")]
     if "CELLS" in options:
         (tmp_path / "cells.json").write_text(json.dumps({"cells": list(map(asdict, cells()))}))
-    names = {"NEW": "scale.json", "CELLS": "cells.json"}
+    if "PICTURES" in options:
+        (tmp_path / "pictures").mkdir()
+        for seed in range(3):
+            (tmp_path / "pictures" / f"{seed}.jpg").write_bytes(Picture(seed, (240, 180)).bytes())
+    names = {"NEW": "new.png" if "PICTURES" in options else "scale.json", "CELLS": "cells.json"}
+    names["PICTURES"] = "pictures"
     options = [str(tmp_path / names[option]) if option in names else option for option in options]
     if benchmark == "references":
         options += ["--features", str(tmp_path)]
