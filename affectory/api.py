@@ -45,6 +45,8 @@ def collect(
     limit: int | None = ...,
     min_ups: int | None = ...,
     time: Literal["all", "year", "month", "week", "day", "hour"] = ...,
+    engine: Literal["local", "ray"] = ...,
+    address: str | None = ...,
     store: PathLike | None = ...,
     media: bool = ...,
     max_side: int | None = ...,

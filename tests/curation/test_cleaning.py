@@ -47,7 +47,7 @@ def test_a_recipe_that_cleans_nothing_keeps_its_digest():
 def test_a_release_has_the_cleaned_text_and_the_title_as_it_was(tmp_path):
     posts = [post(n, ("happy", "creepy")[n % 2], title=f"So HAPPY, {n} days!") for n in range(24)]
     store = make_store(tmp_path / "store", posts)
-    done = built(tmp_path, store, '[text]\nclean = "released"\n')
+    done = built(tmp_path, store, '[text]\nclean = "released"\n[duplicates]\ntexts = "off"\n')
     rows = rows_of(done.folder).values()
     assert {row["text"] for row in rows} == {"so happy days"}
     assert "So HAPPY, 3 days!" in {row["title"] for row in rows}

@@ -127,7 +127,9 @@ def test_a_split_rule_is_a_file_and_a_line(tmp_path, monkeypatch, store):
     monkeypatch.setitem(RULES, "by-year", added(tmp_path, RULE).RULE)
     with Store.open(store) as opened:
         opened.add([post(90, created_at=1_600_000_000), post(91, created_at=1_600_000_000)])
-    done = built(tmp_path, store, '[split]\nrule = "by-year"\nafter = 2019\n[images]\nwhich = "none"\n')
+    done = built(
+        tmp_path, store, '[split]\nrule = "by-year"\nafter = 2019\nvalidation = 0\n[images]\nwhich = "none"\n'
+    )
     assert [post_id for post_id, names in split_of(done.folder).items() if names == {"test"}] == [
         "reddit:00090",
         "reddit:00091",
