@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour, column
+from affectory.core.html.parts import column
 from affectory.core.numbers import number, percent
 from curation.manifest.attrition import Medians, Part, told
 from curation.manifest.manifest import Manifest
+from curation.report.contents import shades
 from curation.report.histograms import bar
 
 
@@ -18,9 +19,9 @@ def section(manifest: Manifest) -> Html | None:
     if found is None or not found.all.lost:
         return None
     unit = manifest.ledger.unit
-    shades = {name: colour(place) for place, name in enumerate(manifest.classes)}
+    shade_of = dict(zip(manifest.classes, shades(manifest.classes), strict=True))
     cards = [
-        _card("By class", "Class", found.classes, shades, scored=found.all.score is not None),
+        _card("By class", "Class", found.classes, shade_of, scored=found.all.score is not None),
         _card("By host of the link", "Host", found.hosts),
         _card("By year of posting", "Year", found.years),
     ]
@@ -43,7 +44,7 @@ def _card(
     title: str,
     head: str,
     parts: Sequence[Part],
-    shades: dict[str, str] | None = None,
+    shade_of: dict[str, str] | None = None,
     *,
     scored: bool = False,
 ) -> Html | None:
@@ -53,7 +54,7 @@ def _card(
     heads = [head, "", "Collected", "Kept", "Share", *(["Median score"] if scored else [])]
     kinds = [None, "wide", *["n"] * (len(heads) - 2)]
     cells = (column(text, cls) for text, cls in zip(heads, kinds, strict=True))
-    rows = [_row(part, most, (shades or {}).get(part.name, "ink"), scored=scored) for part in parts]
+    rows = [_row(part, most, (shade_of or {}).get(part.name, "ink"), scored=scored) for part in parts]
     note = "Median score: of the collected ones → of the kept ones." if scored else None
     return h(
         "figure",

@@ -22,7 +22,7 @@ function browse(section) {
   const format = (value) => value.toLocaleString("en");
   const shade = (label) => {
     const place = data.classes.indexOf(label);
-    return place < 0 ? "none" : `k${place % 8}`;
+    return place < 0 ? "none" : data.shades[place];
   };
   const day = (seconds) => new Date(1000 * seconds).toISOString().slice(0, 10);
   const frame = (post) => {

@@ -15,7 +15,7 @@ from affectory.core.numbers import count, number
 from affectory.core.progress import Steps
 from curation.manifest.manifest import Manifest
 from curation.report import dropped_rows, shown
-from curation.report.contents import Release
+from curation.report.contents import Release, shades
 from curation.report.dropped_rows import Dropped
 from curation.report.flow import words_of
 from curation.report.overview import SPLIT_NAMES
@@ -129,10 +129,11 @@ def _options(values: Mapping[str, str]) -> list[Html]:
 
 
 def _json(manifest: Manifest, entries: Sequence[Entry]) -> str:
-    """Return the block: names of the fields, classes in the order of their colours, and a list a post."""
+    """Return the block: names of the fields, the classes and their colours, and a list a post."""
     block = {
         "fields": _FIELDS,
         "classes": manifest.classes,
+        "shades": shades(manifest.classes),
         "places": SPLIT_NAMES,
         "posts": [_values(entry) for entry in entries],
     }

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from affectory.core.html.markup import Html, clip, h
-from affectory.core.html.parts import colour, link, picture, post_link, post_text
+from affectory.core.html.parts import link, picture, post_link, post_text
 from affectory.core.numbers import number
+from curation.report.contents import shades
 from curation.report.overview import SPLIT_NAMES
 from curation.report.shown import Post
 
@@ -17,7 +18,7 @@ def card(post: Post, classes: Sequence[str], reason: str = "", facts: Sequence[s
 
     `reason` says why the post was dropped. `facts` are shown before its source; by default, its score.
     """
-    shade = colour(classes.index(post.label)) if post.label in classes else "none"
+    shade = dict(zip(classes, shades(classes), strict=True)).get(post.label or "", "none")
     tags = [h("span", h("i", cls=f"dot {shade}"), post.label or "no label")]
     if post.split:
         tags.append(h("span", SPLIT_NAMES[post.split], cls=f"split {post.split}"))

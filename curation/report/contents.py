@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from affectory.core.errors import ReleaseError
+from affectory.core.html.parts import colour
 from curation.manifest.manifest import UNLABELLED, Manifest, fault, parse
 from curation.splits import SPLITS
 
@@ -55,6 +56,11 @@ def open_release(folder: Path, text: str | None = None) -> Release:
         raise ReleaseError(f"{path}: it lists no data file such as train-00000-of-00001-….parquet")
     data.sort(key=lambda item: (SPLITS.index(item[0]), item[1].name))
     return Release(folder, manifest, tuple(data), tuple(dropped or sorted(folder.glob("dropped-*.parquet"))))
+
+
+def shades(classes: Sequence[str]) -> list[str]:
+    """Return the CSS class of each class's colour; posts without a label are grey."""
+    return ["none" if name == UNLABELLED else colour(place) for place, name in enumerate(classes)]
 
 
 def open_file(path: Path, needed: Sequence[str]) -> pq.ParquetFile:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour
 from affectory.core.numbers import count, number, percent
 from curation.manifest.manifest import Manifest
 from curation.report.bins import Bin, compact, fill, linear, logarithmic, quantile
+from curation.report.contents import shades
 from curation.report.histograms import Tick, bar, heat, histogram, ridges
 from curation.report.scan import Figures
 from curation.report.sizes import Sizes
@@ -24,8 +24,8 @@ def section(manifest: Manifest, figures: Figures, sizes: Sizes) -> Html:
     cards = [
         _words(manifest, figures),
         _scores(manifest, figures),
-        _agreements(figures),
-        _years(figures),
+        _agreements(manifest, figures),
+        _years(manifest, figures),
         *_images(figures, sizes),
         _languages(figures),
     ]
@@ -35,7 +35,8 @@ def section(manifest: Manifest, figures: Figures, sizes: Sizes) -> Html:
 
 def _legend(manifest: Manifest) -> Html:
     names = manifest.classes[:CLASSES]
-    return h("p", *(h("span", h("i", cls=f"dot {colour(i)}"), n) for i, n in enumerate(names)), cls="legend")
+    dots = zip(shades(names), names, strict=True)
+    return h("p", *(h("span", h("i", cls=f"dot {shade}"), name) for shade, name in dots), cls="legend")
 
 
 def _card(title: str, chart: Html, note: str) -> Html:
@@ -54,6 +55,7 @@ def _words(manifest: Manifest, figures: Figures) -> Html | None:
     medians = [quantile(words, 0.5) for words in shown]
     chart = ridges(
         manifest.classes[:CLASSES],
+        shades(manifest.classes[:CLASSES]),
         [fill(words, bins) for words in shown],
         [None if m is None else (_among(m, bins), number(m)) for m in medians],
         [f"{name} words" for name in names],
@@ -74,7 +76,7 @@ def _among(value: int, bins: Sequence[Bin]) -> float:
     return min((value - bins[0][0] + 0.5) / (bins[0][1] - bins[0][0] + 1), len(bins) - 0.5)
 
 
-def _years(figures: Figures) -> Html | None:
+def _years(manifest: Manifest, figures: Figures) -> Html | None:
     every = _sum(figures.years)
     if not every:
         return None
@@ -83,15 +85,13 @@ def _years(figures: Figures) -> Html | None:
     tips = [f"{name}: {total:,}" for name, total in zip(names, fill(every, bins), strict=True)]
     marks = [(i + 0.5, str(bins[i][0])) for i in range(0, len(bins), math.ceil(len(bins) / 7))]
     series = [fill(one, bins) for one in figures.years]
-    chart = histogram(
-        series, [colour(i) for i in range(len(series))], tips, marks, "Posts by year", ("year", "posts")
-    )
+    chart = histogram(series, shades(manifest.classes), tips, marks, "Posts by year", ("year", "posts"))
     middle = quantile(every, 0.5)
     note = f"Year of posting; median {middle}. {_without(figures.rows - every.total(), 'date')}"
     return _card("Year", chart, note)
 
 
-def _agreements(figures: Figures) -> Html | None:
+def _agreements(manifest: Manifest, figures: Figures) -> Html | None:
     every = _sum(figures.agreements)
     if not every:
         return None
@@ -102,7 +102,7 @@ def _agreements(figures: Figures) -> Html | None:
     series = [fill(one, bins) for one in figures.agreements]
     chart = histogram(
         series,
-        [colour(i) for i in range(len(series))],
+        shades(manifest.classes),
         tips,
         marks,
         "Posts by the annotators' agreement",
@@ -127,6 +127,7 @@ def _scores(manifest: Manifest, figures: Figures) -> Html | None:
     medians = [quantile(scores, 0.5) for scores in shown]
     chart = ridges(
         manifest.classes[:CLASSES],
+        shades(manifest.classes[:CLASSES]),
         [fill(scores, bins) for scores in shown],
         [None if m is None else (_place(m, bins), number(m)) for m in medians],
         names,

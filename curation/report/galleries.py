@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from affectory.core.html.markup import Html, h, join
-from affectory.core.html.parts import colour
 from affectory.core.numbers import count, number, percent
 from curation.manifest.manifest import Manifest
 from curation.report.cards import card
+from curation.report.contents import shades
 from curation.report.dropped_rows import DUPLICATE, EXAMPLES, Dropped, kept_instead
 from curation.report.flow import words_of
 from curation.report.picks import Place
@@ -107,15 +107,19 @@ def random(manifest: Manifest, figures: Figures, posts: Posts) -> Html:
             "details",
             h(
                 "summary",
-                h("i", cls=f"dot {colour(i)}"),
+                h("i", cls=f"dot {shade}"),
                 name,
                 h("small", f"{len(picked.places)} of {number(n)}"),
             ),
             _cards(posts, picked.places, manifest.classes),
             open=True,
         )
-        for i, (name, picked, n) in enumerate(
-            zip(manifest.classes, figures.random, figures.counts.sum(axis=1).tolist(), strict=True)
+        for name, shade, picked, n in zip(
+            manifest.classes,
+            shades(manifest.classes),
+            figures.random,
+            figures.counts.sum(axis=1).tolist(),
+            strict=True,
         )
         if picked.places
     ]

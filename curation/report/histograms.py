@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from affectory.core.html.charts import WIDTH, line, rect, svg, text
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour
 from curation.report.bins import compact, ticks
 
 #: Room around a chart; below for the ticks and the name of the axis.
@@ -87,6 +86,7 @@ def _across(marks: Sequence[tuple[float, str]], base: float, name: str) -> list[
 
 def ridges(
     names: Sequence[str],
+    shades: Sequence[str],
     series: Sequence[Sequence[int]],
     medians: Sequence[tuple[float, str] | None],
     tips: Sequence[str],
@@ -96,14 +96,15 @@ def ridges(
 ) -> Html:
     """Draw one small histogram per class over a common axis, each scaled to its own maximum.
 
-    `medians` are (position in bins, text), marked by a line; `tips` has the text of every bin.
+    `shades` has a CSS class per class; `medians` are (position in bins, text), marked by a line; `tips` has
+    the text of every bin.
     """
     row, bottom = 46.0, _BOTTOM
     height = row * len(names) + bottom
     step = (WIDTH - 2 * _RIGHT) / max(len(tips), 1)
     drawn = [line(_RIGHT + at * step, 4, _RIGHT + at * step, height - bottom, "grid") for at, _ in marks]
-    for number, (name, values, median) in enumerate(zip(names, series, medians, strict=True)):
-        base, top, cls = row * (number + 1), max(values, default=0) or 1, colour(number)
+    for number, (name, cls, values, median) in enumerate(zip(names, shades, series, medians, strict=True)):
+        base, top = row * (number + 1), max(values, default=0) or 1
         drawn.append(line(_RIGHT, base, WIDTH - _RIGHT, base, "axis"))
         for place, value in enumerate(values):
             if value:

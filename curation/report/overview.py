@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour, column
+from affectory.core.html.parts import column
 from affectory.core.numbers import count, number, percent
-from curation.manifest.manifest import Manifest
+from curation.manifest.manifest import UNLABELLED, Manifest
 from curation.report.bins import quantile
+from curation.report.contents import shades
 from curation.report.histograms import bar
 from curation.report.picks import Array
 from curation.report.scan import KINDS, Figures
@@ -25,7 +26,7 @@ _PAPER = ("Publ.", "Diff.")
 def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
     """Return the title, the summary, the key figures and the notes."""
     totals = figures.counts.sum(axis=1)
-    parts = [(float(n), colour(i)) for i, n in enumerate(totals)]
+    parts = [(float(n), shade) for n, shade in zip(totals, shades(manifest.classes), strict=True)]
     strip = bar(parts, figures.rows, "Shares of the classes")
     return h(
         "header",
@@ -116,39 +117,44 @@ def _kinds(manifest: Manifest, figures: Figures) -> list[Html]:
 def _counts(
     what: str, names: Sequence[str], counts: Array, rows: int, expected: Mapping[str, int], foot: bool = False
 ) -> Html:
-    """Return a table of counts (int64[name, split]) and, where there are any, of the published counts."""
+    """Return a table of counts (int64[name, split]) and, where there are any, of the published counts.
+
+    Posts without a label are in the foot, below the total of the classes.
+    """
     totals, known = counts.sum(axis=1), bool(expected)
     widest = max([*totals.tolist(), *expected.values(), 1])
-    body = [
-        h(
+    lines = {
+        name: h(
             "tr",
-            h("th", h("i", cls=f"dot {colour(i)}"), name, scope="row"),
-            h("td", _class_bar(i, name, counts[i], widest, expected.get(name)), cls="wide"),
+            h("th", h("i", cls=f"dot {shade}"), name, scope="row"),
+            h("td", _class_bar(shade, name, counts[i], widest, expected.get(name)), cls="wide"),
             *(cell(n) for n in counts[i]),
             cell(totals[i], "strong"),
             h("td", percent(totals[i], rows), cls="n share"),
             *(_beside(int(totals[i]), expected.get(name)) if known else ()),
         )
-        for i, name in enumerate(names)
-    ]
+        for i, (name, shade) in enumerate(zip(names, shades(names), strict=True))
+    }
+    without = lines.pop(UNLABELLED, None)
+    labelled = counts[: len(lines)]
     # The published total is compared with the total of the classes that the paper counts.
     ours = sum(int(n) for name, n in zip(names, totals, strict=True) if name in expected)
     last = h(
         "tr",
         h("th", "All", scope="row"),
         h("td", cls="wide"),
-        *(cell(n) for n in counts.sum(axis=0)),
-        cell(counts.sum(), "strong"),
-        h("td", percent(counts.sum(), rows), cls="n share"),
+        *(cell(n) for n in labelled.sum(axis=0)),
+        cell(labelled.sum(), "strong"),
+        h("td", percent(labelled.sum(), rows), cls="n share"),
         *(_beside(ours, sum(expected.values())) if known else ()),
     )
     heads = [what, "", *(_SHORT[s] for s in SPLITS), "All", "Share", *_PAPER * known]
-    tail = h("tfoot", last) if foot else None
-    return h("table", head(heads), h("tbody", *body), tail, cls="figures")
+    tail = h("tfoot", last, without) if foot else None
+    return h("table", head(heads), h("tbody", *lines.values()), tail, cls="figures")
 
 
-def _class_bar(label: int, name: str, counts: Array, widest: int, expected: int | None) -> Html:
-    parts = [(float(n), f"{colour(label)} {s}") for n, s in zip(counts, SPLITS, strict=True)]
+def _class_bar(shade: str, name: str, counts: Array, widest: int, expected: int | None) -> Html:
+    parts = [(float(n), f"{shade} {s}") for n, s in zip(counts, SPLITS, strict=True)]
     tip = ", ".join(f"{SPLIT_NAMES[s]} {n:,}" for s, n in zip(SPLITS, counts, strict=True))
     return bar(parts, widest, f"{name}: {tip}", expected)
 

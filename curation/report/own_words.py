@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from affectory.core.html.markup import Html, h
-from affectory.core.html.parts import colour, column
-from curation.manifest.manifest import Manifest
+from affectory.core.html.parts import column
+from curation.manifest.manifest import UNLABELLED, Manifest
+from curation.report.contents import shades
 from curation.report.distributions import CLASSES
 from curation.report.histograms import bar
 from curation.report.scan import Figures
@@ -17,14 +18,15 @@ WORDS = 12
 def section(manifest: Manifest, figures: Figures) -> Html | None:
     """Return each class's most distinctive words."""
     cards = []
-    found = figures.vocabulary.distinctive(WORDS)[:CLASSES]
+    names = [name for name in manifest.classes if name != UNLABELLED]
+    found = figures.vocabulary.distinctive(WORDS, len(names))[:CLASSES]
     widest = max((words[0].z for words in found if words), default=1)
-    for number_, (name, words) in enumerate(zip(manifest.classes, found, strict=False)):
+    for name, shade, words in zip(names, shades(names), found, strict=False):
         rows = [
             h(
                 "tr",
                 h("th", h("bdi", one.word, title=one.word), scope="row"),
-                h("td", bar([(one.z, colour(number_))], widest, f"z = {one.z:.1f}"), cls="wide"),
+                h("td", bar([(one.z, shade)], widest, f"z = {one.z:.1f}"), cls="wide"),
                 *(h("td", text, cls="n") for text in (f"{one.z:.1f}", f"{one.here:,}", f"{one.elsewhere:,}")),
             )
             for one in words
@@ -33,9 +35,7 @@ def section(manifest: Manifest, figures: Figures) -> Html | None:
         cells = (column(text, "n" if i > 1 else None) for i, text in enumerate(head))
         table = h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls="figures slim")
         body = table if rows else h("p", "No distinctive words.", cls="quiet")
-        cards.append(
-            h("figure", h("figcaption", h("i", cls=f"dot {colour(number_)}"), name), body, cls="panel")
-        )
+        cards.append(h("figure", h("figcaption", h("i", cls=f"dot {shade}"), name), body, cls="panel"))
     if not any(found):
         return None
     explained = (

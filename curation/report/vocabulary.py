@@ -55,12 +55,12 @@ class Vocabulary:
             # Words seen once can't be distinctive; without them, memory stays bounded.
             self.counts[label] = Counter({word: n for word, n in counter.items() if n > 1})
 
-    def distinctive(self, most: int) -> list[list[Distinctive]]:
-        """Return up to `most` words with z >= `NOTABLE` for each class, the highest z first."""
+    def distinctive(self, most: int, classes: int) -> list[list[Distinctive]]:
+        """Return up to `most` words with z >= `NOTABLE` of each of the first classes, the highest z first."""
         everywhere: Counter[str] = Counter()
-        for counter in self.counts:
+        for counter in self.counts[:classes]:
             everywhere.update(counter)
-        return [self._distinctive(counter, everywhere, most) for counter in self.counts]
+        return [self._distinctive(counter, everywhere, most) for counter in self.counts[:classes]]
 
     def _distinctive(self, counts: Counter[str], everywhere: Counter[str], most: int) -> list[Distinctive]:
         total, own = everywhere.total(), counts.total()

@@ -180,10 +180,10 @@ def test_log_odds_are_those_of_the_paper():
     vocabulary.add(0, ["Sun sun, sun! It's", None, "the"])
     vocabulary.add(1, ["rain the the rain It’s"])
     assert vocabulary.counts[0] == {"sun": 3, "it's": 1, "the": 1}
-    assert vocabulary.distinctive(5) == [[], []]  # too few words for z to reach 1.96
+    assert vocabulary.distinctive(5, 2) == [[], []]  # too few words for z to reach 1.96
     vocabulary.add(0, ["sun"] * 400)
     vocabulary.add(1, ["rain"] * 400)
-    ((sun,), (rain,)) = vocabulary.distinctive(5)
+    ((sun,), (rain,)) = vocabulary.distinctive(5, 2)
     assert (sun.word, sun.here, sun.elsewhere, rain.word, rain.here) == ("sun", 403, 0, "rain", 402)
     # y = 403 of n = 405, y' = 0 of n' = 405, a = 500, a_w = 500 * 403 / 810
     prior = 500 * 403 / 810
