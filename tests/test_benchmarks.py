@@ -71,6 +71,7 @@ RUNS = {
         "product",
     ),
     "reckoning": (["--scale", "CELLS"], "machines for 7 days"),
+    "report": (["--posts", "60", "--turns", "1"], "reports, medians of 1 turn"),
     "scale": (
         [*("--parts", "store", "images", "--posts", "200", "--images", "60"), "--out", "NEW"],
         "| images: decode, hash |",
