@@ -2,12 +2,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from affectory.core import progress
 from collectors.sandbox import running
 
 # Tests run in several processes: with more threads each they would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Time measured on a busy machine says nothing of the code.
+settings.register_profile("affectory", deadline=None)
+settings.load_profile("affectory")
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 

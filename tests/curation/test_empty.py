@@ -73,7 +73,7 @@ def test_a_least_number_of_words_above_the_most_is_refused(tmp_path):
     [
         ("[split]\ntest = 0.0\n", {"train": 54, "validation": 6}),
         ("[split]\nvalidation = 0.0\n", {"train": 54, "test": 6}),
-        ('[split]\nrule = "unanimous"\n', {"train": 60}),
+        ('[split]\nrule = "unanimous"\ntest = 0\nvalidation = 0\n', {"train": 60}),
     ],
 )
 def test_a_split_without_rows_has_no_file_and_the_others_load(tmp_path, store, text, sizes):

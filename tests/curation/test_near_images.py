@@ -107,6 +107,7 @@ def test_a_few_hashes_beside_a_large_group_are_compared_to_all_of_it():
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(st.lists(near_some, max_size=40), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_group(hashes, random):
     hashes = np.array(hashes, dtype=np.uint64)

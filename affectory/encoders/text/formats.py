@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def blocks(path: Path) -> Iterator[Block]:
             header = file.readline(64).split()
             after = file.tell()
             counts = [int(part) for part in header] if all(part.isdigit() for part in header) else []
-            if len(counts) == 2 and _binary(file.read(1 << 16), counts[1]):
+            if len(counts) == 2 and _binary(file.read(1 << 16)):
                 yield from _binary_blocks(path, after, *counts)
                 return
         found = False
@@ -47,16 +48,13 @@ def blocks(path: Path) -> Iterator[Block]:
         raise BaselineError(f"{str(path)!r} holds no vectors")
 
 
-def _binary(start: bytes, width: int) -> bool:
-    """Return whether the first vector is made of bytes that no text has."""
-    values = start.partition(b" ")[2][: 4 * width]
-    if any(byte < 32 and byte not in b"\t\n\r" for byte in values):
-        return True
+def _binary(start: bytes) -> bool:
+    """Return whether what follows the first word and its space isn't a number in digits."""
+    values = start.partition(b" ")[2].split(maxsplit=1)
     try:
-        values.decode()
-    except UnicodeDecodeError as error:
-        return error.end < len(values)  # else the last character may only be cut off
-    return False
+        return bool(values) and not math.isfinite(float(values[0]))
+    except ValueError:
+        return True
 
 
 def _binary_blocks(path: Path, start: int, rows: int, width: int) -> Iterator[Block]:
