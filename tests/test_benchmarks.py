@@ -58,6 +58,7 @@ RUNS = {
         ["--corpora", "1", "--posts", "100", "--seeds", "1", "--ratios", "0.5"],
         "Holm's p",
     ),
+    "masks": ([], "88 of 100"),
     "memes": (["--posts", "200", "--models", "cmml_clip", "lxmert"], "200 generated memes"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "reading": (["--posts", "80", "--images", "40", "--rounds", "1"], "pyarrow and Pillow"),

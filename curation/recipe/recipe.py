@@ -21,6 +21,7 @@ from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
 from curation.measure.cleaning import Cleaning
+from curation.measure.masks import Mask
 from curation.recipe import faults
 from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
@@ -42,11 +43,12 @@ class Text(Table):
     """What the text of a post is: its title, or title and body with a newline between them, then cleaned.
 
     `clean`: as it was collected, or a paper's cleaning (`curation.measure.cleaning`). `title` and `body` keep
-    what was collected.
+    what was collected, but for what `mask` names (`curation.measure.masks`).
     """
 
     parts: Annotated[tuple[Literal["title", "body"], ...], Field(min_length=1)] = ("title",)
     clean: Cleaning = "none"
+    mask: tuple[Mask, ...] = ()
 
 
 class Images(Table):
@@ -198,6 +200,8 @@ class Recipe(Table):
                 local.pop(key, None)
         if self.text.clean == "none":
             del said["text"]["clean"]
+        if not self.text.mask:
+            del said["text"]["mask"]
         if not self.publish.source_label:
             del said["publish"]["source_label"]
         return {key: value for key, value in said.items() if value is not None}

@@ -99,7 +99,7 @@ class Built:
         )
 
     def _every_note(self) -> list[str]:
-        return [*filter(None, (self.manifest.generated_note, *self.manifest.notes, *self.notes))]
+        return [*filter(None, (self.manifest.generated_note, *self.manifest.all_notes, *self.notes))]
 
     def _load(self) -> str:
         """Return the call that loads this release; the newest version is the default.

@@ -17,6 +17,7 @@ from affectory.core.image_files import without_large_metadata
 from collectors.store import media_path
 from curation.manifest.manifest import FORMAT
 from curation.release import columns
+from curation.rows.attribution import without_title
 
 #: The most rows and bytes of a part: about what the Hub's viewer supports.
 MAX_ROWS, MAX_BYTES = 250_000, 400_000_000
@@ -129,7 +130,7 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         "has_text": [n > 0 for n in n_words],
     }
     if "image" not in schema.names or not writing.with_text:
-        made["permalink"] = [_without_title(link) for link in rows["permalink"].to_pylist()]
+        made["permalink"] = [without_title(link) for link in rows["permalink"].to_pylist()]
     if "labels" in schema.names:
         made["labels"] = _numbered(rows["labels"].to_pylist(), writing.multilabel)
     if "image" in schema.names:
@@ -143,11 +144,6 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _without_title(link: str | None) -> str | None:
-    """Return a link without the title of the post, as in Reddit's …/comments/1abcd/what_the_title_says/."""
-    return link and re.sub(r"(reddit\.com/)(?:r/\w+/)?(comments/\w+/).*", r"\1\2", link)
 
 
 def _numbered(labels: Sequence[list[str] | None], names: Sequence[str]) -> list[list[int] | None]:

@@ -24,9 +24,10 @@ from collectors.store.snapshot import Snapshot
 from curation.filters.removed import OPTED_OUT
 from curation.filters.stage import ROWS
 from curation.measure.cleaning import CLEANING
+from curation.measure.masks import masked, require
 from curation.recipe.exclude import opted_out
 from curation.recipe.recipe import Recipe
-from curation.rows.attribution import attribution
+from curation.rows.attribution import attribution, without_title
 from curation.rows.votes import labelled
 
 #: The number of posts in a shard, if images are read and if not.
@@ -53,6 +54,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
     The snapshot is written to `scratch`, the folder of the build. Posts whose hash is in `excluded` are
     removed posts there.
     """
+    require(recipe.text.mask)
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         raise EmptyStore(
             f"the store {str(store.folder)!r} has no posts of {some(recipe.communities, str)}; it holds "
@@ -193,9 +195,12 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns |= voted
     if "labels" in columns:
         columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
+    _mask(columns, recipe)
     parts = [columns[part] for part in recipe.text.parts]
     whole = parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
-    columns["text"] = list(map(CLEANING[recipe.text.clean], whole))
+    cleaned = map(CLEANING[recipe.text.clean], whole)
+    # Again, because parts that are joined or cleaned may have a number that neither had.
+    columns["text"] = [masked(text, recipe.text.mask) for text in cleaned]
     columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
     said = ("source", "post_id", "community", "permalink", "licence", "licence_url")
     columns["attribution"] = [
@@ -211,6 +216,14 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
         for field in ROWS
     ]
     return pa.Table.from_arrays(arrays, schema=ROWS)
+
+
+def _mask(columns: dict[str, Sequence[Any]], recipe: Recipe) -> None:
+    """Mask titles and bodies as the recipe says; links then end before the title."""
+    if kinds := recipe.text.mask:
+        for name in ("title", "body"):
+            columns[name] = [text and masked(text, kinds) for text in columns[name]]
+        columns["permalink"] = list(map(without_title, columns["permalink"]))
 
 
 def _lead_nowhere(columns: dict[str, Sequence[Any]]) -> None:
