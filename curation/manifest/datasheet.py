@@ -136,6 +136,10 @@ def _preprocessing(manifest: Manifest) -> list[str]:
     found = [
         f"The text is the {parts}" + (f", cleaned as in {clean}." if clean != "none" else ", unchanged.")
     ]
+    if manifest.ocr:
+        read = "The text in images was read by RapidOCR (`ocr_text`, `ocr_confidence`)"
+        fills = manifest.ocr.get("use") == "fill"
+        found.append(read + ", and is the text of posts without any." * fills + "." * (not fills))
     images = manifest.recipe.get("images") or {}
     if images.get("which") != "none":
         which = "every image" if images.get("which") == "all" else "the first image"

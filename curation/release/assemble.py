@@ -138,7 +138,7 @@ def build(
             pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
         if engine == LOCAL:
             workers = shards.worthwhile(workers, len(pieces))
-        with shards.engine(workers, source.folder, place, chosen=engine) as running:
+        with shards.engine(workers, source.folder, place, chosen=engine, recipe=recipe) as running:
             read = digested(recipe, running, pieces, place / "scratch")
             stood = versions.standing(folder, version, recipe.digest(), read)
             choice = (

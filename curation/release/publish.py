@@ -73,6 +73,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         multilabel.names,
         list(flags),
         recipe.publish.source_label,
+        recipe.text.ocr is not None,
         label.format,
     )
     with snapshot.opened(place / "scratch") as copied:
@@ -122,10 +123,10 @@ def write(described: Manifest, parts: Sequence[Part], lost: Written, out: Path, 
 
 
 def _masked(described: Manifest, out: Path) -> dict[str, int]:
-    """Count what is masked in the published titles and bodies, by kind; empty if the recipe masks nothing."""
+    """Count what is masked in published texts, by kind; empty if the recipe masks nothing."""
     found = dict.fromkeys(described.mask, 0)
     for file in described.tables(ids=False) if found else ():
-        texts = read_rows(out / file.path, columns=["title", "body"])
+        texts = read_rows(out / file.path, columns=["title", "body", *(["ocr_text"] * bool(described.ocr))])
         for kind in found:
             for column in texts.columns:
                 found[kind] += pc.sum(pc.count_substring(column, TOKENS[kind])).as_py() or 0

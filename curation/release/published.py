@@ -39,6 +39,7 @@ class Writing:
     multilabel: Sequence[str] = ()
     labelled: Sequence[str] = ()
     source_label: bool = False
+    ocr: bool = False
     format: int = FORMAT
 
     def schema(self, *, ids: bool) -> pa.Schema:
@@ -48,6 +49,7 @@ class Writing:
             self.multilabel,
             self.labelled,
             source_label=self.source_label,
+            ocr=self.ocr,
             ids=ids,
             format=self.format,
         )
@@ -137,6 +139,8 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         made["image"] = _images(rows, writing) if writing.with_images else [None] * len(rows)
         for name, values in zip(("text", "title", "body"), texts, strict=True):
             made[name] = values if writing.with_text else [None] * len(rows)
+        if not writing.with_text:
+            made["ocr_text"] = [None] * len(rows)
     arrays = [
         pa.array(made[field.name], field.type)
         if field.name in made

@@ -23,15 +23,18 @@ from collectors.store import Store, snapshot, values
 from collectors.store.snapshot import Snapshot
 from curation.filters.removed import OPTED_OUT
 from curation.filters.stage import ROWS
+from curation.measure import masks, ocr
 from curation.measure.cleaning import CLEANING
-from curation.measure.masks import masked, require
+from curation.measure.masks import masked
 from curation.recipe.exclude import opted_out
 from curation.recipe.recipe import Recipe
 from curation.rows.attribution import attribution, without_title
 from curation.rows.votes import labelled
 
-#: The number of posts in a shard, if images are read and if not.
+#: The number of posts in a shard, if it has images and if not.
 WITH_IMAGES, TEXT_ONLY = 500, 25_000
+#: If the text in images is read, which takes about a second each.
+READ_IMAGES = 50
 
 
 class EmptyStore(StoreError):
@@ -54,7 +57,9 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
     The snapshot is written to `scratch`, the folder of the build. Posts whose hash is in `excluded` are
     removed posts there.
     """
-    require(recipe.text.mask)
+    masks.require(recipe.text.mask)
+    if recipe.text.ocr is not None:
+        ocr.require()
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         raise EmptyStore(
             f"the store {str(store.folder)!r} has no posts of {some(recipe.communities, str)}; it holds "
@@ -65,7 +70,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
         with snapshot.opened(scratch) as copied:
             left_out = opted_out(copied.public_ids(), excluded)
         snapshot.leave_out(scratch, sorted(left_out), OPTED_OUT)
-    size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
+    size = TEXT_ONLY if recipe.images.which == "none" else READ_IMAGES if recipe.text.ocr else WITH_IMAGES
     with snapshot.opened(scratch) as copied:
         return [Shard(number, *of) for number, of in enumerate(copied.ranges(size))]
 
