@@ -36,7 +36,7 @@ _PROFILE = re.compile(
     r"|(?<![^\W_])/?r/u\\?_"
     r"|(?:reddit|imgur)\.com/u(?:ser)?/"
     r"|flickr\.com/(?:photos|people)/(?!tags/)"
-    r")(?:[a-z0-9-]|\\?_){3,}(?:@N\d\d)?",
+    r")(?:[a-z0-9-]|\\?_){3,}(?:@N\d\d)?(?:/u/(?:[a-z0-9-]|\\?_)+)*",
     re.ASCII | re.IGNORECASE,
 )
 _NSID = re.compile(r"(?<!\w)\d{5,}@N\d\d(?!\w)", re.ASCII)

@@ -33,7 +33,9 @@ def engine(
     """Return an engine for the stages of a build, which read and write these folders."""
     # pyarrow imports pandas when it converts the first list: once in the server instead of in each process.
     preload = ["pandas", "curation.rows.shards", "curation.release.exporters.parquet"]
-    return chosen.start(workers, preload=preload, folders=folders, packages=tools(recipe and recipe.plain()))
+    return chosen.start(
+        workers, preload=preload, folders=folders, packages=tools(recipe.plain() if recipe else None)
+    )
 
 
 def worthwhile(workers: int, number: int) -> int:
