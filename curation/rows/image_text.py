@@ -16,7 +16,7 @@ from curation.measure.masks import masked
 from curation.measure.ocr import Line, Ocr, TextCache, read_lines
 from curation.measure.words import count_words
 from curation.recipe.recipe import Text
-from curation.rows.pixels import decoded
+from curation.rows.pixels import RefusedImage, decoded
 
 
 def with_image_text(table: pa.Table, store: Path, text: Text) -> pa.Table:
@@ -74,8 +74,12 @@ def _text(path: Path, digest: str, cache: TextCache, options: Ocr) -> tuple[str 
 def _lines(path: Path, digest: str) -> list[Line] | None:
     """Return the lines of a stored image; None if it can't be decoded, or the engine fails on it."""
     try:
-        return read_lines(decoded(path, digest).rgb)
+        picture = decoded(path, digest).rgb
+    except RefusedImage:
+        return None
+    try:
+        return read_lines(picture)
     except AffectoryError:
         raise
-    except Exception:  # of the engine any, as of Pillow
+    except Exception:  # the engine's are of many kinds
         return None

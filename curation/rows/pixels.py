@@ -97,13 +97,14 @@ def without_images(table: pa.Table, fingerprints: Iterable[str]) -> pa.Table:
 def _look_at(path: Path, digest: str, options: Images, fingerprints: Mapping[str, Fingerprint]) -> _Seen:
     try:
         image = decoded(path, digest)
+    except RefusedImage as refused:
+        return _Seen(refused.reason, refused.detail)
+    try:
         prints = {name: of(image.rgb) for name, of in fingerprints.items()}
         dhash = difference_hash(image.rgb)
         encoded = _encode(image.upright, options) if options.format == "jpeg" else None
         size = len(without_large_metadata(image.data) if encoded is None else encoded)
         return _Seen(hash=dhash, size=size, encoded=encoded, prints=prints)
-    except RefusedImage as refused:
-        return _Seen(refused.reason, refused.detail)
     except Exception as error:
         return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
 
