@@ -51,7 +51,7 @@ _COMMON = "everyone|here|all|channel|home|work|school|asshole|override|property|
 _NAME = r"[a-z0-9_](?:[a-z0-9_]|\\_|[.-](?=[a-z0-9_]))*+"
 _HANDLE = re.compile(
     r"(?<![a-z0-9\u00c0-\u024f])@"
-    r"(?=[\d_.\\-]*[a-z])(?=[\w\\.-]{3})"
+    r"(?=[\d_.\\-]*[a-z])(?=[\w\\.@-]{3})"
     rf"(?!\d[\d.,:]*(?:{_UNITS})?(?!\w))(?!(?:{_COMMON})(?!\w))"
     rf"(?:(?<=/@){_NAME}|(?<!/@){_NAME}(?!/\w))"
     r"(?:@[a-z0-9_.-]*[a-z0-9_])*",
@@ -65,7 +65,7 @@ _AT, _DOT = r"\s?[\[({<]\s?at\s?[\])}>]\s?", r"(?:\.|\s?[\[({<]\s?dot\s?[\])}>]\
 _HOSTS = "gmail|googlemail|yahoo|ymail|hotmail|outlook|live|icloud|aol|proton|protonmail|gmx"
 _EMAIL = re.compile(
     # A name of a user, which `usernames` masks, and no address: @name@mastodon.social.
-    rf"(?P<name>(?<![{_LATIN}._%+-])@[a-z0-9_.-]+@[a-z0-9.-]*)"
+    rf"(?P<name>(?<![{_LATIN}._%+-])@[a-z0-9_][a-z0-9_.-]*@[a-z0-9.-]*)"
     # git@github.com:user/repo is the address of a repository.
     rf"|{_LOCAL}@(?:[{_LATIN}-]++\.)+(?!{_NO_DOMAIN})[a-z\u00c0-\u024f]{{2,}}+(?!:[\w~.-]+/)"
     rf"|{_LOCAL}{_AT}(?:[{_LATIN}-]++{_DOT})+[a-z]{{2,}}(?![a-z])"

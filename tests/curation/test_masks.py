@@ -35,7 +35,7 @@ ALL = ("usernames", "emails", "phones")
         ),
         ("(@jane.doe, @9gag)", "(@[user], @[user])"),
         ("tiktok.com/@jane/video/1", "tiktok.com/@[user]/video/1"),
-        ("@jane_d@mastodon.social.", "@[user]."),
+        ("@jane_d@mastodon.social, @ko@x.org.", "@[user], @[user]."),
         ("谢谢@jane你好", "谢谢@[user]你好"),
         ("mail jane.doe+x@mail.example.co.uk.", "mail [email]."),
         ("jane (at) example (dot) org or jane at gmail dot com", "[email] or [email]"),
