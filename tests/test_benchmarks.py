@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import _stages, reckoning
+from benchmarks.ocr import normalised, rates
 from benchmarks.scale import Cell, slopes
 from tests.curation.stores import Picture
 
@@ -63,9 +64,11 @@ RUNS = {
         ["--corpora", "1", "--posts", "100", "--seeds", "1", "--ratios", "0.5"],
         "Holm's p",
     ),
+    "masks": ([], "88 of 100"),
     "memes": (["--posts", "200", "--models", "cmml_clip", "lxmert"], "200 generated memes"),
     "missing": (["--corpora", "1", "--posts", "120", "--seeds", "1"], "points more than common"),
     "reading": (["--posts", "80", "--images", "40", "--rounds", "1"], "pyarrow and Pillow"),
+    "ocr": (["--memes", "NONE"], "nothing to compare"),
     "references": (
         ["RELEASE", "--weights", "random", "--side", "32", "--backbone", "resnet18"],
         "product",
@@ -133,6 +136,13 @@ def test_a_stage_stops_being_linear_where_an_item_costs_a_quarter_more_than_at_a
     found = {one.stage: one for one in slopes(list(cells()))}
     assert found[reckoning.DUMP].bent == 100_000
     assert found[reckoning.STORE].bent is None
+
+
+def test_errors_of_read_texts_are_counted_in_words_in_characters_and_in_words_found():
+    given, read = ["It's a BIG day!", "one two"], ["its abig day", "two one"]
+    assert normalised("It\u2019s \u2014 a\nBIG day!") == ["its", "a", "big", "day"]
+    word, character, found = rates(given, read)
+    assert (word, character, found) == (4 / 6, 6 / 16, 4 / 6)
 
 
 def test_every_benchmark_is_among_them():

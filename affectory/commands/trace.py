@@ -3,8 +3,9 @@
     affectory trace reddit:3svmej
 
 It searches the crawl stores, every version of every dataset with its report (also in local copies of datasets
-at an address), the cached image features, the results of training and the cache of the `datasets` library. A
-deleted post leaves a tombstone: its id and the source's reason. The last line names the next step.
+at an address), the cached image features and texts in images, the results of training and the cache of the
+`datasets` library. A deleted post leaves a tombstone: its id and the source's reason. The last line names the
+next step.
 
 Exit code: 0 if the post or its tombstone was found, 1 if not.
 """
@@ -24,7 +25,7 @@ from affectory.core.command import finish
 from affectory.core.errors import InputError
 
 _DATA, _DATASETS = Path("data"), Path("datasets")
-_RESULTS, _FEATURES = Path("results"), Path("data/features")
+_RESULTS, _FEATURES, _OCR = Path("results"), Path("data/features"), Path("data/ocr")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Options:
 
     features: Annotated[Path, arg(metavar="DIR")] = _FEATURES
     """The cache of image features."""
+
+    ocr: Annotated[Path, arg(metavar="DIR")] = _OCR
+    """The cache of texts that were read in images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def _trace(options: Options) -> int:
         *_in_stores(options, clues),
         *_in_datasets(options, clues),
         *_in_features(options, clues),
+        *_in_ocr(options, clues),
         *_in_results(options, clues),
         *_in_library_cache(options),
     ]
@@ -274,6 +279,13 @@ def _in_features(options: Options, clues: Clues) -> Iterator[Found]:
     for cache in caches(options.features) if clues.images else ():
         if rows := cache.rows_of(clues.images):
             yield Found(f"features {cache.folder}", f"{count(rows, 'row')} of its images")
+
+
+def _in_ocr(options: Options, clues: Clues) -> Iterator[Found]:
+    from curation.measure.ocr import cached
+
+    for path in cached(options.ocr, clues.images):
+        yield Found(f"texts in images {path.parents[1]}", path.name)
 
 
 def _in_results(options: Options, clues: Clues) -> Iterator[Found]:

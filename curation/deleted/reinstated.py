@@ -252,6 +252,7 @@ def _published(
         described.multilabel.names,
         described.labelled,
         recipe.publish.source_label,
+        recipe.text.ocr is not None,
         described.format,
     )
     found = [

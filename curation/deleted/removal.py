@@ -24,6 +24,7 @@ from curation.deleted.rewrite import Rewritten, require, rewrite
 from curation.filters.removed import OPTED_OUT
 from curation.manifest import manifest
 from curation.manifest.manifest import Manifest
+from curation.measure import ocr
 from curation.recipe import exclude
 from curation.release import card, held, versions
 from curation.release.held import Contents
@@ -66,6 +67,7 @@ def purge(
         in_store = len(opened.known(out))
         cached = _images(folder, there, words) | _texts(folder, there, words)
         forgotten = feature_cache.forget(places.features, cached)
+        unread = _forget_read(folder, there, words)
         done, last, removed, cleared = None, old.name, [], []
         is_stale = _is_named(there, old.name, words)
         if is_stale or remove_earlier or (folder / BUILDING).exists():
@@ -84,6 +86,7 @@ def purge(
     said = _Said(places, described, store, words)
     lines = [f"{described.name} {last}: {done}", f"release {folder / last}"] if done else []
     lines += said.done(done, forgotten, removed, cleared)
+    lines += [f"removed the text of {count(number, 'image')} from {cache}" for cache, number in unread]
     lines += [] if remove_earlier else said.left(_earlier(there, last, words))
     if not lines:
         which = "that their source has deleted" + " or that opted out" * bool(excluded)
@@ -139,6 +142,20 @@ def _texts(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) ->
     if found:
         found -= {text for one in there for text in held.texts(folder / one.version, words, but_of=True)}
     return {feature_cache.text_digest(text) for text in found}
+
+
+def _forget_read(folder: Path, there: Sequence[Contents], words: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Remove what was read in images that only deleted posts have; return each cache, and their number."""
+    every, live = ({digest for one in there for digest in one.images(but_of=posts)} for posts in ((), words))
+    recipes = [manifest.read(folder / one.version / "manifest.json").ocr for one in there]
+    found = []
+    for cache in sorted({one["cache"] for one in recipes if one}):
+        paths = list(ocr.cached(Path(cache), every - live))
+        for path in paths:
+            path.unlink(missing_ok=True)
+        if paths:
+            found.append((cache, len({path.name[:64] for path in paths})))
+    return found
 
 
 def _next(folder: Path) -> str:

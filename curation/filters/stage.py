@@ -22,6 +22,8 @@ ROWS = pa.schema(
         ("community", pa.string()),
         ("title", pa.string()),
         ("body", pa.string()),
+        ("ocr_text", pa.string()),  # the text in the image, and the mean confidence in it, if asked for
+        ("ocr_confidence", pa.float32()),
         ("text", pa.string()),
         ("label", pa.string()),
         ("source_label", pa.string()),  # as a table on disk has it

@@ -29,6 +29,12 @@ _PERSONAL = (
     "something of their feelings. Authors' names are not in the data; `permalink` leads to the post."
 )
 
+_MASKED = {
+    "usernames": "names of users (`u/[user]`, `@[user]`)",
+    "emails": "e-mail addresses (`[email]`)",
+    "phones": "phone numbers (`[phone]`)",
+}
+
 _USES = (
     "It is meant for training and comparing classifiers of its labels, and for studies of such sets. It "
     "isn't meant for judging single people: a label says what a community or an annotator made of a post, "
@@ -54,7 +60,7 @@ class Datasheet:
     preprocessing: Sequence[str]
     limitations: Sequence[str]
     biases: Sequence[str]
-    personal: str = _PERSONAL
+    personal: str
     uses: str = _USES
     maintenance: str = _REMOVAL
 
@@ -72,6 +78,7 @@ def datasheet(manifest: Manifest) -> Datasheet:
         preprocessing=_preprocessing(manifest),
         limitations=_limitations(manifest),
         biases=_biases(manifest, local, voted),
+        personal=_personal(manifest),
     )
 
 
@@ -129,6 +136,10 @@ def _preprocessing(manifest: Manifest) -> list[str]:
     found = [
         f"The text is the {parts}" + (f", cleaned as in {clean}." if clean != "none" else ", unchanged.")
     ]
+    if manifest.ocr:
+        read = "The text in images was read by RapidOCR (`ocr_text`, `ocr_confidence`)"
+        fills = manifest.ocr.get("use") == "fill"
+        found.append(read + ", and is the text of posts without any." * fills + "." * (not fills))
     images = manifest.recipe.get("images") or {}
     if images.get("which") != "none":
         which = "every image" if images.get("which") == "all" else "the first image"
@@ -149,6 +160,13 @@ def _preprocessing(manifest: Manifest) -> list[str]:
     )
     found.append(f"Splits by the rule {rule}; {leak}.")
     return found
+
+
+def _personal(manifest: Manifest) -> str:
+    if not manifest.mask:
+        return _PERSONAL
+    kinds = ", ".join(_MASKED[kind] for kind in manifest.mask)
+    return f"{_PERSONAL} A program has masked in texts: {kinds}. It may have missed some."
 
 
 def _limitations(manifest: Manifest) -> list[str]:

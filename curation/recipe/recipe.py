@@ -21,6 +21,8 @@ from curation.duplicates.duplicates import Duplicates
 from curation.filters import FilterOptions
 from curation.filters.words import Words
 from curation.measure.cleaning import Cleaning
+from curation.measure.masks import Mask
+from curation.measure.ocr import Ocr
 from curation.recipe import faults
 from curation.splits import RULES, SplitOptions, TopScore
 from curation.splits.labelled import Labelled
@@ -42,11 +44,14 @@ class Text(Table):
     """What the text of a post is: its title, or title and body with a newline between them, then cleaned.
 
     `clean`: as it was collected, or a paper's cleaning (`curation.measure.cleaning`). `title` and `body` keep
-    what was collected.
+    what was collected, but for what `mask` names (`curation.measure.masks`). `ocr`: whether and how the text
+    in images is read (`curation.measure.ocr`).
     """
 
     parts: Annotated[tuple[Literal["title", "body"], ...], Field(min_length=1)] = ("title",)
     clean: Cleaning = "none"
+    mask: tuple[Mask, ...] = ()
+    ocr: Ocr | None = None
 
 
 class Images(Table):
@@ -142,6 +147,12 @@ class Recipe(Table):
         return self
 
     @model_validator(mode="after")
+    def _has_images_to_read(self) -> Recipe:
+        if self.text.ocr is not None and self.images.which == "none":
+            raise ValueError("[text.ocr] reads images, and images.which is 'none': remove one of them")
+        return self
+
+    @model_validator(mode="after")
     def _says_what_becomes_of_several_labels(self) -> Recipe:
         columns = self.source.local.labels if self.source.local else ()
         if columns and self.multilabel is None:
@@ -198,6 +209,10 @@ class Recipe(Table):
                 local.pop(key, None)
         if self.text.clean == "none":
             del said["text"]["clean"]
+        if not self.text.mask:
+            del said["text"]["mask"]
+        if self.text.ocr is None:
+            del said["text"]["ocr"]
         if not self.publish.source_label:
             del said["publish"]["source_label"]
         return {key: value for key, value in said.items() if value is not None}

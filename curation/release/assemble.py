@@ -99,7 +99,7 @@ class Built:
         )
 
     def _every_note(self) -> list[str]:
-        return [*filter(None, (self.manifest.generated_note, *self.manifest.notes, *self.notes))]
+        return [*filter(None, (self.manifest.generated_note, *self.manifest.all_notes, *self.notes))]
 
     def _load(self) -> str:
         """Return the call that loads this release; the newest version is the default.
@@ -139,7 +139,7 @@ def build(
             pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
         if engine == LOCAL:
             workers = shards.worthwhile(workers, len(pieces))
-        with shards.engine(workers, source.folder, place, chosen=engine) as running:
+        with shards.engine(workers, source.folder, place, chosen=engine, recipe=recipe) as running:
             read = identified(digested(recipe, running, pieces, place / "scratch"), networks)
             stood = versions.standing(folder, version, recipe.digest(), read)
             choice = (

@@ -152,7 +152,7 @@ def _body(folder: Path, there: Sequence[Manifest]) -> str:
         _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
         "## What is in it",
         _counts(manifest),
-        "\n".join(f"- {note}" for note in manifest.notes),
+        "\n".join(f"- {note}" for note in manifest.all_notes),
         "## How it was built",
         f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). The `manifest.json` of each "
         "version holds it, the input's digest and the sha256 of every file. What became of each row:",

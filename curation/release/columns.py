@@ -20,6 +20,8 @@ _COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("text", pa.string(), False),
     ("title", pa.string(), False),
     ("body", pa.string(), False),
+    ("ocr_text", pa.string(), False),  # if the recipe asks for it, as the next one
+    ("ocr_confidence", pa.float32(), False),
     ("label", pa.int64(), True),
     ("source_label", pa.string(), True),  # if the recipe asks for it
     ("labels", pa.list_(pa.int64()), True),  # of a multi-label dataset
@@ -61,6 +63,7 @@ def schema(
     labelled: Sequence[str] = (),
     *,
     source_label: bool = False,
+    ocr: bool = False,
     ids: bool = False,
     format: int = SECONDS,
 ) -> pa.Schema:
@@ -71,6 +74,7 @@ def schema(
     """
     absent = {"labels"} if not multilabel else set()
     absent |= {"source_label"} if not source_label else set()
+    absent |= {"ocr_text", "ocr_confidence"} if not ocr else set()
     fields = []
     for name, kind, in_ids in _COLUMNS:
         if (ids and not in_ids) or name in absent:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError, some
 from affectory.core.generated import NOWHERE
+from affectory.core.parquet_files import read_rows
 from collectors.store import snapshot
 from curation import report
 from curation.duplicates import duplicates
@@ -21,6 +22,7 @@ from curation.manifest import manifest
 from curation.manifest.attrition import Attrition
 from curation.manifest.ledger import ledger
 from curation.manifest.manifest import UNLABELLED, Dump, Manifest, Multilabel, Written
+from curation.measure.masks import TOKENS
 from curation.recipe.recipe import Recipe
 from curation.release import dropped, published
 from curation.release.exporters import EXPORTERS
@@ -71,6 +73,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         multilabel.names,
         list(flags),
         recipe.publish.source_label,
+        recipe.text.ocr is not None,
         label.format,
     )
     with snapshot.opened(place / "scratch") as copied:
@@ -92,7 +95,7 @@ def publish(draft: Draft, recipe: Recipe, store: Path, engine: Engine, label: La
         twins=assigned.twins,
         leakage=recipe.split.leakage,
         expected=recipe.expected,
-        tools=manifest.tools(),
+        tools=manifest.tools(recipe.plain()),
         notes=[*draft.notes, *_images_alone(rows, unit), *assigned.notes],
         multilabel=multilabel,
         labelled=writing.labelled,
@@ -113,9 +116,21 @@ def write(described: Manifest, parts: Sequence[Part], lost: Written, out: Path, 
     files: list[Written] = []
     for export in EXPORTERS.values():
         files += export(Release(replace(described, files=files), parts, out, engine))
-    text = replace(described, files=[*files, lost]).text()
+    finished = replace(described, files=files)
+    text = replace(finished, files=[*files, lost], masked=_masked(finished, out)).text()
     report.write(out, text)
     (out / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def _masked(described: Manifest, out: Path) -> dict[str, int]:
+    """Count what is masked in published texts, by kind; empty if the recipe masks nothing."""
+    found = dict.fromkeys(described.mask, 0)
+    for file in described.tables(ids=False) if found else ():
+        texts = read_rows(out / file.path, columns=["title", "body", *(["ocr_text"] * bool(described.ocr))])
+        for kind in found:
+            for column in texts.columns:
+                found[kind] += pc.sum(pc.count_substring(column, TOKENS[kind])).as_py() or 0
+    return found
 
 
 def _multilabel(rows: pa.Table, splits: np.ndarray, recipe: Recipe) -> Multilabel:

@@ -17,6 +17,7 @@ from affectory.core.image_files import without_large_metadata
 from collectors.store import media_path
 from curation.manifest.manifest import FORMAT
 from curation.release import columns
+from curation.rows.attribution import without_title
 
 #: The most rows and bytes of a part: about what the Hub's viewer supports.
 MAX_ROWS, MAX_BYTES = 250_000, 400_000_000
@@ -38,6 +39,7 @@ class Writing:
     multilabel: Sequence[str] = ()
     labelled: Sequence[str] = ()
     source_label: bool = False
+    ocr: bool = False
     format: int = FORMAT
 
     def schema(self, *, ids: bool) -> pa.Schema:
@@ -47,6 +49,7 @@ class Writing:
             self.multilabel,
             self.labelled,
             source_label=self.source_label,
+            ocr=self.ocr,
             ids=ids,
             format=self.format,
         )
@@ -129,13 +132,15 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         "has_text": [n > 0 for n in n_words],
     }
     if "image" not in schema.names or not writing.with_text:
-        made["permalink"] = [_without_title(link) for link in rows["permalink"].to_pylist()]
+        made["permalink"] = [without_title(link) for link in rows["permalink"].to_pylist()]
     if "labels" in schema.names:
         made["labels"] = _numbered(rows["labels"].to_pylist(), writing.multilabel)
     if "image" in schema.names:
         made["image"] = _images(rows, writing) if writing.with_images else [None] * len(rows)
         for name, values in zip(("text", "title", "body"), texts, strict=True):
             made[name] = values if writing.with_text else [None] * len(rows)
+        if not writing.with_text:
+            made["ocr_text"] = [None] * len(rows)
     arrays = [
         pa.array(made[field.name], field.type)
         if field.name in made
@@ -143,11 +148,6 @@ def published(rows: pa.Table, writing: Writing, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _without_title(link: str | None) -> str | None:
-    """Return a link without the title of the post, as in Reddit's …/comments/1abcd/what_the_title_says/."""
-    return link and re.sub(r"(reddit\.com/)(?:r/\w+/)?(comments/\w+/).*", r"\1\2", link)
 
 
 def _numbered(labels: Sequence[list[str] | None], names: Sequence[str]) -> list[list[int] | None]:

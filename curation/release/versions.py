@@ -102,7 +102,7 @@ def choose(folder: Path, asked: str | None, recipe_digest: str, input_digest: st
     notes = []
     for version, described in broken.items():
         why = f"{version} is incomplete: {defect(folder / version, described)}"
-        if described.tools == manifest.tools():
+        if described.tools == manifest.tools(described.recipe):
             return Choice(version, repairs=True, note=f"{why}; it was built again")
         notes.append(f"{why}; it was made with other versions of {_changed(described)}")
     if asked is not None:
@@ -162,7 +162,7 @@ def _news(number: str, there: Mapping[str, Manifest]) -> str:
 
 def _changed(described: Manifest) -> str:
     """Return the tools that have another version now than when a release was made."""
-    now = manifest.tools()
+    now = manifest.tools(described.recipe)
     names = sorted(name for name in {*now, *described.tools} if now.get(name) != described.tools.get(name))
     return ", ".join(names)
 

@@ -42,7 +42,7 @@ def header(manifest: Manifest, figures: Figures, twins: Twins) -> Html:
         ),
         h("div", strip, cls="strip"),
         h("div", *_tiles(manifest, figures, twins), cls="tiles"),
-        h("ul", *(h("li", note) for note in manifest.notes), cls="notes") if manifest.notes else None,
+        h("ul", *(h("li", note) for note in notes), cls="notes") if (notes := manifest.all_notes) else None,
         id="top",
     )
 

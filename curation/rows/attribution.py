@@ -1,6 +1,8 @@
-"""The attribution of a post, to be shown with it."""
+"""The attribution of a post, to be shown with it, and its link without its title."""
 
 from __future__ import annotations
+
+import re
 
 from collectors.sites import SITES
 
@@ -21,3 +23,8 @@ def attribution(
         return f"{source} post {own}" + f" in {community}" * (community != source)
     terms = " ".join(filter(None, (licence, address and f"({address})"))) or "licence not known"
     return site.attribution.format(id=own, permalink=permalink, licence=terms)
+
+
+def without_title(link: str | None) -> str | None:
+    """Return a link without the title of the post, as in Reddit's …/comments/1abcd/what_the_title_says/."""
+    return link and re.sub(r"(reddit\.com/)(?:(?:r|u|user)/[\w-]+/)?(comments/\w+/).*", r"\1\2", link)

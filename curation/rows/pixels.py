@@ -31,6 +31,23 @@ from curation.recipe.recipe import Images
 MAX_SCANNED = 20_000_000_000
 
 
+class RefusedImage(Exception):
+    """An image of the store isn't decoded. `reason` is that of the drop, `detail` the value behind it."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image of the store: upright in its own mode and in RGB, and the bytes of its file."""
+
+    upright: Image.Image
+    rgb: Image.Image
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     reason: str = ""
@@ -79,27 +96,37 @@ def without_images(table: pa.Table, fingerprints: Iterable[str]) -> pa.Table:
 
 def _look_at(path: Path, digest: str, options: Images, fingerprints: Mapping[str, Fingerprint]) -> _Seen:
     try:
+        image = decoded(path, digest)
+    except RefusedImage as refused:
+        return _Seen(refused.reason, refused.detail)
+    try:
+        prints = {name: of(image.rgb) for name, of in fingerprints.items()}
+        dhash = difference_hash(image.rgb)
+        encoded = _encode(image.upright, options) if options.format == "jpeg" else None
+        size = len(without_large_metadata(image.data) if encoded is None else encoded)
+        return _Seen(hash=dhash, size=size, encoded=encoded, prints=prints)
+    except Exception as error:
+        return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
+
+
+def decoded(path: Path, digest: str) -> Decoded:
+    """Read and decode the file of an image, which must have this sha256. Raises `RefusedImage`."""
+    try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return _Seen("image_missing", digest)
+        raise RefusedImage("image_missing", digest) from None
     if hashlib.sha256(data).hexdigest() != digest:
-        return _Seen("image_corrupt", f"{digest}: other bytes")
+        raise RefusedImage("image_corrupt", f"{digest}: other bytes")
     try:
-        with open_image(data) as image:
-            scans = excessive_scans(image, data)
-            if scans:
-                detail = f"{digest}: {scans:,} scans of {image.width}x{image.height} pixels"
-                return _Seen("too_many_scans", detail)
-            image.load()
+        image = open_image(data)
+        scans = excessive_scans(image, data)
+        if not scans:
             turned = upright(image)  # so that a copy with rotated pixels has the same hash
-            rgb = to_rgb(turned)
-            prints = {name: of(rgb) for name, of in fingerprints.items()}
-            dhash = difference_hash(rgb)
-            encoded = _encode(turned, options) if options.format == "jpeg" else None
-            size = len(without_large_metadata(data) if encoded is None else encoded)
-            return _Seen(hash=dhash, size=size, encoded=encoded, prints=prints)
+            return Decoded(turned, to_rgb(turned), data)
     except Exception as error:  # another version of Pillow may not decode what the collector's decoded
-        return _Seen("image_corrupt", f"{digest}: {type(error).__name__}")
+        raise RefusedImage("image_corrupt", f"{digest}: {type(error).__name__}") from error
+    size = f"{image.width}x{image.height}"
+    raise RefusedImage("too_many_scans", f"{digest}: {scans:,} scans of {size} pixels")
 
 
 def excessive_scans(image: Image.Image, data: bytes) -> int:

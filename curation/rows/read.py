@@ -23,14 +23,18 @@ from collectors.store import Store, snapshot, values
 from collectors.store.snapshot import Snapshot
 from curation.filters.removed import OPTED_OUT
 from curation.filters.stage import ROWS
+from curation.measure import masks, ocr
 from curation.measure.cleaning import CLEANING
+from curation.measure.masks import masked
 from curation.recipe.exclude import opted_out
 from curation.recipe.recipe import Recipe
-from curation.rows.attribution import attribution
+from curation.rows.attribution import attribution, without_title
 from curation.rows.votes import labelled
 
-#: The number of posts in a shard, if images are read and if not.
+#: The number of posts in a shard, if it has images and if not.
 WITH_IMAGES, TEXT_ONLY = 500, 25_000
+#: If the text in images is read, which takes about a second each.
+READ_IMAGES = 50
 
 
 class EmptyStore(StoreError):
@@ -53,6 +57,9 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
     The snapshot is written to `scratch`, the folder of the build. Posts whose hash is in `excluded` are
     removed posts there.
     """
+    masks.require(recipe.text.mask)
+    if recipe.text.ocr is not None:
+        ocr.require()
     if not snapshot.take(store, recipe.communities, _read_columns(recipe), _MEDIA, scratch):
         raise EmptyStore(
             f"the store {str(store.folder)!r} has no posts of {some(recipe.communities, str)}; it holds "
@@ -63,7 +70,7 @@ def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = froze
         with snapshot.opened(scratch) as copied:
             left_out = opted_out(copied.public_ids(), excluded)
         snapshot.leave_out(scratch, sorted(left_out), OPTED_OUT)
-    size = TEXT_ONLY if recipe.images.which == "none" else WITH_IMAGES
+    size = TEXT_ONLY if recipe.images.which == "none" else READ_IMAGES if recipe.text.ocr else WITH_IMAGES
     with snapshot.opened(scratch) as copied:
         return [Shard(number, *of) for number, of in enumerate(copied.ranges(size))]
 
@@ -193,9 +200,12 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
     columns |= voted
     if "labels" in columns:
         columns["labels"] = [None if said is None else json.loads(said) for said in columns["labels"]]
+    _mask(columns, recipe)
     parts = [columns[part] for part in recipe.text.parts]
     whole = parts[0] if len(parts) == 1 else ["\n".join(filter(None, p)) for p in zip(*parts, strict=True)]
-    columns["text"] = list(map(CLEANING[recipe.text.clean], whole))
+    cleaned = map(CLEANING[recipe.text.clean], whole)
+    # Again, because parts that are joined or cleaned may have a number that neither had.
+    columns["text"] = [masked(text, recipe.text.mask) for text in cleaned]
     columns["over_18"] = [None if value is None else bool(value) for value in columns["over_18"]]
     said = ("source", "post_id", "community", "permalink", "licence", "licence_url")
     columns["attribution"] = [
@@ -211,6 +221,14 @@ def _table(rows: Sequence[tuple[Any, ...]], recipe: Recipe) -> pa.Table:
         for field in ROWS
     ]
     return pa.Table.from_arrays(arrays, schema=ROWS)
+
+
+def _mask(columns: dict[str, Sequence[Any]], recipe: Recipe) -> None:
+    """Mask titles and bodies as the recipe says; links then end before the title."""
+    if kinds := recipe.text.mask:
+        for name in ("title", "body"):
+            columns[name] = [text and masked(text, kinds) for text in columns[name]]
+        columns["permalink"] = list(map(without_title, columns["permalink"]))
 
 
 def _lead_nowhere(columns: dict[str, Sequence[Any]]) -> None:

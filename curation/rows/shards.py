@@ -27,11 +27,15 @@ from curation.rows.read import Shard, read
 WORTHWHILE = 4
 
 
-def engine(workers: int, *folders: Path, chosen: EngineChoice = LOCAL) -> Engine:
+def engine(
+    workers: int, *folders: Path, chosen: EngineChoice = LOCAL, recipe: Recipe | None = None
+) -> Engine:
     """Return an engine for the stages of a build, which read and write these folders."""
     # pyarrow imports pandas when it converts the first list: once in the server instead of in each process.
     preload = ["pandas", "curation.rows.shards", "curation.release.exporters.parquet"]
-    return chosen.start(workers, preload=preload, folders=folders, packages=tools())
+    return chosen.start(
+        workers, preload=preload, folders=folders, packages=tools(recipe.plain() if recipe else None)
+    )
 
 
 def worthwhile(workers: int, number: int) -> int:
@@ -46,11 +50,12 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
     each medium of a post is a row.
     """
     from curation.filters import FILTERS
+    from curation.rows.image_text import filled, with_image_text
     from curation.rows.pixels import look, without_images
 
     with snapshot.opened(scratch) as copied:
         table = read(copied, shard, folder, recipe, every_medium=every_medium)
-    table = described(table, recipe)
+    table = described(filled(table, folder, recipe.text), recipe)
     # Whether the recipe asks for it or not: a removed post has no content and is never published.
     table, lost = FILTERS["removed"].apply(table, Removed(use="removed"))
     dropped = [lost]
@@ -63,6 +68,7 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
     else:
         table, lost = look(table, folder, recipe.images, fingerprints)
         dropped.append(lost)
+        table = with_image_text(table, folder, recipe.text)
     write(table, scratch / f"kept-{shard.number:06}.arrow")
     write(pa.concat_tables([DROPPED.empty_table(), *dropped]), scratch / f"dropped-{shard.number:06}.arrow")
     return shard

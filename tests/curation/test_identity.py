@@ -245,7 +245,7 @@ def test_other_tools_do_not_write_into_a_version_that_was_made_without_them(tmp_
     file = next(folder.glob("train-*"))
     file.unlink()
     before = contents(folder)
-    monkeypatch.setattr("curation.manifest.manifest.tools", lambda: tools() | {"pillow": "99.0"})
+    monkeypatch.setattr("curation.manifest.manifest.tools", lambda *_: tools() | {"pillow": "99.0"})
     why = f"1.0.0 is incomplete: {file.name} is missing; it was made with other versions of pillow, so "
     with pytest.raises(AffectoryError) as refused:
         built(tmp_path, store, version="1.0.0")
