@@ -45,10 +45,30 @@ def _read(words: Path) -> str:
         ) from None
 
 
+def of_export(
+    folder: Path,
+    described: Manifest,
+    use: str,
+    configs: Sequence[Mapping[str, object]],
+    infos: Sequence[Mapping[str, object]],
+) -> str:
+    """Return the card of a version that is exported to another format, which `use` says how to read.
+
+    `folder` is the dataset's. `configs` and `infos` describe the exported files in the card's YAML.
+    """
+    late = [version for version in outdated(folder) if version == described.version]
+    how = f"The export's `export.json` names the release. {_COUNTED}"
+    return _yaml(described, configs, infos) + _joined(
+        _head(folder, described, late),
+        use,
+        _contents(described),
+        _made(described, how),
+        _end(described, _LICENCE),
+    )
+
+
 def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
     """Return the card's YAML: of all versions, described by the newest."""
-    from huggingface_hub import DatasetCardData  # half a second: for the card alone
-
     newest = there[0]
     named = [(one.version, one, False) for one in there] + [("ids", newest, True)]
     configs: list[dict[str, object]] = []
@@ -62,6 +82,14 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
             first = {} if configs else {"default": True}
             configs.append({"config_name": name, **first, "data_files": paths})
             infos.append(_info(name, splits))
+    return _yaml(newest, configs, infos)
+
+
+def _yaml(
+    newest: Manifest, configs: Sequence[Mapping[str, object]], infos: Sequence[Mapping[str, object]]
+) -> str:
+    from huggingface_hub import DatasetCardData  # half a second: for the card alone
+
     several = bool(newest.multilabel.names)
     data = DatasetCardData(
         pretty_name=newest.title,
@@ -76,7 +104,7 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
         task_ids=["multi-label-classification" if several else "multi-class-classification"],
         tags=["affectory", "emotion", "social-media", *(["multimodal"] * (_images(newest) != "none"))],
         configs=configs,
-        dataset_info=infos,
+        dataset_info=infos or None,
     )
     return f"---\n{data.to_yaml()}\n---\n"
 
@@ -140,34 +168,63 @@ def _images(manifest: Manifest) -> str:
 
 
 def _body(folder: Path, there: Sequence[Manifest]) -> str:
-    manifest, words = there[0], folder / "card.md"
+    manifest = there[0]
     full = any(_there(folder, manifest, ids=False, split=split) for split in manifest.counts)
-    parts = [
-        f"# {manifest.title}",
-        f"{manifest.summary} Version {manifest.version}.",
-        f"**{note}**" if (note := manifest.generated_note) else "",
-        _outdated(folder),
-        _read(words).strip() if words.exists() else "",
-        "## Use",
-        _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
-        "## What is in it",
-        _counts(manifest),
-        "\n".join(f"- {note}" for note in manifest.notes),
-        "## How it was built",
-        f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). The `manifest.json` of each "
-        "version holds it, the input's digest and the sha256 of every file. What became of each row:",
-        f"```\n{manifest.ledger}\n```",
-        _attrition(manifest),
-        _leakage(manifest),
+    how = (
+        "The `manifest.json` of each version holds it, the input's digest and the sha256 of every file. "
+        f"{_COUNTED}"
+    )
+    more = [
         _formats(there),
         "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
         "with its reason." * full,
-        "## Before you use it",
-        _before_use(manifest),
-        "## Licence and attribution",
-        _LICENCE + (_PASS_ON if full else ""),
     ]
+    return _joined(
+        _head(folder, manifest, outdated(folder)),
+        _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
+        _contents(manifest),
+        [*_made(manifest, how), *more],
+        _end(manifest, _LICENCE + (_PASS_ON if full else "")),
+    )
+
+
+def _joined(
+    head: Sequence[str], use: str, contents: Sequence[str], made: Sequence[str], end: Sequence[str]
+) -> str:
+    parts = [*head, "## Use", use, "## What is in it", *contents, "## How it was built", *made, *end]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(folder: Path, manifest: Manifest, late: Sequence[str]) -> list[str]:
+    words = folder / "card.md"
+    return [
+        f"# {manifest.title}",
+        f"{manifest.summary} Version {manifest.version}.",
+        f"**{note}**" if (note := manifest.generated_note) else "",
+        _outdated(folder, late),
+        _read(words).strip() if words.exists() else "",
+    ]
+
+
+def _contents(manifest: Manifest) -> list[str]:
+    return [_counts(manifest), "\n".join(f"- {note}" for note in manifest.notes)]
+
+
+def _made(manifest: Manifest, how: str) -> list[str]:
+    return [
+        f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). {how}",
+        f"```\n{manifest.ledger}\n```",
+        _attrition(manifest),
+        _leakage(manifest),
+    ]
+
+
+#: What stands before the ledger.
+_COUNTED = "What became of each row:"
+
+
+def _end(manifest: Manifest, licence: str) -> list[str]:
+    return ["## Before you use it", _before_use(manifest), "## Licence and attribution", licence]
 
 
 def _before_use(manifest: Manifest) -> str:
@@ -177,9 +234,8 @@ def _before_use(manifest: Manifest) -> str:
     return "\n".join([NOT_SCREENED, "", *(f"- {line}" for line in lines)])
 
 
-def _outdated(folder: Path) -> str:
-    """Return the warning about earlier versions with posts that their source has deleted since."""
-    found = outdated(folder)
+def _outdated(folder: Path, found: Sequence[str]) -> str:
+    """Return the warning about versions with posts that their source has deleted since."""
     if not found:
         return ""
     which = f"Version {found[0]} holds" if len(found) == 1 else f"Versions {', '.join(found)} hold"

@@ -1,0 +1,178 @@
+"""What an exporter reads, a finished release, and what it returns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from affectory.core.errors import ReleaseError
+from affectory.core.parquet_files import readable
+from affectory.core.progress import Steps
+from curation.manifest.manifest import Manifest
+
+#: Rows that are read at a time. They may each hold an image of some megabytes.
+_BATCH = 32
+
+#: Line ends for programs that split a text at more than \n. In JSON they can be escaped.
+_LINE_ENDS = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a split: one per image of a post, or per post without images.
+
+    `number` counts the rows of the split from 0. `values` are the columns but the image, ready for JSON;
+    `label` is a class's name there, and `labels` a list of names. `target` is the number of the class.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    target: int | None
+    image: bytes | None
+    suffix: str  # of the image's file: ".jpg"
+
+    @property
+    def key(self) -> str:
+        """A name for the row's files, unique in its split, of ASCII letters, digits and '-'."""
+        named = re.sub(r"[^A-Za-z0-9]+", "-", str(self.values["post_id"]))[:60]
+        return f"{self.number:08}-{named}-{self.values['image_index']}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A version of a dataset, as exporters read it: part by part, a few rows at a time."""
+
+    folder: Path
+    manifest: Manifest
+
+    @cached_property
+    def splits(self) -> dict[str, list[Path]]:
+        """The Parquet files of each split that has rows. Raises `ReleaseError` if one is missing."""
+        found: dict[str, list[Path]] = {}
+        for file in self.manifest.tables(ids=False):
+            path = self.folder / file.path
+            if not path.is_file():
+                raise ReleaseError(f"{str(path)!r} is missing, though the manifest lists it: build again")
+            found.setdefault(file.split, []).append(path)
+        return found
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of the rows but the image, with `created_at` in seconds."""
+        path = next(path for paths in self.splits.values() for path in paths)
+        with readable(path):
+            found = pq.read_schema(path).remove_metadata()
+        fields = [one for one in found if one.name != "image"]
+        return pa.schema(
+            [one.with_type(pa.int64()) if pa.types.is_timestamp(one.type) else one for one in fields]
+        )
+
+    def rows(self, split: str, steps: Steps) -> Iterator[Row]:
+        """Yield the rows of a split in the release's order."""
+        number = 0
+        for path in self.splits[split]:
+            with readable(path):
+                opened = pq.ParquetFile(path)
+            with opened:
+                batches = opened.iter_batches(_BATCH)
+                while True:
+                    with readable(path):  # not around the `yield`: what is written there isn't this file's
+                        batch = next(batches, None)
+                        rows = [] if batch is None else batch.to_pylist()
+                    if batch is None:
+                        break
+                    for values in rows:
+                        yield self._row(number, values)
+                        number += 1
+                    steps.advance(len(rows))
+
+    def _row(self, number: int, values: dict[str, Any]) -> Row:
+        image = values.pop("image", None) or {}
+        target, classes = values.get("label"), self.manifest.classes
+        made = values | {"label": None if target is None else classes[target]}
+        if values.get("labels") is not None:
+            made["labels"] = [self.manifest.multilabel.names[one] for one in values["labels"]]
+        made = {name: _plain(value, self.schema.field(name).type) for name, value in made.items()}
+        suffix = PurePosixPath(image.get("path") or "").suffix.lower()
+        return Row(number, made, target, image.get("bytes"), suffix or ".bin")
+
+
+def _plain(value: Any, kind: pa.DataType) -> Any:
+    """Return a value as JSON has it: seconds for a time, the shortest digits for a float32."""
+    if isinstance(value, datetime):
+        return int(value.timestamp())
+    if isinstance(value, float) and pa.types.is_float32(kind):
+        return float(str(np.float32(value))) if np.isfinite(value) else None
+    return value
+
+
+@dataclass(slots=True)
+class Written:
+    """What an exporter wrote: its rows and images by split, and what the format can't hold.
+
+    `files` are the splits' files as the `datasets` library finds them, patterns relative to the folder;
+    `features` their columns in a card's terms, for formats whose columns have no types of their own.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    features: Sequence[Mapping[str, Any]] = ()
+
+    def count(self, split: str, row: Row) -> None:
+        """Count a row that was written to a split."""
+        self.rows[split] = self.rows.get(split, 0) + 1
+        self.images[split] = self.images.get(split, 0) + (row.image is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """A format: `write` writes a release to an empty folder; `use` says how it is read, for the card.
+
+    In `use`, FOLDER stands for the path of the folder.
+    """
+
+    write: Callable[[Source, Path, Steps], Written]
+    use: str
+
+
+def json_line(values: Mapping[str, Any]) -> bytes:
+    """Return values as JSON on one line, without its end."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.translate(str.maketrans(_LINE_ENDS)).encode()
+
+
+def write_image(row: Row, out: Path, split: str) -> str | None:
+    """Write a row's image as images/SPLIT/KEY.jpg; return that path, None if it has none."""
+    if row.image is None:
+        return None
+    folder = out / "images" / split
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{row.key}{row.suffix}").write_bytes(row.image)
+    return f"images/{split}/{row.key}{row.suffix}"
+
+
+def features(source: Source) -> list[dict[str, Any]]:
+    """Return the columns with their types as the card of a dataset names them."""
+    classes = {"label": source.manifest.classes, "labels": source.manifest.multilabel.names}
+    found: list[dict[str, Any]] = []
+    for one in source.schema:
+        names = {"class_label": {"names": dict(enumerate(classes.get(one.name, ())))}}
+        if one.name == "label":
+            found.append({"name": one.name, "dtype": names})
+        elif pa.types.is_list(one.type):
+            found.append({"name": one.name, "list": names})
+        else:
+            found.append({"name": one.name, "dtype": {"float": "float32"}.get(str(one.type), str(one.type))})
+    return found
