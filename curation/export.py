@@ -17,7 +17,6 @@ if __name__ == "__main__":
 
 import importlib
 import json
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,36 +75,18 @@ def _export(options: Options) -> str:
     out = options.out
     if out is not None and not isinstance(out, Path):
         raise InputError(f"--out {str(out)!r} is an address: exports are written to a folder")
+    from curation.manifest.released import chosen
     from curation.release.versions import POSTS  # pyarrow: not for --help
 
-    version = _version(options)
+    version = chosen(options.datasets, options.name, options.version)
+    if ids_releases.has_ids_only(version):
+        raise ReleaseError(ids_releases.instead(version.parent))
     mirrors.fetch(options.datasets / options.name, *POSTS, *(f"{version.name}/{one}-*" for one in _SPLITS))
     return export(version, options.to, out or EXPORTS / f"{options.name}-{version.name}-{options.to}")
 
 
 #: How the names of the files begin that hold full rows.
 _SPLITS = ("train", "validation", "test")
-
-
-def _version(options: Options) -> Path:
-    """Return the folder of the version. Raises `AffectoryError` if it isn't there, or has ids only."""
-    from curation.manifest.released import built, find
-
-    datasets = mirrors.local(options.datasets)
-    if not re.fullmatch(r"\w[\w.-]*", options.name):
-        raise InputError(
-            f"{options.name!r} is not a dataset's name: name a folder of {str(options.datasets)!r}"
-        )
-    folder = mirrors.fetch(options.datasets / options.name)
-    if not built(folder):
-        there = sorted(path.name for path in datasets.glob("*") if built(path))
-        raise InputError(
-            f"there is no release {options.name!r} in {str(options.datasets)!r}; {meant(options.name, there)}"
-        )
-    found = find(folder, options.version)
-    if ids_releases.has_ids_only(found):
-        raise ReleaseError(ids_releases.instead(folder))
-    return found
 
 
 def export(version: Path, name: str, out: Path) -> str:

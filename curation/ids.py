@@ -98,7 +98,7 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
             f"them, which python -m curation.purge {described.name} makes"
         )
     if not mirrors.is_copy(out):
-        lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
+        lines.append(f"publish {versions.to_push(out, described.name)}")
     if others := [name for name in versions.built(out) if name != described.version]:
         lines.append(
             f"note    other versions in this folder: {', '.join(others)}; remove those with deleted posts"

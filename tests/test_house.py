@@ -36,6 +36,7 @@ ENTRIES = (
     "affectory.commands.init",
     "affectory.commands.diff",
     "affectory.commands.doctor",
+    "affectory.commands.push",
     "affectory.commands.trace",
     "affectory.commands.verify",
     "collectors.merge",

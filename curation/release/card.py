@@ -19,15 +19,16 @@ from curation.release import versions
 from curation.release.held import outdated
 
 
-def write(folder: Path, words: Path) -> Path:
+def write(folder: Path, words: Path, *, adult: bool = False) -> Path:
     """Write the card for all versions in `folder`, unless it is up to date; return its path.
 
-    `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards.
+    `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards. `adult`: the card
+    says that posts are over 18, so that the Hub asks its visitors first.
     """
     if words.exists() and words.parent.resolve() != folder.resolve():
         files.write(folder / "card.md", _read(words))
     there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
-    text = _front_matter(folder, there) + _body(folder, there)
+    text = _front_matter(folder, there, adult) + _body(folder, there)
     path = folder / "README.md"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write(path, text)
@@ -67,7 +68,7 @@ def of_export(
     )
 
 
-def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
+def _front_matter(folder: Path, there: Sequence[Manifest], adult: bool) -> str:
     """Return the card's YAML: of all versions, described by the newest."""
     newest = there[0]
     named = [(one.version, one, False) for one in there] + [("ids", newest, True)]
@@ -82,11 +83,14 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
             first = {} if configs else {"default": True}
             configs.append({"config_name": name, **first, "data_files": paths})
             infos.append(_info(name, splits))
-    return _yaml(newest, configs, infos)
+    return _yaml(newest, configs, infos, ["not-for-all-audiences"] * adult)
 
 
 def _yaml(
-    newest: Manifest, configs: Sequence[Mapping[str, object]], infos: Sequence[Mapping[str, object]]
+    newest: Manifest,
+    configs: Sequence[Mapping[str, object]],
+    infos: Sequence[Mapping[str, object]],
+    tags: Sequence[str] = (),
 ) -> str:
     from huggingface_hub import DatasetCardData  # half a second: for the card alone
 
@@ -102,7 +106,7 @@ def _yaml(
         size_categories=[size_category(sum(sum(counts.values()) for counts in newest.counts.values()))],
         task_categories=[*(["image-classification"] * (_images(newest) != "none")), "text-classification"],
         task_ids=["multi-label-classification" if several else "multi-class-classification"],
-        tags=["affectory", "emotion", "social-media", *(["multimodal"] * (_images(newest) != "none"))],
+        tags=["affectory", "emotion", "social-media", *(["multimodal"] * (_images(newest) != "none")), *tags],
         configs=configs,
         dataset_info=infos or None,
     )
@@ -177,7 +181,7 @@ def _body(folder: Path, there: Sequence[Manifest]) -> str:
     more = [
         _formats(there),
         "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
-        "with its reason." * full,
+        "with its reason." * (mirrors.size(folder / manifest.version / "report.html") is not None),
     ]
     return _joined(
         _head(folder, manifest, outdated(folder)),
@@ -294,7 +298,7 @@ and for engines that speak SQL, such as DuckDB:
 select community, count(*) from 'datasets/NAME/VERSION/train-*.parquet' group by community;
 ```
 
-To publish it: `hf upload USER/NAME FOLDER --repo-type dataset`."""
+To publish it, or its ids where posts may not be passed on: `affectory push NAME USER/NAME`."""
 
 _USE_IDS = """\
 ```python
