@@ -32,13 +32,10 @@ from affectory.core.errors import InputError, ReleaseError, meant
 from affectory.core.files import new_folder
 from affectory.core.numbers import count
 from affectory.core.place_option import PlaceOption
-from curation.exports import FORMATS
+from curation.exports import EXPORTS, FORMATS, NAMED
 
 if TYPE_CHECKING:
-    from curation.exports.exporter import Exporter, Source, Written
-
-#: Where exports are written by default.
-EXPORTS = Path("data/exports")
+    from curation.exports.exporter import Exported, Exporter, Source
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def export(version: Path, name: str, out: Path) -> str:
         configs, infos = _configs(written)
         text = card.of_export(dataset, described, _use(source, exporter, name, written), configs, infos)
         (place / "README.md").write_text(text, encoding="utf-8")
-        (place / "export.json").write_text(_said(source, name, written), encoding="utf-8")
+        (place / NAMED).write_text(_said(source, name, written), encoding="utf-8")
     lines = [f"{described.name} {described.version} as {name}", ""]
     for split, rows in written.rows.items():
         lines.append(f"  {split:<11}{count(rows, 'row')}, {count(written.images[split], 'image')}")
@@ -117,7 +114,7 @@ def export(version: Path, name: str, out: Path) -> str:
     return "\n".join([*lines, f"wrote   {out} ({size / 1e6:,.1f} MB): README.md says how to read it"])
 
 
-def _use(source: Source, exporter: Exporter, name: str, written: Written) -> str:
+def _use(source: Source, exporter: Exporter, name: str, written: Exported) -> str:
     """Return how the export is read, and what it doesn't hold, for its card."""
     described = source.manifest
     first = (
@@ -128,14 +125,14 @@ def _use(source: Source, exporter: Exporter, name: str, written: Written) -> str
     return "\n\n".join(filter(None, [first, exporter.use, notes]))
 
 
-def _configs(written: Written) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _configs(written: Exported) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return what the card's YAML says of the files, and of their columns."""
     files = [{"split": split, "path": path} for split, path in written.files.items()]
     infos = [{"config_name": "default", "features": written.features}] if written.features else []
     return [{"config_name": "default", "data_files": files}], infos
 
 
-def _said(source: Source, name: str, written: Written) -> str:
+def _said(source: Source, name: str, written: Exported) -> str:
     """Return the content of export.json."""
     described = source.manifest
     said = {

@@ -14,6 +14,7 @@ what has arrived isn't sent again.
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
@@ -170,25 +171,27 @@ def _checked(version: Path) -> Sharing:
 def _api() -> HfApi:
     """Return the hub's client. Raises `InputError` without a token."""
     import huggingface_hub
-    from huggingface_hub.utils import disable_progress_bars, logging
 
     if huggingface_hub.get_token() is None:
         raise InputError("there is no token for the hub: run hf auth login, or set HF_TOKEN")
     if not sys.stderr.isatty():
-        disable_progress_bars()
-    logging.set_verbosity_error()
+        _utils().disable_progress_bars()
+    _utils().logging.set_verbosity_error()
     return huggingface_hub.HfApi()
+
+
+def _utils() -> Any:
+    """Return what the client's library has for its users, but doesn't declare as exported."""
+    return importlib.import_module("huggingface_hub.utils")
 
 
 def _found(api: HfApi, options: Options) -> Repository:
     """Return the repository as it is. Raises `AffectoryError`, also if it isn't private as asked for."""
-    from huggingface_hub.utils import RepositoryNotFoundError
-
     with _asked(options.repository):
         api.whoami()  # of a token that isn't valid the hub says "no such repository"
         try:
             info = api.dataset_info(options.repository)
-        except RepositoryNotFoundError:
+        except _utils().RepositoryNotFoundError:
             return Repository()
     if options.private and not info.private:
         raise InputError(

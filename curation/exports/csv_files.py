@@ -14,7 +14,7 @@ from typing import Any
 
 from affectory.core.numbers import count
 from affectory.core.progress import Steps
-from curation.exports.exporter import Exporter, Source, Written, write_image
+from curation.exports.exporter import Exported, Exporter, Source, write_image
 
 #: What a formula may begin with, also after a line end or in full width, and the apostrophe itself.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
@@ -33,8 +33,8 @@ for formulas, and so have texts that begin with an apostrophe: remove one leadin
 have the text as it was. An empty cell is null or an empty text. `labels` is a list in JSON."""
 
 
-def _write(source: Source, out: Path, steps: Steps) -> Written:
-    written = Written()
+def _write(source: Source, out: Path, steps: Steps) -> Exported:
+    written = Exported()
     columns = ["image", *source.schema.names]
     guarded = removed = 0
     for split in source.splits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +21,11 @@ from affectory.core.parquet_files import readable
 from affectory.core.progress import Steps
 from curation.manifest.manifest import Manifest
 
-#: Rows that are read at a time. They may each hold an image of some megabytes.
-_BATCH = 32
+#: Rows that are read at a time: with images, which may have some megabytes each, and without.
+_WITH_IMAGES, _TEXTS = 32, 1000
 
 #: Line ends for programs that split a text at more than \n. In JSON they can be escaped.
-_LINE_ENDS = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"}
+_LINE_ENDS = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Source:
             [one.with_type(pa.int64()) if pa.types.is_timestamp(one.type) else one for one in fields]
         )
 
+    @cached_property
+    def _to_convert(self) -> list[str]:
+        """The columns whose values may not be those of JSON."""
+        return [one.name for one in self.schema if pa.types.is_float32(one.type) or one.name == "created_at"]
+
     def rows(self, split: str, steps: Steps) -> Iterator[Row]:
         """Yield the rows of a split in the release's order."""
         number = 0
@@ -84,7 +90,7 @@ class Source:
             with readable(path):
                 opened = pq.ParquetFile(path)
             with opened:
-                batches = opened.iter_batches(_BATCH)
+                batches = opened.iter_batches(_WITH_IMAGES if self.manifest.pictured else _TEXTS)
                 while True:
                     with readable(path):  # not around the `yield`: what is written there isn't this file's
                         batch = next(batches, None)
@@ -102,22 +108,23 @@ class Source:
         made = values | {"label": None if target is None else classes[target]}
         if values.get("labels") is not None:
             made["labels"] = [self.manifest.multilabel.names[one] for one in values["labels"]]
-        made = {name: _plain(value, self.schema.field(name).type) for name, value in made.items()}
+        for name in self._to_convert:
+            made[name] = _plain(made[name])
         suffix = PurePosixPath(image.get("path") or "").suffix.lower()
         return Row(number, made, target, image.get("bytes"), suffix or ".bin")
 
 
-def _plain(value: Any, kind: pa.DataType) -> Any:
-    """Return a value as JSON has it: seconds for a time, the shortest digits for a float32."""
+def _plain(value: Any) -> Any:
+    """Return a float32 with the shortest digits, as JSON can hold it, and a time in seconds."""
     if isinstance(value, datetime):
         return int(value.timestamp())
-    if isinstance(value, float) and pa.types.is_float32(kind):
-        return float(str(np.float32(value))) if np.isfinite(value) else None
+    if isinstance(value, float):
+        return float(str(np.float32(value))) if math.isfinite(value) else None
     return value
 
 
 @dataclass(slots=True)
-class Written:
+class Exported:
     """What an exporter wrote: its rows and images by split, and what the format can't hold.
 
     `files` are the splits' files as the `datasets` library finds them, patterns relative to the folder;
@@ -143,14 +150,14 @@ class Exporter:
     In `use`, FOLDER stands for the path of the folder.
     """
 
-    write: Callable[[Source, Path, Steps], Written]
+    write: Callable[[Source, Path, Steps], Exported]
     use: str
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:
     """Return values as JSON on one line, without its end."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(str.maketrans(_LINE_ENDS)).encode()
+    return text.translate(_LINE_ENDS).encode()
 
 
 def write_image(row: Row, out: Path, split: str) -> str | None:

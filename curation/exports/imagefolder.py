@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from affectory.core.errors import ReleaseError
 from affectory.core.numbers import count
 from affectory.core.progress import Steps
-from curation.exports.exporter import Exporter, Row, Source, Written
+from curation.exports.exporter import Exported, Exporter, Row, Source
 from curation.manifest.manifest import UNLABELLED
 
 _USE = """\
@@ -35,8 +35,8 @@ train = ImageFolder("FOLDER/train")  # images and classes alone
 _GROUP = 1000
 
 
-def _write(source: Source, out: Path, steps: Steps) -> Written:
-    written = Written()
+def _write(source: Source, out: Path, steps: Steps) -> Exported:
+    written = Exported()
     folders = {
         name: _folder(number, source.manifest.classes) for number, name in enumerate(source.manifest.classes)
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from affectory.core.progress import Steps
-from curation.exports.exporter import Exporter, Source, Written, features, json_line, write_image
+from curation.exports.exporter import Exported, Exporter, Source, features, json_line, write_image
 
 _USE = """\
 ```python
@@ -17,8 +17,8 @@ release = load_dataset("FOLDER")
 `image` is the path of the image's file in this folder, null without one."""
 
 
-def _write(source: Source, out: Path, steps: Steps) -> Written:
-    written = Written(features=[{"name": "image", "dtype": "string"}, *features(source)])
+def _write(source: Source, out: Path, steps: Steps) -> Exported:
+    written = Exported(features=[{"name": "image", "dtype": "string"}, *features(source)])
     for split in source.splits:
         with (out / f"{split}.jsonl").open("wb") as file:
             for row in source.rows(split, steps):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from affectory.core.numbers import count
 from affectory.core.progress import Steps
-from curation.exports.exporter import Exporter, Row, Source, Written, json_line
+from curation.exports.exporter import Exported, Exporter, Row, Source, json_line
 
 #: A tar file ends after so many rows or bytes.
 _ROWS, _BYTES = 10_000, 500_000_000
@@ -35,8 +35,8 @@ for sample in train:
 The rows are in the order of their ids: shuffle them for training."""
 
 
-def _write(source: Source, out: Path, steps: Steps) -> Written:
-    written = Written()
+def _write(source: Source, out: Path, steps: Steps) -> Exported:
+    written = Exported()
     without = unlabelled = 0
     for split in source.splits:
         for number, shard in enumerate(_shards(source.rows(split, steps))):

@@ -375,3 +375,25 @@ def test_an_export_goes_to_a_folder_named_after_it(texts, tmp_path, monkeypatch,
     lines = capsys.readouterr().out.splitlines()
     assert (lines[0], lines[2].split()) == ("test 1.0.0 as jsonl", ["train", "32", "rows,", "0", "images"])
     assert lines[-1].startswith("wrote   data/exports/test-1.0.0-jsonl (0.0 MB)")
+
+
+def test_an_export_is_found_by_trace_and_named_by_a_purge(texts, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(texts / "test", "datasets/test")
+    for name in ("csv", "jsonl"):
+        assert main(["export", "test", "--to", name]) == 0
+    capsys.readouterr()
+    assert main(["trace", "reddit:00003"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if "export" in line and "next" not in line] == [
+        ["export", f"data/exports/test-1.0.0-{name}", "the", "rows", "of", "that", "version"]
+        for name in ("csv", "jsonl")
+    ]
+    shutil.rmtree("data/exports/test-1.0.0-jsonl")
+    Path("out.txt").write_text(hashlib.sha256(b"reddit:00003").hexdigest())
+    store = str(texts.parent / "store")
+    assert main(["purge", "test", "--exclude", "out.txt", "--store", store]) == 0
+    assert "        export data/exports/test-1.0.0-csv: rm -r data/exports/test-1.0.0-csv" in (
+        capsys.readouterr().out.splitlines()
+    )
