@@ -87,20 +87,27 @@ class Source:
         """Yield the rows of a split in the release's order."""
         number = 0
         for path in self.splits[split]:
-            with readable(path):
-                opened = pq.ParquetFile(path)
-            with opened:
-                batches = opened.iter_batches(_WITH_IMAGES if self.manifest.pictured else _TEXTS)
+            for batch in self._batches(path):
+                for values in batch.to_pylist():
+                    yield self._row(number, values)
+                    number += 1
+                steps.advance(len(batch))
+
+    def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a file, a few at a time."""
+        size = _WITH_IMAGES if self.manifest.pictured else _TEXTS
+        with readable(path):
+            opened = pq.ParquetFile(path)
+        with opened:
+            for group in range(opened.num_row_groups):
+                # One iterator over all groups would keep the bytes of each to its end.
+                batches = opened.iter_batches(size, row_groups=[group])
                 while True:
-                    with readable(path):  # not around the `yield`: what is written there isn't this file's
+                    with readable(path):  # without the `yield`, which raises errors of other files
                         batch = next(batches, None)
-                        rows = [] if batch is None else batch.to_pylist()
                     if batch is None:
                         break
-                    for values in rows:
-                        yield self._row(number, values)
-                        number += 1
-                    steps.advance(len(rows))
+                    yield batch
 
     def _row(self, number: int, values: dict[str, Any]) -> Row:
         image = values.pop("image", None) or {}

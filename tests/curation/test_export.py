@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import tarfile
-from pathlib import Path
 
 import datasets
 import pandas
@@ -17,11 +16,10 @@ import webdataset
 
 from affectory.cli import main
 from curation.exports import FORMATS
-from curation.ids import main as write_ids
 from curation.manifest.ledger import Ledger
 from curation.manifest.manifest import Manifest, Multilabel, Written
 from curation.release import columns
-from tests.curation.stores import Picture, built, contents, make_store, post
+from tests.curation.stores import Picture, contents
 from tests.disks import read_only, small
 
 CLASSES, TOPICS = ("joy", "fear/../anger"), ("work", "home")
@@ -322,78 +320,3 @@ def test_a_folder_without_the_right_to_write_is_one_line(home, tmp_path, capsys)
     with read_only(tmp_path / "disk") as disk:
         said = refused(capsys, "odd", "--to", "csv", "--datasets", str(home), "--out", str(disk / "out"))
     assert said.startswith(f"out can't be written to {str(tmp_path / 'disk')!r}: Read-only file system")
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory):
-    """A folder of datasets with `test`, a built release without images, and its ids."""
-    home = tmp_path_factory.mktemp("texts")
-    store = make_store(
-        home / "store", [post(n, "happy" if n % 2 else "creepy") for n in range(40)], pictures=False
-    )
-    folder = built(home, store, '[images]\nwhich = "none"\n').folder.parent
-    assert write_ids([str(folder)]) == 0
-    return folder.parent
-
-
-def test_a_release_without_images_has_rows_but_in_folders_of_images(texts, tmp_path, capsys):
-    given = ["test", "--datasets", str(texts), "--out", str(tmp_path / "out")]
-    assert refused(capsys, *given, "--to", "imagefolder") == (
-        "'test' 1.0.0 has no images to put in folders: export it with --to csv, jsonl or webdataset"
-    )
-    assert main(["export", *given, "--to", "csv"]) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "README.md", "export.json", "test.csv", "train.csv", "validation.csv",
-    ]  # fmt: skip
-
-
-def test_ids_are_not_exported_and_the_next_step_is_named(texts, tmp_path, capsys):
-    said = refused(
-        capsys, "test-ids", "--to", "csv", "--datasets", str(texts), "--out", str(tmp_path / "out")
-    )
-    assert said.startswith(f"{str(texts / 'test-ids')!r} has ids only, no texts and no images: ")
-
-
-def test_posts_that_opted_out_since_the_build_are_counted(texts, tmp_path, capsys):
-    home = tmp_path / "datasets"
-    shutil.copytree(texts, home)
-    digest = hashlib.sha256(b"reddit:00003").hexdigest()
-    (home / "test" / "exclude.txt").write_text(digest + "\n")
-    assert (
-        main(["export", "test", "--to", "csv", "--datasets", str(home), "--out", str(tmp_path / "out")]) == 0
-    )
-    assert (
-        "note    1 post has opted out since: run affectory purge test and export the version that it makes"
-        in capsys.readouterr().out.splitlines()
-    )
-
-
-def test_an_export_goes_to_a_folder_named_after_it(texts, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["export", "test", "--to", "jsonl", "--datasets", str(texts)]) == 0
-    assert Path("data/exports/test-1.0.0-jsonl/train.jsonl").is_file()
-    lines = capsys.readouterr().out.splitlines()
-    assert (lines[0], lines[2].split()) == ("test 1.0.0 as jsonl", ["train", "32", "rows,", "0", "images"])
-    assert lines[-1].startswith("wrote   data/exports/test-1.0.0-jsonl (0.0 MB)")
-
-
-def test_an_export_is_found_by_trace_and_named_by_a_purge(texts, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    shutil.copytree(texts / "test", "datasets/test")
-    for name in ("csv", "jsonl"):
-        assert main(["export", "test", "--to", name]) == 0
-    capsys.readouterr()
-    assert main(["trace", "reddit:00003"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines if "export" in line and "next" not in line] == [
-        ["export", f"data/exports/test-1.0.0-{name}", "the", "rows", "of", "that", "version"]
-        for name in ("csv", "jsonl")
-    ]
-    shutil.rmtree("data/exports/test-1.0.0-jsonl")
-    Path("out.txt").write_text(hashlib.sha256(b"reddit:00003").hexdigest())
-    store = str(texts.parent / "store")
-    assert main(["purge", "test", "--exclude", "out.txt", "--store", store]) == 0
-    assert "        export data/exports/test-1.0.0-csv: rm -r data/exports/test-1.0.0-csv" in (
-        capsys.readouterr().out.splitlines()
-    )
