@@ -73,6 +73,10 @@ class Source:
         path = next(path for paths in self.splits.values() for path in paths)
         with readable(path):
             found = pq.read_schema(path).remove_metadata()
+        if missing := [name for name in ("post_id", "label", "image_index") if name not in found.names]:
+            raise ReleaseError(
+                f"{str(path)!r} lacks the column {missing[0]!r}: was it written by another tool?"
+            )
         fields = [one for one in found if one.name != "image"]
         return pa.schema(
             [one.with_type(pa.int64()) if pa.types.is_timestamp(one.type) else one for one in fields]
@@ -105,20 +109,30 @@ class Source:
                 while True:
                     with readable(path):  # without the `yield`, which raises errors of other files
                         batch = next(batches, None)
+                        if batch is not None:
+                            batch.validate(full=True)  # for example, that texts are UTF-8
                     if batch is None:
                         break
                     yield batch
 
     def _row(self, number: int, values: dict[str, Any]) -> Row:
         image = values.pop("image", None) or {}
-        target, classes = values.get("label"), self.manifest.classes
-        made = values | {"label": None if target is None else classes[target]}
-        if values.get("labels") is not None:
-            made["labels"] = [self.manifest.multilabel.names[one] for one in values["labels"]]
+        target, several = values["label"], values.get("labels")
+        made = values | {"label": None if target is None else self._named(target, self.manifest.classes)}
+        if several is not None:
+            made["labels"] = [self._named(one, self.manifest.multilabel.names) for one in several]
         for name in self._to_convert:
             made[name] = _plain(made[name])
         suffix = PurePosixPath(image.get("path") or "").suffix.lower()
         return Row(number, made, target, image.get("bytes"), suffix or ".bin")
+
+    def _named(self, number: int, names: Sequence[str]) -> str:
+        if not 0 <= number < len(names):
+            raise ReleaseError(
+                f"{str(self.folder)!r} is damaged: a row has the class {number}, and the manifest names "
+                f"{len(names):,}; affectory verify says what to do"
+            )
+        return names[number]
 
 
 def _plain(value: Any) -> Any:

@@ -307,6 +307,39 @@ def test_missing_and_damaged_files_are_named(home, tmp_path, capsys):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["datasets"]
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "why"),
+    [
+        (
+            "label",
+            [2],
+            "is damaged: a row has the class 2, and the manifest names 2; affectory verify says what to do",
+        ),
+        (
+            "text",
+            pa.array([b"\xff"]).view(pa.string()),
+            "Invalid UTF8 sequence at string index 0): restore it from a copy",
+        ),
+        ("image_index", None, "lacks the column 'image_index': was it written by another tool?"),
+    ],
+)
+def test_a_file_with_other_content_is_one_line(home, tmp_path, capsys, column, values, why):
+    shutil.copytree(home, tmp_path / "datasets")
+    path = next((tmp_path / "datasets").rglob("test-*.parquet"))
+    table = pq.read_table(path)
+    place = table.column_names.index(column)
+    if values is None:
+        for other in path.parent.glob("*.parquet"):
+            pq.write_table(pq.read_table(other).remove_column(place), other)
+    else:
+        pq.write_table(
+            table.set_column(place, table.field(place), pa.array(values, table.field(place).type)), path
+        )
+    given = ["odd", "--to", "jsonl", "--datasets", str(tmp_path / "datasets"), "--out", str(tmp_path / "out")]
+    assert why in refused(capsys, *given)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["datasets"]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_full_disk_is_one_line_and_leaves_nothing(home, tmp_path, capsys, name):
     with small(tmp_path / "disk", "24k") as disk:
