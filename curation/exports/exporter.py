@@ -24,6 +24,9 @@ from curation.manifest.manifest import Manifest
 #: Rows that are read at a time: with images, which may have some megabytes each, and without.
 _WITH_IMAGES, _TEXTS = 32, 1000
 
+#: How the names of images end. Any other end might be that of another file of the row.
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+
 #: Line ends for programs that split a text at more than \n. In JSON they can be escaped.
 _LINE_ENDS = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"})
 
@@ -124,7 +127,7 @@ class Source:
         for name in self._to_convert:
             made[name] = _plain(made[name])
         suffix = PurePosixPath(image.get("path") or "").suffix.lower()
-        return Row(number, made, target, image.get("bytes"), suffix or ".bin")
+        return Row(number, made, target, image.get("bytes"), suffix if suffix in _SUFFIXES else ".bin")
 
     def _named(self, number: int, names: Sequence[str]) -> str:
         if not 0 <= number < len(names):
