@@ -11,6 +11,8 @@ affectory merge STORE … --into DIR    python -m collectors.merge
 affectory build NAME                  python -m curation.build
 affectory report NAME                 python -m curation.report
 affectory ids FOLDER                  python -m curation.ids
+affectory export NAME --to FORMAT     python -m curation.export
+affectory push NAME USER/REPO         publish a release, or its ids, on the Hugging Face hub
 affectory hydrate FOLDER              python -m curation.hydrate
 affectory purge NAME                  python -m curation.purge
 affectory trace POST_ID               every place that still holds data of a post
@@ -54,6 +56,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "build": ("curation.build", "Build a dataset's release from a crawl store."),
         "report": ("curation.report.__main__", "Write a release's report again."),
         "ids": ("curation.ids", "Write a release's ids, which may be passed on, to a folder of their own."),
+        "export": ("curation.export", "Write a release as WebDataset, folders of images, CSV or JSON lines."),
+        "push": ("affectory.commands.push", "Publish a release, or its ids, on the Hugging Face hub."),
         "hydrate": ("curation.hydrate", "Rebuild a full release from an ids release."),
         "purge": (
             "curation.purge",

@@ -62,10 +62,9 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
 
     Raises `ReleaseError` if the version isn't built or is incomplete, or if `out` has it already.
     """
-    from affectory.core.parquet_files import read_rows
     from curation.manifest import manifest
     from curation.recipe import exclude
-    from curation.release import card, versions  # pyarrow: not for --help
+    from curation.release import card, held, versions  # pyarrow: not for --help
     from curation.release.workplace import workplace
 
     out = out or versions.beside(folder, "-ids")
@@ -93,18 +92,13 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no images", f"ids     {out}"]
     if listed:
         lines.append(f"exclude {out / exclude.EXCLUDE} has {count(listed, 'id')}, which a rebuild leaves out")
-    named = {
-        one
-        for file in files
-        for one in read_rows(found / file.path, columns=["post_id"])["post_id"].to_pylist()
-    }
-    if still := exclude.opted_out(named, exclude.beside(folder)):
+    if still := held.opted_out_since(folder, described.version):
         lines.append(
-            f"note    {len(still):,} of these posts opted out later: write the ids of a version without "
+            f"note    {still:,} of these posts opted out later: write the ids of a version without "
             f"them, which python -m curation.purge {described.name} makes"
         )
     if not mirrors.is_copy(out):
-        lines.append(f"publish hf upload USER/{described.name} {out} --repo-type dataset")
+        lines.append(f"publish {versions.to_push(out, described.name)}")
     if others := [name for name in versions.built(out) if name != described.version]:
         lines.append(
             f"note    other versions in this folder: {', '.join(others)}; remove those with deleted posts"

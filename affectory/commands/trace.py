@@ -3,9 +3,9 @@
     affectory trace reddit:3svmej
 
 It searches the crawl stores, every version of every dataset with its report (also in local copies of datasets
-at an address), the cached image features and texts in images, the results of training and the cache of the
-`datasets` library. A deleted post leaves a tombstone: its id and the source's reason. The last line names the
-next step.
+at an address), the exports of those versions in data/exports, the cached image features and texts in images,
+the results of training and the cache of the `datasets` library. A deleted post leaves a tombstone: its id and
+the source's reason. The last line names the next step.
 
 Exit code: 0 if the post or its tombstone was found, 1 if not.
 """
@@ -89,6 +89,7 @@ def _trace(options: Options) -> int:
     found = [
         *_in_stores(options, clues),
         *_in_datasets(options, clues),
+        *_in_exports(clues),
         *_in_features(options, clues),
         *_in_ocr(options, clues),
         *_in_results(options, clues),
@@ -163,6 +164,19 @@ def _in_datasets(options: Options, clues: Clues) -> Iterator[Found]:
         if any(_is_in(path, options.post_id) for path in (folder / BUILDING).rglob("*")):
             what = "unfinished files of a build or purge that was killed"
             yield Found(f"dataset {folder}", what, clear=_purge(options, folder, whole=True))
+
+
+def _in_exports(clues: Clues) -> Iterator[Found]:
+    import shlex
+
+    from curation import exports
+
+    for dataset in sorted({name for name, _ in clues.releases}):
+        for path, version in exports.of(dataset):
+            if (dataset, version) in clues.releases:
+                yield Found(
+                    f"export {path}", "the rows of that version", clear=f"rm -r {shlex.quote(str(path))}"
+                )
 
 
 def _is_in(path: Path, post_id: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from affectory.core.errors import AffectoryError, in_words
+from affectory.core.errors import AffectoryError, InputError, in_words
 
 
 @contextmanager
@@ -63,13 +63,33 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     As with `replacing`, an error in the block leaves `path` as it was.
     """
+    with _renamed(path) as temporary:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder for the block to write files to; rename it to `path` afterwards.
+
+    An error in the block leaves nothing. Raises `InputError` if `path` is there already.
+    """
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{str(path)!r} is there already: remove it, or name another folder")
+    with _renamed(path) as temporary:
+        yield temporary
+        if path.exists():  # made meanwhile; a rename would replace an empty folder
+            raise InputError(f"{str(path)!r} was made by another program meanwhile: name another folder")
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{path.name}.tmp")
     with writable(path.parent, path.name):
         shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            shutil.rmtree(path, ignore_errors=True)
             temporary.rename(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

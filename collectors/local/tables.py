@@ -299,7 +299,9 @@ def _batches(path: Path, rows: int, columns: Sequence[str]) -> Iterator[pa.Recor
     import pyarrow as pa
 
     try:
-        yield from _parquet_file(path).iter_batches(rows, columns=list(columns))
+        file = _parquet_file(path)
+        for group in range(file.num_row_groups):  # one iterator over all would keep the bytes of their images
+            yield from file.iter_batches(rows, row_groups=[group], columns=list(columns))
     except (pa.ArrowException, OSError) as error:
         line = str(error).strip().partition("\n")[0]
         raise InputError(f"{str(path)!r} is damaged ({line}): get it again") from None

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from affectory.core import mirrors
 from collectors.store.lookup import keeps_public, stores
+from curation import exports
 from curation.manifest import manifest
 from curation.release import held, versions
 
@@ -54,12 +55,21 @@ def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[st
         ("cache of the datasets library", f"rm -r {shlex.quote(str(path))}")
         for path in cached(library_cache(), folder.name, posts)
     ]
+    found += _exports(folder, posts)
     found += [] if mirrors.is_copy(folder) else _beside(folder, store, posts)
     found += _copies(folder, posts)
     for other in stores(store.resolve().parent):
         if other.resolve() != store.resolve() and keeps_public(other, posts):
             found.append((f"crawl store {other}", f"collect it again, or rm -r {shlex.quote(str(other))}"))
     return found
+
+
+def _exports(folder: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the exports of versions that publish one of the posts, or that aren't there any more."""
+    for path, version in exports.of(folder.name):
+        is_there = (folder / version / "manifest.json").is_file()
+        if not is_there or set(held.contents(folder / version).published["post_id"].to_pylist()) & set(posts):
+            yield f"export {path}", f"rm -r {shlex.quote(str(path))}"
 
 
 def _copies(folder: Path, posts: Collection[str]) -> Iterator[tuple[str, str]]:

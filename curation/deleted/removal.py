@@ -245,8 +245,8 @@ class _Said:
         """Name the copies that the purge doesn't remove, each with the command that does."""
         found = copies_elsewhere.commands(self.places.folder, store, self.words) if self.words else []
         if wrote and not mirrors.is_copy(self.places.folder):
-            name, folder = self.described.name, shlex.quote(str(self.places.folder))
-            upload = f"hf upload USER/{name} {folder} --repo-type dataset --delete '*'"
+            name = self.described.name
+            upload = versions.to_push(self.places.folder, name)
             squash = f"HfApi().super_squash_history('USER/{name}', repo_type='dataset')"
             python = f'python -c "from huggingface_hub import HfApi; {squash}"'
             found.append(("copy on a hub, where there is one", f"{upload} && {python}"))

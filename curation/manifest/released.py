@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-from affectory.core import recipes
-from affectory.core.errors import ReleaseError, shown, some
+from affectory.core import mirrors, recipes
+from affectory.core.addresses import Place
+from affectory.core.errors import InputError, ReleaseError, shown, some
 
 #: Plain digits: `\d` has those of all scripts, and `int` reads them.
 _VERSION = re.compile(r"\.".join([r"(0|[1-9][0-9]{0,8})"] * 3))
@@ -36,3 +38,20 @@ def find(folder: Path, version: str | None) -> Path:
     if version is not None and version not in there:
         raise ReleaseError(f"{folder.name!r} has no version {shown(version)}; it has {some(there, str)}")
     return folder / (version or there[0])
+
+
+def chosen(datasets: Place, name: str, version: str | None) -> Path:
+    """Return the folder of a version of a dataset; of one at an address, a copy without its Parquet files.
+
+    Raises `AffectoryError` if it isn't built, or the name can't be that of a folder.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise InputError(f"{shown(name)} is not a dataset's name: name a folder of {str(datasets)!r}")
+    return find(mirrors.fetch(datasets / name), version)
+
+
+def to_push(folder: Path, name: str) -> str:
+    """Return the command that publishes the dataset in `folder`; the user fills in their own name."""
+    given = [folder.name, f"USER/{name}"]
+    given += ["--datasets", str(folder.parent)] if folder.parent != Path("datasets") else []
+    return f"affectory push {shlex.join(given)}"

@@ -19,15 +19,16 @@ from curation.release import versions
 from curation.release.held import outdated
 
 
-def write(folder: Path, words: Path) -> Path:
+def write(folder: Path, words: Path, *, adult: bool = False) -> Path:
     """Write the card for all versions in `folder`, unless it is up to date; return its path.
 
-    `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards.
+    `words` is the dataset's card.md. A folder elsewhere gets a copy of it, for later cards. `adult`: the card
+    says that posts are over 18, so that the Hub asks its visitors first.
     """
     if words.exists() and words.parent.resolve() != folder.resolve():
         files.write(folder / "card.md", _read(words))
     there = [read(folder / version / "manifest.json") for version in versions.built(folder)]
-    text = _front_matter(folder, there) + _body(folder, there)
+    text = _front_matter(folder, there, adult) + _body(folder, there)
     path = folder / "README.md"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         files.write(path, text)
@@ -45,10 +46,30 @@ def _read(words: Path) -> str:
         ) from None
 
 
-def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
-    """Return the card's YAML: of all versions, described by the newest."""
-    from huggingface_hub import DatasetCardData  # half a second: for the card alone
+def of_export(
+    folder: Path,
+    described: Manifest,
+    use: str,
+    configs: Sequence[Mapping[str, object]],
+    infos: Sequence[Mapping[str, object]],
+) -> str:
+    """Return the card of a version that is exported to another format, which `use` says how to read.
 
+    `folder` is the dataset's. `configs` and `infos` describe the exported files in the card's YAML.
+    """
+    late = [version for version in outdated(folder) if version == described.version]
+    how = f"The export's `export.json` names the release. {_COUNTED}"
+    return _yaml(described, configs, infos) + _joined(
+        _head(folder, described, late),
+        use,
+        _contents(described),
+        _made(described, how),
+        _end(described, _LICENCE),
+    )
+
+
+def _front_matter(folder: Path, there: Sequence[Manifest], adult: bool) -> str:
+    """Return the card's YAML: of all versions, described by the newest."""
     newest = there[0]
     named = [(one.version, one, False) for one in there] + [("ids", newest, True)]
     configs: list[dict[str, object]] = []
@@ -62,6 +83,17 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
             first = {} if configs else {"default": True}
             configs.append({"config_name": name, **first, "data_files": paths})
             infos.append(_info(name, splits))
+    return _yaml(newest, configs, infos, ["not-for-all-audiences"] * adult)
+
+
+def _yaml(
+    newest: Manifest,
+    configs: Sequence[Mapping[str, object]],
+    infos: Sequence[Mapping[str, object]],
+    tags: Sequence[str] = (),
+) -> str:
+    from huggingface_hub import DatasetCardData  # half a second: for the card alone
+
     several = bool(newest.multilabel.names)
     data = DatasetCardData(
         pretty_name=newest.title,
@@ -74,9 +106,9 @@ def _front_matter(folder: Path, there: Sequence[Manifest]) -> str:
         size_categories=[size_category(sum(sum(counts.values()) for counts in newest.counts.values()))],
         task_categories=[*(["image-classification"] * (_images(newest) != "none")), "text-classification"],
         task_ids=["multi-label-classification" if several else "multi-class-classification"],
-        tags=["affectory", "emotion", "social-media", *(["multimodal"] * (_images(newest) != "none"))],
+        tags=["affectory", "emotion", "social-media", *(["multimodal"] * (_images(newest) != "none")), *tags],
         configs=configs,
-        dataset_info=infos,
+        dataset_info=infos or None,
     )
     return f"---\n{data.to_yaml()}\n---\n"
 
@@ -140,34 +172,63 @@ def _images(manifest: Manifest) -> str:
 
 
 def _body(folder: Path, there: Sequence[Manifest]) -> str:
-    manifest, words = there[0], folder / "card.md"
+    manifest = there[0]
     full = any(_there(folder, manifest, ids=False, split=split) for split in manifest.counts)
-    parts = [
+    how = (
+        "The `manifest.json` of each version holds it, the input's digest and the sha256 of every file. "
+        f"{_COUNTED}"
+    )
+    more = [
+        _formats(there),
+        "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
+        "with its reason." * (mirrors.size(folder / manifest.version / "report.html") is not None),
+    ]
+    return _joined(
+        _head(folder, manifest, outdated(folder)),
+        _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
+        _contents(manifest),
+        [*_made(manifest, how), *more],
+        _end(manifest, _LICENCE + (_PASS_ON if full else "")),
+    )
+
+
+def _joined(
+    head: Sequence[str], use: str, contents: Sequence[str], made: Sequence[str], end: Sequence[str]
+) -> str:
+    parts = [*head, "## Use", use, "## What is in it", *contents, "## How it was built", *made, *end]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(folder: Path, manifest: Manifest, late: Sequence[str]) -> list[str]:
+    words = folder / "card.md"
+    return [
         f"# {manifest.title}",
         f"{manifest.summary} Version {manifest.version}.",
         f"**{note}**" if (note := manifest.generated_note) else "",
-        _outdated(folder),
+        _outdated(folder, late),
         _read(words).strip() if words.exists() else "",
-        "## Use",
-        _use(manifest) if full else _USE_IDS.replace("NAME", manifest.name),
-        "## What is in it",
-        _counts(manifest),
-        "\n".join(f"- {note}" for note in manifest.all_notes),
-        "## How it was built",
-        f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). The `manifest.json` of each "
-        "version holds it, the input's digest and the sha256 of every file. What became of each row:",
+    ]
+
+
+def _contents(manifest: Manifest) -> list[str]:
+    return [_counts(manifest), "\n".join(f"- {note}" for note in manifest.all_notes)]
+
+
+def _made(manifest: Manifest, how: str) -> list[str]:
+    return [
+        f"From a crawl store by a recipe ({manifest.paper or 'no paper'}). {how}",
         f"```\n{manifest.ledger}\n```",
         _attrition(manifest),
         _leakage(manifest),
-        _formats(there),
-        "`report.html` in the version's folder shows all of it; `dropped-….parquet` holds every dropped row "
-        "with its reason." * full,
-        "## Before you use it",
-        _before_use(manifest),
-        "## Licence and attribution",
-        _LICENCE + (_PASS_ON if full else ""),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+#: What stands before the ledger.
+_COUNTED = "What became of each row:"
+
+
+def _end(manifest: Manifest, licence: str) -> list[str]:
+    return ["## Before you use it", _before_use(manifest), "## Licence and attribution", licence]
 
 
 def _before_use(manifest: Manifest) -> str:
@@ -177,9 +238,8 @@ def _before_use(manifest: Manifest) -> str:
     return "\n".join([NOT_SCREENED, "", *(f"- {line}" for line in lines)])
 
 
-def _outdated(folder: Path) -> str:
-    """Return the warning about earlier versions with posts that their source has deleted since."""
-    found = outdated(folder)
+def _outdated(folder: Path, found: Sequence[str]) -> str:
+    """Return the warning about versions with posts that their source has deleted since."""
     if not found:
         return ""
     which = f"Version {found[0]} holds" if len(found) == 1 else f"Versions {', '.join(found)} hold"
@@ -238,7 +298,7 @@ and for engines that speak SQL, such as DuckDB:
 select community, count(*) from 'datasets/NAME/VERSION/train-*.parquet' group by community;
 ```
 
-To publish it: `hf upload USER/NAME FOLDER --repo-type dataset`."""
+To publish it, or its ids where posts may not be passed on: `affectory push NAME USER/NAME`."""
 
 _USE_IDS = """\
 ```python

@@ -15,7 +15,7 @@ from affectory.core.parquet_files import read_rows, readable
 from collectors.store import Store
 from curation.filters.removed import CONFLICT, OPTED_OUT
 from curation.manifest import manifest
-from curation.recipe.exclude import opted_out
+from curation.recipe.exclude import beside, opted_out
 from curation.release import dropped, versions
 
 _COLUMNS = ["post_id", "image_sha256"]
@@ -142,3 +142,14 @@ def outdated(folder: Path) -> list[str]:
     there = of_versions(folder)
     gone = {post_id for one in there for post_id in one.tombstones} - there[0].posts
     return [one.version for one in there[1:] if one.posts & gone]
+
+
+def opted_out_since(folder: Path, version: str) -> int:
+    """Return how many posts of a version are on the dataset's opt-out list, which has grown since."""
+    hashes = beside(folder)
+    if not hashes:
+        return 0
+    described = manifest.read(folder / version / "manifest.json")
+    there = [path for file in described.tables() if (path := folder / version / file.path).is_file()]
+    named = {one for path in there for one in read_rows(path, columns=["post_id"])["post_id"].to_pylist()}
+    return len(opted_out(named, hashes))

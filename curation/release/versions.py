@@ -19,6 +19,7 @@ from curation.manifest.manifest import Manifest
 from curation.manifest.released import built as built
 from curation.manifest.released import find as find
 from curation.manifest.released import parse as parse
+from curation.manifest.released import to_push as to_push
 
 #: The files of earlier versions that a new version's card is written from: which posts they hold.
 POSTS = ("*/ids-*.parquet", "*/dropped-*.parquet")

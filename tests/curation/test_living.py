@@ -52,7 +52,7 @@ def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_pa
     assert capsys.readouterr().out == (
         "test 1.0.0: 60 ids, no text, no images\n"
         f"ids     {received}\n"
-        f"publish hf upload USER/test {received} --repo-type dataset\n"
+        f"publish affectory push test-ids USER/test --datasets {received.parent}\n"
     )
     files = sorted(str(p.relative_to(received)) for p in received.rglob("*") if p.is_file())
     ids = sorted(f"1.0.0/{p.name}" for p in full.glob("ids-*.parquet"))
@@ -83,7 +83,7 @@ def test_ids_of_the_folder_one_stands_in_go_beside_it_and_older_ones_are_named(c
     received = tmp_path / "datasets" / "test-ids"
     assert capsys.readouterr().out.splitlines()[1:] == [
         f"ids     {received}",
-        f"publish hf upload USER/test {received} --repo-type dataset",
+        f"publish affectory push test-ids USER/test --datasets {received.parent}",
         "note    other versions in this folder: 1.0.0; remove those with deleted posts",
     ]
     assert hydrate(["../test-ids", "--store", str(store), "--store-only"]) == 0

@@ -44,7 +44,7 @@ def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsy
         f"--datasets {folder.parent} --store {store}\n"
         "copies that this command doesn't remove:\n"
         "        copy on a hub, where there is one: "
-        f"hf upload USER/test {folder} --repo-type dataset --delete '*' && "
+        f"affectory push test USER/test --datasets {folder.parent} && "
         'python -c "from huggingface_hub import HfApi; '
         "HfApi().super_squash_history('USER/test', repo_type='dataset')\"\n"
     )

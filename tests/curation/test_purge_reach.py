@@ -182,7 +182,7 @@ def test_copies_elsewhere_are_listed_with_the_command_that_clears_them(capsys, h
         f"        ids in {beside}: rm -r {beside} && python -m curation.ids {folder}",
         f"        crawl store {home / 'other'}: collect it again, or rm -r {home / 'other'}",
     ]
-    assert said[-1].startswith("        copy on a hub, where there is one: hf upload USER/test ")
+    assert said[-1].startswith("        copy on a hub, where there is one: affectory push test USER/test ")
     for line in said[:-1]:
         command = line.partition(": ")[2].partition(" && ")[0].removeprefix("collect it again, or ")
         subprocess.run([sys.executable if word == "python" else word for word in command.split()], check=True)
