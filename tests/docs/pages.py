@@ -1,0 +1,248 @@
+"""The pages of the documentation, run as a reader would: their code blocks in order, in an empty folder.
+
+A fenced block is run by its language:
+
+sh        each command; its output is not compared
+console   each command after `$ `; the output below it is compared
+python    a session with `>>>` as doctest runs it; other code as a program
+diff      is applied to the checkout
+any       with title="PATH" is written to that file
+
+`…` in an output stands for any text, and "(4 s)" for any time. Of standard error only warnings and errors
+are compared: progress is shown there, too. An HTML comment before a block says what is special:
+
+<!-- not run: REASON -->          the command's own parser reads its options, and that is all
+<!-- long: REASON -->             likewise, but with -m long it is run
+<!-- with OPTIONS: REASON -->     these options are added to each command, such as --sandbox
+<!-- folder: NAME -->             `folders.FOLDERS[NAME]` writes files into the folder first
+"""
+
+import contextlib
+import doctest
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from itertools import dropwhile
+from pathlib import Path
+from unittest import mock
+
+import tyro
+
+from tests.docs.folders import FOLDERS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+_BLOCK = re.compile(
+    r"(?P<comments>(?:^<!-- .*? -->\n+)*)^```(?P<language>\w+)(?: title=\"(?P<title>.+?)\")?\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_COMMENT = re.compile(r"<!-- (not run|long|with|folder):? ?(.*?) -->", re.DOTALL)
+_TIME = re.compile(r"\(\d+(?: min)? ?\d* s\)|\(\d+ min\)")
+
+#: Programs of others, whose options aren't checked.
+OTHERS = {"cd", "git", "hf", "pip", "printf", "pytest", "python3", "ray", "ruff", "sha256sum", "source", "uv", "mypy"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block: where it is, what it holds, and what the comments before it say."""
+
+    place: str
+    language: str
+    title: str | None
+    body: str
+    said: dict[str, str] = field(default_factory=dict)
+
+    def runs(self, long: bool) -> bool:
+        return "not run" not in self.said and (long or "long" not in self.said)
+
+    @property
+    def does(self) -> bool:
+        """Whether there is anything to be run, and not only a file to be written."""
+        return self.language in ("sh", "console", "python", "diff") and not self.title
+
+    def commands(self):
+        """Yield each command with the output shown; None where it isn't compared."""
+        if self.language == "console":
+            for part in re.split(r"^\$ ", self.body, flags=re.MULTILINE)[1:]:
+                lines = part.split("\n")
+                end = next(i for i, line in enumerate(lines) if not line.endswith("\\"))
+                yield "\n".join(lines[: end + 1]), "\n".join(lines[end + 1 :]).strip("\n")
+        elif self.language == "sh":
+            for command in re.split(r"(?<!\\)\n", self.body.strip("\n")):
+                if command and not command.startswith("#"):
+                    yield command, None
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return a page's code blocks."""
+    text = page.read_text()
+    return [
+        Block(
+            f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, match.start('language')) + 1}",
+            match["language"],
+            match["title"],
+            match["body"],
+            dict(_COMMENT.findall(match["comments"])),
+        )
+        for match in _BLOCK.finditer(text)
+    ]
+
+
+class Reader:
+    """Someone without keys and files of ours, who types what a page says in an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, programs = folder / "here", folder / "programs"
+        self.folder.mkdir()
+        programs.mkdir()
+        python = shlex.quote(sys.executable)
+        for name, does in {
+            "affectory": f"exec {python} -m affectory",
+            "python": f"exec {python}",
+            "uv": 'while [ "${1#affectory}" = "$1" ]; do shift; done; exec',  # uv run OPTIONS: in our environment
+        }.items():
+            (programs / name).write_text(f'#!/bin/sh\n{does} "$@"\n')
+            (programs / name).chmod(0o755)
+        self.environment = {
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "LANG": "C.UTF-8",
+        }
+
+    def read(self, block: Block) -> None:
+        """Do what a block says; raise `AssertionError` if the outcome is another."""
+        for name in filter(None, [block.said.get("folder")]):
+            FOLDERS[name](self.folder)
+        if block.title:
+            path = self.folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.body)
+        elif block.language == "diff":
+            self._run("git apply -", block.place, given=block.body)
+        elif block.language == "python":
+            self._session(block)
+        more = block.said.get("with", "").partition(":")[0]
+        for command, shown in block.commands():
+            self._type(f"{_uncommented(command)} {more}".strip(), shown, block.place)
+
+    def _type(self, command: str, shown: str | None, place: str) -> None:
+        done = self._run(command, place, fails=bool(shown and re.search("^error: ", shown, re.MULTILINE)))
+        if shown is not None:
+            aside = [line for line in done.stderr.splitlines() if line.startswith(("warning: ", "error: "))]
+            same(shown, "\n".join([*aside, done.stdout]), f"{place}: {command}")
+
+    def _run(self, command: str, place: str, *, given: str = "", fails: bool = False):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == (2 if fails else 0), f"{place}: {command}\n{done.stdout}{done.stderr}"
+        return done
+
+    def _session(self, block: Block) -> None:
+        session = ">>> " in block.body
+        path = self.folder.parent / "session.py"
+        path.write_text(block.body)
+        program = f"import sys; from tests.docs.pages import session; session({str(path)!r})"
+        code = program if session else block.body
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert done.returncode == 0, f"{block.place}\n{done.stdout}{done.stderr}"
+
+
+def session(path: str) -> None:
+    """Run a Python session in a process of its own; compare what it prints."""
+
+    class Checker(doctest.OutputChecker):
+        def check_output(self, want, got, optionflags):
+            return _pattern(want).fullmatch(_tidy(got)) is not None
+
+    test = doctest.DocTestParser().get_doctest(Path(path).read_text(), {}, path, path, 0)
+    if doctest.DocTestRunner(Checker(), verbose=False).run(test).failed:
+        sys.exit(1)
+
+
+def same(shown: str, got: str, where: str) -> None:
+    """Compare an output with the one that a page shows."""
+    assert _pattern(shown).fullmatch(_tidy(got)), f"{where}\n--- shown\n{shown}\n--- printed\n{got}"
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    parts = (".*".join(map(re.escape, part.split("…"))) for part in _TIME.split(_tidy(shown)))
+    return re.compile(r"\([\w ]+\)".join(parts), re.DOTALL)
+
+
+def _uncommented(command: str) -> str:
+    """Return a command in one line, without what is said of it after `#`."""
+    return re.sub(r" +# .*", "", re.sub(r"\\\n *", "", command))
+
+
+class _Parsed(BaseException):
+    """The options have been read."""
+
+
+def check(command: str, place: str) -> None:
+    """Let a command's own parser read its options, without running it."""
+    for one in re.split(r"\s(?:&&|\|)\s", _uncommented(command)):
+        words = shlex.split(one)
+        if words[:2] == ["uv", "run"]:
+            words = list(dropwhile(lambda word: word.startswith("-"), words[2:]))
+        if words[:2] == ["accelerate", "launch"]:
+            words = ["python", *words[words.index("-m") :]]
+        if words[0] == "affectory":
+            _parse("affectory.cli", words[1:], place)
+        elif words[:2] == ["python", "-m"] and words[2].startswith("benchmarks."):
+            text = (ROOT / Path(*words[2].split("."))).with_suffix(".py").read_text()
+            assert all(word[2:] in text for word in words if word.startswith("--")), f"{place}: {one}"
+        elif words[:2] == ["python", "-m"]:
+            _parse(words[2], words[3:], place)
+        else:
+            assert words[0] in OTHERS, f"{place}: {one}: what is {words[0]!r}?"
+
+
+def _parse(name: str, given: list[str], place: str) -> None:
+    module = importlib.import_module(name)
+    if hasattr(module, "__path__"):
+        module = importlib.import_module(f"{name}.__main__")
+    read = tyro.cli
+
+    def stop(*arguments, **options):
+        read(*arguments, **options)
+        raise _Parsed
+
+    out = open(os.devnull, "w")  # noqa: SIM115
+    try:
+        with out, mock.patch.object(tyro, "cli", stop), contextlib.redirect_stdout(out):
+            code = module.main(given)
+    except _Parsed:
+        return
+    except SystemExit as end:
+        code = end.code
+    shown_alone = name == "affectory.cli" and (not given or given[0] == "demo" or "--help" in given[:2])
+    assert code == 0 and (shown_alone or "--help" in given), f"{place}: {name} {shlex.join(given)}"
