@@ -30,7 +30,8 @@ def two_classes(folder: Path) -> None:
 
 def shelf(folder: Path) -> None:
     """Forty photos in a table, a file of them missing, and a row twice."""
-    rows = [f"p{i},A {'calm' if i % 2 else 'merry'} day number {i},{'calm' if i % 2 else 'merry'}" for i in range(40)]
+    moods = ["calm" if i % 2 else "merry" for i in range(40)]
+    rows = [f"p{i},A {mood} day number {i},{mood}" for i, mood in enumerate(moods)]
     for i in range(39):
         picture(folder / "FOLDER" / "photos" / f"p{i}.jpg", (40 * (i % 2), 5 * i, 120), i)
     (folder / "FOLDER" / "photos.csv").write_text("\n".join(["photo,caption,mood", *rows, rows[3]]) + "\n")
@@ -50,7 +51,8 @@ def picture(path: Path, colour: tuple[int, int, int], number: int) -> None:
     for _ in range(12):
         x, y, wide, high = (draws.randrange(10, 120) for _ in range(4))
         shade = tuple(draws.randrange(256) for _ in range(3))
-        ImageDraw.Draw(image).ellipse((x - wide // 2, y - high // 2, x + wide // 2, y + high // 2), fill=shade)
+        box = (x - wide // 2, y - high // 2, x + wide // 2, y + high // 2)
+        ImageDraw.Draw(image).ellipse(box, fill=shade)
     image.save(path)
 
 

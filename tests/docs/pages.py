@@ -20,7 +20,7 @@ are compared: progress is shown there, too. An HTML comment before a block says 
 import contextlib
 import doctest
 import importlib
-import os
+import io
 import re
 import shlex
 import subprocess
@@ -38,14 +38,15 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _BLOCK = re.compile(
-    r"(?P<comments>(?:^<!-- .*? -->\n+)*)^```(?P<language>\w+)(?: title=\"(?P<title>.+?)\")?\n(?P<body>.*?)^```$",
+    r"(?P<comments>(?:^<!-- .*? -->\n+)*)"
+    r"^```(?P<language>\w+)(?: title=\"(?P<title>.+?)\")?\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 _COMMENT = re.compile(r"<!-- (not run|long|with|folder):? ?(.*?) -->", re.DOTALL)
 _TIME = re.compile(r"\(\d+(?: min)? ?\d* s\)|\(\d+ min\)")
 
 #: Programs of others, whose options aren't checked.
-OTHERS = {"cd", "git", "hf", "pip", "printf", "pytest", "python3", "ray", "ruff", "sha256sum", "source", "uv", "mypy"}
+OTHERS = {"mypy", "pip", "printf", "pytest", "python3", "ray", "ruff", "sha256sum", "source", "uv"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ class Reader:
         for name, does in {
             "affectory": f"exec {python} -m affectory",
             "python": f"exec {python}",
-            "uv": 'while [ "${1#affectory}" = "$1" ]; do shift; done; exec',  # uv run OPTIONS: in our environment
+            # `uv run OPTIONS affectory …`, in the tests' own environment
+            "uv": 'while [ "$1" != affectory ]; do shift; done; exec',
         }.items():
             (programs / name).write_text(f'#!/bin/sh\n{does} "$@"\n')
             (programs / name).chmod(0o755)
@@ -120,29 +122,33 @@ class Reader:
 
     def read(self, block: Block) -> None:
         """Do what a block says; raise `AssertionError` if the outcome is another."""
-        for name in filter(None, [block.said.get("folder")]):
-            FOLDERS[name](self.folder)
+        if "folder" in block.said:
+            FOLDERS[block.said["folder"]](self.folder)
         if block.title:
             path = self.folder / block.title
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.body)
         elif block.language == "diff":
-            self._run("git apply -", block.place, given=block.body)
+            self._run(block.place, "git", "apply", "-", given=block.body)
+        elif block.language == "python" and ">>> " in block.body:
+            program = "import sys; from tests.docs.pages import session; session(sys.stdin.read())"
+            self._run(block.place, sys.executable, "-c", program, given=block.body)
         elif block.language == "python":
-            self._session(block)
+            self._run(block.place, sys.executable, "-c", block.body)
         more = block.said.get("with", "").partition(":")[0]
         for command, shown in block.commands():
             self._type(f"{_uncommented(command)} {more}".strip(), shown, block.place)
 
     def _type(self, command: str, shown: str | None, place: str) -> None:
-        done = self._run(command, place, fails=bool(shown and re.search("^error: ", shown, re.MULTILINE)))
+        refused = shown is not None and re.search("^error: ", shown, re.MULTILINE)
+        done = self._run(place, "bash", "-c", command, code=2 if refused else 0)
         if shown is not None:
             aside = [line for line in done.stderr.splitlines() if line.startswith(("warning: ", "error: "))]
             same(shown, "\n".join([*aside, done.stdout]), f"{place}: {command}")
 
-    def _run(self, command: str, place: str, *, given: str = "", fails: bool = False):
+    def _run(self, place: str, *arguments: str, given: str = "", code: int = 0):
         done = subprocess.run(
-            ["bash", "-c", command],
+            arguments,
             cwd=self.folder,
             env=self.environment,
             input=given,
@@ -151,37 +157,19 @@ class Reader:
             check=False,
             timeout=600,
         )
-        assert done.returncode == (2 if fails else 0), f"{place}: {command}\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, f"{place}: {arguments[-1]}\n{done.stdout}{done.stderr}"
         return done
 
-    def _session(self, block: Block) -> None:
-        session = ">>> " in block.body
-        path = self.folder.parent / "session.py"
-        path.write_text(block.body)
-        program = f"import sys; from tests.docs.pages import session; session({str(path)!r})"
-        code = program if session else block.body
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, f"{block.place}\n{done.stdout}{done.stderr}"
 
-
-def session(path: str) -> None:
-    """Run a Python session in a process of its own; compare what it prints."""
+def session(text: str) -> None:
+    """Run a Python session; compare what it prints. The exit code is 1 if it is something else."""
 
     class Checker(doctest.OutputChecker):
         def check_output(self, want, got, optionflags):
             return _pattern(want).fullmatch(_tidy(got)) is not None
 
-    test = doctest.DocTestParser().get_doctest(Path(path).read_text(), {}, path, path, 0)
-    if doctest.DocTestRunner(Checker(), verbose=False).run(test).failed:
-        sys.exit(1)
+    test = doctest.DocTestParser().get_doctest(text, {}, "session", None, 0)
+    sys.exit(min(1, doctest.DocTestRunner(Checker(), verbose=False).run(test).failed))
 
 
 def same(shown: str, got: str, where: str) -> None:
@@ -236,9 +224,8 @@ def _parse(name: str, given: list[str], place: str) -> None:
         read(*arguments, **options)
         raise _Parsed
 
-    out = open(os.devnull, "w")  # noqa: SIM115
     try:
-        with out, mock.patch.object(tyro, "cli", stop), contextlib.redirect_stdout(out):
+        with mock.patch.object(tyro, "cli", stop), contextlib.redirect_stdout(io.StringIO()):
             code = module.main(given)
     except _Parsed:
         return

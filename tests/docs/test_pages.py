@@ -36,7 +36,12 @@ def test_the_commands_of_a_page_that_take_longer_do_what_it_shows(name, tmp_path
 
 
 def test_a_command_that_no_parser_takes_is_found():
-    for wrong in ("affectory build --no-such", "python -m curation.biuld x", "affectoy build", "affectory bild"):
+    for wrong in (
+        "affectory build x --no-such",
+        "python -m curation.biuld x",
+        "affectoy x",
+        "affectory bild",
+    ):
         with pytest.raises((AssertionError, ImportError)):
             check(wrong, "here")
 
