@@ -14,6 +14,7 @@ are compared: progress is shown there, too. An HTML comment before a block says 
 <!-- not run: REASON -->          the command's own parser reads its options, and that is all
 <!-- long: REASON -->             likewise, but with -m long it is run
 <!-- with OPTIONS: REASON -->     these options are added to each command, such as --sandbox
+<!-- figures: REASON -->          numbers with a decimal point may be others, and columns wider or narrower
 <!-- folder: NAME -->             `folders.FOLDERS[NAME]` writes files into the folder first
 """
 
@@ -42,8 +43,7 @@ _BLOCK = re.compile(
     r"^```(?P<language>\w+)(?: title=\"(?P<title>.+?)\")?\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_COMMENT = re.compile(r"<!-- (not run|long|with|folder):? ?(.*?) -->", re.DOTALL)
-_TIME = re.compile(r"\(\d+(?: min)? ?\d* s\)|\(\d+ min\)")
+_COMMENT = re.compile(r"<!-- (not run|long|with|figures|folder):? ?(.*?) -->", re.DOTALL)
 
 #: Programs of others, whose options aren't checked.
 OTHERS = {"mypy", "pip", "printf", "pytest", "python3", "ray", "ruff", "sha256sum", "source", "uv"}
@@ -137,14 +137,15 @@ class Reader:
             self._run(block.place, sys.executable, "-c", block.body)
         more = block.said.get("with", "").partition(":")[0]
         for command, shown in block.commands():
-            self._type(f"{_uncommented(command)} {more}".strip(), shown, block.place)
+            typed = f"{_uncommented(command)} {more}".strip()
+            self._type(typed, shown, block.place, loose="figures" in block.said)
 
-    def _type(self, command: str, shown: str | None, place: str) -> None:
+    def _type(self, command: str, shown: str | None, place: str, loose: bool) -> None:
         refused = shown is not None and re.search("^error: ", shown, re.MULTILINE)
         done = self._run(place, "bash", "-c", command, code=2 if refused else 0)
         if shown is not None:
             aside = [line for line in done.stderr.splitlines() if line.startswith(("warning: ", "error: "))]
-            same(shown, "\n".join([*aside, done.stdout]), f"{place}: {command}")
+            same(shown, "\n".join([*aside, done.stdout]), f"{place}: {command}", loose)
 
     def _run(self, place: str, *arguments: str, given: str = "", code: int = 0):
         done = subprocess.run(
@@ -172,18 +173,23 @@ def session(text: str) -> None:
     sys.exit(min(1, doctest.DocTestRunner(Checker(), verbose=False).run(test).failed))
 
 
-def same(shown: str, got: str, where: str) -> None:
+def same(shown: str, got: str, where: str, loose: bool = False) -> None:
     """Compare an output with the one that a page shows."""
-    assert _pattern(shown).fullmatch(_tidy(got)), f"{where}\n--- shown\n{shown}\n--- printed\n{got}"
+    fits = _pattern(shown, loose).fullmatch(_tidy(got))
+    assert fits, f"{where}\n--- shown\n{shown}\n--- printed\n{got}"
 
 
 def _tidy(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
 
-def _pattern(shown: str) -> re.Pattern[str]:
-    parts = (".*".join(map(re.escape, part.split("…"))) for part in _TIME.split(_tidy(shown)))
-    return re.compile(r"\([\w ]+\)".join(parts), re.DOTALL)
+def _pattern(shown: str, loose: bool = False) -> re.Pattern[str]:
+    pattern = re.escape(_tidy(shown)).replace("…", ".*")
+    pattern = re.sub(r"\\\((\d+\\ min\\ )?\d+\\ s\\\)", r"\\([\\w ]+\\)", pattern)
+    if loose:
+        pattern = re.sub(r"\d*\\\.\d+(\\ ±\\ \d*\\\.\d+)?", r"[-\\d.± ]+", pattern)
+        pattern = re.sub(r"(\\ )+", " +", re.sub("─+", "─+", pattern))
+    return re.compile(pattern, re.DOTALL)
 
 
 def _uncommented(command: str) -> str:

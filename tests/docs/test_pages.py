@@ -52,6 +52,15 @@ def test_an_output_is_compared_but_for_times_and_what_is_left_out():
         same("posts 3\nstore x", "posts 4\nstore x", "here")
 
 
+def test_figures_may_be_others_where_a_page_says_so():
+    shown = "Model       Accuracy %  paper\n──────────\nText-based  57.2 ± 2.7   78.4\nAlways   35.8   –"
+    same(shown, shown, "here")
+    same(shown, shown.replace("57.2 ± 2.7", "57.2 ± 14.8").replace("─", "──"), "here", loose=True)
+    for wrong in (shown.replace("57.2", "58.2"), shown.replace("Text", "Image")):
+        with pytest.raises(AssertionError):
+            same(shown, wrong, "here", loose="Image" in wrong)
+
+
 def test_every_comment_before_a_block_gives_a_reason():
     for found in BLOCKS.values():
         for block in found:
