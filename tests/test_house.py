@@ -214,18 +214,6 @@ def test_a_command_is_light_to_import():
 
 
 @pytest.mark.slow
-def test_every_command_of_the_readme_has_its_help():
-    text = (ROOT / "README.md").read_text()
-    modules = set(re.findall(r"python -m ([a-z_.]+)", text)) | {"affectory"}
-    assert "collectors.reddit" in modules
-    for module in sorted(modules):
-        done = subprocess.run(
-            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, "usage:" in done.stdout) == (0, True)
-
-
-@pytest.mark.slow
 def test_every_option_that_a_document_names_exists():
     known = ""
     for module in COMMANDS:
