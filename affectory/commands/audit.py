@@ -147,8 +147,7 @@ def _summary(audit: Audit) -> Iterator[str]:
     splits = ", ".join(f"{name} {int((rows.split == at).sum()):,}" for at, name in enumerate(rows.splits))
     classes = count(len(rows.classes), "class", "classes")
     yield from _wrapped(f"{audit.name}: {count(len(rows), 'row')} ({splits}), {classes}", "")
-    read = ", ".join(f"{role} from {column}" for role, column in audit.columns.items())
-    yield from _wrapped(f"read {read or 'no column'}", "")
+    yield from _wrapped(f"columns: {audit.read or 'none'}", "")
     yield ""
     for kind in KINDS:
         first = kind

@@ -26,6 +26,13 @@ class Audit:
     findings: Sequence[Finding]
     unchecked: Sequence[str] = field(default_factory=list)
 
+    @property
+    def read(self) -> str:
+        """The columns that were read, in words: image, text, kind (label)."""
+        return ", ".join(
+            role if role == column else f"{column} ({role})" for role, column in self.columns.items()
+        )
+
     def of(self, kind: str) -> list[Finding]:
         """Return the findings of a kind."""
         return [one for one in self.findings if one.kind == kind]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 
 from affectory.core.html import shell
 from affectory.core.html.markup import Html, clip, h
-from affectory.core.html.parts import IMAGES_NOTE, picture, post_text, table
+from affectory.core.html.parts import picture, post_text, table
 from affectory.core.numbers import number
 from curation.audit.audit import Audit
 from curation.audit.finding import KINDS, Finding
 
-#: The most groups of a finding on the page, and the most rows of a group, and the characters of a text.
-GROUPS, MEMBERS, LONGEST = 12, 4, 220
+#: The most lines of a table, groups of a finding, rows of a group, and characters of a text on the page.
+LINES, GROUPS, MEMBERS, LONGEST = 30, 12, 4, 220
+
+_IMAGES = (
+    "The images on this page are thumbnails; their authors keep the copyright. The page works offline and "
+    "stores nothing."
+)
 
 #: What a kind of findings is worth, under its heading.
 _NOTES = {
@@ -50,7 +56,6 @@ def _header(audit: Audit) -> Html:
     sizes = [(name, int((rows.split == at).sum())) for at, name in enumerate(rows.splits)]
     tiles = [(number(len(rows)), "rows"), (number(len(rows.classes)), "classes")]
     tiles += [(number(size), name) for name, size in sizes] if len(sizes) > 1 else []
-    read = ", ".join(f"{role} from {column}" for role, column in audit.columns.items())
     listed = [h("li", h("a", KINDS[one.kind], href=f"#{one.kind}"), ": ", one.says) for one in audit.findings]
     found = h("ul", *listed, cls="found") if listed else h("p", "Nothing was found.", cls="verdict ok")
     missing = (
@@ -60,12 +65,12 @@ def _header(audit: Audit) -> Html:
         "header",
         h("p", "Dataset audit", cls="eyebrow"),
         h("h1", audit.name),
-        h("p", f"Read: {read}.", cls="quiet") if read else None,
+        h("p", f"Columns: {audit.read}.", cls="quiet") if audit.columns else None,
         h("div", *(h("div", h("b", n), h("span", what), cls="tile") for n, what in tiles), cls="tiles"),
         h("h2", "What was found"),
         found,
         missing,
-        h("p", IMAGES_NOTE, cls="quiet") if rows.pictures is not None else None,
+        h("p", _IMAGES, cls="quiet") if rows.pictures is not None else None,
         id="top",
     )
 
@@ -79,13 +84,19 @@ def _kind(audit: Audit, kind: str, thumbnail: Callable[[int], bytes]) -> Html:
 def _finding(audit: Audit, one: Finding, thumbnail: Callable[[int], bytes]) -> Iterator[Html]:
     yield h("h3", one.says)
     if one.table:
-        yield table(one.head, [[_cell(value) for value in line] for line in one.table], cls="figures slim")
+        lines = [[_cell(value) for value in line] for line in one.table[:LINES]]
+        yield table(one.head, lines, cls="figures slim")
+        yield from _more(len(one.table) - LINES)
     if one.groups:
         groups = one.groups[:GROUPS]
         shown = [_group(audit, one, at, thumbnail) for at in range(len(groups))]
         yield h("div", *shown, cls="groups")
-        if len(one.groups) > GROUPS:
-            yield h("p", f"{len(one.groups) - GROUPS:,} more are in audit.json.", cls="quiet")
+        yield from _more(len(one.groups) - GROUPS)
+
+
+def _more(left: int) -> Iterator[Html]:
+    if left > 0:
+        yield h("p", f"{left:,} more {'is' if left == 1 else 'are'} in audit.json.", cls="quiet")
 
 
 def _cell(value: str | int | float) -> str:
@@ -101,8 +112,20 @@ def _group(audit: Audit, one: Finding, at: int, thumbnail: Callable[[int], bytes
     said = one.captions[at] if one.captions else ""
     more = f"{len(group):,} rows" if len(group) > MEMBERS else ""
     caption = h("figcaption", " · ".join(filter(None, (said, more)))) if said or more else None
-    cards = [_card(audit, row, thumbnail) for row in group[:MEMBERS]]
+    cards = [_card(audit, row, thumbnail) for row in _members(audit, group)]
     return h("figure", caption, h("div", *cards, cls="cards"), cls="group")
+
+
+def _members(audit: Audit, group: Sequence[int]) -> list[int]:
+    """Return up to `MEMBERS` rows of a group, first one of each split and label."""
+    rows = audit.rows
+    seen: Counter[tuple[int, int]] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for row in group:
+        kind = int(rows.split[row]), int(rows.label[row])
+        ranked.append((seen[kind], row))
+        seen[kind] += 1
+    return sorted(row for _, row in sorted(ranked)[:MEMBERS])
 
 
 def _card(audit: Audit, row: int, thumbnail: Callable[[int], bytes]) -> Html:

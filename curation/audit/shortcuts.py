@@ -6,7 +6,7 @@ value is a shortcut if
 
 - its mutual information is exceeded by the largest one of all values in at most `LEVEL` of the permutations,
   which corrects for their number (the maximum statistic of Westfall and Young 1993), and
-- the odds of the class that it tells are at least `ODDS` times those of the other rows: among many rows, the
+- the odds of the class that it tells are at least `ODDS` times those in all rows: among many rows, the
   slightest difference is significant.
 
 Rows that are copies of another row with the same label count once.
@@ -26,11 +26,9 @@ from affectory.core.numbers import count, number
 from curation.audit.finding import Finding
 from curation.audit.rows import Array, Rows
 
-PERMUTATIONS, LEVEL, ODDS = 199, 0.01, 2.0
+PERMUTATIONS, LEVEL, ODDS = 199, 0.01, 1.5
 #: The fewest rows that have, and that lack, a value which is tested; the most values that are.
 LEAST, MOST = 10, 20_000
-#: The most shortcuts of a family that are listed.
-LISTED = 40
 
 #: What families of values are called, in the order of the page.
 FAMILIES = {
@@ -147,7 +145,7 @@ def findings(found: Sequence[Shortcut], tested: int) -> Iterator[Finding]:
                     round(one.here / one.rows, 4),
                     round(one.base, 4),
                 )
-                for one in mine[:LISTED]
+                for one in mine
             ],
         )
 
@@ -196,12 +194,11 @@ def _information(counts: Array, sums: Array, base: Array) -> Array:
 
 
 def _told(counts: Array, rows: float, base: Array) -> tuple[int, float]:
-    """Return the class that a value tells, and how many times its odds are those of the other rows."""
+    """Return the class that a value tells, and how many times its odds are those in all rows."""
     expected = rows * base / base.sum()
     label = int(np.argmax((counts - expected) / np.sqrt(np.maximum(expected, 1e-9))))
-    here, elsewhere = counts[label], base[label] - counts[label]
-    others = base.sum() - rows - elsewhere
-    return label, (here + 0.5) * (others + 0.5) / ((rows - here + 0.5) * (elsewhere + 0.5))
+    here, all_rows = counts[label] + 0.5, base[label]
+    return label, here / (rows + 1 - here) * (base.sum() - all_rows) / all_rows
 
 
 def _values(rows: Rows, chosen: Array) -> tuple[list[tuple[str, str]], Array, Array]:
