@@ -79,7 +79,7 @@ def plant(folder: Path, rows: int, side: int = 128, seed: int = 0) -> Planted:
     each = max(3, rows // ONE_OF // 8)
     few = max(3, each // 4)  # of faults that would spoil the set otherwise
 
-    for name in ("same_image", "near_image", "same_text", "near_text"):
+    for name in ("same_post", "same_image", "near_image", "same_text", "near_text"):
         for _ in range(each):
             place = next(held)
             alike = next(at for at in order if train[at]["label"] == test[place]["label"])
@@ -152,7 +152,10 @@ def _decoded(data: bytes) -> Image.Image:
 
 def _copy(name: str, one: dict[str, Any], other: dict[str, Any], draw: np.random.Generator) -> None:
     """Make of a row a copy of another one, in its image or its text."""
-    if name == "same_image":
+    if name == "same_post":
+        _copy("near_image", one, other, draw)
+        _copy("near_text", one, other, draw)
+    elif name == "same_image":
         other["image"] = one["image"]
     elif name == "near_image":
         picture = _decoded(one["image"])

@@ -1,4 +1,4 @@
-"""Which rows are copies of each other, by ever weaker evidence: the same image, a near one, near texts."""
+"""Which rows are copies of each other, by ever weaker evidence: image and text, the image, the text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curation.audit.rows import Array, Pictures, Rows
 from curation.duplicates import dhash
-from curation.duplicates.components import ALONE, Labels
+from curation.duplicates.components import ALONE, Labels, merge
 from curation.duplicates.detector import Asked
 from curation.duplicates.near_texts import equal_groups, near_text_groups
 
@@ -32,7 +32,26 @@ class Copies:
 
 def find(rows: Rows) -> list[Copies]:
     """Return the copies by each kind of evidence, the strongest first."""
-    return [*_of_images(rows.pictures), *_of_texts(rows)]
+    images, texts = list(_of_images(rows.pictures)), list(_of_texts(rows))
+    return [*_of_both(images, texts), *images, *texts]
+
+
+def _of_both(images: Sequence[Copies], texts: Sequence[Copies]) -> Iterator[Copies]:
+    """Yield the rows whose images and whose texts are near-equal: a meme's template under one text."""
+    if not images or not texts:
+        return
+    image, text = (_together([one.labels for one in kind]) for kind in (images, texts))
+    both = (image >= 0) & (text >= 0)
+    labels = np.full(len(both), ALONE, dtype=np.int64)
+    pairs = np.stack([image[both], text[both]])
+    labels[both] = np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
+    yield Copies("same_post", "the same image and text, or nearly,", labels)
+
+
+def _together(labelings: Sequence[Labels]) -> Labels:
+    """Return the groups of rows that any of the labellings links; `ALONE` where all of them say so."""
+    alone = np.all([labels == ALONE for labels in labelings], axis=0)
+    return np.where(alone, ALONE, merge(*labelings))
 
 
 def _of_images(pictures: Pictures | None) -> Iterator[Copies]:

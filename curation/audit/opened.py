@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from affectory.core import ids_releases
 from affectory.core.errors import AffectoryError, InputError, in_words, meant
-from curation.manifest import released
-from curation.report.contents import open_release
+from curation.manifest import manifest, released
 
 #: Rows of a table.
 ROWS = 256
@@ -89,12 +89,15 @@ def _release(folder: Path) -> Opened | None:
         version = released.find(folder, None)
     if ids_releases.has_ids_only(version):
         raise InputError(ids_releases.instead(folder))
-    release = open_release(version)
+    try:
+        told = manifest.parse((version / "manifest.json").read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{version / 'manifest.json'}: {manifest.fault(error)}") from None
     files: dict[str, list[str]] = {}
-    for split, path in release.data:
-        files.setdefault(split, []).append(str(path))
-    name = f"{release.manifest.name} {release.manifest.version}"
-    return _loaded(name, "parquet", None, folder=version, data_files=files)
+    for one in told.files:
+        if one.path.endswith(".parquet") and one.split in told.counts and not one.ids:
+            files.setdefault(one.split, []).append(str(version / one.path))
+    return _loaded(f"{told.name} {told.version}", "parquet", None, folder=version, data_files=files)
 
 
 def _folder(path: Path, config: str | None) -> Opened:

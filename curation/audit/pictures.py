@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 
 from affectory.core.image_files import open_image
 from affectory.core.rgb import to_rgb
-from curation.audit.rows import GPS, OWNER, SERIAL, TURNED, Array, Pictures
+from curation.audit.rows import GPS, OWNER, SERIAL, TURNED, Pictures
 from curation.duplicates import dhash
 from curation.rows.pixels import excessive_scans
 
@@ -78,10 +78,8 @@ def _look_at(source: Source, views: bool) -> Seen:
     small = rgb.copy() if max(rgb.size) <= SIDE else _shrunk(rgb)
     out = io.BytesIO()
     small.save(out, "JPEG", quality=_QUALITY, comment=b"")
-    measures = _measure(np.asarray(small.convert("L"), dtype=np.float32))
-    return Seen(
-        digest, "", dhash.difference_hash(rgb), prints, *size, form, mode, exif, *measures, out.getvalue()
-    )
+    told = (*size, form, mode, exif, *measure(small))
+    return Seen(digest, "", dhash.difference_hash(rgb), prints, *told, out.getvalue())
 
 
 def _shrunk(rgb: Image.Image) -> Image.Image:
@@ -90,11 +88,17 @@ def _shrunk(rgb: Image.Image) -> Image.Image:
     return rgb.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
 
 
-def _measure(grey: Array) -> tuple[float, float, float]:
-    """Return the 95th percentile, the standard deviation, and the standard deviation of the Laplacian."""
-    across = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    sharp = float(across.std()) if across.size else 0.0
-    return float(np.percentile(grey, 95)), float(grey.std()), sharp
+def measure(small: Image.Image) -> tuple[float, float, float]:
+    """Return `bright`, `spread` and `sharp` of an image of at most `SIDE` pixels (see `Pictures`)."""
+    grey = np.asarray(small.convert("L"))
+    levels, counts = np.arange(256), np.bincount(grey.ravel(), minlength=256)
+    bright = int(np.searchsorted(np.cumsum(counts), 0.95 * grey.size))
+    mean = counts @ levels / grey.size
+    spread = (counts @ (levels - mean) ** 2 / grey.size) ** 0.5
+    signed = grey.astype(np.int16)
+    inner = signed[1:-1, 1:-1]
+    across = 4 * inner - signed[:-2, 1:-1] - signed[2:, 1:-1] - signed[1:-1, :-2] - signed[1:-1, 2:]
+    return bright, float(spread), float(across.std()) if across.size else 0.0
 
 
 def _surprises(image: Image.Image) -> int:
