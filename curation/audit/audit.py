@@ -101,9 +101,9 @@ def audit(name: str, columns: Mapping[str, str], rows: Rows, unchecked: Sequence
         if rows.pictures is not None and not rows.pictures.there.any():
             missing.append("images: no row has one")
         elif rows.pictures is not None:
-            found += image_files.files(rows, rows.pictures)
-            found += image_files.exif(rows, rows.pictures)
-            found += image_files.quality(rows, rows.pictures)
+            found += image_files.files(rows.pictures)
+            found += image_files.exif(rows.pictures)
+            found += image_files.quality(rows.pictures)
         found += balance.findings(rows)
         steps.advance()
     order = list(KINDS)

@@ -9,7 +9,7 @@ import numpy as np
 
 from affectory.core.numbers import count
 from curation.audit.finding import Finding
-from curation.audit.rows import GPS, OWNER, SERIAL, TURNED, Array, Pictures, Rows
+from curation.audit.rows import GPS, OWNER, SERIAL, TURNED, Array, Pictures
 
 #: An image is dark if 95 of 100 pixels are at most this grey (of 255).
 DARK = 60
@@ -33,8 +33,8 @@ _ONE = {"is_": "is", "has": "has", "names": "names", "it_was": "it was"}
 _MANY = {"is_": "are", "has": "have", "names": "name", "it_was": "they were"}
 
 
-def files(rows: Rows, pictures: Pictures) -> Iterator[Finding]:
-    """Yield the images that can't be decoded, and the rows that lack one which most others have."""
+def files(pictures: Pictures) -> Iterator[Finding]:
+    """Yield the images that can't be decoded."""
     bad = np.array([bool(error) for error in pictures.error], dtype=bool)
     if bad.any():
         why = Counter(error.partition(":")[0] for error in pictures.error if error)
@@ -53,13 +53,13 @@ def files(rows: Rows, pictures: Pictures) -> Iterator[Finding]:
         )
 
 
-def exif(rows: Rows, pictures: Pictures) -> Iterator[Finding]:
+def exif(pictures: Pictures) -> Iterator[Finding]:
     """Yield the images whose EXIF data surprises."""
     for bit, (name, words) in _SURPRISES.items():
         yield from _finding("exif", name, words, (pictures.exif & bit) > 0, pictures)
 
 
-def quality(rows: Rows, pictures: Pictures) -> Iterator[Finding]:
+def quality(pictures: Pictures) -> Iterator[Finding]:
     """Yield the images that are dark, plain, blurred, of an odd shape, or tiny."""
     for name, (words, bad) in judged(pictures).items():
         yield from _finding("quality", name, words, bad, pictures)

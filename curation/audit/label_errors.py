@@ -16,7 +16,6 @@ Copies are in one fold, so that none vouches for another.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -24,12 +23,11 @@ from affectory.core.numbers import count, percent
 from curation.audit.copies import Copies
 from curation.audit.finding import Finding
 from curation.audit.rows import Array, Rows
+from curation.audit.text_model import out_of_fold
 from curation.duplicates.components import Labels, merge
 
 #: Folds, and the fewest rows of a class, and of all, that a model is trained with.
 FOLDS, LEAST_OF_CLASS, LEAST = 4, 8, 40
-#: The most words, and the fewest rows that a word must be in.
-WORDS, ROWS_OF_WORD = 50_000, 2
 #: The share of labels that the model must predict where it is trusted, and the least share of the rows on
 #: which it may be: less is found by chance.
 AGREE, TRUSTED = 0.75, 0.05
@@ -68,7 +66,8 @@ def find(rows: Rows, copies: list[Copies]) -> Doubts | str:
     alone = np.arange(len(rows), dtype=np.int64)
     groups = merge(alone, *(one.labels for one in copies))[chosen]
     given = np.searchsorted(np.unique(labels[chosen]), labels[chosen])
-    probabilities = _out_of_fold(rows, chosen, given, groups)
+    texts = [rows.normal[row] for row in chosen.tolist()]
+    probabilities = out_of_fold(texts, given, _folds(given, groups))
     trusted = _trusted(probabilities, given)
     at, suggested, margin = confident(probabilities, given)
     at, suggested, margin = (part[trusted[at]] for part in (at, suggested, margin))
@@ -139,40 +138,3 @@ def _folds(given: Array, groups: Labels) -> Array:
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % FOLDS
     return np.asarray(fold[member])
-
-
-def _out_of_fold(rows: Rows, chosen: Array, given: Array, groups: Labels) -> Array:
-    """Return the probability of each class for each row, from a model that was trained without its fold."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    read = TfidfVectorizer(
-        analyzer=_split, min_df=ROWS_OF_WORD, max_features=WORDS, sublinear_tf=True, dtype=np.float32
-    )
-    texts = [rows.normal[row] for row in chosen.tolist()]
-    probabilities = np.zeros((len(chosen), int(given.max()) + 1))
-    try:
-        features = read.fit_transform(texts)  # the frequencies of words, no labels
-    except ValueError:  # no word is in two rows
-        return np.tile(np.bincount(given) / len(given), (len(given), 1))
-    fold = _folds(given, groups)
-    for held in range(FOLDS):
-        trained, other = fold != held, fold == held
-        if other.any():
-            model = _model(features[trained], given[trained])
-            probabilities[np.ix_(other, model.classes_)] = model.predict_proba(features[other])
-    return probabilities
-
-
-def _split(normal: str) -> list[str]:
-    return normal.split(" ")
-
-
-def _model(features: Any, given: Array) -> Any:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the order of the rows has long settled
-        return LogisticRegression(C=3.0, max_iter=60, tol=1e-3).fit(features, given)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +18,7 @@ from affectory.core.progress import Steps
 from curation.audit.opened import Opened
 from curation.audit.pictures import Album, Source, look
 from curation.audit.rows import Rows
+from curation.audit.values import host, year
 
 #: Names of columns that are guessed, the most likely first.
 _LABELS = ("label", "labels", "class", "category", "target", "emotion", "sentiment", "fine_label")
@@ -33,9 +32,6 @@ _LINK = re.compile(r"(^|_)(url|uri|link|permalink|href)$")
 LONGEST, CLASSES = 20_000, 500
 #: Images that a worker is given at a time, and times that it is ahead.
 AT_ONCE, AHEAD = 32, 4
-_YEARS = range(1990, 2100)
-#: A number of so many seconds, or of so many milliseconds, since 1970 is a time after 1990.
-_SECONDS, _MILLISECONDS = 631_152_000, 631_152_000_000
 
 
 @dataclass(frozen=True)
@@ -186,9 +182,9 @@ def _sources(
             links = (
                 zip(*(_column(table, name) for name in columns.links), strict=True) if columns.links else ()
             )
-            found.hosts += [next(filter(None, map(_host, one)), "") for one in links]
+            found.hosts += [next(filter(None, map(host, one)), "") for one in links]
             times = zip(*(_column(table, name) for name in columns.when), strict=True) if columns.when else ()
-            found.years += [next(filter(None, map(_year, one)), "") for one in times]
+            found.years += [next(filter(None, map(year, one)), "") for one in times]
             advance(rows)
             for image in images:
                 yield _source(image, opened)
@@ -233,31 +229,6 @@ def _source(image: Any, opened: Opened) -> Source:
             return bytes(file.read())
     except OSError:
         return Path(path)  # which isn't there: so the worker says
-
-
-def _host(link: Any) -> str:
-    if not isinstance(link, str) or not link:
-        return ""
-    try:
-        host = urlsplit(link if "//" in link else f"//{link}").hostname or ""
-    except ValueError:
-        return ""
-    return host.removeprefix("www.")
-
-
-def _year(when: Any) -> str:
-    """Return the year of a time: a date, seconds or milliseconds since 1970, a year, or a text with one."""
-    if isinstance(when, date):
-        return str(when.year)
-    if isinstance(when, str):
-        match = re.search(r"\b(19[9]\d|20\d\d)\b", when)
-        return match[1] if match else _year(float(when)) if when.replace(".", "", 1).isdigit() else ""
-    if not isinstance(when, int | float) or isinstance(when, bool) or when != when:
-        return ""
-    if when in _YEARS:
-        return str(int(when))
-    seconds = when / 1000 if when >= _MILLISECONDS else when
-    return str(datetime.fromtimestamp(seconds).year) if _SECONDS <= seconds < 4e9 else ""
 
 
 def _classes(opened: Opened, columns: Columns, values: Sequence[Any]) -> tuple[Any, list[str]]:

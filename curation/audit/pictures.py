@@ -68,7 +68,7 @@ def _look_at(source: Source, views: bool) -> Seen:
             if scans := excessive_scans(image, data):
                 raise OverflowError(f"{scans:,} scans of {image.width} x {image.height} pixels")
             form, mode, size = image.format or "", image.mode, image.size
-            exif = _surprises(image)
+            exif = surprises(image)
             rgb = to_rgb(image)
     except Exception as error:  # Pillow raises many kinds for hostile bytes
         said = str(error).partition("\n")[0].partition(" <_io")[0]
@@ -101,7 +101,7 @@ def measure(small: Image.Image) -> tuple[float, float, float]:
     return bright, float(spread), float(across.std()) if across.size else 0.0
 
 
-def _surprises(image: Image.Image) -> int:
+def surprises(image: Image.Image) -> int:
     """Return the EXIF surprises of an image as bits."""
     exif = image.getexif()
     if not exif:
@@ -142,15 +142,19 @@ class Album:
 
     def pictures(self) -> Pictures:
         """Return what was seen, by field."""
-        fields = dict(zip(Seen._fields, zip(*self._seen, strict=True), strict=True)) if self._seen else {}
-        kinds = {"hash": np.uint64, "width": np.int32, "height": np.int32, "exif": np.int32}
-        kinds |= dict.fromkeys(("bright", "spread", "sharp"), np.float32)
-        fields.pop("small", None)
-        return Pictures(
-            **{
-                name: np.array(fields.get(name, ()), dtype=kinds[name])
-                if name in kinds
-                else list(fields.get(name, ()))
-                for name in Pictures.__dataclass_fields__
-            }
-        )
+        return by_field(self._seen)
+
+
+def by_field(seen: Sequence[Seen]) -> Pictures:
+    """Return what was seen of some images, by field."""
+    fields = dict(zip(Seen._fields, zip(*seen, strict=True), strict=True)) if seen else {}
+    kinds = {"hash": np.uint64, "width": np.int32, "height": np.int32, "exif": np.int32}
+    kinds |= dict.fromkeys(("bright", "spread", "sharp"), np.float32)
+    return Pictures(
+        **{
+            name: np.array(fields.get(name, ()), dtype=kinds[name])
+            if name in kinds
+            else list(fields.get(name, ()))
+            for name in Pictures.__dataclass_fields__
+        }
+    )
