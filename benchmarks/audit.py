@@ -65,7 +65,7 @@ def found(planted: Planted, told: dict[str, Any]) -> list[tuple[str, int, int, i
         for name in sorted({*planted.rows, *rows})
     ]
     values: set[object] = {
-        (one["name"], line[0], line[4])
+        (one["name"], line[0], line[1])
         for one in told["findings"]
         if one["kind"] == "shortcuts"
         for line in one["table"]

@@ -28,9 +28,9 @@ _NOTES = {
     "be one picture under several texts, and short texts can be equal by chance.",
     "conflicts": "No model can predict both labels of the same post. Where image and text belong together, "
     "the same text with another image may well have another label.",
-    "shortcuts": "Mutual information with the label, in bits. “Chance” is its 97.5% quantile when the labels "
-    "are permuted; p is corrected for the number of values tested. A word of the topic is fair; a mark of a "
-    "site, a size, a format, a host or a year tells how the set was made.",
+    "shortcuts": "Mutual information with the label, in bits. “By chance” is its 97.5% quantile when the "
+    "labels are permuted; p is corrected for the number of values tested. A word of the topic is fair; a "
+    "mark of a site, a size, a format, a host or a year tells how the set was made.",
     "errors": "Labels that a logistic regression on word counts contradicts, which was trained on other "
     "rows; the largest margin first. Some of them are right: a text may be ironic, or need its image.",
     "exif": "Positions, serial numbers and names are personal data: remove them before the set is passed on.",

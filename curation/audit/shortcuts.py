@@ -26,7 +26,7 @@ from affectory.core.numbers import count, number
 from curation.audit.finding import Finding
 from curation.audit.rows import Array, Rows
 
-PERMUTATIONS, LEVEL, ODDS = 199, 0.01, 1.5
+PERMUTATIONS, LEVEL, ODDS = 199, 0.01, 1.75
 #: The fewest rows that have, and that lack, a value which is tested; the most values that are.
 LEAST, MOST = 10, 20_000
 
@@ -132,18 +132,18 @@ def findings(found: Sequence[Shortcut], tested: int) -> Iterator[Finding]:
             says,
             len(mine),
             tested,
-            head=("Value", "Bits", "Chance", "p", "Tells", "Rows", "Of class", "Share", "Base"),
+            head=("Value", "Tells", "Of class", "Rows", "Share", "In all rows", "Bits", "By chance", "p"),
             table=[
                 (
                     one.value,
+                    one.label,
+                    one.here,
+                    one.rows,
+                    round(one.here / one.rows, 4),
+                    round(one.base, 4),
                     round(one.bits, 5),
                     round(one.chance, 5),
                     round(one.p, 4),
-                    one.label,
-                    one.rows,
-                    one.here,
-                    round(one.here / one.rows, 4),
-                    round(one.base, 4),
                 )
                 for one in mine
             ],

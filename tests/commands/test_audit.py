@@ -47,7 +47,7 @@ def test_a_shortcut_says_which_class_it_tells_of_how_many_rows_and_what_chance_g
         )
         assert line["Tells"] == label
         assert line["Of class"] > 0.7 * line["Rows"]
-        assert line["Bits"] > 3 * line["Chance"] and line["p"] <= 0.01
+        assert line["Bits"] > 3 * line["By chance"] and line["p"] <= 0.01
 
 
 def test_the_page_shows_the_rows_and_runs_no_text_of_theirs(told):
