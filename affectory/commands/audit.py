@@ -26,6 +26,7 @@ from affectory.core.command import finish
 from affectory.core.errors import InputError, meant
 
 if TYPE_CHECKING:
+    from affectory.encoders.image.backbones import Backbone
     from curation.audit.audit import Audit
 
 #: The width of the summary on the terminal.
@@ -63,6 +64,14 @@ class Options:
     views: FlagCreatePairsOff[bool] = False
     """Find copies of images that are mirrored, cropped or slightly turned, too. It takes twice as long."""
 
+    embedding: Annotated[str | None, arg(metavar="NETWORK", help_behavior_hint="(default: none)")] = None
+    """Find images across splits that look alike to a network, such as mobilenet_v2, too."""
+
+    weights: Annotated[str | None, arg(metavar="FILE", help_behavior_hint="(default: those published)")] = (
+        None
+    )
+    """The weights of --embedding."""
+
     config: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: its own)")] = None
     """The configuration of a dataset that has several."""
 
@@ -87,15 +96,25 @@ def _audit(options: Options) -> int:
     from affectory.core import files
     from curation.audit import load, opened, page
     from curation.audit.audit import audit
+    from curation.audit.originals import Originals
     from curation.audit.pictures import Album
 
     found = opened.open_set(options.dataset, options.datasets, options.config)
     columns = load.choose(found, options.image, options.text, options.label)
     out = options.out or Path("audit") / _slug(found.name)
     _check(out)
-    with Album.opened() as album:
-        rows = load.read(found, columns, album, workers=options.workers, views=options.views)
-        done = audit(found.name, columns.named, rows, columns.unchecked)
+    network = _network(options.embedding, options.weights)
+    with Album.opened() as album, Originals.opened() as originals:
+        rows = load.read(
+            found,
+            columns,
+            album,
+            workers=options.workers,
+            views=options.views,
+            originals=None if network is None else originals,
+        )
+        alike = [] if network is None else [originals.alike(rows, network)]
+        done = audit(found.name, columns.named, rows, columns.unchecked, alike)
         html = page.render(done, album.thumbnail)
     with files.writable(out, "the audit"):
         out.mkdir(parents=True, exist_ok=True)
@@ -108,6 +127,17 @@ def _audit(options: Options) -> int:
     if failed:
         print(f"failed on {', '.join(failed)}")
     return int(bool(failed))
+
+
+def _network(name: str | None, weights: str | None) -> Backbone | None:
+    """Return the network that finds images alike, before the work that takes long."""
+    if name is None:
+        if weights is not None:
+            raise InputError(f"--weights {weights} are those of a network: name it with --embedding")
+        return None
+    from affectory.encoders.image.backbones import load_backbone
+
+    return load_backbone(name, weights)
 
 
 def _kinds(given: tuple[str, ...]) -> list[str]:

@@ -74,20 +74,26 @@ class Audit:
         return said
 
 
-def audit(name: str, columns: Mapping[str, str], rows: Rows, unchecked: Sequence[str] = ()) -> Audit:
-    """Look for all kinds of findings."""
+def audit(
+    name: str,
+    columns: Mapping[str, str],
+    rows: Rows,
+    unchecked: Sequence[str] = (),
+    alike: Sequence[copies.Copies] = (),
+) -> Audit:
+    """Look for all kinds of findings. `alike` are weak copies, which leak but can't contradict each other."""
     missing = list(unchecked)
     found: list[Finding] = []
     with Steps("audit", 4, "checks") as steps:
-        alike = copies.find(rows)
-        found += [*leaks.leaks(rows, alike), *leaks.conflicts(rows, alike)]
+        same = copies.find(rows)
+        found += [*leaks.leaks(rows, [*same, *alike]), *leaks.conflicts(rows, same)]
         if len(rows.splits) < 2:
             missing.append("leaks between splits: there is one split")
         steps.advance()
-        telling, tested = shortcuts.find(rows, leaks.kept_once(rows, alike))
+        telling, tested = shortcuts.find(rows, leaks.kept_once(rows, same))
         found += shortcuts.findings(telling, tested)
         steps.advance()
-        doubts = label_errors.find(rows, alike)
+        doubts = label_errors.find(rows, same)
         if isinstance(doubts, str):
             missing.append(doubts)
         elif not doubts.trusted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from affectory.core.errors import some
 from affectory.core.numbers import count, percent
@@ -27,7 +28,7 @@ def findings(rows: Rows) -> Iterator[Finding]:
         (name, *map(int, counts[at]), int(totals[at]), percent(float(totals[at]), labelled))
         for at, name in enumerate(rows.classes)
     ]
-    shown = {"head": ("Class", *rows.splits, "All", "Share"), "table": table}
+    shown = partial(Finding, head=("Class", *rows.splits, "All", "Share"), table=table)
     most, least = int(totals.argmax()), int(totals.argmin())
     if totals[most] > RATIO * totals[least]:
         says = (
@@ -35,7 +36,7 @@ def findings(rows: Rows) -> Iterator[Finding]:
             f"the rows of the smallest, {rows.classes[least]} ({totals[least]:,})."
         )
         rare = int((totals * RATIO < totals[most]).sum())
-        yield Finding("balance", "ratio", says, rare, len(totals), **shown)
+        yield shown("balance", "ratio", says, rare, len(totals))
     for at, split in enumerate(rows.splits):
         here = counts[:, at]
         if not here.any():
@@ -43,7 +44,7 @@ def findings(rows: Rows) -> Iterator[Finding]:
         absent = [name for name, n, all_ in zip(rows.classes, here, totals, strict=True) if all_ and not n]
         if absent:
             says = f"{split} has no row of {count(len(absent), 'class', 'classes')}: {some(absent, str)}."
-            yield Finding("balance", f"absent_{split}", says, len(absent), len(totals), **shown)
+            yield shown("balance", f"absent_{split}", says, len(absent), len(totals))
         other = counts[:, rows.training]
         if at != rows.training and here.sum() >= LEAST and other.sum() >= LEAST:
             apart = abs(here / here.sum() - other / other.sum()).sum() / 2
@@ -52,4 +53,4 @@ def findings(rows: Rows) -> Iterator[Finding]:
                     f"The classes have other shares in {split} than in {rows.splits[rows.training]}: "
                     f"{percent(float(apart), 1)} of the rows would have to change their class."
                 )
-                yield Finding("balance", f"shares_{split}", says, int(here.sum()), labelled, **shown)
+                yield shown("balance", f"shares_{split}", says, int(here.sum()), labelled)

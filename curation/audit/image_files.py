@@ -37,8 +37,8 @@ def files(pictures: Pictures) -> Iterator[Finding]:
     """Yield the images that can't be decoded."""
     bad = np.array([bool(error) for error in pictures.error], dtype=bool)
     if bad.any():
-        why = Counter(error.partition(":")[0] for error in pictures.error if error)
-        listed = ", ".join(f"{name} {n:,}" for name, n in why.most_common(4))
+        why = Counter(_reason(error) for error in pictures.error if error)
+        listed = ", ".join(f"{reason} ({n:,})" for reason, n in why.most_common(4))
         number, at = int(bad.sum()), np.flatnonzero(bad).tolist()
         says = f"{count(number, 'image')} can’t be decoded: {listed}."
         of = int(pictures.there.sum())
@@ -51,6 +51,12 @@ def files(pictures: Pictures) -> Iterator[Finding]:
             [[row] for row in at],
             [pictures.error[row] for row in at],
         )
+
+
+def _reason(error: str) -> str:
+    """Return why an image can't be decoded, without the numbers of that image."""
+    name, _, said = error.partition(": ")
+    return (said or name).partition(" (")[0]
 
 
 def exif(pictures: Pictures) -> Iterator[Finding]:

@@ -53,14 +53,14 @@ class Doubts:
 def find(rows: Rows, copies: list[Copies]) -> Doubts | str:
     """Return the doubts, or why there is no model."""
     if rows.texts is None:
-        return "likely label errors need a column of texts"
+        return "likely label errors: the texts are missing"
     labels = rows.label
     has = (labels >= 0) & np.array([bool(text) for text in rows.normal], dtype=bool)
     sizes = np.bincount(labels[has], minlength=len(rows.classes))
     chosen = np.flatnonzero(has & (np.where(labels >= 0, sizes[labels], 0) >= LEAST_OF_CLASS))
     if len(chosen) < LEAST or len(np.unique(labels[chosen])) < 2:
         return (
-            f"likely label errors need {LEAST} rows with label and text, and two classes of "
+            f"likely label errors: {LEAST} rows with label and text are needed, and two classes of "
             f"{LEAST_OF_CLASS} or more"
         )
     alone = np.arange(len(rows), dtype=np.int64)

@@ -16,6 +16,7 @@ from affectory.core.engine.local import Processes
 from affectory.core.errors import InputError, some
 from affectory.core.progress import Steps
 from curation.audit.opened import Opened
+from curation.audit.originals import Originals
 from curation.audit.pictures import Album, Source, look
 from curation.audit.rows import Rows
 from curation.audit.values import host, year
@@ -128,8 +129,19 @@ class _Read:
     flagged: list[bool] = field(default_factory=list)
 
 
-def read(opened: Opened, columns: Columns, album: Album, *, workers: int, views: bool) -> Rows:
-    """Read the dataset; add what is seen of its images to the album. Raises `InputError`."""
+def read(
+    opened: Opened,
+    columns: Columns,
+    album: Album,
+    *,
+    workers: int,
+    views: bool,
+    originals: Originals | None = None,
+) -> Rows:
+    """Read the dataset; add what is seen of its images to the album, and them to `originals`.
+
+    Raises `InputError`.
+    """
     found = _Read()
     with (
         Steps("reading", None, "rows") as steps,
@@ -140,6 +152,8 @@ def read(opened: Opened, columns: Columns, album: Album, *, workers: int, views:
             for _ in parts:
                 pass
         else:
+            if originals is not None:
+                parts = _kept(parts, originals)
             for seen in pool.map(look, _cut(parts), views, ahead=AHEAD * workers):
                 album.add(seen)
     label, classes = _classes(opened, columns, found.label)
@@ -156,6 +170,12 @@ def read(opened: Opened, columns: Columns, album: Album, *, workers: int, views:
         },
         flagged=np.array(found.flagged, dtype=bool),
     )
+
+
+def _kept(parts: Iterator[Source], originals: Originals) -> Iterator[Source]:
+    for part in parts:
+        originals.add(part)
+        yield part
 
 
 def _cut(parts: Iterator[Source]) -> Iterator[list[Source]]:

@@ -96,7 +96,7 @@ def find(rows: Rows, keep: Array) -> tuple[list[Shortcut], int]:
     values, owners, columns = _values(rows, chosen)
     if not values:
         return [], 0
-    from scipy import sparse
+    from scipy import sparse  # type: ignore[import-untyped]
 
     shape = (len(values), len(chosen))
     matrix = sparse.csr_array((np.ones(len(owners), np.float32), (columns, owners)), shape=shape)
@@ -113,8 +113,11 @@ def find(rows: Rows, keep: Array) -> tuple[list[Shortcut], int]:
             here, of = int(counts[at, label]), int(sums[at])
             share = float(base[label] / base.sum())
             chance = float(np.quantile(own[at], 0.975))
-            named = (rows.classes[label], here, of, share)
-            found.append(Shortcut(*values[at], float(bits[at]), chance, float(p[at]), *named))
+            family, value = values[at]
+            label_ = rows.classes[label]
+            found.append(
+                Shortcut(family, value, float(bits[at]), chance, float(p[at]), label_, here, of, share)
+            )
     return sorted(found, key=lambda one: (-one.bits, one.family, one.value)), len(values)
 
 

@@ -41,7 +41,7 @@ def out_of_fold(texts: Sequence[str], given: Array, fold: Array) -> Array:
 
 def _features(texts: Sequence[str]) -> Any:
     """Return a sparse row for each text: (1 + log count) times idf, of length 1, and a one."""
-    from scipy import sparse
+    from scipy import sparse  # type: ignore[import-untyped]
 
     codes: dict[str, int] = {}
     words: list[int] = []

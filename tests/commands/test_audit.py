@@ -80,7 +80,7 @@ def test_a_folder_of_images_by_class_fails_on_the_kinds_that_were_asked_for(tmp_
     printed = capsys.readouterr().out
     assert "photos: 5 rows (train 3, test 2), 2 classes\n" in printed
     assert "leaks      1 row outside train has the same image as a row of another split.\n" in printed
-    assert "files      1 image can’t be decoded: UnidentifiedImageError 1.\n" in printed
+    assert "files      1 image can’t be decoded: cannot identify image file (1).\n" in printed
     assert printed.endswith("failed on leaks\n")
     assert max(map(len, printed.splitlines()[:-3])) <= 80
     report = json.loads((out / "audit.json").read_text())
