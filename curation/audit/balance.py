@@ -24,7 +24,7 @@ def findings(rows: Rows) -> Iterator[Finding]:
     labelled = int(totals.sum())
     if not labelled:
         return
-    table = [
+    table: list[tuple[str | int, ...]] = [
         (name, *map(int, counts[at]), int(totals[at]), percent(float(totals[at]), labelled))
         for at, name in enumerate(rows.classes)
     ]

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, NamedTuple, Self, TypeAlias
+from typing import IO, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from affectory.core.image_files import open_image
 from affectory.core.rgb import to_rgb
-from curation.audit.rows import GPS, OWNER, SERIAL, TURNED, Pictures
+from curation.audit.rows import GPS, OWNER, SERIAL, TURNED, Array, Pictures
 from curation.duplicates import dhash
 from curation.rows.pixels import excessive_scans
 
@@ -147,14 +147,21 @@ class Album:
 
 def by_field(seen: Sequence[Seen]) -> Pictures:
     """Return what was seen of some images, by field."""
-    fields = dict(zip(Seen._fields, zip(*seen, strict=True), strict=True)) if seen else {}
-    kinds = {"hash": np.uint64, "width": np.int32, "height": np.int32, "exif": np.int32}
-    kinds |= dict.fromkeys(("bright", "spread", "sharp"), np.float32)
+
+    def numbers(name: str, kind: Any) -> Array:
+        return np.array([getattr(one, name) for one in seen], dtype=kind)
+
     return Pictures(
-        **{
-            name: np.array(fields.get(name, ()), dtype=kinds[name])
-            if name in kinds
-            else list(fields.get(name, ()))
-            for name in Pictures.__dataclass_fields__
-        }
+        digest=[one.digest for one in seen],
+        error=[one.error for one in seen],
+        hash=numbers("hash", np.uint64),
+        prints=[one.prints for one in seen],
+        width=numbers("width", np.int32),
+        height=numbers("height", np.int32),
+        format=[one.format for one in seen],
+        mode=[one.mode for one in seen],
+        exif=numbers("exif", np.int32),
+        bright=numbers("bright", np.float32),
+        spread=numbers("spread", np.float32),
+        sharp=numbers("sharp", np.float32),
     )

@@ -92,6 +92,20 @@ def test_a_folder_of_images_by_class_fails_on_the_kinds_that_were_asked_for(tmp_
     ]
 
 
+def test_images_that_only_a_network_finds_alike_are_copies_too(tmp_path, capsys, monkeypatch):
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    photos = _folder(tmp_path)
+    arguments = [str(photos), "--out", "out", "--workers", "1"]
+    assert main([*arguments, "--embedding", "mobilenet_v2", "--weights", "random"]) == 0
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())["findings"]
+    names = [one["name"] for one in found if one["kind"] == "leaks"]
+    assert names[0] == "same_image"
+    features = next((tmp_path / "data" / "features").rglob("*.npy"))
+    assert np.load(features, mmap_mode="r").ndim == 2
+
+
 def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monkeypatch):
     import datasets
 
@@ -125,6 +139,10 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
         (["rows.csv", "--out", "rows.csv/here"], "--out 'rows.csv/here': "),
         (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
         (["rows.csv", "--workers", "0"], "--workers 0 is below 1"),
+        (
+            ["rows.csv", "--weights", "x.pth"],
+            "--weights x.pth are those of a network: name it with --embedding",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_path, capsys, monkeypatch):
