@@ -104,7 +104,7 @@ def audit(
         elif (errors := label_errors.finding(rows, doubts)) is not None:
             found.append(errors)
         steps.advance()
-        if rows.pictures is not None and not rows.pictures.there.any():
+        if rows.pictures is not None and not rows.pictured:
             missing.append("images: no row has one")
         elif rows.pictures is not None:
             found += image_files.files(rows.pictures)

@@ -70,7 +70,7 @@ def _header(audit: Audit) -> Html:
         h("h2", "What was found"),
         found,
         missing,
-        h("p", _IMAGES, cls="quiet") if rows.pictures is not None else None,
+        h("p", _IMAGES, cls="quiet") if rows.pictured else None,
         id="top",
     )
 
@@ -132,7 +132,7 @@ def _card(audit: Audit, row: int, thumbnail: Callable[[int], bytes]) -> Html:
     rows = audit.rows
     named = clip(rows.named(row), 60)
     frame = None
-    if rows.pictures is not None:
+    if rows.pictures is not None and rows.pictured:
         data = thumbnail(row)
         address = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}" if data else None
         missing = "can’t be decoded" if rows.pictures.there[row] else "no image"

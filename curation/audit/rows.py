@@ -75,6 +75,11 @@ class Rows:
         return len(self.split)
 
     @cached_property
+    def pictured(self) -> bool:
+        """Whether any row has an image."""
+        return self.pictures is not None and bool(self.pictures.there.any())
+
+    @cached_property
     def normal(self) -> list[str]:
         """The normal form of each text, by which texts are compared."""
         return [normalise(text) for text in self.texts or ()]
