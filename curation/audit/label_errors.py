@@ -52,8 +52,8 @@ class Doubts:
 
 def find(rows: Rows, copies: list[Copies]) -> Doubts | str:
     """Return the doubts, or why there is no model."""
-    if rows.texts is None:
-        return "likely label errors: the texts are missing"
+    if rows.texts is None or not rows.classes:
+        return f"likely label errors: the {'labels' if rows.texts else 'texts'} are missing"
     labels = rows.label
     has = (labels >= 0) & np.array([bool(text) for text in rows.normal], dtype=bool)
     sizes = np.bincount(labels[has], minlength=len(rows.classes))

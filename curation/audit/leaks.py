@@ -76,18 +76,18 @@ def _largest_last(found: list[list[int]]) -> list[list[int]]:
 
 
 def kept_once(rows: Rows, copies: Sequence[Copies]) -> Array:
-    """Return which rows are no copy, by the same image or text, of an earlier row with their label (bool[n]).
+    """Return which rows are no copy of an earlier row with their label (bool[n]).
 
-    Copies would make a word look more telling than it is.
+    Copies, which would make a word look more telling than it is, are rows of the same image or, without
+    images, of the same text.
     """
     keep = np.ones(len(rows), dtype=bool)
+    has_image = rows.pictures.there if rows.pictures is not None else ~keep
     for one in copies:
         if one.name in ("same_image", "same_text"):
-            keys = one.labels * (len(rows.classes) + 1) + rows.label
-            here = np.flatnonzero(one.labels >= 0)
-            first = here[np.unique(keys[here], return_index=True)[1]]
-            again = np.zeros(len(rows), dtype=bool)
-            again[here] = True
-            again[first] = False
-            keep &= ~again
+            here = np.flatnonzero((one.labels >= 0) & (has_image == (one.name == "same_image")))
+            keys = one.labels[here] * (len(rows.classes) + 1) + rows.label[here]
+            again = np.ones(len(here), dtype=bool)
+            again[np.unique(keys, return_index=True)[1]] = False
+            keep[here[again]] = False
     return keep
