@@ -96,9 +96,10 @@ def measure(small: Image.Image) -> tuple[float, float, float]:
     mean = counts @ levels / grey.size
     spread = (counts @ (levels - mean) ** 2 / grey.size) ** 0.5
     signed = grey.astype(np.int16)
-    inner = signed[1:-1, 1:-1]
-    across = 4 * inner - signed[:-2, 1:-1] - signed[2:, 1:-1] - signed[1:-1, :-2] - signed[1:-1, 2:]
-    return bright, float(spread), float(across.std()) if across.size else 0.0
+    across = 4 * signed[1:-1, 1:-1]
+    for beside in (signed[:-2, 1:-1], signed[2:, 1:-1], signed[1:-1, :-2], signed[1:-1, 2:]):
+        across -= beside
+    return bright, float(spread), float(across.astype(np.float32).std()) if across.size else 0.0
 
 
 def surprises(image: Image.Image) -> int:

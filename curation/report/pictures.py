@@ -20,17 +20,21 @@ SIDE, SMALL_SIDE, MANY = 128, 96, 2_000
 _QUALITY = 45
 
 
-def picture(data: bytes, number: int) -> tuple[str | None, Seen]:
+def picture(data: bytes, number: int, *, measured: bool) -> tuple[str | None, Seen | None]:
     """Return one of `number` pictures as base64 (None if the image can't be decoded), and what was seen."""
     try:
-        with open_image(data) as opened:
-            told = (*opened.size, opened.format or "", opened.mode, surprises(opened))
         image = shrunk(data)
+        seen = _seen(data, image) if measured else None
     except Exception as error:  # Pillow raises many kinds for hostile bytes
         return None, Seen(b"", type(error).__name__)
-    seen = Seen(b"", "", 0, None, *told, *measure(image))
     side = SMALL_SIDE if number > MANY else SIDE
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     image.save(out, "WEBP", quality=_QUALITY, method=2)
     return base64.b64encode(out.getvalue()).decode(), seen
+
+
+def _seen(data: bytes, small: Image.Image) -> Seen:
+    with open_image(data) as image:
+        told = (*image.size, image.format or "", image.mode, surprises(image))
+    return Seen(b"", "", 0, None, *told, *measure(small))
