@@ -18,6 +18,7 @@ affectory purge NAME                  python -m curation.purge
 affectory trace POST_ID               every place that still holds data of a post
 affectory diff STORE STORE            what two crawl stores have in common, and where they differ
 affectory verify STORE|RELEASE        every digest and count of a store or release
+affectory audit PATH_OR_HUB_ID        leaks, shortcuts, likely label errors of any dataset
 affectory models [NAME]               the models, or the settings of one
 affectory run NAME                    python -m baselines.run
 affectory missing NAME                python -m baselines.missing
@@ -66,6 +67,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "verify": (
             "affectory.commands.verify",
             "Check every digest and count of a crawl store or a release.",
+        ),
+        "audit": (
+            "affectory.commands.audit",
+            "Look for leaks, shortcuts, likely label errors and odd images in any dataset.",
         ),
         "trace": ("affectory.commands.trace", "Show every place that still holds data of a post."),
     },

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 #: Options that shorten each benchmark, and a part of what it prints. RELEASE is a small release.
 RUNS = {
+    "audit": (["--rows", "300", "--workers", "1"], "planted faults"),
     "corrected": (["--sets", "weak-text", "--posts", "120", "--seeds", "1"], "corrected (95% interval)"),
     "crash": (["--posts", "100", "--kills", "2"], "differences to an undisturbed crawl: 0"),
     "crash build": (["--stage", "build", "--posts", "60", "--kills", "2"], "build: 0"),

@@ -33,6 +33,7 @@ COMMANDS = (
 )
 
 ENTRIES = (
+    "affectory.commands.audit",
     "affectory.commands.init",
     "affectory.commands.diff",
     "affectory.commands.doctor",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from affectory.core.html.markup import Html, clean, h
 from affectory.core.numbers import count, number
 from affectory.core.progress import Steps
+from curation.audit.pictures import Seen
 from curation.manifest.manifest import Manifest
 from curation.report import dropped_rows, shown
 from curation.report.contents import Release, shades
@@ -26,6 +27,9 @@ from curation.report.shown import Post, pictured
 
 #: The most characters of a post's text.
 LONGEST = 400
+
+#: The most images of kept posts that quality is measured of.
+MEASURED = 1_000
 
 #: The place of a dropped post, instead of a split.
 DROPPED = "dropped"
@@ -47,11 +51,15 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A post of the browser; of a dropped one also the reason, and the value that caused the drop."""
+    """A post of the browser; of a dropped one also the reason, and the value that caused the drop.
+
+    `seen` is what was seen of its image, if it was measured.
+    """
 
     post: Post
     reason: str = ""
     detail: str = ""
+    seen: Seen | None = None
 
 
 def gather(release: Release, figures: Figures, flagged_groups: set[str], lost: Dropped) -> list[Entry]:
@@ -62,14 +70,16 @@ def gather(release: Release, figures: Figures, flagged_groups: set[str], lost: D
     ranked = sorted(ranked)[: figures.sample.size]
     kept = [place for _, kind, place in ranked if kind == "kept"]
     gone = [place for _, kind, place in ranked if kind == DROPPED]
+    measured = set(kept[:MEASURED])
     made: dict[tuple[str, Place], Entry] = {}
     with Steps("posts to browse", len(ranked), "posts") as steps:
         for place, post, data in shown.read(release, kept, flagged_groups, LONGEST):
-            small = picture(data, len(ranked)) if data else None
-            made["kept", place] = Entry(pictured(post, data, small, release))
+            drawn = place in measured
+            small, seen = picture(data, len(ranked), measured=drawn) if data else (None, None)
+            made["kept", place] = Entry(pictured(post, data, small, release), seen=seen)
             steps.advance()
         for place, post, data, reason, detail in dropped_rows.read(release, gone, LONGEST):
-            small = picture(data, len(ranked)) if data else None
+            small = picture(data, len(ranked), measured=False)[0] if data else None
             made[DROPPED, place] = Entry(pictured(post, None, small, release), reason, detail)
             steps.advance()
     return [made[kind, place] for _, kind, place in ranked]

@@ -19,6 +19,7 @@ from curation.report import (
     dropped_rows,
     flow,
     galleries,
+    look_first,
     overview,
     own_words,
     shown,
@@ -30,6 +31,7 @@ from curation.report.scan import scan
 
 #: The links of the navigation.
 _PLACES = {
+    "look-first": "Look here first",
     "classes": "Classes",
     "waterfall": "Ledger",
     "attrition": "Lost",
@@ -60,6 +62,7 @@ def render(release: Release) -> str:
     posts = shown.fetch(release, places, pairs.flagged)
     entries = browse.gather(release, figures, pairs.flagged, lost)
     sections = [
+        look_first.section(release, figures, pairs, entries),
         flow.checked(flow.checks(manifest, figures, pairs, lost)),
         overview.classes(manifest, figures),
         flow.waterfall(manifest.ledger),

@@ -1,0 +1,157 @@
+import json
+
+import pytest
+from PIL import Image
+
+from affectory.commands.audit import main
+from benchmarks._planted_faults import SHORTCUTS, plant
+from benchmarks.audit import found
+from tests.curation import release_fixture
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    return plant(folder, 1_000, side=120)
+
+
+@pytest.fixture(scope="module")
+def told(planted, tmp_path_factory):
+    out = tmp_path_factory.mktemp("audit")
+    assert main([str(planted.folder), "--out", str(out), "--workers", "1"]) == 0
+    page = (out / "audit.html").read_text()
+    return json.loads((out / "audit.json").read_text()), page
+
+
+def test_planted_faults_of_each_kind_are_found_and_little_else(planted, told):
+    lines = {name: line for name, *line in found(planted, told[0])}
+    doubted = lines.pop("errors text_model")
+    assert doubted[2] >= 0.5 * doubted[0] and doubted[3] <= 0.3 * doubted[1], doubted
+    assert {name for name, line in lines.items() if line[0] != line[2]} == set()
+    assert {name: line[3] for name, line in lines.items() if line[3] > 3} == {}
+
+
+def test_a_shortcut_says_which_class_it_tells_of_how_many_rows_and_what_chance_gives(told):
+    families = {one["name"]: one for one in told[0]["findings"] if one["kind"] == "shortcuts"}
+    for (family, value), label in SHORTCUTS.items():
+        head = families[family]["head"]
+        line = next(
+            dict(zip(head, line, strict=True)) for line in families[family]["table"] if line[0] == value
+        )
+        assert line["Tells"] == label
+        assert line["Of class"] > 0.7 * line["Rows"]
+        assert line["Bits"] > 3 * line["By chance"] and line["p"] <= 0.01
+
+
+def test_the_page_shows_the_rows_and_runs_no_text_of_theirs(told):
+    report, page = told
+    assert report["rows"] == {"train": 800, "test": 200}
+    assert "Copies across splits" in page and "data:image/jpeg;base64," in page
+    assert page.count("<script>") == 1
+
+
+def _folder(tmp_path):
+    """Write a folder of images by split and class, of which one is in both splits."""
+    for split, label, shade in (
+        ("train", "cat", 10),
+        ("train", "dog", 90),
+        ("test", "cat", 10),
+        ("test", "dog", 200),
+    ):
+        folder = tmp_path / "photos" / split / label
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.linear_gradient("L").point(lambda level, s=shade: (level + s) % 256).save(
+            folder / f"{shade}.png"
+        )
+    (tmp_path / "photos" / "train" / "cat" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    return tmp_path / "photos"
+
+
+def test_a_folder_of_images_by_class_fails_on_the_kinds_that_were_asked_for(tmp_path, capsys):
+    photos, out = _folder(tmp_path), tmp_path / "out"
+    assert main([str(photos), "--out", str(out), "--workers", "1", "--fail-on", "leaks,balance"]) == 1
+    printed = capsys.readouterr().out
+    assert "photos: 5 rows (train 3, test 2), 2 classes\n" in printed
+    assert "leaks      1 row outside train has the same image as a row of another split.\n" in printed
+    assert "files      1 image can’t be decoded: cannot identify image file (1).\n" in printed
+    assert printed.endswith("failed on leaks\n")
+    assert max(map(len, printed.splitlines()[:-3])) <= 80
+    report = json.loads((out / "audit.json").read_text())
+    assert report["findings"][0]["groups"] == [
+        [
+            {"split": "train", "row": 0, "id": "train/cat/10.png"},
+            {"split": "test", "row": 0, "id": "test/cat/10.png"},
+        ]
+    ]
+
+
+def test_images_that_only_a_network_finds_alike_are_copies_too(tmp_path, capsys, monkeypatch):
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    photos = _folder(tmp_path)
+    arguments = [str(photos), "--out", "out", "--workers", "1"]
+    assert main([*arguments, "--embedding", "mobilenet_v2", "--weights", "random"]) == 0
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())["findings"]
+    names = [one["name"] for one in found if one["kind"] == "leaks"]
+    assert names[0] == "same_image"
+    features = next((tmp_path / "data" / "features").rglob("*.npy"))
+    assert np.load(features, mmap_mode="r").ndim == 2
+
+
+def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monkeypatch):
+    import datasets
+
+    monkeypatch.chdir(tmp_path)
+    rows = {"tweet": ["so it goes again", "and so on"] * 3, "mood": ["a", "b"] * 3}
+    datasets.Dataset.from_dict(rows).save_to_disk(str(tmp_path / "saved"))
+    (tmp_path / "rows.csv").write_text("title,label\nso it goes,1\nand so on,2\n")
+    assert main(["saved", "--label", "mood"]) == 0
+    assert (
+        "saved: 6 rows (all 6), 2 classes\ncolumns: tweet (text), mood (label)\n" in capsys.readouterr().out
+    )
+    assert main(["rows.csv"]) == 0
+    assert "columns: title (text), label\n" in capsys.readouterr().out
+    release_fixture.make(tmp_path / "datasets" / "sandbox" / "1.0.0", posts=40)
+    assert main(["sandbox", "--workers", "1"]) == 0
+    assert "columns: image, text, label, post_id (id), created_at (years)" in capsys.readouterr().out
+    assert (tmp_path / "audit" / "rows.csv" / "audit.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["rows.csv", "--text", "words"],
+            "--text 'words': 'rows.csv' has no such column; it has title, ",
+        ),
+        (["rows.csv", "--image", "label"], "--image 'label' holds Value('int64'): name a column of images"),
+        (["damaged.parquet"], "'damaged.parquet' can't be read: "),
+        (["empty"], "can't be read: "),
+        (["nowhere/"], "there is no file or folder 'nowhere/'"),
+        (["rows.csv", "--out", "rows.csv/here"], "--out 'rows.csv/here': "),
+        (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
+        (["rows.csv", "--workers", "0"], "--workers 0 is below 1"),
+        (
+            ["rows.csv", "--weights", "x.pth"],
+            "--weights x.pth are those of a network: name it with --embedding",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("title,label\nso it goes,1\nand so on,2\n")
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and message in error
+    assert sorted(tmp_path.iterdir()) == before
