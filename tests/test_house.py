@@ -32,6 +32,7 @@ COMMANDS = (
 )
 
 ENTRIES = (
+    "affectory.commands.compare",
     "affectory.commands.init",
     "affectory.commands.diff",
     "affectory.commands.doctor",
