@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -34,10 +35,24 @@ def show(found: TwoRuns, console: Console | None = None) -> None:
         console.print(Text(on_rows(found), "dim"))
     for sentence in lone(found):
         console.print(Text(sentence))
-    if found.settings:
-        print_rows(console, "Settings that differ", *settings(found), whole="compare.html (--out)")
-    else:
-        console.print("\nNo settings differ.")
+    console.print()
+    if not found.settings:
+        console.print("No settings differ.")
+        return
+    console.print(Text("Settings that differ: 1 → 2", "bold"))
+    for line in _lines(settings(found)[1], console.width):
+        console.print(Text(line))
+
+
+def _lines(told: Rows, width: int) -> Iterator[str]:
+    """Yield a setting a line; one whose values are too long for it has each on a line of its own."""
+    names = min(max(len(name) for name, *_ in told), width // 2)
+    for name, first, second in told:
+        line = f"{name:<{names}}  {first} → {second}"
+        if len(line) <= width:
+            yield line
+        else:
+            yield from (name, f"  1  {first}", f"  2  {second}")
 
 
 def title(found: TwoRuns) -> str:

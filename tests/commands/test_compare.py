@@ -128,12 +128,10 @@ Early fusion  40.6 ± 1.2  40.6 ± 1.2   ±0.0  ±0.0 to ±0.0  1.000     1.000
 those of the paired bootstrap over seeds and test posts; Holm's p is corrected
 for the number of rows.
 
-Settings that differ
-Setting         1      2
-────────────────────────
---seeds         –      3
---balance       –  given
-package: numpy  –  2.4.0
+Settings that differ: 1 → 2
+--seeds         – → 3
+--balance       – → given
+package: numpy  – → 2.4.0
 """
 
 
@@ -165,6 +163,15 @@ def test_the_table_fits_80_columns_and_says_what_differs(runs, capsys):
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert [line.rstrip() for line in out.splitlines()] == TABLE.splitlines()
+
+
+def test_a_setting_that_is_too_long_for_a_line_has_a_line_for_each_run(runs, capsys):
+    path = f"/{'weights/' * 8}a.pth"
+    make(runs / OTHER, FIRST, command=f"affectory run reddit-emotion --weights {path} --select accuracy")
+    assert main(["compare", ONE, OTHER]) == 0
+    assert capsys.readouterr().out.endswith(
+        f"1 → 2\n--weights\n  1  –\n  2  {path}\n--select   – → accuracy\n"
+    )
 
 
 def test_equal_runs_differ_in_nothing(runs, capsys):
