@@ -93,9 +93,9 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     found.write(folder)
     missing_tables.write(folder)
     page.write(folder)
-    index_page.write(folder.parent.parent)
+    index = index_page.write(folder.parent.parent)
     missing_tables.show(found)
-    print(f"\npage      {folder / 'missing.html'}\ntable     {folder / 'missing.md'}")
+    print(f"\npage      {folder / 'missing.html'}\ntable     {folder / 'missing.md'}\nall runs  {index}")
     return 1 if any(model.stopped for model in found.models) else 0
 
 

@@ -81,7 +81,7 @@ class Lone(msgspec.Struct, frozen=True):
 class Setting(msgspec.Struct, frozen=True):
     """A setting that differs; "" where a run doesn't have it. `models`: of which rows; none: of the runs."""
 
-    kind: str  # "release", "option", "row", "package"
+    kind: str  # "release", "option", "rows", "package", "machine"
     name: str
     first: str
     second: str
@@ -260,20 +260,17 @@ def _paired(first: Run, second: Run, matched: list[tuple[Row, Row]]) -> Paired:
 
 def _settings(one: Results, other: Results, matched: list[tuple[Row, Row]]) -> Iterator[Setting]:
     """Yield what differs in how two runs were made: the release, options, rows, packages."""
-    for kind, first, second in (
-        ("release", _of_release(one), _of_release(other)),
-        ("option", options_of(one.command), options_of(other.command)),
-    ):
-        yield from _differing(kind, first, second)
+    yield from _differing("release", _of_release(one), _of_release(other))
+    first, second = (options_of(run.command, run.dataset.name) for run in (one, other))
+    yield from _differing("option", first, second)
     told: dict[tuple[str, str, str], list[str]] = {}
     for row, twin in matched:
         for name, first_, second_ in _pairs(_of_row(row), _of_row(twin)):
             told.setdefault((name, first_, second_), []).append(c.called(row))
     for (name, first_, second_), titles in told.items():
-        yield Setting("row", name, first_, second_, () if len(titles) == len(matched) else tuple(titles))
-    yield from _differing(
-        "package", {**one.tools, "device": one.device}, {**other.tools, "device": other.device}
-    )
+        yield Setting("rows", name, first_, second_, () if len(titles) == len(matched) else tuple(titles))
+    yield from _differing("package", one.tools, other.tools)
+    yield from _differing("machine", {"device": one.device}, {"device": other.device})
 
 
 def _of_release(results: Results) -> dict[str, object]:
@@ -288,10 +285,10 @@ def _of_release(results: Results) -> dict[str, object]:
     }
 
 
-def options_of(command: str) -> dict[str, str]:
+def options_of(command: str, dataset: str) -> dict[str, str]:
     """Return the options of a recorded command with their values; those that name places are left out.
 
-    options_of("affectory run met-meme --seeds 3 --balance")     # {"--seeds": "3", "--balance": "given"}
+    options_of("affectory run m --seeds 3 --balance", "m")     # {"--seeds": "3", "--balance": "given"}
     """
     try:
         words = shlex.split(command)
@@ -304,7 +301,7 @@ def options_of(command: str) -> dict[str, str]:
             name, equals, value = word.partition("=")
             name = name.replace("_", "-")
             found[name] = [value] if equals else []
-        elif name is not None:
+        elif name is not None and word != dataset:
             found[name].append(word)
     return {name: " ".join(values) or "given" for name, values in found.items() if name not in _PLACES}
 

@@ -17,8 +17,6 @@ from baselines.results.two_runs import Compared, Setting, Side, TwoRuns
 #: A difference with a corrected p of at most this is named as one.
 _CLEAR = 0.05
 
-_KINDS = {"release": "release", "option": "option", "row": "rows", "package": "package"}
-
 
 def show(found: TwoRuns, console: Console | None = None) -> None:
     """Print the comparison."""
@@ -84,8 +82,10 @@ def finding(found: TwoRuns) -> str:
     metric = in_sentence(found.metrics[found.headline].removesuffix(" %"))
     counts = f"a higher {metric} in {higher or 'none'} and a lower one in {lower or 'none'}"
     sentence = f"Of {told}, run 2 has {counts} (Holm's p at most .05)"
-    if left := compared - higher - lower:
+    if left := len(known) - higher - lower:
         sentence += f"; the other{f' {left}' * (left > 1)} may be due to chance"
+    if bare := compared - len(known):
+        sentence += f"; {bare} without an interval"
     return f"{sentence}."
 
 
@@ -186,5 +186,5 @@ def settings(found: TwoRuns) -> tuple[list[str], Rows]:
 
 def _setting(one: Setting) -> list[str]:
     of = f" of {', '.join(one.models)}" if one.models else ""
-    name = one.name if one.kind == "option" else f"{_KINDS[one.kind]}: {one.name}{of}"
+    name = one.name if one.kind == "option" else f"{one.kind}: {one.name}{of}"
     return [name, one.first or "–", one.second or "–"]

@@ -13,6 +13,7 @@ from affectory.cli import main
 from baselines.data.metrics import post_mean
 from baselines.results import statistics
 from baselines.results.schema import PREDICTIONS, Dataset
+from baselines.results.two_runs import options_of
 from tests.baselines import missing_fixture, run_fixture
 from tests.baselines.run_fixture import CLASSES, row
 
@@ -174,6 +175,18 @@ def test_a_setting_that_is_too_long_for_a_line_has_a_line_for_each_run(runs, cap
     )
 
 
+def test_the_options_of_a_command_are_known_by_name():
+    command = (
+        "python -m baselines.run --as_trained met-meme --set joint.lr=0.1 text.epoch=5 --out=x --seeds=3"
+    )
+    assert options_of(command, "met-meme") == {
+        "--as-trained": "given",
+        "--set": "joint.lr=0.1 text.epoch=5",
+        "--seeds": "3",
+    }
+    assert options_of("affectory run a --gold it's.csv", "a") == {"--gold": "it's.csv"}
+
+
 def test_equal_runs_differ_in_nothing(runs, capsys):
     assert main(["compare", ONE, ONE]) == 0
     out = capsys.readouterr().out
@@ -237,6 +250,9 @@ def test_seeds_that_only_one_run_has_are_left_out_of_both(runs, capsys):
     one = json.loads(capsys.readouterr().out)["rows"][1]
     expected = (SECOND["early", "both"][:2].mean() - FIRST["early", "both"][:2].mean()).item()
     assert (one["seeds"], one["interval"]) == (2, None)
+    assert main(["compare", ONE, OTHER]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "no intervals: they need three seeds in both runs and ten groups of test posts." in text
     assert one["difference"] == pytest.approx(expected)
 
 
