@@ -28,7 +28,7 @@ def show(found: TwoRuns, console: Console | None = None) -> None:
     console.print()
     console.print(Text(finding(found), "bold"))
     for mode in modes(found):
-        print_rows(console, heading(found, mode), *rows(found, mode), whole="compare.html (--out)")
+        print_rows(console, heading(found, mode), *_brief(*rows(found, mode)), whole="compare.html (--out)")
     if found.rows:
         console.print(Text(on_rows(found), "dim"))
     for sentence in lone(found):
@@ -40,6 +40,12 @@ def show(found: TwoRuns, console: Console | None = None) -> None:
     console.print(Text("Settings that differ: 1 → 2", "bold"))
     for line in _lines(settings(found)[1], console.width):
         console.print(Text(line))
+
+
+def _brief(head: list[str], told: Rows) -> tuple[list[str], Rows]:
+    """Return a table without the p that isn't corrected, for which a terminal has no room."""
+    shown = [place for place, name in enumerate(head) if name != "p"]
+    return [head[place] for place in shown], [[row[place] for place in shown] for row in told]
 
 
 def _lines(told: Rows, width: int) -> Iterator[str]:
@@ -128,7 +134,7 @@ def on_rows(found: TwoRuns) -> str:
     if any(row.interval for row in found.rows):
         told += (
             " The difference, its 95% interval and p are those of the paired bootstrap over seeds and test "
-            "posts; Holm's p is corrected for the number of rows."
+            "posts; Holm's p is the p corrected for the number of rows."
         )
         if not found.grouped:
             told += (

@@ -111,23 +111,23 @@ Of 4 rows in both runs, run 2 has a higher accuracy in 1 and a lower one in none
 (Holm's p at most .05); the other 3 may be due to chance.
 
 Accuracy %
-Model                  1           2  2 − 1    95% interval     p  Holm's p
-───────────────────────────────────────────────────────────────────────────
-Image-based   48.9 ± 1.2  50.0 ± 1.2   +1.1    −3.8 to +6.0  .440     1.000
-Early fusion  58.3 ± 1.2  93.3 ± 1.2  +35.0  +30.7 to +39.3  .001      .004
+Model                  1           2  2 − 1    95% interval  Holm's p
+─────────────────────────────────────────────────────────────────────
+Image-based   48.9 ± 1.2  50.0 ± 1.2   +1.1    −3.8 to +6.0     1.000
+Early fusion  58.3 ± 1.2  93.3 ± 1.2  +35.0  +30.7 to +39.3      .004
 
 Accuracy %, image only
-Model                  1           2  2 − 1  95% interval      p  Holm's p
-──────────────────────────────────────────────────────────────────────────
-Early fusion  38.3 ± 1.2  38.3 ± 1.2   ±0.0  ±0.0 to ±0.0  1.000     1.000
+Model                  1           2  2 − 1  95% interval  Holm's p
+───────────────────────────────────────────────────────────────────
+Early fusion  38.3 ± 1.2  38.3 ± 1.2   ±0.0  ±0.0 to ±0.0     1.000
 
 Accuracy %, text only
-Model                  1           2  2 − 1  95% interval      p  Holm's p
-──────────────────────────────────────────────────────────────────────────
-Early fusion  40.6 ± 1.2  40.6 ± 1.2   ±0.0  ±0.0 to ±0.0  1.000     1.000
+Model                  1           2  2 − 1  95% interval  Holm's p
+───────────────────────────────────────────────────────────────────
+Early fusion  40.6 ± 1.2  40.6 ± 1.2   ±0.0  ±0.0 to ±0.0     1.000
 ± is the 95% interval over seeds. The difference, its 95% interval and p are
-those of the paired bootstrap over seeds and test posts; Holm's p is corrected
-for the number of rows.
+those of the paired bootstrap over seeds and test posts; Holm's p is the p
+corrected for the number of rows.
 
 Settings that differ: 1 → 2
 --seeds         – → 3
