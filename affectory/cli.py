@@ -22,6 +22,7 @@ affectory audit PATH_OR_HUB_ID        leaks, shortcuts, likely label errors of a
 affectory models [NAME]               the models, or the settings of one
 affectory run NAME                    python -m baselines.run
 affectory missing NAME                python -m baselines.missing
+affectory compare RUN RUN             two runs row by row, and the settings that differ
 affectory predict CHECKPOINT          python -m baselines.predict
 affectory sandbox                     python -m collectors.sandbox
 """
@@ -83,6 +84,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "missing": (
             "baselines.missing",
             "Train and score models on posts that lost their image or their text.",
+        ),
+        "compare": (
+            "affectory.commands.compare",
+            "Compare two runs row by row: differences with paired intervals, settings that differ.",
         ),
         "predict": ("baselines.predict", "Predict the classes of one post with a trained model."),
     },

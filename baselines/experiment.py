@@ -192,7 +192,12 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
         notes=notes_of(row, folds),
         history=() if len(folds) > 1 else tuple(one.history for one in networks),
+        losses=() if len(folds) > 1 else tuple(_rounded(one) for one in networks),
     )
+
+
+def _rounded(one: Checkpoint) -> tuple[tuple[float, float], ...]:
+    return tuple((round(trained, 5), round(judged, 5)) for trained, judged in one.losses)
 
 
 def _select(model: str, setup: Setup) -> Select | None:
@@ -316,6 +321,7 @@ def predictions(folds: Sequence[Fold]) -> pa.Table:
                 pa.array(one.test.post_ids.tolist(), pa.string()),
                 pa.array(one.test.image_index, pa.int16()),
                 pa.array([one.number] * n, pa.int16()),
+                pa.array(one.test.groups.tolist(), pa.string()),
                 pa.array(labels, pa.list_(pa.string())),
                 pa.array([model] * n, pa.string()),
                 pa.array([condition.text] * n, pa.string()),

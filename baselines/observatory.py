@@ -41,6 +41,7 @@ from baselines.results.missing_schema import (
     Protocol,
     Scored,
 )
+from baselines.results.page import index_page, links
 from baselines.results.page import rates as page
 from baselines.results.schema import USUAL, Condition, Figure, LeftOut, Stopped
 from baselines.training import launch
@@ -92,8 +93,9 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     found.write(folder)
     missing_tables.write(folder)
     page.write(folder)
+    index = index_page.write(folder.parent.parent)
     missing_tables.show(found)
-    print(f"\npage      {folder / 'missing.html'}\ntable     {folder / 'missing.md'}")
+    print(f"\npage      {folder / 'missing.html'}\ntable     {folder / 'missing.md'}\nall runs  {index}")
     return 1 if any(model.stopped for model in found.models) else 0
 
 
@@ -239,6 +241,7 @@ def _results(
         date=datetime.date.today().isoformat(),
         tools=pipeline.tools(),
         left_out=tuple(left_out),
+        report=links.report(setup.folder.parent, options.datasets, release.name, release.version),
     )
 
 

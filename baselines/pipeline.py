@@ -31,6 +31,7 @@ from baselines.plan import Setup
 from baselines.projection import projections
 from baselines.results import evaluate, page, published, tables
 from baselines.results.differences import differences
+from baselines.results.page import index_page, links
 from baselines.results.schema import USUAL, Condition, Dataset, LeftOut, Results, Row
 from baselines.results.trained import Trained
 from baselines.training import launch
@@ -92,6 +93,9 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
         each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
         folds = [experiment.fold(split, number, setup) for split, number in each]
     results = _results(release, folds, setup, options, command, left_out)
+    results = msgspec.structs.replace(
+        results, report=links.report(folder, options.datasets, release.name, release.version)
+    )
     _write(folder, release, results, folds)
     return Trained(results, folder)
 
@@ -334,6 +338,7 @@ def _write(folder: Path, release: Release, results: Results, folds: Sequence[Fol
     results.write(folder)
     tables.write(folder)
     page.write(folder, lambda keys: _shown(release, keys))
+    index_page.write(folder.parent.parent)
 
 
 def _shown(release: Release, keys: Sequence[page.Key]) -> Mapping[page.Key, page.Shown]:

@@ -53,7 +53,7 @@ def _run(options: Options, command: str) -> int:
 
     done = run(options, command)
     tables.show(done.results)
-    print(f"\npage      {done.page}\ntable     {done.table}")
+    print(f"\npage      {done.page}\ntable     {done.table}\nall runs  {done.index}")
     return done.exit_code
 
 

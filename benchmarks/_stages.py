@@ -270,7 +270,7 @@ def _digest(path: Path) -> str:
     data = path.read_bytes()
     if path.name == "results.json":
         data = _without_times(data)
-    elif path.name == "results.html":  # date and seconds stand in it, as in table.md
+    elif path.name in ("results.html", "index.html"):  # date and seconds stand in it, as in table.md
         return "whole" if data.rstrip().endswith(b"</html>") else "not whole"
     elif path.name == "table.md":
         return "whole" if data.endswith(b"\n") else "not whole"

@@ -34,6 +34,7 @@ COMMANDS = (
 
 ENTRIES = (
     "affectory.commands.audit",
+    "affectory.commands.compare",
     "affectory.commands.init",
     "affectory.commands.diff",
     "affectory.commands.doctor",

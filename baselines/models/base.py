@@ -269,6 +269,7 @@ class Fitted:
     problem: str | None = None  # why training was given up; the state is then empty
     note: str = ""  # what a reader of the row has to know
     history: tuple[float, ...] = ()  # the validation score after each epoch of the last stage
+    losses: tuple[tuple[float, float], ...] = ()  # of training and of validation, by epoch as `history`
     encoders: Mapping[str, Any] | None = field(default=None, repr=False)  # states; None: those of the data
     selected: float = math.nan  # the score of --select on validation
 

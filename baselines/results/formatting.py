@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -57,6 +57,15 @@ def in_sentence(metric: str) -> str:
 def number(value: float, *, percent: bool) -> str:
     """Return a metric as it is written: 86.3 (in %) or .842."""
     return f"{100 * value:.1f}" if percent else f"{value:.3f}".removeprefix("0")
+
+
+def largest(values: Iterable[float], *, percent: bool) -> float | None:
+    """Return the value of a column that is emphasised; None where it is written as 0 or as all the others."""
+    known = list(values)
+    told = {number(value, percent=percent) for value in known}
+    if len(told) < 2 or not number(max(known), percent=percent).strip("0."):
+        return None
+    return max(known)
 
 
 def written(figure: Figure | None, *, percent: bool, spread: bool = True) -> str:

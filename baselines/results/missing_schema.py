@@ -109,6 +109,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     date: str  # 2026-11-22
     tools: dict[str, str]  # name -> version
     left_out: tuple[LeftOut, ...] = ()
+    report: str = ""  # as of `schema.Results`
 
     def line(self, model: str, modality: str, protocol: str) -> Line:
         """Return the line of a model."""

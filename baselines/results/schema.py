@@ -23,6 +23,7 @@ PREDICTIONS = pa.schema(
         ("post_id", pa.string()),
         ("image_index", pa.int16()),
         ("fold", pa.int16()),  # null without folds
+        ("group", pa.string()),  # its group of near-duplicates, or the post where it has none
         ("labels", pa.list_(pa.string())),  # one, or those of several that the post has
         ("model", pa.string()),
         ("condition", pa.string()),  # `Condition.text`; "" for the usual one
@@ -149,6 +150,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     stopped: tuple[Stopped, ...] = ()
     #: The headline metric on validation after each epoch of the last stage, by seed; empty with folds.
     history: tuple[tuple[float, ...], ...] = ()
+    #: The losses of training and of validation in these epochs, by seed. Runs of earlier versions have none.
+    losses: tuple[tuple[tuple[float | None, float | None], ...], ...] = ()
     #: Each departure from the paper's row; empty for a reproduction.
     differs: tuple[str, ...] = ()
     #: What else a reader has to know.
@@ -235,6 +238,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     out_of_vocabulary: float | None = None  # share of the training tokens without a vector
     left_out: tuple[LeftOut, ...] = ()
     projections: tuple[Projection, ...] = ()
+    report: str = ""  # the release's report as seen from the run's folder; "" for one that isn't a file here
 
     def write(self, folder: Path) -> Path:
         """Write `results.json`."""

@@ -345,8 +345,8 @@ def safe(text: str) -> str:
     return " ".join(text.split())
 
 
-def _say_left_out(console: Console, left_out: Sequence[str]) -> None:
-    text = f"Not shown in {console.width} columns: {'; '.join(left_out)}. table.md has everything."
+def _say_left_out(console: Console, left_out: Sequence[str], whole: str = "table.md") -> None:
+    text = f"Not shown in {console.width} columns: {'; '.join(left_out)}. {whole} has everything."
     console.print(Text(text, "dim"))
 
 
@@ -354,8 +354,13 @@ def _say_left_out(console: Console, left_out: Sequence[str]) -> None:
 _LEFT_OUT = {"paper": "the paper's figures", "p (t-test)": "p of the t-test", "Holm's p": "Holm's p"}
 
 
-def print_rows(console: Console, heading: str, head: Sequence[str], rows: Rows) -> None:
-    """Print rows of text. In a narrow terminal heads are wrapped, and columns are left out and named."""
+def print_rows(
+    console: Console, heading: str, head: Sequence[str], rows: Rows, whole: str = "table.md"
+) -> None:
+    """Print rows of text. In a narrow terminal heads are wrapped, and columns are left out and named.
+
+    `whole`: what has all of them.
+    """
     columns = list(zip(head, *rows, strict=True))
     widths = [max(map(len, (*name.split(), *cells))) for name, *cells in columns]
     widths[0] = min(max(map(len, columns[0])), _NAMES)
@@ -376,7 +381,7 @@ def print_rows(console: Console, heading: str, head: Sequence[str], rows: Rows) 
     console.print(Text(heading, "bold"))
     console.print(table)
     if left_out:
-        _say_left_out(console, left_out)
+        _say_left_out(console, left_out, whole)
 
 
 def _print(console: Console, heading: str, names: Sequence[str], columns: Sequence[_Column]) -> None:

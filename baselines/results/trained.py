@@ -39,6 +39,11 @@ class Trained:
         """The tables as Markdown."""
         return self.folder / "table.md"
 
+    @property
+    def index(self) -> Path:
+        """The page that lists all results."""
+        return self.folder.parent.parent / "index.html"
+
     def checkpoint(self, model: str, seed: int = 0) -> Path:
         """Return the checkpoint of a network, for `Predictor.load`. Raises `BaselineError` without one."""
         path = self.folder / "checkpoints" / f"{model}-seed{seed}.pt"

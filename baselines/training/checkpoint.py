@@ -112,6 +112,7 @@ class Checkpoint:
     parts: tuple[Checkpoint, ...] = ()
     generated: str = ""
     history: tuple[float, ...] = ()  # the validation score after each epoch
+    losses: tuple[tuple[float, float], ...] = ()  # of training and of validation, by epoch as `history`
     condition: str = ""  # what training had less or more of: "5% of the pairs"
     corrections: Mapping[Mode, Correction] = field(default_factory=dict)
 
@@ -203,6 +204,7 @@ def _packed(one: Checkpoint) -> dict[str, Any]:
     found["parts"] = [_packed(part) for part in one.parts]
     found["encoders"] = dict(one.encoders)
     found["history"] = list(one.history)
+    found["losses"] = [list(epoch) for epoch in one.losses]
     found["corrections"] = {mode: [each.scale, list(each.shift)] for mode, each in one.corrections.items()}
     return found
 
@@ -214,6 +216,7 @@ def _unpacked(found: dict[str, Any], folder: Path) -> Checkpoint:
     found["settings"] = spec.settings(**settings) if spec.settings and settings is not None else None
     found["source"] = None if found["source"] is None else Source(**found["source"]).seen_from(folder)
     found["history"] = tuple(found["history"])
+    found["losses"] = tuple((trained, judged) for trained, judged in found.get("losses", ()))
     kept = found["corrections"]
     found["corrections"] = {mode: Correction(scale, tuple(shift)) for mode, (scale, shift) in kept.items()}
     found["parts"] = tuple(_unpacked(part, folder) for part in found["parts"])

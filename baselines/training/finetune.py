@@ -44,6 +44,8 @@ class Finetuned:
     score: float  # the task's headline metric on validation
     likelihood: float  # mean log-likelihood on validation, nats
     problem: str | None = None  # why training was given up
+    history: tuple[float, ...] = ()  # as of `Fitted`
+    losses: tuple[tuple[float, float], ...] = ()
 
 
 def posts_of(release: Release, part: Part, batch: Batch) -> Posts:
@@ -99,7 +101,14 @@ def fit_unfrozen(
         model.load_state_dict(best.state)
     model.eval()
     return Finetuned(
-        _with(backbone, model), model.head, best.epoch, best.score, best.likelihood, steps.problem
+        _with(backbone, model),
+        model.head,
+        best.epoch,
+        best.score,
+        best.likelihood,
+        steps.problem,
+        tuple(steps.history),
+        tuple(steps.losses),
     )
 
 

@@ -139,6 +139,8 @@ class Finetuning:
             likelihood=tuned.likelihood,
             seconds=perf_counter() - began,
             problem=problem,
+            history=() if problem else tuned.history,
+            losses=() if problem else tuned.losses,
             source=source,
             generated=release.generated,
             condition=ask.condition.text,

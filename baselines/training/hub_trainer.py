@@ -47,11 +47,12 @@ class Recipe:
 
 @dataclass
 class Trained:
-    """The best epoch, its parameters in half precision (none if no epoch had a finite loss), and the task's
-    headline metric after each epoch."""
+    """The best epoch, its parameters in half precision (none if no epoch had a finite loss), and by epoch the
+    task's headline metric and the losses."""
 
     best: Best
     history: tuple[float, ...]
+    losses: tuple[tuple[float, float], ...]
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -102,7 +103,7 @@ def _train(
     # Some networks have parameters that their pooled vector doesn't depend on.
     steps = Steps(learner, _optimiser(model, recipe), routine, seed, device, gaps=True)
     steps.run(_Stored(train), _Stored(validation), unfinished)
-    return Trained(steps.best, tuple(steps.history))
+    return Trained(steps.best, tuple(steps.history), tuple(steps.losses))
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -95,6 +95,7 @@ class Run:
         self.kept: list[Fitted | None] = [None] * len(seeds)
         self.merits = [-math.inf] * len(seeds)  # of the epochs that were kept: likelihood, or a score
         self.history: list[list[float]] = [[] for _ in seeds]
+        self.losses: list[list[tuple[float, float]]] = [[] for _ in seeds]
         self.note = ""
         torch.manual_seed(seeds[0])
 
@@ -105,6 +106,7 @@ class Run:
                 self.stack.load(i, one.state)
         self.kept = [None] * len(self.seeds)
         self.history = [[] for _ in self.seeds]
+        self.losses = [[] for _ in self.seeds]
         waited = [0] * len(self.seeds)
         optimiser = optimiser_of(stage.optimiser, self.stack.parameters(), self.stack.embeddings())
         others = self._other_texts(stage)
@@ -114,8 +116,11 @@ class Run:
         step = 0
         for epoch in range(1, stage.epochs + 1):
             self.stack.train(True)
+            each = []
             for posts in self._steps(stage, others):
-                self.stack.losses(posts, stage.terms).sum().backward()
+                losses = self.stack.losses(posts, stage.terms)
+                each.append(losses.detach())
+                losses.sum().backward()
                 if stage.optimiser.clip is not None:
                     self.stack.clip(stage.optimiser.clip)
                 optimiser.step(schedule.scale(epoch - 1, step, every))
@@ -124,7 +129,8 @@ class Run:
             last = epoch == stage.epochs
             # A stage that keeps its last epoch and hasn't trained what answers needs no score before that.
             if last or stage.terms is own_terms or not isinstance(stage.stopping, LastEpoch):
-                self._judge(stage.stopping, epoch, last=last, waited=waited)
+                trained = torch.stack(each).double().mean(0).tolist()
+                self._judge(stage.stopping, epoch, trained, last=last, waited=waited)
             tell(epoch)
             if all(self._over(stage.stopping, i, waited) for i in range(len(self.seeds))):
                 break
@@ -157,8 +163,13 @@ class Run:
     def _over(self, stopping: Stopping, i: int, waited: Sequence[int]) -> bool:
         return bool(self.problems[i]) or (isinstance(stopping, Validation) and waited[i] >= stopping.patience)
 
-    def _judge(self, stopping: Stopping, epoch: int, *, last: bool, waited: list[int]) -> None:
-        """Score the networks on validation, and keep those that are to be kept."""
+    def _judge(
+        self, stopping: Stopping, epoch: int, trained: Sequence[float], *, last: bool, waited: list[int]
+    ) -> None:
+        """Score the networks on validation, and keep those that are to be kept.
+
+        `trained`: each network's training loss in this epoch.
+        """
         task, posts = self.data.task, self.data.validation
         for i, logits in enumerate(self.logits(posts)):
             if self._over(stopping, i, waited):
@@ -170,6 +181,7 @@ class Run:
             elif isinstance(stopping, BestScore) and math.isfinite(likelihood):
                 merit = stopping.of(task, task.probabilities(logits).cpu(), posts.target.cpu())
             self.history[i].append(score)
+            self.losses[i].append((trained[i], -likelihood))
             if isinstance(stopping, LastEpoch) and not last and math.isfinite(likelihood):
                 continue
             if not math.isfinite(likelihood):
@@ -196,10 +208,10 @@ class Run:
     def fitted(self) -> list[Fitted]:
         """Return what was kept; of a seed that was given up why."""
         found = []
-        each = zip(self.seeds, self.kept, self.problems, self.history, strict=True)
-        for seed, kept, problem, history in each:
+        each = zip(self.seeds, self.kept, self.problems, self.history, self.losses, strict=True)
+        for seed, kept, problem, history, losses in each:
             best = kept or Fitted(seed, {}, 0, math.nan, -math.inf)
-            best = replace(best, history=tuple(history))
+            best = replace(best, history=tuple(history), losses=tuple(losses))
             if problem:
                 best = Fitted(seed, {}, best.epoch, best.score, best.likelihood, problem)
             found.append(best)

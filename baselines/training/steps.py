@@ -33,7 +33,7 @@ from baselines.training.checkpoint import save
 from baselines.training.launch import accelerate
 
 #: The format of the file that a killed run goes on from.
-VERSION = 4
+VERSION = 5
 
 #: Learning rates that stay.
 STEADY = StepDecay()
@@ -137,7 +137,9 @@ class Steps:
         self.epoch = self.waited = 0
         self.best = Best()
         self.history: list[float] = []  # the task's headline metric after each epoch
+        self.losses: list[tuple[float, float]] = []  # of training and of validation, in each epoch
         self.problem: str | None = None
+        self._trained = math.nan  # the mean loss of an epoch's steps
         self._slices = 1  # a step is computed in so many parts
         self._rates = [group["lr"] for group in optimiser.param_groups]
         self._accelerator = _accelerator(device, gaps)
@@ -186,6 +188,7 @@ class Steps:
         done, steps = self.epoch * len(each), self.routine.epochs * len(each)
         self.epoch += 1
         self.model.train()
+        losses = []
         for number, (whole, rows, batch) in enumerate(zip(each, mine, train.read(mine), strict=True), done):
             scale = self.routine.schedule.scale(self.epoch - 1, number, steps)
             for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
@@ -199,6 +202,8 @@ class Steps:
                     f"the loss became NaN or infinite in epoch {self.epoch}: try a smaller learning rate"
                 )
                 break
+            losses.append(loss)
+        self._trained = sum(losses) / len(losses) if losses else math.nan
         self._average_statistics()
 
     def _counts(
@@ -264,6 +269,7 @@ class Steps:
         """Score the network on validation, and keep it if it is the best so far."""
         score, likelihood, merit = self._score(validation)
         self.history.append(score)
+        self.losses.append((self._trained, -likelihood))
         if not math.isfinite(likelihood):
             self.problem = (
                 f"the validation loss became NaN or infinite in epoch {self.epoch}: "
@@ -314,6 +320,7 @@ class Steps:
             "problem": self.problem,
             "best": vars(self.best),
             "history": self.history,
+            "losses": self.losses,
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
@@ -332,6 +339,7 @@ class Steps:
         if same:
             self.epoch, self.waited, self.problem = found["epoch"], found["waited"], found["problem"]
             self.best, self.history = Best(**found["best"]), found["history"]
+            self.losses = found["losses"]
             self.model.load_state_dict(found["model"])
             self.optimiser.load_state_dict(found["optimiser"])
 

@@ -196,6 +196,7 @@ def _checkpoint(ask: Ask, done: Done, fitted: Fitted) -> Checkpoint:
         problem=fitted.problem,
         note=fitted.note,
         history=fitted.history,
+        losses=fitted.losses,
         source=ask.source(model),
         generated=ask.generated,
         condition=ask.condition.text,

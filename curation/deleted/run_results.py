@@ -2,7 +2,7 @@
 
 Predictions, masks and pages name posts, checkpoints contain their words, and a projection has a point for
 each post. Scores, counts and settings show no post: `results.json` without its projections, `table.md`,
-`missing.json`, `missing.md` and `tuned….json` stay.
+`missing.json`, `missing.md`, `tuned….json` and comparisons of runs stay.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from affectory.core.parquet_files import read_rows
 
 PREDICTIONS, MASKS = "predictions.parquet", "masks.json"
 
-_KEPT = re.compile(r"results\.json|table\.md|missing\.(json|md)|tuned(-[\w.-]+)?\.json")
+_KEPT = re.compile(r"results\.json|table\.md|missing\.(json|md)|compare\.(json|html)|tuned(-[\w.-]+)?\.json")
 
 
 def of(results: Path, name: str) -> Iterator[tuple[str, Path]]:

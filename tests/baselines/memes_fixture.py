@@ -47,6 +47,17 @@ def history(end, epochs, seeds=5):
     )
 
 
+def losses(scores):
+    """Losses of training and of validation that fall as scores rise; validation's rises again at the end."""
+    return tuple(
+        tuple(
+            (round(2.2 - 2.4 * score, 4), round(2.2 - 2 * score + 0.3 * (place / len(one)) ** 3, 4))
+            for place, score in enumerate(one)
+        )
+        for one in scores
+    )
+
+
 def rows():
     """The rows, condition by condition as a run has them."""
     return tuple(
@@ -58,6 +69,7 @@ def rows():
             scores[k] - 0.11,
             condition=Condition(labelled=share),
             history=history(scores[k], epochs),
+            losses=losses(history(scores[k], epochs)),
         )
         for k, share in enumerate(SHARES)
         for model, (title, scores, epochs) in MODELS.items()

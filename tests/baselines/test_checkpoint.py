@@ -84,6 +84,8 @@ def test_every_field_of_a_checkpoint_comes_back(tmp_path):
         note="3 posts",
         generated="60 of 60 posts are generated",
         corrections={"text": Correction(0.5, (0.25, 0.0, -1.5))},
+        history=(0.4, 0.5),
+        losses=((1.5, 1.75), (1.25, 1.5)),
     )
     one.write(tmp_path / "joint.pt")
     again = read(tmp_path / "joint.pt")
@@ -91,6 +93,14 @@ def test_every_field_of_a_checkpoint_comes_back(tmp_path):
     assert again.sources() == [SOURCE]
     assert isinstance(again.settings, JointSettings)
     assert networks.checkpoint("text").sources() == []
+
+
+def test_a_checkpoint_of_before_losses_were_kept_is_read(tmp_path):
+    networks.checkpoint("joint").write(tmp_path / "joint.pt")
+    found = torch.load(tmp_path / "joint.pt", weights_only=True)
+    del found["checkpoint"]["losses"]
+    torch.save(found, tmp_path / "joint.pt")
+    assert read(tmp_path / "joint.pt").losses == ()
 
 
 def test_a_combined_row_holds_its_parts(tmp_path):

@@ -1,5 +1,6 @@
 """What a run with shares of the labels shows: its tables, its validation curves, its pictures of features."""
 
+import json
 import re
 from types import SimpleNamespace
 
@@ -136,7 +137,7 @@ def test_the_terminal_s_tables_fit_it(width):
 
 
 def test_a_chart_a_share_has_a_line_and_a_band_a_model(page):
-    own = section(page, "validation")
+    own = section(page, "validation").partition("<h3>Losses</h3>")[0]
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", own)
     assert captions == ["30% labelled", "10% labelled", "5% labelled"]
     assert own.count('class="run k') == own.count('class="band k') == 33
@@ -144,12 +145,41 @@ def test_a_chart_a_share_has_a_line_and_a_band_a_model(page):
     assert "after 50 epochs</title>" in own and "after 5 epochs</title>" in own
     assert own.count('class="dot line k') == 11 and own.count('class="dot line k0 second"') == 1
     assert "dotted" not in own and "<details" not in own
-    assert '<a href="#validation">Validation</a>' in page
+    assert '<a href="#validation">Learning curves</a>' in page
+    assert own.count(">F1 weighted</text>") == own.count(">epoch</text>") == 3
+
+
+def test_a_chart_a_row_has_the_losses_of_training_and_of_validation(page):
+    own = section(page, "validation").partition("<h3>Losses</h3>")[2]
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", own)
+    assert len(captions) == 33 and captions[0] == "RAW-N-COOK, 30% labelled, preset slides"
+    assert own.count('class="run trained second"') == own.count('class="run ours"') == 33
+    assert own.count(">loss</text>") == 33
+    assert "<summary>Losses of the other rows<small>21</small></summary>" in own
+
+
+def test_losses_that_are_no_numbers_leave_their_seed_out(tmp_path):
+    known = ((0.9, 1.1), (0.7, 1.0))
+    history = ((0.2, 0.4), (0.3, 0.5))
+    losses = known, ((float("nan"), 1.2), (0.6, 0.9))
+    own = section(drawn(tmp_path, cmml(history=history, losses=losses)), "validation")
+    assert "<title>training: 0.700 after 2 epochs</title>" in own
+    assert "<title>validation: 1.000 after 2 epochs</title>" in own
+    assert "Losses" not in drawn(tmp_path, cmml(history=history, losses=(((float("inf"), 1.2), (0.6, 0.9)),)))
+
+
+def test_results_of_earlier_versions_have_no_losses(tmp_path):
+    folder = memes_fixture.make(tmp_path, rows=(cmml(history=((0.2, 0.4),)),), projections=())
+    found = json.loads((folder / "results.json").read_bytes())
+    del found["report"], found["rows"][0]["losses"]
+    (folder / "results.json").write_text(json.dumps(found))
+    own = section(write(folder, none).read_text(), "validation")
+    assert "<svg" in own and "Losses" not in own
 
 
 def cmml(**changes):
     [row] = (one for one in memes_fixture.rows() if one.model == "cmml" and one.condition.labelled == 0.3)
-    return msgspec.structs.replace(row, **changes)
+    return msgspec.structs.replace(row, **({"losses": ()} | changes))
 
 
 def drawn(tmp_path, *rows):
@@ -161,14 +191,14 @@ def test_a_row_of_one_epoch_has_no_curve(tmp_path):
     assert 'id="validation"' not in drawn(tmp_path, *rows)
 
 
-def test_after_the_first_seed_has_stopped_a_line_is_the_mean_of_the_others_and_dotted(tmp_path):
+def test_after_the_first_seed_has_stopped_a_line_is_the_median_of_the_others_and_dotted(tmp_path):
     page = drawn(tmp_path, cmml(history=((0.2, 0.4), (), (0.4, 0.6, 0.7, 0.8))))
     own = section(page, "validation")
-    assert "A line is dotted where some seeds had stopped; its mean is then that of the others." in own
+    assert "A line is dotted where some seeds had stopped; its median is then that of the others." in own
     # of four epochs at 34, 130, 226 and 322; .1 to .9 on 202 units upwards
     [run, some] = re.findall(r'd="(M[^"]+)" class="run', own)
-    assert run == "M34 161.5 L130 111"
-    assert some == "M130 111 L226 60.5 L322 35.25"
+    assert run == "M34 177.5 L130 127"
+    assert some == "M130 127 L226 76.5 L322 51.25"
     assert "<title>CMML: 0.800 after 4 epochs</title>" in own
 
 

@@ -182,6 +182,7 @@ def test_a_training_that_was_stopped_goes_on_after_its_last_epoch_to_the_same_en
     resumed = fit(given, settings, 0, memes.CPU, unfinished)
     assert kept == [1, 2, 3]
     assert (resumed.epoch, resumed.history) == (whole.epoch, whole.history)
+    assert resumed.losses == whole.losses and len(whole.losses) == 3
     assert all(torch.equal(tensor, resumed.state[name]) for name, tensor in whole.state.items())
 
 

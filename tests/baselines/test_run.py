@@ -24,6 +24,7 @@ def home(tmp_path_factory):
     """A folder with a small release, in which all six models have been run as a user does."""
     folder = tmp_path_factory.mktemp("run")
     small.sandbox(folder / "datasets")
+    (folder / "datasets" / "reddit-emotion" / "1.0.0" / "report.html").write_text("a report")
     done = command(folder)
     assert done.returncode == 0, done.stderr
     (folder / "stdout.txt").write_text(done.stdout)
@@ -141,6 +142,23 @@ def test_table_page_and_terminal_show_the_results(home):
             assert (row.backbone, row.weights) == ("resnet18", "random")
             assert any("random" in told for told in row.differs)
     assert str(folder / "results.html") in shown
+
+
+def test_the_index_leads_to_the_run_and_to_the_report_of_the_release(home):
+    page = (home / "out" / "index.html").read_text()
+    assert '<a href="reddit-emotion/1.0.0/results.html">reddit-emotion 1.0.0</a>' in page
+    assert '<a href="../datasets/reddit-emotion/1.0.0/report.html">report</a>' in page
+    folder = home / "out" / "reddit-emotion" / "1.0.0"
+    assert (folder / read(folder).report).is_file()
+
+
+def test_networks_that_are_trained_by_epochs_have_losses_and_posts_their_groups(home):
+    folder = home / "out" / "reddit-emotion" / "1.0.0"
+    lengths = {row.model: [len(one) for one in row.losses] for row in read(folder).rows}
+    histories = {row.model: [len(one) for one in row.history] for row in read(folder).rows}
+    assert lengths == histories and lengths["text"] == lengths["late"] == [0] * SEEDS
+    assert min(lengths["joint"]) > 1
+    assert pq.read_table(folder / "predictions.parquet", columns=["group"])["group"].null_count == 0
 
 
 def test_the_run_tells_of_each_network_on_stderr(home):

@@ -173,6 +173,21 @@ def test_the_epoch_with_the_best_score_is_kept_and_every_epoch_is_trained(seeds)
     assert told == list(range(1, 9))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_the_losses_of_training_and_of_validation_are_kept_for_each_epoch_of_the_last_stage(seeds):
+    known = {"sampler": Shuffled(16), "stopping": BestScore()}
+    still = stage(3, **(known | {"optimiser": Optimiser("sgd", 1e-30)}))
+    moving = stage(4, **(known | {"optimiser": Optimiser("sgd", 0.3)}))
+    for one in staged("joint", data(), PLAIN["joint"], (moving, still), seeds):
+        assert len(one.losses) == len(one.history) == 3
+        assert one.losses == (pytest.approx(one.losses[0], rel=0.1),) * 3
+        assert one.losses[-1][1] == pytest.approx(-one.likelihood)
+    for one in staged("joint", data(), PLAIN["joint"], (moving,), seeds):
+        trained = [trained for trained, _ in one.losses]
+        assert len(trained) == 4 and trained == sorted(trained, reverse=True)
+
+
 def test_the_score_that_selects_is_the_headline_another_metric_or_the_f1_of_both_sides_of_a_label():
     task = SeveralLabels(("misogynous", "shaming"))
     target = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])

@@ -18,27 +18,37 @@ def colour(number: int) -> str:
     return f"k{number % 8}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], cls: str = "figures") -> Html:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], cls: str = "figures", *, fixed: int = 0
+) -> Html:
     """Return a table whose first column is a name and whose other columns are numbers.
 
-    A table that is too wide for the page scrolls inside its own box.
+    A table that is too wide for the page scrolls inside its own box. The reader can sort one of the class
+    "sortable" (sort.js), but for its first `fixed` rows.
     """
-    return _scrolling(head, [h("tbody", *_rows(rows))], cls)
+    return _scrolling(head, [h("tbody", *_rows(rows, fixed))], cls)
 
 
-def grouped(head: Sequence[str], groups: Mapping[str, Iterable[Sequence[object]]]) -> Html:
+def grouped(
+    head: Sequence[str], groups: Mapping[str, Iterable[Sequence[object]]], cls: str = "figures"
+) -> Html:
     """Return a table like `table`, whose rows stand under the names of their groups."""
     bodies = [
         h("tbody", h("tr", h("th", name, scope="rowgroup", colspan=len(head)), cls="group"), *_rows(rows))
         for name, rows in groups.items()
     ]
-    return _scrolling(head, bodies, "figures")
+    return _scrolling(head, bodies, cls)
 
 
-def _rows(rows: Iterable[Sequence[object]]) -> list[Html]:
+def _rows(rows: Iterable[Sequence[object]], fixed: int = 0) -> list[Html]:
     return [
-        h("tr", h("th", name, scope="row"), *(h("td", cell, cls="n") for cell in cells))
-        for name, *cells in rows
+        h(
+            "tr",
+            h("th", name, scope="row"),
+            *(h("td", cell, cls="n") for cell in cells),
+            cls="fixed" if place < fixed else None,
+        )
+        for place, (name, *cells) in enumerate(rows)
     ]
 
 

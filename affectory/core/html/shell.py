@@ -23,17 +23,19 @@ def page(
     style: str,
     script: str = "",
     description: str | None = None,
+    sorts: bool = False,
 ) -> str:
     """Return a complete HTML page.
 
     `title` is the text of `<title>`. `home` is the navigation's link to the top (the element with the id
     `top`); `places` gives its other links as {id: text}, and those whose id is on the page are shown.
-    `style` and `script` are the page's own CSS and JavaScript, which follow the shared ones. Sections that
-    are None are left out.
+    `style` and `script` are the page's own CSS and JavaScript, which follow the shared ones; with `sorts` the
+    reader can sort the tables of the class "sortable". Sections that are None are left out.
     """
     own = resources.files(__package__)
     css = own.joinpath("page.css").read_text(encoding="utf-8") + style
-    code = own.joinpath("page.js").read_text(encoding="utf-8") + script
+    shared = ("page.js", "sort.js") if sorts else ("page.js",)
+    code = "".join(own.joinpath(name).read_text(encoding="utf-8") for name in shared) + script
     policy = (
         f"default-src 'none'; img-src data:; style-src {_digest(css)}; script-src {_digest(code)}; "
         "base-uri 'none'; form-action 'none'"

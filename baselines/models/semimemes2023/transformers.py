@@ -156,6 +156,7 @@ def fit(
         likelihood,
         note=note,
         history=found.history,
+        losses=found.losses,
         encoders=encoders,
         selected=selected,
     )

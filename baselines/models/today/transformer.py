@@ -150,6 +150,8 @@ def fit(
         score,
         likelihood,
         note=note,
+        history=found.history,
+        losses=found.losses,
         encoders={"tokens": encoder.state()},
         selected=selected,
     )

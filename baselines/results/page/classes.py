@@ -5,7 +5,7 @@ from __future__ import annotations
 from affectory.core.html.markup import Html, h, join
 from affectory.core.html.parts import colour, table
 from baselines.results import comparison as c
-from baselines.results.formatting import number
+from baselines.results.formatting import largest, number
 from baselines.results.page.plots import OUTCOMES, confusion, outcomes, scatter
 from baselines.results.schema import LabelScore, Results, Row
 
@@ -84,18 +84,17 @@ def _by_label(results: Results, score: str, word: str) -> Html:
     for place, name in enumerate(results.dataset.labels):
         known: list[LabelScore | None] = [row.modes[mode].by_label.get(name) for row, mode in scored]
         values: list[float | None] = [getattr(one, score) if one else None for one in known]
-        given = [value for value in values if value is not None]
-        best = max(given) if len(set(given)) > 1 else None
+        best = largest((value for value in values if value is not None), percent=False)
         heads.append(join([h("i", cls=f"dot {colour(place)}"), name]))
         supports.append(f"{next((one.support for one in known if one), 0):,}")
         columns.append([_cell(value, best) for value in values])
     if len(scored) <= _COLUMNS:
         models = (c.short(results, row, mode) for row, mode in scored)
         rows = [[head, posts, *cells] for head, posts, cells in zip(heads, supports, columns, strict=True)]
-        return table([word.capitalize(), "Posts", *models], rows)
+        return table([word.capitalize(), "Posts", *models], rows, "figures sortable")
     titles = (c.title(results, row, mode) for row, mode in scored)
     lines = [[title, *cells] for title, *cells in zip(titles, *columns, strict=True)]
-    return table(["Model", *heads], [["Posts", *supports], *lines])
+    return table(["Model", *heads], [["Posts", *supports], *lines], "figures sortable", fixed=1)
 
 
 def _cell(value: float | None, best: float | None) -> Html | str:

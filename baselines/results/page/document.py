@@ -19,7 +19,7 @@ from baselines.results.schema import Results, read
 #: The links of the navigation after those of the tables.
 _PLACES = {
     "fewer": "Fewer pairs",
-    "validation": "Validation",
+    "validation": "Learning curves",
     "pairs": "Neighbours",
     "classes": "Classes",
     "spaces": "Vectors",
@@ -60,6 +60,7 @@ def render(folder: Path, posts: Posts) -> str:
         title=f"{name} {version}: baselines",
         home=name,
         places=_places(results),
+        sorts=True,
         style=resources.files(__package__).joinpath("results.css").read_text(encoding="utf-8"),
     )
 
@@ -99,7 +100,7 @@ def _runs(results: Results) -> Html:
         "section",
         h("h2", "Runs"),
         terms(known),
-        table(*tables.provenance(results), cls="figures slim"),
+        table(*tables.provenance(results), cls="figures slim sortable"),
         h("ul", *(h("li", text) for text in given_up), cls="notes") if given_up else None,
         h("details", h("summary", "Settings of each model"), terms(settings)),
         h(

@@ -9,8 +9,8 @@ from affectory.core.html.parts import table
 from baselines.results import tables
 from baselines.results.curve import Curve, curves
 from baselines.results.formatting import in_sentence
+from baselines.results.page.axes import scale
 from baselines.results.page.plots import curve as draw
-from baselines.results.page.plots import scale
 from baselines.results.schema import Figure, Results
 
 
@@ -31,6 +31,7 @@ def section(results: Results) -> Html | None:
                 one,
                 ends,
                 f"{in_sentence(results.metrics[metric])} of {one.title} by share of pairs",
+                metric=in_sentence(results.metrics[metric]),
                 percent=percent,
                 chance=chance,
             ),
@@ -51,7 +52,10 @@ def section(results: Results) -> Html | None:
 
 def _figures(results: Results, one: Curve) -> Html:
     """Return the table of a curve; that of a single modality is folded."""
-    heading, shown = tables.curve_heading(results, one), table(*tables.points(results, one))
+    heading, shown = (
+        tables.curve_heading(results, one),
+        table(*tables.points(results, one), "figures sortable"),
+    )
     if one.mode == "both":
         return h("div", h("h3", heading), shown)
     return h("details", h("summary", heading), shown)

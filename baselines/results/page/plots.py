@@ -11,6 +11,7 @@ from affectory.core.html.charts import WIDTH, line, rect, short, svg, text
 from affectory.core.html.markup import Html, clip, h
 from affectory.core.html.parts import colour
 from baselines.results.curve import Curve
+from baselines.results.page.axes import Axis, tenths
 from baselines.results.schema import Figure, Projection
 
 #: With more classes than this, a confusion matrix has no numbers in its cells.
@@ -22,14 +23,6 @@ _CIRCLE = "a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 0"
 
 #: A mark on a scale: our figure or the paper's value, and the CSS class of its colour.
 Mark = tuple[Figure | float, str]
-
-
-def scale(values: Iterable[float], lines: int = 10) -> tuple[float, float]:
-    """Return the ends of a common axis for shares, rounded outwards to tenths, or to one of other `lines`."""
-    known = list(values)
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    start, end = math.floor(low * lines - 0.2) / lines, math.ceil(high * lines + 0.2) / lines
-    return max(start, 0.0), min(end, 1.0)
 
 
 def dots(marks: Sequence[Mark], ends: tuple[float, float], label: str, chance: float | None = None) -> Html:
@@ -67,7 +60,7 @@ def confusion(cells: Mapping[str, Mapping[str, float]], names: Sequence[str], la
     longest = min(max(map(len, names)), _NAME)
     left, top = 14 + 5.6 * longest, 16 + 4.2 * longest
     step = (WIDTH - left - 6) / len(names)
-    drawn = []
+    drawn = [text(0, 10, "predicted →", "start"), text(0, top - 6, "true ↓", "start")]
     for place, name in enumerate(names):
         middle = step * (place + 0.5)
         drawn.append(text(left - 6, top + middle + 3.5, clip(name, _NAME), "end"))
@@ -144,18 +137,28 @@ def scatter(one: Projection, names: Sequence[str], label: str) -> Html:
             path = "".join(f"M{short(x - 2.5)} {short(y)}{_CIRCLE}" for x, y in placed(points, number))
             if path:
                 drawn.append(h("path", h("title", f"{name}: {told}"), d=path, cls=f"{kind} {cls}"))
-    return svg(WIDTH, height, label, *drawn)
+    drawn += [line(0, height, WIDTH, height, "edge"), line(0, 0, 0, height, "edge")]
+    drawn.append(text(WIDTH / 2, height + 14, "across: first component; up: second, on the same scale"))
+    return svg(WIDTH, height + 18, label, *drawn)
 
 
-#: The inner edges of a curve's drawing: left, right, top, bottom.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, WIDTH - 24.0, 10.0, 212.0
+#: The inner edges of a curve's drawing: left, right, top, bottom. The name of the vertical axis is above.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, WIDTH - 24.0, 26.0, 228.0
 #: How far the outermost shares are from these edges, and how far two figures of one share stand apart.
 _INSET, _SHIFT = 10.0, 3.0
 #: The least distance of two rates' labels.
 _LABEL = 30.0
 
 
-def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, chance: float | None) -> Html:
+def curve(
+    one: Curve,
+    ends: tuple[float, float],
+    label: str,
+    *,
+    metric: str,
+    percent: bool,
+    chance: float | None,
+) -> Html:
     """Draw a metric by the share of pairs, on a logarithmic scale: our two lines with their intervals.
 
     Models of one modality are horizontal lines. The papers' figures are rings, in the colour of the line
@@ -170,7 +173,7 @@ def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, c
     def up(value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
 
-    drawn = _levels(ends, up, percent=percent)
+    drawn = _levels(tenths(ends, percent=percent), up, metric)
     for point in one.points:
         drawn.append(line(at(point.share), _BOTTOM, at(point.share), _BOTTOM + 4, "tick"))
         drawn.append(text(at(point.share), _BOTTOM + 16, f"{100 * point.share:g}%"))
@@ -207,44 +210,41 @@ def curve(one: Curve, ends: tuple[float, float], label: str, *, percent: bool, c
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Scores by epoch: their mean over seeds, and the smallest and the largest.
+    """Scores by epoch: their median over seeds, and the smallest and the largest.
 
     `whole` epochs are those of every seed; after them some had stopped.
     """
 
     title: str
     cls: str
-    mean: tuple[float, ...]
+    middle: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     whole: int
 
 
-def epochs(
-    runs: Sequence[Run], ends: tuple[float, float], label: str, *, percent: bool, lines: int = 10
-) -> Html:
-    """Draw scores by epoch: a line a run with a band behind it, dashed where not all seeds are left.
-
-    `lines`: horizontal ones from 0 to 1.
-    """
+def epochs(runs: Sequence[Run], axis: Axis, label: str, metric: str) -> Html:
+    """Draw scores by epoch: a line a run with a band behind it, dotted where not all seeds are left."""
     right = WIDTH - 8
-    last = max(len(run.mean) for run in runs)
+    last = max(len(run.middle) for run in runs)
+
+    start, end = axis.values[0], axis.values[-1]
 
     def at(place: int) -> float:
         return _LEFT + _INSET + (right - _LEFT - 2 * _INSET) * place / (last - 1)
 
     def up(value: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
+        return _BOTTOM - (_BOTTOM - _TOP) * (value - start) / (end - start)
 
     def path(values: Sequence[float], places: Iterable[int]) -> str:
         return " L".join(f"{short(at(place))} {short(up(values[place]))}" for place in places)
 
-    drawn = _levels(ends, up, percent=percent, right=right, lines=lines)
+    drawn = _levels(axis, up, metric, right)
     for epoch in _ticks(last):
         drawn.append(line(at(epoch - 1), _BOTTOM, at(epoch - 1), _BOTTOM + 4, "tick"))
         drawn.append(text(at(epoch - 1), _BOTTOM + 16, f"{epoch}"))
     drawn.append(text((_LEFT + right) / 2, _BOTTOM + 32, "epoch"))
-    every = {run.title: _thinned(len(run.mean), run.whole) for run in runs}
+    every = {run.title: _thinned(len(run.middle), run.whole) for run in runs}
     for run in runs:
         if run.low != run.high:
             places = every[run.title]
@@ -252,13 +252,13 @@ def epochs(
             drawn.append(h("path", d=around, cls=f"band {run.cls}"))
     for run in runs:
         places = every[run.title]
-        parts = [h("title", f"{run.title}: {run.mean[-1]:.3f} after {len(run.mean)} epochs")]
+        parts = [h("title", f"{run.title}: {run.middle[-1]:.3f} after {len(run.middle)} epochs")]
         all_seeds = [place for place in places if place < run.whole]
         some = [place for place in places if place >= run.whole - 1]
         for shown, cls in ((all_seeds, "run"), (some, "run some")):
             if len(shown) > 1:
-                parts.append(h("path", d=f"M{path(run.mean, shown)}", cls=f"{cls} {run.cls}"))
-        parts.append(_dot(at(places[-1]), up(run.mean[-1]), f"mean {run.cls}", 3))
+                parts.append(h("path", d=f"M{path(run.middle, shown)}", cls=f"{cls} {run.cls}"))
+        parts.append(_dot(at(places[-1]), up(run.middle[-1]), f"mean {run.cls}", 3))
         drawn.append(h("g", *parts))
     return svg(WIDTH, _BOTTOM + 36, label, *drawn, cls="chart curve")
 
@@ -277,12 +277,12 @@ def by_rate(
     rates: Sequence[float],
     ends: tuple[float, float],
     label: str,
-    axis: str,
+    axes: tuple[str, str],
     *,
     percent: bool,
     chance: float,
 ) -> Html:
-    """Draw scores by rate: a line a model, broken where it has no score, above the name of the axis.
+    """Draw scores by rate: a line a model, broken where it has no score. `axes`: the names of x and y.
 
     `chance` is the trivial prediction's value.
     """
@@ -295,14 +295,14 @@ def by_rate(
     def up(value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * (value - ends[0]) / (ends[1] - ends[0])
 
-    drawn = _levels(ends, up, percent=percent, right=right)
+    drawn = _levels(tenths(ends, percent=percent), up, axes[1], right)
     last = -math.inf
     for rate in rates:
         drawn.append(line(at(rate), _BOTTOM, at(rate), _BOTTOM + 4, "tick"))
         if at(rate) - last >= _LABEL:
             drawn.append(text(at(rate), _BOTTOM + 16, f"{100 * rate:g}%"))
             last = at(rate)
-    drawn.append(text((_LEFT + right) / 2, _BOTTOM + 32, axis))
+    drawn.append(text((_LEFT + right) / 2, _BOTTOM + 32, axes[0]))
     drawn.append(line(_LEFT, up(chance), right, up(chance), "chance"))
     for one in lines:
         pairs = list(zip(rates, one.values, strict=True))
@@ -332,29 +332,13 @@ def _ticks(last: int, most: int = 6) -> list[int]:
     return list(range(step, last + 1, step))
 
 
-def _levels(
-    ends: tuple[float, float],
-    up: Callable[[float], float],
-    *,
-    percent: bool,
-    right: float = _RIGHT,
-    lines: int = 10,
-) -> list[Html]:
-    """Return a horizontal line with its figure for every tenth, or for `lines` of them from 0 to 1."""
-    return [
-        part
-        for number in range(round(ends[0] * lines), round(ends[1] * lines) + 1)
-        for part in (
-            line(_LEFT, up(number / lines), right, up(number / lines), "grid"),
-            text(_LEFT - 6, up(number / lines) + 3.5, _axis(number / lines, lines, percent=percent), "end"),
-        )
-    ]
-
-
-def _axis(value: float, lines: int, *, percent: bool) -> str:
-    if percent:
-        return f"{100 * value:.0f}"
-    return f"{value:.{1 if lines == 10 else 2}f}".removeprefix("0")
+def _levels(axis: Axis, up: Callable[[float], float], metric: str, right: float = _RIGHT) -> list[Html]:
+    """Return the name of the vertical axis, and its lines with their figures."""
+    drawn = [text(0, 11, metric, "start")]
+    for value, label in zip(axis.values, axis.labels, strict=True):
+        drawn.append(line(_LEFT, up(value), right, up(value), "grid"))
+        drawn.append(text(_LEFT - 6, up(value) + 3.5, label, "end"))
+    return drawn
 
 
 def _dot(x: float, y: float, cls: str, radius: float = 3.5) -> Html:

@@ -11,10 +11,14 @@ from affectory.core.html import shell
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import colour, table, terms
 from baselines.data.batch import Modality
+from baselines.results import headline
 from baselines.results import missing_tables as told
 from baselines.results.formatting import in_sentence, number
 from baselines.results.missing_schema import PROTOCOLS, Line, Missing, read
-from baselines.results.page.plots import RateLine, by_rate, scale
+from baselines.results.page import links
+from baselines.results.page.axes import scale
+from baselines.results.page.blocks import stacked
+from baselines.results.page.plots import RateLine, by_rate
 from baselines.results.tables import Rows
 
 #: Lines that a colour of their own tells apart; those after them are dashed.
@@ -37,18 +41,20 @@ def render(found: Missing) -> str:
         title=f"{name} {version}: posts without an image or a text",
         home=name,
         places={"curves": "Curves", "areas": "Areas", "gone": "Image gone", "runs": "Run"},
+        sorts=True,
         style=resources.files(__package__).joinpath("results.css").read_text(encoding="utf-8"),
     )
 
 
 def _header(found: Missing) -> Html:
     dataset = found.dataset
+    by_chance = headline.on_chance(dataset, found.trivial, found.metrics, found.headline)
     return h(
         "header",
         h("p", h("b", dataset.generated), cls="verdict bad") if dataset.generated else None,
-        h("p", "Posts without an image or a text", cls="eyebrow"),
+        links.above("Posts without an image or a text", report_=found.report),
         h("h1", dataset.name, " ", h("span", dataset.version, cls="version")),
-        h("p", " ".join(_best(found, one) for one in found.modalities), cls="summary"),
+        h("p", " ".join([*(_best(found, one) for one in found.modalities), by_chance]), cls="summary"),
         h("p", f"{told.caption(found)} · {found.device} · {found.date}", cls="quiet"),
         id="top",
     )
@@ -98,7 +104,7 @@ def _curves(found: Missing) -> Html:
                 found.rates,
                 ends,
                 f"{metric} by share of {name[0].lower()}{name[1:]}",
-                f"share without {modality}s",
+                (f"share without {modality}s", metric),
                 percent=found.percent,
                 chance=chance,
             )
@@ -123,12 +129,15 @@ def _areas(found: Missing) -> Html:
     for modality in found.modalities:
         head, rows = told.areas(found, [modality])
         short = [*head[:2], *(told.IN_WORDS[protocol].capitalize() for protocol in PROTOCOLS)]
-        blocks += [h("h3", f"Posts without {modality}s"), _stacked(short, rows, "figures stacked areas")]
+        blocks += [
+            h("h3", f"Posts without {modality}s"),
+            stacked(short, rows, "areas", trivial=True),
+        ]
     details = [
         h(
             "details",
             h("summary", f"{_POSTS[protocol]} without {modality}s, by share"),
-            table(*_scores(found, modality, protocol)),
+            table(*_scores(found, modality, protocol), cls="figures sortable"),
         )
         for modality in found.modalities
         for protocol in PROTOCOLS
@@ -142,22 +151,6 @@ def _areas(found: Missing) -> Html:
         id="areas",
         cls="scores",
     )
-
-
-def _stacked(head: list[str], rows: Rows, cls: str = "figures stacked") -> Html:
-    """Return a table whose rows become blocks in a narrow window. The last is the trivial prediction."""
-    heads = [h("th", name, scope="col", cls="n" if place else None) for place, name in enumerate(head)]
-    body = [
-        h(
-            "tr",
-            h("th", row[0], scope="row"),
-            *(h("td", cell, cls="n", data_label=name) for name, cell in zip(head[1:], row[1:], strict=True)),
-            cls="trivial" if row is rows[-1] else None,
-        )
-        for row in rows
-    ]
-    made = h("table", h("thead", h("tr", *heads)), h("tbody", *body), cls=cls)
-    return h("div", made, cls="scroll")
 
 
 def _scores(found: Missing, modality: Modality, protocol: str) -> tuple[list[str], Rows]:
@@ -183,7 +176,7 @@ def _gone(found: Missing) -> Html | None:
         "section",
         h("h2", told.on_gone(found)),
         h("p", note),
-        _stacked(*told.gone(found)),
+        stacked(*told.gone(found), trivial=True),
         id="gone",
         cls="scores",
     )

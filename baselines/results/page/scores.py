@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from affectory.core.html.markup import Html, h, join
 from affectory.core.html.parts import grouped, table
 from baselines.results import comparison as c
-from baselines.results import notes, tables
-from baselines.results.formatting import DAGGER, in_sentence, printed, signed, superscript, written
-from baselines.results.page.plots import Mark, dots, scale
-from baselines.results.published import OURS, Paper
+from baselines.results import headline, notes, tables
+from baselines.results.formatting import (
+    DAGGER,
+    largest,
+    printed,
+    signed,
+    superscript,
+    written,
+)
+from baselines.results.page import links
+from baselines.results.page.axes import draw_axis, scale
+from baselines.results.page.plots import Mark, dots
+from baselines.results.published import Paper
 from baselines.results.schema import Figure, Results
 
 #: How a paper's figure is marked in a chart: one class a source.
@@ -26,7 +35,7 @@ def header(results: Results) -> Html:
     return h(
         "header",
         h("p", h("b", dataset.generated), cls="verdict bad") if dataset.generated else None,
-        h("p", "Baselines", cls="eyebrow"),
+        links.above("Baselines", report_=results.report),
         h("h1", dataset.name, " ", h("span", dataset.version, cls="version")),
         h("p", _finding(results), cls="summary"),
         h("p", f"{tables.caption(results)} · {results.device} · {results.date}", cls="quiet"),
@@ -36,38 +45,21 @@ def header(results: Results) -> Html:
 
 
 def _finding(results: Results) -> str:
-    """Return a sentence on the best model, with the papers' figures for it.
-
-    A row of which a seed answers every post alike is none.
-    """
-    best: tuple[float, str] | None = None
-    collapsed = False
+    """Return a sentence on the best model, with the papers' figures for it, and one on chance."""
     metric = c.headline(results)
-    for found in c.tables(results):
-        for i, column in enumerate(found.columns):
-            if column.metric != metric:
-                continue
-            for line in found.lines:
-                ours, row = line.cells[i].ours, line.cells[i].row
-                if row is None or ours is None or (best and ours.mean <= best[0]):
-                    continue
-                if (column.mode or line.mode) not in ("both", c.single(row)):
-                    continue
-                if line.cells[i].collapsed:
-                    collapsed = True
-                    continue
-                name = in_sentence(results.metrics[metric].removesuffix(" %"))
-                figure = written(ours, percent=column.percent) + "%" * column.percent
-                whose = c.title(results, row, line.mode)
-                comma = "," * bool(row.condition.text or row.preset != OURS)
-                told = f"{whose}{comma} has the highest {name}: {figure}"
-                for source in line.cells[i].theirs:
-                    whose = "the paper has" if source == "paper" else f"the {source} have"
-                    told += f"; {whose} {printed(line.cells[i].theirs[source], percent=column.percent)}"
-                best = ours.mean, told
-    if best:
-        return f"{best[1]}."
-    return "Every row answers all posts alike in some seeds." if collapsed else "No model finished."
+    by_chance = headline.on_chance(results.dataset, results.trivial, results.metrics, metric)
+    best = headline.best(results)
+    if best is None:
+        alike = headline.finished(results)
+        told = "Every row answers all posts alike in some seeds." if alike else "No model finished."
+        return f"{told} {by_chance}"
+    figure = written(best.figure, percent=best.percent) + "%" * best.percent
+    told = f"{best.title}{',' * best.qualified} has the highest {headline.named(results.metrics, metric)}: "
+    told += figure
+    for source, theirs in best.cell.theirs.items():
+        whose = "the paper has" if source == "paper" else f"the {source} have"
+        told += f"; {whose} {printed(theirs, percent=best.percent)}"
+    return f"{told}. {by_chance}"
 
 
 def _verdicts(results: Results) -> list[Html]:
@@ -132,14 +124,16 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
         chart = dots(marks, ends, f"{line.title}: {results.metrics[first]}", chance)
         name = h("th", line.title, scope="row")
         rows.append(h("tr", name, h("td", chart, cls="wide"), *cells, cls=None if line.row else "trivial"))
-    heads = ["Model", ""]
+    above = draw_axis(ends, percent=shown.columns[0].percent)
+    heads = [h("th", "Model", scope="col"), h("th", results.metrics[first], above, scope="col", cls="wide")]
     for column in shown.columns:
-        heads += [column.title, *(source.capitalize() for source in column.sources)]
+        names = [column.title, *(source.capitalize() for source in column.sources)]
+        heads += [h("th", name, scope="col", cls="n") for name in names]
     return h(
         "section",
         h("h2", shown.heading),
         None if alone else h("p", _BY_MODE if by_mode else _MASKED),
-        h("p", *_legend(results, shown, charted, ends, alone=alone), cls="legend"),
+        h("p", *_legend(results, shown, charted, alone=alone), cls="legend"),
         _stacked(rows, heads, dense=condition is not None),
         h("ul", *(h("li", note) for note in _notes(results)), cls="notes") if last else None,
         id=place,
@@ -163,10 +157,10 @@ def _theirs(cell: c.Cell, column: c.Column, source: str) -> Html:
 
 
 def _best(shown: c.Table, place: int) -> float | None:
-    """Return our largest figure of a column, of rows that don't answer every post alike."""
+    """Return our figure of a column that is emphasised, of rows that don't answer every post alike."""
     cells = [line.cells[place] for line in shown.lines if line.row]
-    ours = [cell.ours for cell in cells if not cell.collapsed]
-    return max((one.mean for one in ours if one), default=None)
+    ours = [cell.ours.mean for cell in cells if cell.ours and not cell.collapsed]
+    return largest(ours, percent=shown.columns[place].percent)
 
 
 def _marks(shown: c.Table, line: c.Line, charted: Sequence[int]) -> list[Mark]:
@@ -200,7 +194,6 @@ def _legend(
     results: Results,
     shown: c.Table,
     charted: Sequence[int],
-    ends: tuple[float, float],
     *,
     alone: bool,
 ) -> list[Html]:
@@ -214,23 +207,19 @@ def _legend(
         own = alone or shown.columns[0].mode is None
         legend.append(h("span", h("i", cls=f"dot tick {cls}" if own else "dot tick"), told))
     legend.append(h("span", h("i", cls="dot tick chance"), results.trivial.title))
-    column = shown.columns[charted[0]]
-    metric = in_sentence(results.metrics[column.metric].removesuffix(" %"))
-    start, end = (f"{100 * one:.0f}%" if column.percent else f"{one:.1f}" for one in ends)
-    axis = f"{metric} from {start} to {end}, a line every {'10' if column.percent else '.1'}"
-    if shown.columns[0].condition != shown.columns[-1].condition and column.condition is not None:
-        axis = f"the chart: {column.condition.text or 'all labels'}, {axis}"
-    return [*legend, h("span", axis)]
+    condition = shown.columns[charted[0]].condition
+    if condition is not None and condition != shown.columns[-1].condition:
+        legend.append(h("span", f"the chart: {condition.text or 'all labels'}"))
+    return legend
 
 
-def _stacked(rows: Sequence[Html], heads: Sequence[str], *, dense: bool) -> Html:
+def _stacked(rows: Sequence[Html], heads: Sequence[Html], *, dense: bool) -> Html:
     """Return a table whose rows become blocks in a narrow window, with a label in each cell.
 
     One of many columns is `dense`: differences stand below the papers' figures.
     """
-    cells = [h("th", name, scope="col", cls="n" if place > 1 else None) for place, name in enumerate(heads)]
-    cls = "figures stacked" + " dense" * dense
-    return h("div", h("table", h("thead", h("tr", *cells)), h("tbody", *rows), cls=cls), cls="scroll")
+    cls = "figures stacked sortable" + " dense" * dense
+    return h("div", h("table", h("thead", h("tr", *heads)), h("tbody", *rows), cls=cls), cls="scroll")
 
 
 def _notes(results: Results) -> list[str]:
@@ -249,5 +238,6 @@ def pairs(results: Results) -> Html | None:
         return None
     note = f"{tables.on_pairs(results)} If the interval contains zero, the difference may be due to chance."
     groups = {c.MODES[mode]: rows for mode, rows in by_mode.items()}
-    shown = grouped(head, groups) if len(groups) > 1 else table(head, next(iter(groups.values())))
+    cls = "figures sortable"
+    shown = grouped(head, groups, cls) if len(groups) > 1 else table(head, next(iter(groups.values())), cls)
     return h("section", h("h2", "Neighbours compared"), h("p", note), shown, id="pairs")

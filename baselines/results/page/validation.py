@@ -1,30 +1,36 @@
-"""The section on validation: the headline metric after each epoch, a chart a condition.
+"""The section with learning curves: validation scores by epoch, a chart a condition; losses, a chart a row.
 
-As Figures 22 and 23 of the slides of Pham Thai Hoang Tung et al. 2023.
+The scores are those of Figures 22 and 23 of the slides of Pham Thai Hoang Tung et al. 2023.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
+from statistics import median
+from typing import TypeVar
 
 from affectory.core.html.markup import Html, h
 from affectory.core.html.parts import colour
 from baselines.results import comparison as c
 from baselines.results.formatting import in_sentence
-from baselines.results.page.plots import Run, epochs, scale
+from baselines.results.page.axes import rounded, scale, tenths
+from baselines.results.page.plots import Run, epochs
 from baselines.results.schema import Results, Row
 
 #: Charts that are open; the others are folded.
-_OPEN = 4
+_OPEN, _OPEN_LOSSES = 4, 12
 #: Scores that are less than this apart have a line at every twentieth, not only at every tenth.
 _NARROW = 0.3
 #: Lines that a colour of their own tells apart; those after them are dashed.
 _COLOURS = 8
 
+_T = TypeVar("_T")
+
 
 def section(results: Results) -> Html | None:
     """Return the charts; None where no row has scores of two epochs or more."""
-    rows = [row for row in results.rows if _seeds(row)]
+    rows = [row for row in results.rows if _seeds(row.history)]
     if not rows:
         return None
     models = list(dict.fromkeys(row.model for row in rows))
@@ -33,51 +39,93 @@ def section(results: Results) -> Html | None:
     several = len({row.family for row in rows}) > 1
     for row in rows:
         groups.setdefault(_caption(results, row, several=several), []).append(
-            _run(row, titles[row.model], _class(models.index(row.model)))
+            _run(_seeds(row.history), titles[row.model], _class(models.index(row.model)))
         )
     seen = [value for runs in groups.values() for run in runs for value in (*run.low, *run.high)]
     lines = 20 if max(seen) - min(seen) < _NARROW else 10
-    ends = scale(seen, lines)
     metric = results.metrics[c.headline(results)]
+    axis = tenths(scale(seen, lines), percent=metric.endswith("%"), lines=lines)
     panels = [
-        h(
-            "figure",
-            h("figcaption", name),
+        _panel(
+            name,
             epochs(
                 runs,
-                ends,
+                axis,
                 f"{in_sentence(metric)} on validation by epoch, {name}",
-                percent=metric.endswith("%"),
-                lines=lines,
+                in_sentence(metric),
             ),
-            cls="panel",
         )
         for name, runs in groups.items()
     ]
-    shown, rest = (h("div", *some, cls="charts") for some in (panels[:_OPEN], panels[_OPEN:]))
-    more = h("summary", "More conditions", h("small", f"{len(panels) - _OPEN}"))
     legend = [
         h("span", h("i", cls=f"dot line {_class(place)}"), titles[model])
         for place, model in enumerate(models)
     ]
     return h(
         "section",
-        h("h2", "Validation"),
+        h("h2", "Learning curves"),
         h("p", _note(metric, rows)),
         h("p", *legend, cls="legend"),
-        shown,
-        h("details", more, rest) if len(panels) > _OPEN else None,
+        *_folded(panels, _OPEN, "More conditions"),
+        *_losses(results, rows),
         id="validation",
     )
 
 
+def _panel(name: str, drawn: Html) -> Html:
+    return h("figure", h("figcaption", name), drawn, cls="panel")
+
+
+def _folded(panels: Sequence[Html], shown: int, more: str, cls: str = "charts") -> list[Html]:
+    """Return panels, those after the first few folded."""
+    found = [h("div", *panels[:shown], cls=cls)]
+    if rest := panels[shown:]:
+        summary = h("summary", more, h("small", f"{len(rest)}"))
+        found.append(h("details", summary, h("div", *rest, cls=cls)))
+    return found
+
+
+def _losses(results: Results, rows: Sequence[Row]) -> list[Html]:
+    """Return a chart a row with its losses of training and of validation; each has its own scale."""
+    panels = []
+    for row in rows:
+        seeds = _seeds([one for one in row.losses if not any(None in epoch for epoch in one)])
+        if not seeds:
+            continue
+        name = c.title(results, row)
+        runs = [
+            _run([[epoch[side] or 0.0 for epoch in one] for one in seeds], told, cls)
+            for side, (told, cls) in enumerate((("training", "trained second"), ("validation", "ours")))
+        ]
+        seen = [value for run in runs for value in (*run.low, *run.high)]
+        axis = rounded(min(seen), max(seen))
+        panels.append(_panel(name, epochs(runs, axis, f"losses by epoch, {name}", "loss")))
+    if not panels:
+        return []
+    legend = [
+        h("span", h("i", cls=f"dot line {cls}"), told)
+        for told, cls in (("training", "trained second"), ("validation", "ours"))
+    ]
+    note = (
+        "The loss of training is that of the whole objective with dropout on, averaged over an epoch's "
+        "steps, and that of validation the cross-entropy: their levels may differ. Each chart has its own "
+        "scale."
+    )
+    return [
+        h("h3", "Losses"),
+        h("p", note),
+        h("p", *legend, cls="legend"),
+        *_folded(panels, _OPEN_LOSSES, "Losses of the other rows", "charts small"),
+    ]
+
+
 def _note(metric: str, rows: list[Row]) -> str:
     told = (
-        f"{metric} on validation after each epoch of the last stage: the mean over seeds, and a band from "
+        f"{metric} on validation after each epoch of the last stage: the median over seeds, and a band from "
         "the smallest to the largest."
     )
-    if any(len({len(one) for one in _seeds(row)}) > 1 for row in rows):
-        told += " A line is dotted where some seeds had stopped; its mean is then that of the others."
+    if any(len({len(one) for one in _seeds(row.history)}) > 1 for row in rows):
+        told += " A line is dotted where some seeds had stopped; its median is then that of the others."
     return told
 
 
@@ -91,19 +139,18 @@ def _caption(results: Results, row: Row, *, several: bool) -> str:
     return f"{told}, {paper.citation if paper else row.family}"
 
 
-def _seeds(row: Row) -> list[tuple[float, ...]]:
-    """Return the scores of the seeds that have any; nothing of a row with less than two epochs."""
-    found = [one for one in row.history if one]
+def _seeds(history: Sequence[Sequence[_T]]) -> list[Sequence[_T]]:
+    """Return what was noted by epoch, seed by seed; nothing of a row with less than two epochs."""
+    found = [one for one in history if one]
     return found if max(map(len, found), default=0) > 1 else []
 
 
-def _run(row: Row, title: str, cls: str) -> Run:
-    seeds = _seeds(row)
-    by_epoch = [[one for one in scores if one is not None] for scores in zip_longest(*seeds)]
+def _run(seeds: Sequence[Sequence[float]], title: str, cls: str) -> Run:
+    by_epoch = [[one for one in values if one is not None] for values in zip_longest(*seeds)]
     return Run(
         title,
         cls,
-        tuple(sum(scores) / len(scores) for scores in by_epoch),
+        tuple(map(median, by_epoch)),
         tuple(map(min, by_epoch)),
         tuple(map(max, by_epoch)),
         min(map(len, seeds)),
