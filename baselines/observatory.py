@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec import to_builtins
 from torch import Tensor
 
 from affectory.core import mirrors
 from affectory.core.errors import InputError
+from affectory.core.output import Outcome, tell
 from baselines import experiment, frozen, pipeline, plan
 from baselines.data import gold, masks, text_only
 from baselines.data import release as data
@@ -47,8 +49,8 @@ from baselines.training import launch
 from baselines.training.progress import Progress
 
 
-def run(options: MissingOptions, command: str) -> int:
-    """Train and score the models, write and print the results. Return the exit code: 1 if a seed failed.
+def run(options: MissingOptions, command: str) -> Outcome:
+    """Train and score the models, and write the results; return them. The exit code is 1 if a seed failed.
 
     `command` is recorded in the results. Raises `AffectoryError`.
     """
@@ -57,7 +59,7 @@ def run(options: MissingOptions, command: str) -> int:
         return _run(options, command, device)
 
 
-def _run(options: MissingOptions, command: str, device: torch.device) -> int:
+def _run(options: MissingOptions, command: str, device: torch.device) -> Outcome:
     wanted = registry.selected(options.models or pipeline.of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
@@ -71,7 +73,7 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     left_out += tuple(LeftOut(model, never[model, USUAL]) for model in models if (model, USUAL) in never)
     models = tuple(model for model in models if (model, USUAL) not in never)
     for one in left_out:
-        print(f"left out: {one.model}: {one.reason}")
+        tell(f"left out: {one.model}: {one.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     pipeline.check_set(options.set, models)
@@ -92,9 +94,13 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     found.write(folder)
     missing_tables.write(folder)
     page.write(folder)
-    missing_tables.show(found)
-    print(f"\npage      {folder / 'missing.html'}\ntable     {folder / 'missing.md'}")
-    return 1 if any(model.stopped for model in found.models) else 0
+    text = drawn(lambda console: missing_tables.show(found, console))
+    paths = {"page": str(folder / "missing.html"), "table": str(folder / "missing.md")}
+    return Outcome(
+        "\n".join([text, "", *(f"{what:<9} {path}" for what, path in paths.items())]),
+        {"results": to_builtins(found), **paths},
+        exit_code=1 if any(model.stopped for model in found.models) else 0,
+    )
 
 
 def _occurs(release: Release, modality: Modality) -> bool:

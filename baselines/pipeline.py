@@ -16,6 +16,7 @@ import torch
 
 from affectory.core import files
 from affectory.core.errors import InputError
+from affectory.core.output import tell
 from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary
 from baselines import experiment, frozen, plan
@@ -80,7 +81,7 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
         hides_labels=bool(options.ratios) and max(options.ratios) < 1,
     )
     for left in left_out:
-        print(f"left out: {left.model}: {left.reason}")
+        tell(f"left out: {left.model}: {left.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     check_set(options.set, models, finetune=options.finetune)

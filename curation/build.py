@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import mirrors, recipes
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
@@ -32,6 +32,9 @@ from affectory.core.place_option import PlaceOption
 
 if TYPE_CHECKING:
     from curation.release.assemble import Built
+
+#: The options that `--help` shows.
+FIRST = ("store", "out", "version", "dry_run")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: run(read_options(Options, arguments, prog, __doc__, FIRST)))
 
 
 def run(options: Options) -> Built:

@@ -23,6 +23,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from affectory.core.output import say
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
@@ -35,11 +37,6 @@ TICK = 1.0
 
 #: Seconds over which a rate is measured.
 WINDOW = 10.0
-
-
-def say(line: str) -> None:
-    """Print a line on standard error. On a terminal it stays, above the display."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def span(seconds: float) -> str:

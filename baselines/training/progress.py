@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from affectory.core.progress import Display, Pace, Task, bars, say, span
+from affectory.core.output import say
+from affectory.core.progress import Display, Pace, Task, bars, span
 from baselines.models import registry
 from baselines.training.checkpoint import Checkpoint
 

@@ -25,7 +25,8 @@ from typing import Any
 from affectory.core.command import Terminated
 from affectory.core.errors import AffectoryError
 from affectory.core.numbers import count
-from affectory.core.progress import Display, say
+from affectory.core.output import say
+from affectory.core.progress import Display
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.progress import Progress

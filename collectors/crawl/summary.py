@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from affectory.core.errors import AffectoryError
 from affectory.core.html.notebook import snippet, table
@@ -71,6 +72,21 @@ class Summary:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all counts, notes and problems, as `--json` prints them."""
+        return {
+            "store": str(self.folder),
+            "posts": dict(self.posts),
+            "communities": dict(self.by_community),
+            "images": dict(self._images()),
+            "fetched": dict(self.fetched),
+            "notes": [*self.notes, *self._refused()],
+            "problems": self._problems(),
+            "seconds": round(self.seconds, 3),
+            "interrupted": self.interrupted,
+            "next": self._next() or None,
+        }
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: posts and images by their outcome, notes and problems."""

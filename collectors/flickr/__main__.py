@@ -25,11 +25,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
+from affectory.core.output import say
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ NO_KEY = (
 
 #: Photos per pair in a search by default, and bad rows that are shown one by one.
 PER_PAIR, SHOWN = 100, 10
+
+#: The options that `--help` shows.
+FIRST = ("votes", "vso", "ids", "store", "sandbox")
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.flickr") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    command = " ".join([prog, *given])
+    return finish(lambda: run(read_options(Options, given, prog, __doc__, FIRST), command))
 
 
 def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
@@ -202,9 +208,9 @@ def read(options: Options, key: str | None, sandbox: str | None) -> Asked:
 def _warn(rejected: Sequence[Rejection]) -> None:
     """Print a warning for each of the first rejected rows, and one for the rest."""
     for row in rejected[:SHOWN]:
-        print(f"warning: {row.detail}: left out ({row.reason.replace('_', ' ')})", file=sys.stderr)
+        say(f"warning: {row.detail}: left out ({row.reason.replace('_', ' ')})")
     if more := rejected[SHOWN:]:
-        print(f"warning: and {len(more):,} more rows like these", file=sys.stderr)
+        say(f"warning: and {count(len(more), 'more row like these', 'more rows like these')}")
 
 
 async def collect(options: Options, asked: Asked, sandbox: str | None, command: str) -> Summary:

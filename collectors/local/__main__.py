@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import mirrors, recipes
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.place_option import PlaceOption
@@ -64,7 +64,7 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.local") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    return finish(lambda: run(read_options(Options, given, prog, __doc__), " ".join([prog, *given])))
 
 
 def run(options: Options, command: str, runner: Runner | None = None) -> Summary:

@@ -23,12 +23,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError, meant
+from affectory.core.output import tell
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
@@ -50,6 +51,9 @@ _SOURCES = "auto: oauth if there are credentials, else archive; " + "; ".join(
 _WITH_FILES = [name for name, source in SOURCES.items() if source.suffixes]
 _UNLIMITED = ["--min-ups", "--shard"]
 _UNLIMITED += [f"--source {name}" for name, source in SOURCES.items() if source.limit is None]
+
+#: The options that `--help` shows.
+FIRST = ("source", "limit", "store", "sandbox")
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.reddit") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    command = " ".join([prog, *given])
+    return finish(lambda: run(read_options(Options, given, prog, __doc__, FIRST), command))
 
 
 def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
@@ -118,7 +123,7 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
     paths = check(options)
     if options.source == AUTO:
         name, why = choose()
-        print(f"source  {name}: {why}", flush=True)
+        tell(f"source  {name}: {why}")
         options = replace(options, source=name)
     from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 

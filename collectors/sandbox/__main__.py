@@ -20,8 +20,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-import tyro
-
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from collectors.sandbox import meme_folder
@@ -91,7 +90,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["memes"]:
         return meme_folder.main(given[1:], prog=f"{prog} memes")
-    return finish(lambda: tyro.cli(run, prog=prog, args=given))
+    return finish(lambda: read_options(run, given, prog, __doc__, has_json=False))
 
 
 def _wait_for_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

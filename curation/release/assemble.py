@@ -10,8 +10,9 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,24 @@ class Built:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the release, its counts and its notes, as `--json` prints them."""
+        m = self.manifest
+        return {
+            "name": m.name,
+            "version": m.version,
+            "already_built": self.stood,
+            "ledger": asdict(m.ledger),
+            "splits": {name: dict(counts) for name, counts in m.counts.items()},
+            "labels": {name: dict(counts) for name, counts in m.multilabel.counts.items()},
+            "notes": self._every_note(),
+            "release": str(self.folder),
+            "report": str(self.folder / "report.html"),
+            "load": self._load(),
+            "recipe": str(self.recipe) if self.recipe else None,
+            "seconds": round(self.seconds, 3),
+        }
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the splits by class, the ledger and the notes."""
