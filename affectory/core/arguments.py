@@ -15,7 +15,7 @@ import io
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
@@ -35,7 +35,15 @@ _EXAMPLE = re.compile(
     r"\s*(?P<command>(?:python -m|affectory|accelerate launch) \S.*?)(?:\s{2,}(?P<does>.+))?"
 )
 
-_QUIET, _VERBOSE, _JSON = ("-q", "--quiet"), ("-v", "--verbose"), ("--json",)
+_JSON, _DRY_RUN = ("--json",), ("--dry-run",)
+
+#: The options that all commands have, in the order of the fields of `output.Wanted`.
+_SHARED = {
+    ("-q", "--quiet"): "print only errors and the last line of the result",
+    ("-v", "--verbose"): "print more: each step, and how long it took",
+    _JSON: "print the result as JSON, all else on standard error",
+    _DRY_RUN: "print what would be done, and write nothing",
+}
 
 
 def read_options(
@@ -46,45 +54,48 @@ def read_options(
     first: Collection[str] = (),
     *,
     has_json: bool = True,
+    has_dry_run: bool = False,
 ) -> T:
     """Return the options, read from these arguments (default: those of the process).
 
     `kind`: the class of the options, or a function that is called with them. `doc`: the module's docstring.
     `first`: the options that `--help` shows, by their fields; all, if empty. Options that are required are
-    always shown. `has_json`: whether the command's result can be printed as JSON. Exits after help, and with
-    code 2 for arguments that can't be read.
+    always shown. `has_json`: whether the command's result can be printed as JSON. `has_dry_run`: whether the
+    command looks at `output.wanted().dry_run`. Exits after help, and with code 2 for arguments that can't be
+    read.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    shared = {flags: says for flags, says in _SHARED.items() if flags != _DRY_RUN or has_dry_run}
     if "--help-all" in given:
-        _help(kind, prog, _everything(kind, doc or "", prog), has_json=has_json)
+        _help(kind, prog, _everything(kind, doc or "", prog), _listed("this page", shared, has_json))
     if "-h" in given or "--help" in given:
         shown = _shortened(kind, first) if first else kind
-        number = len(list(_names(kind)))
-        more = f"all {number} options" if shown is not kind else "more about the command"
-        _help(shown, prog, _in_short(kind, doc or "", prog), more, has_json=has_json)
-    asked = output.Wanted(*(not set(flags).isdisjoint(given) for flags in (_QUIET, _VERBOSE, _JSON)))
+        more = f"all {len(list(_names(kind)))} options" if shown is not kind else "more about the command"
+        _help(shown, prog, _in_short(kind, doc or "", prog), _listed(more, shared, has_json))
+    asked = output.Wanted(*(not set(flags).isdisjoint(given) for flags in shared))
     if asked.quiet and asked.verbose:
         raise InputError("-q and -v exclude each other: leave one of the two out")
     if asked.json and not has_json:
         raise InputError(f"{prog} has no table that --json could print: leave it out")
     output.want(asked)
-    return tyro.cli(kind, prog=prog, args=[one for one in given if one not in (*_QUIET, *_VERBOSE, *_JSON)])
+    own = [one for one in given if not any(one in flags for flags in shared)]
+    return tyro.cli(kind, prog=prog, args=own)
 
 
-def _help(kind: Any, prog: str, says: str, more: str = "this page", *, has_json: bool) -> NoReturn:
+def _listed(more: str, shared: Mapping[tuple[str, ...], str], has_json: bool) -> list[str]:
+    """Return the lines on the options that all commands have. `more`: what --help-all shows."""
+    told = {("--help-all",): more, **shared}
+    return [f"  {', '.join(flags):<16}  {says}" for flags, says in told.items() if flags != _JSON or has_json]
+
+
+def _help(kind: Any, prog: str, says: str, shared: Sequence[str]) -> NoReturn:
     """Print help and exit."""
     text = io.StringIO()
     with redirect_stdout(text), suppress(SystemExit):
         tyro.cli(kind, prog=prog, args=["--help"], description="")
     usage, _, options = text.getvalue().partition("\n")
-    shared = [
-        f"--help-all        {more}",
-        "-q, --quiet       print only errors and the last line of the result",
-        "-v, --verbose     print more: each step, and how long it took",
-        *(["--json            print the result as JSON, all else on standard error"] if has_json else []),
-    ]
     print(textwrap.fill(usage, WIDTH, subsequent_indent=" " * 7, break_on_hyphens=False), says, sep="\n\n")
-    print("", *_plain(options), *(f"  {line}" for line in shared), sep="\n")
+    print("", *_plain(options), *shared, sep="\n")
     sys.exit()
 
 

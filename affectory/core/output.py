@@ -1,4 +1,4 @@
-"""How much a command prints, and as what: `-q`, `-v` and `--json`, which every command has.
+"""What the user asks of any command: how much it prints, and as what (`-q`, `-v`, `--json`).
 
     tell("source  archive: there are no credentials")    # a line on standard output, before the result
     say("note: author.key is new")                       # a line on standard error
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user of a command wants it to print."""
+    """What the user asks of a command beside its own options. `dry_run`: to say what it would do, no more."""
 
     quiet: bool = False
     verbose: bool = False
     json: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,12 @@ _wanted = Wanted()
 
 
 def wanted() -> Wanted:
-    """Return what the running command shall print."""
+    """Return what was asked of the running command."""
     return _wanted
 
 
 def want(asked: Wanted) -> None:
-    """Have the running command print this, until it ends. With JSON, whatever it prints is an aside."""
+    """Ask this of the running command, until it ends. With JSON, whatever it prints is an aside."""
     global _wanted
     # A command that another one calls, as `affectory demo` does, is as quiet as that.
     _wanted = replace(asked, quiet=asked.quiet or _wanted.quiet, verbose=asked.verbose or _wanted.verbose)
@@ -68,7 +69,7 @@ def want(asked: Wanted) -> None:
 
 @contextmanager
 def until_end() -> Iterator[None]:
-    """Put back, after the block, what was wanted before it, and standard output."""
+    """Put back, after the block, what was asked before it, and standard output."""
     global _wanted
     before, stdout = _wanted, sys.stdout
     try:

@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,10 +32,12 @@ from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.numbers import count
-from affectory.core.output import say
+from affectory.core.output import say, wanted
+from affectory.core.progress import span
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 
 if TYPE_CHECKING:
+    from collectors.crawl.dry_run import Planned
     from collectors.crawl.summary import Summary
     from collectors.flickr.sources import Asked
     from collectors.flickr.vso import Pair
@@ -107,7 +110,36 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m collector
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     command = " ".join([prog, *given])
-    return finish(lambda: run(read_options(Options, given, prog, __doc__, FIRST), command))
+    return finish(lambda: _run(read_options(Options, given, prog, __doc__, FIRST, has_dry_run=True), command))
+
+
+def _run(options: Options, command: str) -> object:
+    return planned(options) if wanted().dry_run else run(options, command)
+
+
+def planned(options: Options) -> Planned:
+    """Return what `run` would do. Raises the same `AffectoryError` for options that can't be used."""
+    from collectors.crawl.dry_run import Planned
+    from collectors.store.lookup import known
+
+    key = check(options)
+    if not (options.votes or options.vso or options.ids):
+        raise InputError("--dry-run needs lists: those of the sandbox are fetched from it")
+    asked = read(options, key, None)
+    listed: dict[str, int | None] = dict(Counter(one.community for one in asked.lists.photos.values()))
+    new = len(asked.lists.photos) - known(
+        options.folder, {one.post_id for one in asked.lists.photos.values()}
+    )
+    if asked.pairs:
+        source = f"a search for each of {count(len(asked.pairs), 'pair')}, {asked.limit:,} photos each"
+        calls = f"{len(asked.pairs):,} or more calls of Flickr's API, and one a photo: 3,600 an hour"
+        listed = {pair.name: asked.limit for pair in asked.pairs}
+    else:
+        source = f"lists of {count(len(asked.lists.photos), 'photo')}, of which {new:,} new"
+        calls = (
+            f"{count(new, 'call')} of Flickr's API, 3,600 an hour: {span(new)}" if key else "none for texts"
+        )
+    return Planned.of(options.folder, source, calls, listed, media=options.crawl.media)
 
 
 def run(options: Options, command: str, runner: Runner | None = None) -> Summary:

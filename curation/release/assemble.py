@@ -37,7 +37,7 @@ from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import replace_files, workplace
 from curation.rows import shards
 from curation.rows.pixels import lost_digests
-from curation.rows.read import Shard, digest, plan, unasked
+from curation.rows.read import Shard, digest, open_store, plan, unasked
 from curation.splits import SmallClass, SplitError, split
 
 #: What the stages over all rows read of the shards, but for the columns of split rule and duplicate
@@ -150,7 +150,7 @@ def build(
     folder = out / recipe.name
     with (
         Steps(f"building {recipe.name}"),
-        Store.open(store or Path(recipe.source.store), create=False) as source,
+        open_store(recipe, store) as source,
         workplace(folder) as place,
     ):
         with Steps("loading"):
