@@ -90,7 +90,10 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     listed = exclude.carry(folder, out)
     card.write(out, folder / "card.md")
     rows = sum(file.rows for file in files)
-    lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no images", f"ids     {out}"]
+    lines = [
+        f"{described.name} {described.version}: {count(rows, 'id')}, no text, no images",
+        f"ids     {out}",
+    ]
     if listed:
         lines.append(f"exclude {out / exclude.EXCLUDE} has {count(listed, 'id')}, which a rebuild leaves out")
     named = {

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from affectory.core import files
+from affectory.core.numbers import count
 from baselines.results import comparison as c
 from baselines.results import notes
 from baselines.results.curve import Curve, Point, curves
@@ -125,7 +126,7 @@ def scores(table: c.Table) -> tuple[list[str], Rows, list[list[bool]]]:
 def caption(results: Results) -> str:
     """Return the run in a line: 325 test posts, 5 seeds, balanced classes."""
     most = max((c.seeds(row) for row in results.rows), default=0)
-    told = [f"{c.tests(results.dataset):,} test posts", f"{most} seed{'s' * (most != 1)}"]
+    told = [count(c.tests(results.dataset), "test post"), count(most, "seed")]
     told += [f"{results.dataset.folds} folds"] if results.dataset.folds else []
     told += ["balanced classes"] if any(row.balanced for row in results.rows) else []
     chosen = dict.fromkeys(row.select for row in results.rows if row.select)

@@ -167,7 +167,7 @@ def _by_community(plan: Plan, work: Work) -> dict[str, int]:
     named = [*asked, *others[:COMMUNITIES_NAMED]]
     shown = {(plan.shown_as or "{}").format(name): counts[name] for name in named}
     if rest := others[COMMUNITIES_NAMED:]:
-        shown[f"{len(rest):,} others"] = sum(counts[name] for name in rest)
+        shown[count(len(rest), "other")] = sum(counts[name] for name in rest)
     return shown
 
 

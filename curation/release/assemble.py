@@ -22,6 +22,7 @@ from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError, some
 from affectory.core.html.notebook import snippet, splits, table
+from affectory.core.numbers import count
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
@@ -192,7 +193,7 @@ def _make(
     input_digest = identified(read, damaged)
     choice = versions.choose(folder, version, recipe.digest(), input_digest)
     if not choice.stands:
-        with Steps(f"duplicates and splits of {len(rows):,} rows"):
+        with Steps(f"duplicates and splits of {count(len(rows), 'row')}"):
             draft = _draft(recipe, rows, lost, source.folder)
         publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
         there = folder / choice.version
@@ -317,7 +318,7 @@ def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Ta
     if len(missed):
         labels = sorted(set(missed.to_pylist()))
         raise RecipeError(
-            f"the recipe's labels miss what {len(missed):,} rows are labelled, "
+            f"the recipe's labels miss what {count(len(missed), 'row is', 'rows are')} labelled, "
             f'{some(labels)}: add them under [labels], with "" for those whose '
             "posts are left out"
         )

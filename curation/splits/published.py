@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from affectory.core.numbers import count
 from curation.splits.at_random import random
 from curation.splits.errors import SmallClass, SplitError, Straddling, UnknownSplit
 from curation.splits.rule import Rule, Split
@@ -64,7 +65,8 @@ def _assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Result
     names = [options.given.get(name, name) for name in rows["split"].to_pylist()]
     if None in names:
         raise SplitError(
-            f"{names.count(None):,} posts have no published split, as {ids[names.index(None)].as_py()!r}: "
+            f"{count(names.count(None), 'post has', 'posts have')} no published split, as "
+            f"{ids[names.index(None)].as_py()!r}: "
             'name its column in [source.local], or choose another split.rule than "given"'
         )
     if unknown := sorted(set(names) - set(SPLITS)):
