@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.output import Outcome
+from affectory.core.progress import Steps
 from baselines.options import FIRST, MissingOptions
 from baselines.training import launch
 
@@ -48,7 +49,8 @@ def _device(options: MissingOptions) -> torch.device:
 def _run(options: MissingOptions, command: str) -> Outcome:
     options.check()
     options.check_release()  # before torch, which takes seconds to import
-    from baselines.observatory import run  # torch and pyarrow: not for --help
+    with Steps("loading"):
+        from baselines.observatory import run  # torch and pyarrow: not for --help
 
     return run(options, command)
 

@@ -18,9 +18,10 @@ import torch
 from msgspec import to_builtins
 from torch import Tensor
 
-from affectory.core import mirrors
+from affectory.core import mirrors, output
 from affectory.core.errors import InputError
 from affectory.core.output import Outcome, tell
+from affectory.core.progress import Steps
 from baselines import experiment, frozen, pipeline, plan
 from baselines.data import gold, masks, text_only
 from baselines.data import release as data
@@ -83,18 +84,20 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> Outcome
     gaps = plan.gaps(release, models, conditions, drawn, seeds)
     folder = pipeline.made_folder(options, f"{release.version}-missing")
     drawn.write(folder / "masks.json")
-    with Progress(_networks(models, conditions, gaps, len(seeds))) as progress:
-        inputs = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
-        seen = frozen.images(options, release, inputs, device)
-        setup = pipeline.setup_of(options, release, models, folder, device, progress, preset, given, seen)
-        setup = replace(setup, conditions=conditions, masks=drawn, gaps=gaps)
+    progress = Progress(_networks(models, conditions, gaps, len(seeds)))
+    inputs = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
+    seen = frozen.images(options, release, inputs, device)
+    setup = pipeline.setup_of(options, release, models, folder, device, progress, preset, given, seen)
+    setup = replace(setup, conditions=conditions, masks=drawn, gaps=gaps)
+    with progress:
         fold = experiment.fold(release, None, setup)
     observed = Observed(release, fold, setup, drawn, rates, modalities)
-    found = _results(observed, options, command, left_out)
+    with Steps("scores at each rate"):
+        found = _results(observed, options, command, left_out)
     found.write(folder)
     missing_tables.write(folder)
     page.write(folder)
-    text = drawn(lambda console: missing_tables.show(found, console))
+    text = output.drawn(lambda console: missing_tables.show(found, console))
     paths = {"page": str(folder / "missing.html"), "table": str(folder / "missing.md")}
     return Outcome(
         "\n".join([text, "", *(f"{what:<9} {path}" for what, path in paths.items())]),
@@ -109,14 +112,15 @@ def _occurs(release: Release, modality: Modality) -> bool:
 
 
 def _loaded(options: MissingOptions) -> Release:
-    return data.load(
-        options.name,
-        options.datasets,
-        version=options.version,
-        cache=options.cache,
-        task=options.task,
-        labels=options.labels,
-    )
+    with Steps(f"loading {options.name}"):
+        return data.load(
+            options.name,
+            options.datasets,
+            version=options.version,
+            cache=options.cache,
+            task=options.task,
+            labels=options.labels,
+        )
 
 
 def _networks(

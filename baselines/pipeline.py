@@ -17,6 +17,7 @@ import torch
 from affectory.core import files
 from affectory.core.errors import InputError
 from affectory.core.output import tell
+from affectory.core.progress import Steps
 from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary
 from baselines import experiment, frozen, plan
@@ -59,14 +60,15 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
     wanted = registry.selected(options.models or of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
-    release = data.load(
-        options.name,
-        options.datasets,
-        version=options.version,
-        cache=options.cache,
-        task=options.task,
-        labels=options.labels,
-    )
+    with Steps(f"loading {options.name}"):
+        release = data.load(
+            options.name,
+            options.datasets,
+            version=options.version,
+            cache=options.cache,
+            task=options.task,
+            labels=options.labels,
+        )
     if options.gold:
         release = gold.joined(release, options.gold)
     elif not options.folds:
@@ -87,13 +89,15 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
     check_set(options.set, models, finetune=options.finetune)
     folder = _folder(options, release)
     conditions = _conditions(options, release, models)
-    with Progress(_networks(options, models, conditions)) as progress:
-        setup = _setup(options, release, models, folder, device, progress, preset, given)
-        setup = replace(setup, conditions=conditions, stratified=options.stratified)
-        each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
+    progress = Progress(_networks(options, models, conditions))
+    setup = _setup(options, release, models, folder, device, progress, preset, given)
+    setup = replace(setup, conditions=conditions, stratified=options.stratified)
+    each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
+    with progress:
         folds = [experiment.fold(split, number, setup) for split, number in each]
-    results = _results(release, folds, setup, options, command, left_out)
-    _write(folder, release, results, folds)
+    with Steps("scores, tables and page"):
+        results = _results(release, folds, setup, options, command, left_out)
+        _write(folder, release, results, folds)
     return Trained(results, folder)
 
 

@@ -32,6 +32,7 @@ from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import BaselineError, InputError
 from affectory.core.output import Outcome, say
+from affectory.core.progress import Steps
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -218,7 +219,8 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
 def _predict(options: Options) -> Outcome:
     """Return a line per class, the most probable first."""
     options.check()
-    import torch
+    with Steps("loading"):
+        import torch
 
     # One post is milliseconds of work on one core. Several that wait for each other, and for other programs,
     # took seconds.

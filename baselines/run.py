@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.output import Outcome, drawn
+from affectory.core.progress import Steps
 from baselines.options import FIRST, Options
 from baselines.training import launch
 
@@ -50,8 +51,9 @@ def _device(options: Options) -> torch.device:
 def _run(options: Options, command: str) -> Outcome:
     options.check()
     options.check_release()  # before torch, which takes seconds to import
-    from baselines.pipeline import run  # torch and pyarrow: not for --help
-    from baselines.results import tables
+    with Steps("loading"):
+        from baselines.pipeline import run  # torch and pyarrow: not for --help
+        from baselines.results import tables
 
     done = run(options, command)
     text = drawn(lambda console: tables.show(done.results, console))

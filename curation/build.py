@@ -30,6 +30,7 @@ from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
 from affectory.core.output import wanted
 from affectory.core.place_option import PlaceOption
+from affectory.core.progress import Steps
 
 if TYPE_CHECKING:
     from curation.release.assemble import Built
@@ -107,33 +108,30 @@ def _check(options: Options) -> None:
 def run(options: Options) -> Built:
     """Build the release that the options ask for. Raises `AffectoryError`."""
     _check(options)
-    from curation.release.versions import POSTS  # pyarrow: not for --help
+    with Steps("loading"):
+        from curation.release.assemble import build  # pyarrow: not for --help
+        from curation.release.versions import POSTS
 
     own = mirrors.fetch(options.datasets / options.name)
     folder = recipes.find(options.name, mirrors.local(options.datasets))
+    is_built_in = folder != own
     out = options.out or options.datasets
     with mirrors.written(out / options.name, *POSTS):
-        return _built(options, folder, mirrors.local(out), is_built_in=folder != own)
-
-
-def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> Built:
-    """Build the release in the folder `out`; copy a built-in recipe there."""
-    if is_built_in:
-        _check_copies(options.name, out)
-    from curation.release.assemble import build
-
-    built = build(
-        folder / recipes.RECIPE,
-        store=options.store,
-        out=out,
-        version=options.version,
-        workers=options.workers,
-        engine=EngineChoice(options.engine, options.address),
-    )
-    if not is_built_in:
-        return built
-    recipes.write_out(options.name, out)
-    return replace(built, recipe=out / options.name / recipes.RECIPE)
+        place = mirrors.local(out)
+        if is_built_in:
+            _check_copies(options.name, place)
+        built = build(
+            folder / recipes.RECIPE,
+            store=options.store,
+            out=place,
+            version=options.version,
+            workers=options.workers,
+            engine=EngineChoice(options.engine, options.address),
+        )
+        if not is_built_in:
+            return built
+        recipes.write_out(options.name, place)
+        return replace(built, recipe=place / options.name / recipes.RECIPE)
 
 
 def _check_copies(name: str, out: Path) -> None:

@@ -51,6 +51,9 @@ class Progress:
 
     def line(self) -> str:
         """Return the state on one line."""
+        return f"{self._counts()} | {self.doing}"
+
+    def _counts(self) -> str:
         settled, waiting = self.settled, sum(self.waiting.values())
         stored = self.images["stored"]
         left = self._pace.left(settled, settled + waiting)
@@ -59,12 +62,11 @@ class Progress:
             f"posts {self.asked:,}",
             f"images {stored:,} stored, {settled - stored:,} not, {waiting:,} waiting",
             f"{self._pace.rate(settled):.1f}/s" + (f", {left}" if left else ""),
-            self.doing,
         ]
         return " | ".join(parts)
 
     def view(self) -> RenderableType:
-        """Return what a terminal shows: the line, the hosts with most images waiting, failures by reason."""
+        """Return what a terminal shows: counts, what is done, the hosts with most images waiting, failures."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -82,7 +84,9 @@ class Progress:
             for reason, n in self.images.most_common()
             if reason not in ("stored", "albums_opened")
         )
-        return Group(Text(self.line()), table, Text(reasons, style="yellow"))
+        return Group(
+            Text(self._counts()), Text(f"         {self.doing}", "dim"), table, Text(reasons, style="yellow")
+        )
 
 
 def _named(outcome: Outcome) -> str:

@@ -112,7 +112,6 @@ def _keep(
         finally:  # what was computed before an error or Ctrl-C is kept too
             if finished:
                 flush()
-            say(steps.task.summary())
 
 
 def _by_device(
