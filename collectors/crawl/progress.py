@@ -66,7 +66,7 @@ class Progress:
         return " | ".join(parts)
 
     def view(self) -> RenderableType:
-        """Return what a terminal shows: counts, what is done, the hosts with most images waiting, failures."""
+        """Return what a terminal shows: the line, the hosts with most images waiting, failures by reason."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -84,9 +84,8 @@ class Progress:
             for reason, n in self.images.most_common()
             if reason not in ("stored", "albums_opened")
         )
-        return Group(
-            Text(self._counts()), Text(f"         {self.doing}", "dim"), table, Text(reasons, style="yellow")
-        )
+        doing = Text(f"         {self.doing}", "dim")
+        return Group(Text(self._counts()), doing, table, Text(reasons, style="yellow"))
 
 
 def _named(outcome: Outcome) -> str:

@@ -33,7 +33,7 @@ from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.numbers import count
 from affectory.core.output import say, wanted
-from affectory.core.progress import span
+from affectory.core.progress import Steps, span
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
     key = check(options)
     with options.crawl.sandbox_address() as sandbox:
         asked = read(options, key, sandbox)
-        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+        with Steps("loading"):
+            from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
         return (runner or run_command)(lambda: collect(options, asked, sandbox, command))
 

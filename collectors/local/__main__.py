@@ -32,6 +32,7 @@ from affectory.core.errors import InputError
 from affectory.core.numbers import count
 from affectory.core.output import wanted
 from affectory.core.place_option import PlaceOption
+from affectory.core.progress import Steps
 from collectors.crawl.options import Runner, at_least_1
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
     Raises `AffectoryError`. `runner`: how the crawl is run (default: as a command).
     """
     source, labels = check(options)
-    from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+    with Steps("loading"):
+        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
     return (runner or run_command)(lambda: collect(options, source, labels, command))
 

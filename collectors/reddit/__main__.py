@@ -31,6 +31,7 @@ from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError, meant
 from affectory.core.numbers import count
 from affectory.core.output import tell, wanted
+from affectory.core.progress import Steps
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
@@ -151,7 +152,8 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
         name, why = choose()
         tell(f"source  {name}: {why}")
         options = replace(options, source=name)
-    from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+    with Steps("loading"):
+        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
     return (runner or run_command)(lambda: collect(options, subs, paths, command))
 

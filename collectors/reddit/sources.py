@@ -40,11 +40,11 @@ class RedditSource:
 
     make: str
     does: str
-    requests: str
     suffixes: tuple[str, ...] = ()
     login: Literal["always", "if possible", "never"] = "never"
     limit: int | None = TOP
     on_engine: bool = False
+    requests: str = "not known before they are made"
 
 
 #: By the name that `--source` takes.
@@ -52,26 +52,26 @@ SOURCES: dict[str, RedditSource] = {
     "oauth": RedditSource(
         "collectors.reddit.listings:make",
         "Reddit's API, with credentials in praw.ini or the environment",
-        "100 posts each: at most 10 a subreddit; about 100 with --min-ups",
+        requests="100 posts each: at most 10 a subreddit; about 100 with --min-ups",
         login="always",
     ),
     "archive": RedditSource(
         "collectors.reddit.archive:make",
         "the public Arctic Shift archive, no credentials",
-        "100 posts each, from a subreddit's oldest post to its newest, whatever the limit",
+        requests="100 posts each, from a subreddit's oldest post to its newest, whatever the limit",
         login="if possible",
     ),
     "dump": RedditSource(
         "collectors.reddit.dump:make",
         "files of raw submissions, one a line, packed (.zst, .gz, .xz) or not",
-        "none for posts: files are read",
+        requests="none for posts: files are read",
         suffixes=(".zst", ".gz", ".xz", ".jsonl", ".ndjson", ".json"),
         on_engine=True,
     ),
     "index": RedditSource(
         "collectors.reddit.index:make",
         "published lists, CSV tables or files of ids (posts by id: Reddit's API, else the archive)",
-        "100 ids each, where a file has ids alone",
+        requests="100 ids each, where a file has ids alone",
         suffixes=(".csv", ".txt"),
         login="if possible",
         limit=None,
