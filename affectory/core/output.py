@@ -102,7 +102,7 @@ def text_of(result: object) -> str:
         data = result.as_json() if hasattr(result, "as_json") else result
         return json.dumps(data, indent=1, ensure_ascii=False, default=str)
     text = str(result)
-    return text.rstrip().rpartition("\n")[2] if _wanted.quiet else text
+    return text.rpartition("\n")[2].strip() if _wanted.quiet else text
 
 
 def drawn(draw: Callable[[Console], None]) -> str:
