@@ -15,8 +15,8 @@ import io
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
@@ -24,6 +24,7 @@ from tyro.conf import OmitArgPrefixes, Suppress
 
 from affectory.core import output
 from affectory.core.errors import InputError
+from affectory.core.misread import misread
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ _SHARED = {
 
 
 def read_options(
-    kind: Callable[..., T],
+    kind: type[T],
     arguments: Sequence[str] | None,
     prog: str,
     doc: str | None,
@@ -58,11 +59,12 @@ def read_options(
 ) -> T:
     """Return the options, read from these arguments (default: those of the process).
 
-    `kind`: the class of the options, or a function that is called with them. `doc`: the module's docstring.
-    `first`: the options that `--help` shows, by their fields; all, if empty. Options that are required are
-    always shown. `has_json`: whether the command's result can be printed as JSON. `has_dry_run`: whether the
-    command looks at `output.wanted().dry_run`. Exits after help, and with code 2 for arguments that can't be
-    read.
+    `kind`: the class of the options. `doc`: the module's docstring. `first`: the options that `--help` shows,
+    by their fields; all, if empty. Options that are required are always shown. `has_json`: whether the
+    command's result can be printed as JSON. `has_dry_run`: whether the command looks at
+    `output.wanted().dry_run`.
+
+    Exits after help. Raises `InputError` for arguments that can't be read.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     shared = {flags: says for flags, says in _SHARED.items() if flags != _DRY_RUN or has_dry_run}
@@ -79,7 +81,19 @@ def read_options(
         raise InputError(f"{prog} has no table that --json could print: leave it out")
     output.want(asked)
     own = [one for one in given if not any(one in flags for flags in shared)]
-    return tyro.cli(kind, prog=prog, args=own)
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):  # so that tyro doesn't know of a terminal
+            return tyro.cli(kind, prog=prog, args=own)
+    except SystemExit:
+        hint = f"{prog} --help-all lists the options"
+        raise InputError(misread(said.getvalue(), _flags(kind, prog), hint)) from None
+
+
+def _flags(kind: Any, prog: str) -> list[str]:
+    """Return the options as they are typed."""
+    text = "\n".join(_tables(kind, prog)[1])
+    return [*dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)), *(f[-1] for f in _SHARED)]
 
 
 def _listed(more: str, shared: Mapping[tuple[str, ...], str], has_json: bool) -> list[str]:
@@ -90,20 +104,20 @@ def _listed(more: str, shared: Mapping[tuple[str, ...], str], has_json: bool) ->
 
 def _help(kind: Any, prog: str, says: str, shared: Sequence[str]) -> NoReturn:
     """Print help and exit."""
+    usage, options = _tables(kind, prog)
+    print(textwrap.fill(usage, WIDTH, subsequent_indent=" " * 7, break_on_hyphens=False), says, sep="\n\n")
+    print("", *options, *shared, sep="\n")
+    sys.exit()
+
+
+def _tables(kind: Any, prog: str) -> tuple[str, list[str]]:
+    """Return tyro's line on the usage, and the lines of its tables without their rules."""
     text = io.StringIO()
     with redirect_stdout(text), suppress(SystemExit):
         tyro.cli(kind, prog=prog, args=["--help"], description="")
     usage, _, options = text.getvalue().partition("\n")
-    print(textwrap.fill(usage, WIDTH, subsequent_indent=" " * 7, break_on_hyphens=False), says, sep="\n\n")
-    print("", *_plain(options), *shared, sep="\n")
-    sys.exit()
-
-
-def _plain(options: str) -> Iterator[str]:
-    """Yield the lines of tyro's tables, without their rules."""
-    for line in options.strip("\n").splitlines():
-        if set(line.strip()) != {"-"}:
-            yield line.removeprefix(" ").rstrip() if line[1:2].strip() else line.rstrip()
+    lines = [line for line in options.strip("\n").splitlines() if set(line.strip()) != {"-"}]
+    return usage, [line.removeprefix(" ").rstrip() if line[1:2].strip() else line.rstrip() for line in lines]
 
 
 def _names(kind: Any) -> Iterator[str]:
@@ -136,8 +150,7 @@ def _shortened(kind: Any, first: Collection[str]) -> Any:
 
 def _in_short(kind: Any, doc: str, prog: str) -> str:
     """Return what the class says, and the examples of the module."""
-    said, _, _ = (inspect.getdoc(kind) or "").partition("\nArgs:\n")
-    told = [_wrapped(one) for one in _paragraphs(said)]
+    told = [_wrapped(one) for one in _paragraphs(inspect.getdoc(kind) or "")]
     if examples := [one for one in _paragraphs(doc) if _is_example(one)]:
         told.append("\n".join(["examples", *_examples(examples, doc, prog)]))
     return "\n\n".join(told)

@@ -181,3 +181,25 @@ def test_what_a_command_was_asked_to_print_ends_with_it(capsys):
 def test_what_cannot_be_printed_is_refused(capsys, arguments, line):
     assert sow(*arguments, has_json=False) == 2
     assert capsys.readouterr() == ("", f"error: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "SEED is missing; garden sow --help-all lists the options"),
+        (["peas", "--rwos", "2"], "there is no option --rwos; did you mean --rows?"),
+        (["peas", "--jsn"], "there is no option --jsn; did you mean --json?"),
+        (["peas", "--zzz"], "there is no option --zzz; garden sow --help-all lists the options"),
+        (["peas", "beans"], "'beans' is one argument too many; garden sow --help-all lists the options"),
+        (["peas", "--rows"], "--rows needs a value; garden sow --help-all lists the options"),
+        (["peas", "--rows", "many"], "--rows can't be 'many'; garden sow --help-all lists the options"),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_one_line_with_the_next_step(capsys, arguments, line):
+    assert sow(*arguments) == 2
+    assert capsys.readouterr() == ("", f"error: {line}\n")
+
+
+def test_a_value_that_is_none_of_a_few_is_answered_with_the_nearest(capsys):
+    assert cli.main(["collect", "reddit", "--subs", "happy", "--time", "yaer"]) == 2
+    assert capsys.readouterr().err == "error: --time 'yaer': did you mean year?\n"
