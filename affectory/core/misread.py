@@ -40,8 +40,8 @@ def misread(said: str, flags: Collection[str], hint: str) -> str:
     if found := _NO_VALUE.search(text):
         return f"{found['flag']} needs a value; {hint}"
     if found := _CHOICE.search(text):
-        near = meant(found["value"], ast.literal_eval(found["known"]))
-        return f"{found['flag']} {found['value']!r}: {near}"
+        known = [one for one in ast.literal_eval(found["known"]) if one != "None"]  # as by default
+        return f"{found['flag']} {found['value']!r}: {meant(found['value'], known)}"
     if not (found := _VALUE.search(text)):
         return f"{text.partition(' For full helptext')[0]}; {hint}"
     if not found["value"]:  # a message of ours
