@@ -100,7 +100,7 @@ def _trace(options: Options) -> Outcome:
     then = _next(found, clues)
     lines = [options.post_id, *(f"  {one.place:<{width}}  {one.holds}" for one in found), then]
     data = {"post_id": options.post_id, "places": [asdict(one) for one in found], "next": then}
-    return Outcome("\n".join(lines), data)
+    return Outcome("\n".join(lines), data, names_copies=True)
 
 
 def _next(found: list[Found], clues: Clues) -> str:

@@ -58,7 +58,8 @@ def _printed(work: Callable[[], object]) -> int:
         result = work()
         if isinstance(result, int):
             return result
-        print(shown(output.text_of(result)), file=stdout)
+        text = output.text_of(result)
+        print(text if getattr(result, "names_copies", False) else shown(text), file=stdout)
         return int(getattr(result, "exit_code", 0))
     finally:
         stdout.flush()  # here, so that a full disk is an error of the command, also after --help

@@ -36,11 +36,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a command: its text, the same as data for `--json`, and the exit code."""
+    """The result of a command: its text, the same as data for `--json`, and the exit code.
+
+    With `names_copies` the local copy of an address is named as such, else the address in its place.
+    """
 
     text: str
     data: Any
     exit_code: int = 0
+    names_copies: bool = False
 
     def __str__(self) -> str:
         return self.text
