@@ -19,10 +19,11 @@ if __name__ == "__main__":
 import sys
 from typing import TYPE_CHECKING
 
-import tyro
-
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
-from baselines.options import MissingOptions
+from affectory.core.output import Outcome
+from affectory.core.progress import Steps
+from baselines.options import FIRST, MissingOptions
 from baselines.training import launch
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if launch.is_helper():
-        return launch.serve(lambda: _device(tyro.cli(MissingOptions, prog=prog, args=given)))
-    return finish(lambda: _run(tyro.cli(MissingOptions, prog=prog, args=given), f"{prog} {' '.join(given)}"))
+        return launch.serve(lambda: _device(read_options(MissingOptions, given, prog, __doc__, FIRST)))
+    command = " ".join([prog, *given])
+    return finish(lambda: _run(read_options(MissingOptions, given, prog, __doc__, FIRST), command))
 
 
 def _device(options: MissingOptions) -> torch.device:
@@ -44,10 +46,11 @@ def _device(options: MissingOptions) -> torch.device:
     return pick_device(options.device)
 
 
-def _run(options: MissingOptions, command: str) -> int:
+def _run(options: MissingOptions, command: str) -> Outcome:
     options.check()
     options.check_release()  # before torch, which takes seconds to import
-    from baselines.observatory import run  # torch and pyarrow: not for --help
+    with Steps("loading"):
+        from baselines.observatory import run  # torch and pyarrow: not for --help
 
     return run(options, command)
 

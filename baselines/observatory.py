@@ -15,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from msgspec import to_builtins
 from torch import Tensor
 
-from affectory.core import mirrors
+from affectory.core import mirrors, output
 from affectory.core.errors import InputError
+from affectory.core.output import Outcome, tell
+from affectory.core.progress import Steps
 from baselines import experiment, frozen, pipeline, plan
 from baselines.data import gold, masks, text_only
 from baselines.data import release as data
@@ -48,8 +51,8 @@ from baselines.training import launch
 from baselines.training.progress import Progress
 
 
-def run(options: MissingOptions, command: str) -> int:
-    """Train and score the models, write and print the results. Return the exit code: 1 if a seed failed.
+def run(options: MissingOptions, command: str) -> Outcome:
+    """Train and score the models, and write the results; return them. The exit code is 1 if a seed failed.
 
     `command` is recorded in the results. Raises `AffectoryError`.
     """
@@ -58,7 +61,7 @@ def run(options: MissingOptions, command: str) -> int:
         return _run(options, command, device)
 
 
-def _run(options: MissingOptions, command: str, device: torch.device) -> int:
+def _run(options: MissingOptions, command: str, device: torch.device) -> Outcome:
     wanted = registry.selected(options.models or pipeline.of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
@@ -72,7 +75,7 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     left_out += tuple(LeftOut(model, never[model, USUAL]) for model in models if (model, USUAL) in never)
     models = tuple(model for model in models if (model, USUAL) not in never)
     for one in left_out:
-        print(f"left out: {one.model}: {one.reason}")
+        tell(f"left out: {one.model}: {one.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     pipeline.check_set(options.set, models)
@@ -82,21 +85,31 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> int:
     gaps = plan.gaps(release, models, conditions, drawn, seeds)
     folder = pipeline.made_folder(options, f"{release.version}-missing")
     drawn.write(folder / "masks.json")
-    with Progress(_networks(models, conditions, gaps, len(seeds))) as progress:
-        inputs = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
-        seen = frozen.images(options, release, inputs, device)
-        setup = pipeline.setup_of(options, release, models, folder, device, progress, preset, given, seen)
-        setup = replace(setup, conditions=conditions, masks=drawn, gaps=gaps)
+    progress = Progress(_networks(models, conditions, gaps, len(seeds)))
+    inputs = {name for model in plan.needed(models) for name in registry.spec(model).inputs}
+    seen = frozen.images(options, release, inputs, device)
+    setup = pipeline.setup_of(options, release, models, folder, device, progress, preset, given, seen)
+    setup = replace(setup, conditions=conditions, masks=drawn, gaps=gaps)
+    with progress:
         fold = experiment.fold(release, None, setup)
     observed = Observed(release, fold, setup, drawn, rates, modalities)
-    found = _results(observed, options, command, left_out)
+    with Steps("scores at each rate"):
+        found = _results(observed, options, command, left_out)
     found.write(folder)
     missing_tables.write(folder)
     page.write(folder)
     index = index_page.write(folder.parent.parent)
-    missing_tables.show(found)
-    print(f"\npage      {folder / 'missing.html'}\ntable     {folder / 'missing.md'}\nall runs  {index}")
-    return 1 if any(model.stopped for model in found.models) else 0
+    text = output.drawn(lambda console: missing_tables.show(found, console))
+    paths = {
+        "page": str(folder / "missing.html"),
+        "table": str(folder / "missing.md"),
+        "all runs": str(index),
+    }
+    return Outcome(
+        "\n".join([text, "", *(f"{what:<9} {path}" for what, path in paths.items())]),
+        {"results": to_builtins(found), **paths},
+        exit_code=1 if any(model.stopped for model in found.models) else 0,
+    )
 
 
 def _occurs(release: Release, modality: Modality) -> bool:
@@ -105,14 +118,15 @@ def _occurs(release: Release, modality: Modality) -> bool:
 
 
 def _loaded(options: MissingOptions) -> Release:
-    return data.load(
-        options.name,
-        options.datasets,
-        version=options.version,
-        cache=options.cache,
-        task=options.task,
-        labels=options.labels,
-    )
+    with Steps(f"loading {options.name}"):
+        return data.load(
+            options.name,
+            options.datasets,
+            version=options.version,
+            cache=options.cache,
+            task=options.task,
+            labels=options.labels,
+        )
 
 
 def _networks(

@@ -15,6 +15,9 @@ from affectory.core.place_option import PlaceOption
 from baselines.data import built
 from baselines.models import registry
 
+#: The options that `--help` shows; `--help-all` shows the others, too.
+FIRST = ("models", "seeds", "folds", "rates", "device", "out")
+
 #: The value of --pair that makes a pair of two separate networks.
 SEPARATE = "separate"
 

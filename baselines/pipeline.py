@@ -16,6 +16,8 @@ import torch
 
 from affectory.core import files
 from affectory.core.errors import InputError
+from affectory.core.output import tell
+from affectory.core.progress import Steps
 from affectory.encoders.text.vectors import open_vectors
 from affectory.encoders.text.words import Vocabulary
 from baselines import experiment, frozen, plan
@@ -59,14 +61,15 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
     wanted = registry.selected(options.models or of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
-    release = data.load(
-        options.name,
-        options.datasets,
-        version=options.version,
-        cache=options.cache,
-        task=options.task,
-        labels=options.labels,
-    )
+    with Steps(f"loading {options.name}"):
+        release = data.load(
+            options.name,
+            options.datasets,
+            version=options.version,
+            cache=options.cache,
+            task=options.task,
+            labels=options.labels,
+        )
     if options.gold:
         release = gold.joined(release, options.gold)
     elif not options.folds:
@@ -81,22 +84,23 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
         hides_labels=bool(options.ratios) and max(options.ratios) < 1,
     )
     for left in left_out:
-        print(f"left out: {left.model}: {left.reason}")
+        tell(f"left out: {left.model}: {left.reason}")
     if not models:
         raise InputError(f"none of {', '.join(wanted)} can be trained on {options.name}")
     check_set(options.set, models, finetune=options.finetune)
     folder = _folder(options, release)
     conditions = _conditions(options, release, models)
-    with Progress(_networks(options, models, conditions)) as progress:
-        setup = _setup(options, release, models, folder, device, progress, preset, given)
-        setup = replace(setup, conditions=conditions, stratified=options.stratified)
-        each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
+    progress = Progress(_networks(options, models, conditions))
+    setup = _setup(options, release, models, folder, device, progress, preset, given)
+    setup = replace(setup, conditions=conditions, stratified=options.stratified)
+    each = [(one, number if options.folds else None) for number, one in enumerate(splits)]
+    with progress:
         folds = [experiment.fold(split, number, setup) for split, number in each]
-    results = _results(release, folds, setup, options, command, left_out)
-    results = msgspec.structs.replace(
-        results, report=links.report(folder, options.datasets, release.name, release.version)
-    )
-    _write(folder, release, results, folds)
+    with Steps("scores, tables and page"):
+        results = _results(release, folds, setup, options, command, left_out)
+        report = links.report(folder, options.datasets, release.name, release.version)
+        results = msgspec.structs.replace(results, report=report)
+        _write(folder, release, results, folds)
     return Trained(results, folder)
 
 

@@ -5,7 +5,7 @@
 From Python:
 
     from baselines.predict import Predictor
-    predictor = Predictor.load("results/reddit-emotion/1.0.0/checkpoints/joint-seed0.pt")
+    predictor = Predictor.load("results/NAME/1.0.0/checkpoints/joint-seed0.pt")
     predictor(image="a.jpg", text="My day")  # {"joy": 0.81, "fear": 0.07, …}
 
 An image is a path, bytes or a PIL image. Image or text may be missing: the model then predicts from the other
@@ -26,12 +26,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import BaselineError, InputError
-from affectory.core.progress import say
+from affectory.core.output import Outcome, say
+from affectory.core.progress import Steps
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -183,10 +184,10 @@ class Options:
     checkpoint: Positional[Annotated[Path, arg(metavar="CHECKPOINT")]]
     """The trained model: a .pt file of results/NAME/VERSION/checkpoints."""
 
-    image: Annotated[Path | None, arg(metavar="FILE")] = None
+    image: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """The post's image."""
 
-    text: Annotated[str | None, arg(metavar="TEXT")] = None
+    text: Annotated[str | None, arg(metavar="TEXT", help_behavior_hint="")] = None
     """The post's text."""
 
     weights: Annotated[str | None, arg(metavar="PATH", help_behavior_hint="(default: as in training)")] = None
@@ -212,13 +213,14 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines.predict") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _predict(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _predict(read_options(Options, arguments, prog, __doc__)))
 
 
-def _predict(options: Options) -> str:
+def _predict(options: Options) -> Outcome:
     """Return a line per class, the most probable first."""
     options.check()
-    import torch
+    with Steps("loading"):
+        import torch
 
     # One post is milliseconds of work on one core. Several that wait for each other, and for other programs,
     # took seconds.
@@ -228,7 +230,8 @@ def _predict(options: Options) -> str:
     if predictor.checkpoint.generated:
         say(f"note: {predictor.checkpoint.generated} (this model's training data)")
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
-    return "\n".join(f"{name:<14} {probability:6.1%}" for name, probability in ranked)
+    text = "\n".join(f"{name:<14} {probability:6.1%}" for name, probability in ranked)
+    return Outcome(text, dict(ranked))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ if __name__ == "__main__":
 import sys
 from typing import TYPE_CHECKING
 
-import tyro
-
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
-from baselines.options import Options
+from affectory.core.output import Outcome, drawn
+from affectory.core.progress import Steps
+from baselines.options import FIRST, Options
 from baselines.training import launch
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m baselines
     """Run the command with these arguments (default: those it was started with); return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if launch.is_helper():
-        return launch.serve(lambda: _device(tyro.cli(Options, prog=prog, args=given)))
-    return finish(lambda: _run(tyro.cli(Options, prog=prog, args=given), f"{prog} {' '.join(given)}"))
+        return launch.serve(lambda: _device(read_options(Options, given, prog, __doc__, FIRST)))
+    return finish(
+        lambda: _run(read_options(Options, given, prog, __doc__, FIRST), f"{prog} {' '.join(given)}")
+    )
 
 
 def _device(options: Options) -> torch.device:
@@ -45,16 +48,17 @@ def _device(options: Options) -> torch.device:
     return pick_device(options.device)
 
 
-def _run(options: Options, command: str) -> int:
+def _run(options: Options, command: str) -> Outcome:
     options.check()
     options.check_release()  # before torch, which takes seconds to import
-    from baselines.pipeline import run  # torch and pyarrow: not for --help
-    from baselines.results import tables
+    with Steps("loading"):
+        from baselines.pipeline import run  # torch and pyarrow: not for --help
+        from baselines.results import tables
 
     done = run(options, command)
-    tables.show(done.results)
-    print(f"\npage      {done.page}\ntable     {done.table}\nall runs  {done.index}")
-    return done.exit_code
+    text = drawn(lambda console: tables.show(done.results, console))
+    paths = f"page      {done.page}\ntable     {done.table}\nall runs  {done.index}"
+    return Outcome(f"{text}\n\n{paths}", done.as_json(), done.exit_code)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.numbers import count
@@ -48,7 +48,7 @@ class Options:
     The stores aren't changed. The command can be stopped at any moment: the same command completes it.
     """
 
-    stores: Positional[Annotated[tuple[Path, ...], arg(metavar="STORE …")]]
+    stores: Positional[Annotated[tuple[Path, ...], arg(metavar="STORE …", help_behavior_hint="(required)")]]
     """The crawl stores to merge."""
 
     into: Annotated[Path, arg(metavar="DIR")]
@@ -83,11 +83,22 @@ class Merged:
         lines.append(f"store   {self.folder}  ({span(self.seconds)})")
         return "\n".join(lines)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return all counts, as `--json` prints them."""
+        return {
+            "store": str(self.folder),
+            "posts": {str(folder): dict(counts) for folder, counts in self.posts.items()},
+            "images_added": self.added,
+            "images_lost": {str(folder): lost for folder, lost in self.lost.items()},
+            "authors_left_out": [str(folder) for folder in self.authorless],
+            "seconds": round(self.seconds, 3),
+        }
+
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.merge") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: _merge(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    return finish(lambda: _merge(read_options(Options, given, prog, __doc__), " ".join([prog, *given])))
 
 
 def _merge(options: Options, command: str) -> Merged:

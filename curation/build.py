@@ -21,17 +21,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import mirrors, recipes
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError
+from affectory.core.output import wanted
 from affectory.core.place_option import PlaceOption
+from affectory.core.progress import Steps
 
 if TYPE_CHECKING:
     from curation.release.assemble import Built
+    from curation.release.dry_run import Planned
+
+#: The options that `--help` shows.
+FIRST = ("store", "out", "version")
 
 
 @dataclass(frozen=True)
@@ -73,44 +79,68 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.build") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _run(read_options(Options, arguments, prog, __doc__, FIRST, has_dry_run=True)))
+
+
+def _run(options: Options) -> object:
+    return planned(options) if wanted().dry_run else run(options)
+
+
+def planned(options: Options) -> Planned:
+    """Return what `run` would build. Raises the same `AffectoryError`, but for images that are damaged."""
+    _check(options)
+    from curation.release.dry_run import planned
+
+    own = mirrors.fetch(options.datasets / options.name)
+    folder = recipes.find(options.name, mirrors.local(options.datasets))
+    out = mirrors.fetch((options.out or options.datasets) / options.name)
+    if folder != own:
+        _check_copies(options.name, out.parent)
+    return planned(folder / recipes.RECIPE, store=options.store, folder=out, version=options.version)
+
+
+def _check(options: Options) -> None:
+    if options.workers < 1:
+        raise InputError(f"--workers {options.workers} is below 1")
+    EngineChoice(options.engine, options.address).check()
 
 
 def run(options: Options) -> Built:
     """Build the release that the options ask for. Raises `AffectoryError`."""
-    if options.workers < 1:
-        raise InputError(f"--workers {options.workers} is below 1")
-    EngineChoice(options.engine, options.address).check()
-    from curation.release.versions import POSTS  # pyarrow: not for --help
+    _check(options)
+    with Steps("loading"):
+        from curation.release.assemble import build  # pyarrow: not for --help
+        from curation.release.versions import POSTS
 
     own = mirrors.fetch(options.datasets / options.name)
     folder = recipes.find(options.name, mirrors.local(options.datasets))
+    is_built_in = folder != own
     out = options.out or options.datasets
     with mirrors.written(out / options.name, *POSTS):
-        return _built(options, folder, mirrors.local(out), is_built_in=folder != own)
+        place = mirrors.local(out)
+        if is_built_in:
+            _check_copies(options.name, place)
+        built = build(
+            folder / recipes.RECIPE,
+            store=options.store,
+            out=place,
+            version=options.version,
+            workers=options.workers,
+            engine=EngineChoice(options.engine, options.address),
+        )
+        if not is_built_in:
+            return built
+        recipes.write_out(options.name, place)
+        return replace(built, recipe=place / options.name / recipes.RECIPE)
 
 
-def _built(options: Options, folder: Path, out: Path, *, is_built_in: bool) -> Built:
-    """Build the release in the folder `out`; copy a built-in recipe there."""
-    if is_built_in and (differing := recipes.changed(options.name, out)):
+def _check_copies(name: str, out: Path) -> None:
+    """Raise `InputError` if a built-in recipe can't be copied to the folder `out`."""
+    if differing := recipes.changed(name, out):
         raise InputError(
             f"{str(differing[0])!r} differs from the built-in one: move it away, or name the folder of your "
             "own recipe with --datasets"
         )
-    from curation.release.assemble import build
-
-    built = build(
-        folder / recipes.RECIPE,
-        store=options.store,
-        out=out,
-        version=options.version,
-        workers=options.workers,
-        engine=EngineChoice(options.engine, options.address),
-    )
-    if not is_built_in:
-        return built
-    recipes.write_out(options.name, out)
-    return replace(built, recipe=out / options.name / recipes.RECIPE)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core import mirrors
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.place_option import PlaceOption
+
+#: The options that `--help` shows.
+FIRST = ("store", "out", "store_only")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.hydrate") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: _hydrate(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _hydrate(read_options(Options, arguments, prog, __doc__, FIRST)))
 
 
 def _hydrate(options: Options) -> object:

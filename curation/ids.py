@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import mirrors
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import ReleaseError
 from affectory.core.numbers import count
@@ -45,7 +45,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.ids") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: _ids(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _ids(read_options(Options, arguments, prog, __doc__, has_json=False)))
 
 
 def _ids(options: Options) -> object:
@@ -89,7 +89,10 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     listed = exclude.carry(folder, out)
     card.write(out, folder / "card.md")
     rows = sum(file.rows for file in files)
-    lines = [f"{described.name} {described.version}: {rows:,} ids, no text, no images", f"ids     {out}"]
+    lines = [
+        f"{described.name} {described.version}: {count(rows, 'id')}, no text, no images",
+        f"ids     {out}",
+    ]
     if listed:
         lines.append(f"exclude {out / exclude.EXCLUDE} has {count(listed, 'id')}, which a rebuild leaves out")
     if still := held.opted_out_since(folder, described.version):

@@ -32,12 +32,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core import mirrors
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.place_option import PlaceOption
+
+#: The options that `--help` shows.
+FIRST = ("store", "refresh", "exclude", "remove_earlier")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: _purge(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _purge(read_options(Options, arguments, prog, __doc__, FIRST, has_json=False)))
 
 
 def _purge(options: Options) -> str:

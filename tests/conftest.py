@@ -22,6 +22,7 @@ def no_plain_progress():
     """On a busy machine a command may take so long that it prints its progress among its errors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "PLAIN_EVERY", 3600.0)
+        patch.setattr(progress, "LONG", 3600.0)
         yield
 
 

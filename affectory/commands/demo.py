@@ -1,19 +1,32 @@
-"""`affectory demo`: a small example of all steps, without keys or network."""
+"""Collect, build and train in one go: a small example of all steps, without keys or network.
+
+    affectory demo
+
+Its store, release and results go to data/demo. The posts are generated and the image network's weights are
+random: the numbers are no results. To complete a demo that was stopped, repeat the command.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from affectory.core.arguments import read_options
+from affectory.core.output import tell
 
 DEMO = Path("data/demo")
 SUBS = ("happy", "creepy", "rage", "gore")
 
 
-def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]], int]) -> int:
+@dataclass(frozen=True)
+class Options:
     """Collect four subreddits of the sandbox, build a release of them, and train six models on it."""
-    if arguments:
-        print(f"usage: {prog}\n\n{demo.__doc__}")
-        return 0 if arguments[0] in ("-h", "--help") else 2
+
+
+def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]], int]) -> object:
+    """Collect four subreddits of the sandbox, build a release of them, and train six models on it."""
+    read_options(Options, arguments, prog, __doc__, has_json=False)
     store = str(DEMO / "store")
     collect = ["collect", "reddit", "--subs", *SUBS, "--source", "oauth", "--sandbox", "--store", store]
     build = ["build", "reddit-emotion", "--store", store, "--datasets", str(DEMO / "datasets")]
@@ -22,10 +35,11 @@ def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]],
     folders = [f"--{name}={DEMO / name}" for name in ("datasets", "features", "cache")]
     run = ["run", "reddit-emotion", *network, *folders, "--out", str(DEMO / "results")]
     for step in (collect, build, run):
-        print(f"$ affectory {' '.join(step)}", flush=True)
+        tell(f"$ affectory {' '.join(step)}")
         if code := command(step):
             return code
-        print()
-    print("note    generated posts and random weights: not results")
-    print("next    affectory collect reddit --help collects real posts; affectory run --help trains on them")
-    return 0
+        tell("")
+    return (
+        "note    generated posts and random weights: not results\n"
+        "next    affectory collect reddit --help collects real posts; affectory run --help trains on them"
+    )

@@ -10,16 +10,15 @@ each are listed, with `--json` all of them. Neither store is changed. The exit c
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tyro
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import Positional, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.numbers import number
 
@@ -50,9 +49,6 @@ class Options:
     second: Positional[Annotated[Path, arg(metavar="STORE")]]
     """The other one."""
 
-    json: FlagCreatePairsOff[bool] = False
-    """Print all differences as JSON."""
-
 
 @dataclass(slots=True)
 class Difference:
@@ -70,8 +66,7 @@ class Difference:
         self.counts[community][kind] += 1
         self.found[kind].append({"post_id": post_id, **values})
 
-    def text(self) -> str:
-        """Return the table by community, and the first differences of each kind."""
+    def __str__(self) -> str:
         width = max(9, *(len(name) for name in self.counts), 0)
         lines = [f"1  {self.first}", f"2  {self.second}", ""]
         lines.append(" ".join([f"{'':<{width}}", *(f"{title:>10}" for title in KINDS.values())]))
@@ -91,21 +86,16 @@ class Difference:
             lines += ["", "no difference"]
         return "\n".join(lines)
 
-    def as_json(self) -> str:
-        """Return all of it as JSON."""
-        return json.dumps(
-            {
-                "first": str(self.first),
-                "second": str(self.second),
-                "communities": {
-                    name: {kind: counts[kind] for kind in KINDS}
-                    for name, counts in sorted(self.counts.items())
-                },
-                "differences": self.found,
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it, as `--json` prints it."""
+        return {
+            "first": str(self.first),
+            "second": str(self.second),
+            "communities": {
+                name: {kind: counts[kind] for kind in KINDS} for name, counts in sorted(self.counts.items())
             },
-            indent=1,
-            ensure_ascii=False,
-        )
+            "differences": self.found,
+        }
 
 
 #: What stands above the first differences of a kind.
@@ -120,15 +110,14 @@ _TITLES = {
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory diff") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _diff(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _diff(read_options(Options, arguments, prog, __doc__)))
 
 
-def _diff(options: Options) -> str:
+def _diff(options: Options) -> Difference:
     from collectors.store.reading import reading
 
     with reading(options.first) as first, reading(options.second) as second:
-        found = compare(first, second)
-    return found.as_json() if options.json else found.text()
+        return compare(first, second)
 
 
 def compare(first: Reader, second: Reader) -> Difference:

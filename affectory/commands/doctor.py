@@ -16,15 +16,16 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.output import Outcome, drawn
 
 #: The addresses that are asked, by what they are for. Any answer will do.
 HOSTS = {
@@ -107,10 +108,10 @@ class Line:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory doctor") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _doctor(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _doctor(read_options(Options, arguments, prog, __doc__)))
 
 
-def _doctor(options: Options) -> int:
+def _doctor(options: Options) -> Outcome:
     hosts = {} if options.offline else _asked(options.sandbox_url)
     keys = {line.name: line for line in _credentials()}
     disk = list(_disk(options))
@@ -123,10 +124,11 @@ def _doctor(options: Options) -> int:
         "Versions": list(_versions()),
         "GPU": [_gpu()],
     }
-    _print({title: lines for title, lines in parts.items() if lines})
+    text = _shown({title: lines for title, lines in parts.items() if lines})
     if options.offline:
-        print("note  the sites were not asked (--offline)")
-    return 0 if any(line.state == "ok" for line in sources) else 1
+        text += "\nnote  the sites were not asked (--offline)"
+    data = {title.lower(): [asdict(line) for line in lines] for title, lines in parts.items()}
+    return Outcome(text, data, 0 if any(line.state == "ok" for line in sources) else 1)
 
 
 def _sources(keys: Mapping[str, Line], hosts: Mapping[str, Line], unwritable: Line | None) -> Iterator[Line]:
@@ -279,18 +281,17 @@ def _gpu() -> Line:
     return Line("missing", "GPU", f"torch {torch.__version__} can't use it: training runs on the CPU")
 
 
-def _print(parts: Mapping[str, Sequence[Line]]) -> None:
-    """Print the findings: in colour on a terminal, elsewhere as plain lines."""
+def _shown(parts: Mapping[str, Sequence[Line]]) -> str:
+    """Return the findings: for a terminal in colour, else as plain lines."""
     if not sys.stdout.isatty():
-        lines = [line for part in parts.values() for line in part]
-        width = max(len(line.name) for line in lines)
+        shown = []
+        width = max(len(line.name) for part in parts.values() for line in part)
         for title, part in parts.items():
-            print(title)
+            shown.append(title)
             for line in part:
                 then = f"; next: {line.then}" if line.then else ""
-                print(f"  {line.state:<13}  {line.name:<{width}}  {line.says}{then}")
-        return
-    from rich.console import Console
+                shown.append(f"  {line.state:<13}  {line.name:<{width}}  {line.says}{then}")
+        return "\n".join(shown)
     from rich.table import Table
     from rich.text import Text
 
@@ -306,4 +307,4 @@ def _print(parts: Mapping[str, Sequence[Line]]) -> None:
             if line.then:
                 says.append(f"\n→ {line.then}", "dim")
             table.add_row(Text(f"  {line.state}", colours[line.state]), Text(line.name), says)
-    Console().print(table)
+    return drawn(lambda console: console.print(table))

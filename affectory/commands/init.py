@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import recipes
 from affectory.core.addresses import check_folder
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError, meant
 
@@ -40,7 +40,7 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory init") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _init(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _init(read_options(Options, arguments, prog, __doc__, has_json=False)))
 
 
 def _init(options: Options) -> str:

@@ -13,16 +13,17 @@ Exit code: 0 if the post or its tombstone was found, 1 if not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core.addresses import check_folder
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.output import Outcome
 
 _DATA, _DATASETS = Path("data"), Path("datasets")
 _RESULTS, _FEATURES, _OCR = Path("results"), Path("data/features"), Path("data/ocr")
@@ -75,10 +76,10 @@ class Clues:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory trace") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _trace(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _trace(read_options(Options, arguments, prog, __doc__)))
 
 
-def _trace(options: Options) -> int:
+def _trace(options: Options) -> Outcome:
     source, _, own = options.post_id.partition(":")
     if not (source and own):
         raise InputError(
@@ -96,17 +97,16 @@ def _trace(options: Options) -> int:
         *_in_library_cache(options),
     ]
     if not found:
-        print(
+        text = (
             f"{options.post_id} was not found in the crawl stores, {options.datasets}, {options.results} or "
             "the datasets library's cache; ids are written as reddit:3svmej or flickr:53509656752"
         )
-        return 1
+        return Outcome(text, {"post_id": options.post_id, "places": []}, exit_code=1)
     width = max(len(one.place) for one in found)
-    print(options.post_id)
-    for one in found:
-        print(f"  {one.place:<{width}}  {one.holds}")
-    print(_next(found, clues))
-    return 0
+    then = _next(found, clues)
+    lines = [options.post_id, *(f"  {one.place:<{width}}  {one.holds}" for one in found), then]
+    data = {"post_id": options.post_id, "places": [asdict(one) for one in found], "next": then}
+    return Outcome("\n".join(lines), data, names_copies=True)
 
 
 def _next(found: list[Found], clues: Clues) -> str:

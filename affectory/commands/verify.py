@@ -19,19 +19,20 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core import mirrors
 from affectory.core.addresses import Place
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.numbers import count
+from affectory.core.output import Outcome
 from affectory.core.place_option import PlaceOption
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory verify") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _verify(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _verify(read_options(Options, arguments, prog, __doc__)))
 
 
-def _verify(options: Options) -> int:
+def _verify(options: Options) -> Outcome:
     path = _folder(options.path)
     if (path / "crawl.sqlite").is_file():
         return _store(path, repair=options.repair)
@@ -88,25 +89,34 @@ def _versions(folder: Path) -> list[Path]:
     return [folder / version for version in versions.built(folder)]
 
 
-def _store(folder: Path, *, repair: bool) -> int:
+def _store(folder: Path, *, repair: bool) -> Outcome:
     from collectors.store.check import TO_FETCH, TO_REMOVE, check
 
     found = check(folder)
     holds = f"{count(found.posts, 'post')}, {count(found.images, 'image')}, {found.bytes / 1e6:,.1f} MB"
-    _print(f"store {folder}: {holds}", found.faults)
+    lines = list(_told(f"store {folder}: {holds}", found.faults))
     if found.is_used:
-        print("note    a run is working on the store: files that no post has were not looked for")
+        lines.append("note    a run is working on the store: files that no post has were not looked for")
     kinds = {kind for kind, _ in found.faults}
     mendable = kinds & {*TO_FETCH, *TO_REMOVE}
+    then = []
     if mendable and not repair:
-        print(f"next    affectory verify {shlex.quote(str(folder))} --repair")
+        then.append(f"affectory verify {shlex.quote(str(folder))} --repair")
     elif mendable:
-        _repair(folder, found)
+        lines.append(_repair(folder, found))
         if kinds & {*TO_FETCH}:
-            print(f"next    {found.last_command or 'collect into the store again'}")
-    for kind in sorted(kinds - mendable):
-        print(f"next    {_STORE_STEPS[kind].format(folder=shlex.quote(str(folder)))}")
-    return int(bool(kinds - mendable if repair else kinds))
+            then.append(found.last_command or "collect into the store again")
+    then += [_STORE_STEPS[kind].format(folder=shlex.quote(str(folder))) for kind in sorted(kinds - mendable)]
+    data = {
+        "store": str(folder),
+        **{"posts": found.posts, "images": found.images, "bytes": found.bytes},
+        "is_used": found.is_used,
+        "repaired": bool(repair and mendable),
+        "faults": _listed(found.faults),
+        "next": then,
+    }
+    lines += [f"next    {step}" for step in then]
+    return Outcome("\n".join(lines), data, int(bool(kinds - mendable if repair else kinds)))
 
 
 #: What to do about faults of a store that a repair can't mend.
@@ -119,7 +129,7 @@ _STORE_STEPS = {
 }
 
 
-def _repair(folder: Path, found: StoreCheck) -> None:
+def _repair(folder: Path, found: StoreCheck) -> str:
     from collectors.store import Store
     from collectors.store.check import TO_FETCH
 
@@ -130,26 +140,37 @@ def _repair(folder: Path, found: StoreCheck) -> None:
     with Store.open(folder) as store:  # deletes the orphans
         pending, removed = store.repair(lost, files)
     images, gone = count(pending, "image is", "images are"), count(removed, "file was", "files were")
-    print(f"repair  {images} pending, {gone} removed")
+    return f"repair  {images} pending, {gone} removed"
 
 
-def _release(path: Path, versions: Sequence[Path]) -> int:
+def _release(path: Path, versions: Sequence[Path]) -> Outcome:
     from curation.release.check import card_faults, check
 
     checks = [check(version) for version in versions]
+    lines: list[str] = []
     for found in checks:
         holds = f"{count(found.files, 'file')}, {count(found.rows, 'row')}, {count(found.images, 'image')}"
-        _print(f"release {found.name} {found.version}: {holds}", found.faults)
+        lines += _told(f"release {found.name} {found.version}: {holds}", found.faults)
     folder = versions[0].parent
     card = list(card_faults(folder)) if versions[0] != path or (folder / "README.md").exists() else []
     if card:
-        _print(f"card {folder / 'README.md'}", card)
-    for found, version in zip(checks, versions, strict=True):
-        if found.faults:
-            print(mirrors.shown(f"next    {_again(found, version)}"))
-    if card and not any(found.faults for found in checks):
-        print(mirrors.shown(f"next    {_command('build', checks[0], folder)} writes the card again"))
-    return int(bool(card or any(found.faults for found in checks)))
+        lines += _told(f"card {folder / 'README.md'}", card)
+    pairs = zip(checks, versions, strict=True)
+    then = [_again(found, version) for found, version in pairs if found.faults]
+    if card and not then:
+        then.append(f"{_command('build', checks[0], folder)} writes the card again")
+    data = {
+        "releases": [
+            {
+                **{"name": one.name, "version": one.version, "files": one.files, "rows": one.rows},
+                **{"images": one.images, "ids_only": one.ids_only, "faults": _listed(one.faults)},
+            }
+            for one in checks
+        ],
+        "card": _listed(card),
+        "next": then,
+    }
+    return Outcome("\n".join([*lines, *(f"next    {step}" for step in then)]), data, int(bool(then)))
 
 
 def _again(found: ReleaseCheck, version: Path) -> str:
@@ -184,12 +205,16 @@ def _command(name: str, found: ReleaseCheck, folder: Path) -> str:
     return f"affectory {name} {shlex.quote(found.name)}{where}{'' if known else ' --store STORE'}"
 
 
-def _print(title: str, faults: Sequence[tuple[str, str]]) -> None:
-    """Print what was checked, and the number of faults of each kind with the first ones."""
-    print(mirrors.shown(title) + ("" if faults else ": all right"))
+def _listed(faults: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"kind": kind, "what": what} for kind, what in faults]
+
+
+def _told(title: str, faults: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield what was checked, and the number of faults of each kind with the first ones."""
+    yield title + ("" if faults else ": all right")
     for kind, number in Counter(kind for kind, _ in faults).items():
         first = [what for one, what in faults if one == kind][:SHOWN]
-        print(f"  {kind.replace('_', ' ')} {number:,}")
-        print("\n".join(f"    {what}" for what in first))
+        yield f"  {kind.replace('_', ' ')} {number:,}"
+        yield from (f"    {what}" for what in first)
         if number > SHOWN:
-            print(f"    and {number - SHOWN:,} more")
+            yield f"    and {number - SHOWN:,} more"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from affectory.core import output
 from affectory.core.errors import AffectoryError, in_words
 from affectory.core.interrupt import KEPT, end_program
 from affectory.core.mirrors import shown
@@ -28,11 +29,11 @@ class Terminated(KeyboardInterrupt):
 def finish(work: Callable[[], object]) -> int:
     """Run the work of a command, print its result, and return the exit code.
 
-    `work` begins with reading the options, so that it includes the imports that take a while. An int is the
-    exit code of work that has printed its own output. Any other result is printed; its `exit_code`, if it has
-    one, is returned, else 0.
+    `work` begins with reading the options (`affectory.core.arguments`), so that it includes the imports that
+    take a while. An int is the exit code of work that has printed its own output. Any other result is
+    printed, with `--json` what its `as_json()` returns; its `exit_code`, if it has one, is returned, else 0.
     """
-    with standard_streams(), _signals():
+    with standard_streams(), _signals(), output.until_end():
         try:
             return _printed(work)
         except AffectoryError as error:
@@ -52,14 +53,16 @@ def finish(work: Callable[[], object]) -> int:
 
 
 def _printed(work: Callable[[], object]) -> int:
+    stdout = sys.stdout
     try:
         result = work()
         if isinstance(result, int):
             return result
-        print(shown(str(result)))
+        text = output.text_of(result)
+        print(text if getattr(result, "names_copies", False) else shown(text), file=stdout)
         return int(getattr(result, "exit_code", 0))
     finally:
-        sys.stdout.flush()  # here, so that a full disk is an error of the command, also after --help
+        stdout.flush()  # here, so that a full disk is an error of the command, also after --help
 
 
 def print_error(message: object) -> None:

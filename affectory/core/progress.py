@@ -1,12 +1,16 @@
 """The progress of a command on standard error, and the time left.
 
 On a terminal the display is redrawn four times a second and removed at the end. Elsewhere a plain line is
-printed every `PLAIN_EVERY` seconds, so that long work is never silent.
+printed after `PLAIN_EVERY` seconds, and then ever more seldom, so that long work is never silent. Steps that
+took a while leave a line with their count and time; with `-v` all do, and with `-q` nothing is shown.
 
     with Steps("features", len(images), "images") as steps:
         for image in images:
             ...
             steps.advance()
+
+    with Steps("loading"):                         # of unknown length
+        import torch
 
     with Display(counters.line, counters.view):    # lines of one's own
         ...
@@ -23,23 +27,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from affectory.core.output import say, wanted
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-#: Seconds between two plain lines.
-PLAIN_EVERY = 10.0
+#: Seconds before the first plain line. Then they grow fewer: at last there are this many times as many.
+PLAIN_EVERY, AT_LAST = 10.0, 30
+
+#: Seconds after which steps leave a line.
+LONG = 5.0
 
 #: Seconds between two checks whether a plain line is due.
 TICK = 1.0
 
 #: Seconds over which a rate is measured.
 WINDOW = 10.0
-
-
-def say(line: str) -> None:
-    """Print a line on standard error. On a terminal it stays, above the display."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def span(seconds: float) -> str:
@@ -114,6 +118,8 @@ class Task:
     def summary(self) -> str:
         """Return what was done in which time."""
         seconds = self.seconds
+        if self.total is None:
+            return f"{self.title}: {span(seconds)}"
         mean = f", {self.done / seconds:,.1f} {self.unit}/s" if seconds > 0 else ""
         return f"{self.title}: {self.done:,} {self.unit} in {span(seconds)}{mean}"
 
@@ -129,17 +135,22 @@ class Task:
 
         elapsed = span(self.seconds)
         if self.total is None:
-            return [self.title, ProgressBar(total=None, width=40, pulse=True), "", elapsed, self.note]
-        bar = ProgressBar(total=max(self.total, 1), completed=self.done, width=40)
+            return [self.title, ProgressBar(total=None, pulse=True), "", elapsed, self.note]
+        bar = ProgressBar(total=max(self.total, 1), completed=self.done)
         counted = f"{self.done:,}/{self.total:,}"
         return [self.title, bar, counted, elapsed, self.note or ", ".join(self._speed())]
 
 
 def bars(tasks: Iterable[Task]) -> RenderableType:
-    """Return a table with a row per task: title, bar, count, time so far, and its note or rate."""
+    """Return a table with a row per task: title, bar, count, time so far, and its note or rate.
+
+    In a narrow terminal the bars shrink, and rows stay one line.
+    """
     from rich.table import Table
 
     table = Table.grid(padding=(0, 1))
+    for most in (32, 40, None, None, None):
+        table.add_column(no_wrap=most != 40, max_width=most)  # only the bar's column shrinks
     for task in tasks:
         table.add_row(*task.cells())
     return table
@@ -150,19 +161,20 @@ class Display:
 
     `line` returns the state on one line, `view` what a terminal shows (default: the line). Both are called
     from another thread. A display that is opened inside another's block is shown below it; where there is no
-    terminal, only the innermost one prints, `PLAIN_EVERY` seconds after the last line of any of them.
+    terminal, only the innermost one prints, some time after the last line of any of them.
     """
 
     def __init__(self, line: Callable[[], str], view: Callable[[], RenderableType] | None = None) -> None:
         self.line = line
         self.view: Callable[[], RenderableType] = view or line
-        self._printed = time.monotonic()
+        self._began = self._printed = time.monotonic()
         self._shower: Live | _Ticker | None = None
 
     def __enter__(self) -> Self:
-        self._printed = _open[-1]._printed if _open else time.monotonic()
+        self._began = time.monotonic()
+        self._printed = _open[-1]._printed if _open else self._began
         _open.append(self)
-        if len(_open) == 1:
+        if len(_open) == 1 and not wanted().quiet:
             self._shower = _live() if sys.stderr.isatty() else _Ticker()
             self._shower.start()
         return self
@@ -178,7 +190,8 @@ class Display:
         if _open[-1] is not self or not isinstance(_open[0]._shower, _Ticker):
             return
         with _printing:
-            if time.monotonic() - self._printed < PLAIN_EVERY:
+            so_far = self._printed - _open[0]._began
+            if time.monotonic() - self._printed < max(PLAIN_EVERY, min(so_far, AT_LAST * PLAIN_EVERY)):
                 return
             for display in list(_open):
                 display._printed = time.monotonic()
@@ -191,6 +204,12 @@ class Steps(Display):
     def __init__(self, title: str, total: int | None = None, unit: str = "") -> None:
         self.task = Task(title, total, unit)
         super().__init__(self.task.line, lambda: bars([self.task]))
+
+    def __exit__(self, *_: object) -> None:
+        task = self.task
+        if wanted().verbose or (task.total is not None and task.done and task.seconds >= LONG):
+            say(task.summary())
+        super().__exit__()
 
     def advance(self, n: int = 1) -> None:
         """Count `n` more steps."""

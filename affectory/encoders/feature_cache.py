@@ -17,7 +17,6 @@ import fcntl
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 
 from affectory.core import files
 from affectory.core.errors import BaselineError
+from affectory.core.output import say
 
 FORMAT = 1
 
@@ -283,7 +283,7 @@ def forget(folder: Path, digests: Collection[str]) -> int:
     for cache in caches(folder):
 
         def wait(cache: FeatureCache = cache) -> None:
-            print(f"another process adds features to {cache.folder}: waiting for it", file=sys.stderr)
+            say(f"another process adds features to {cache.folder}: waiting for it")
 
         with cache.locked(wait):
             rows += cache.forget(digests)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from affectory.core.errors import BaselineError
+from affectory.core.numbers import count
 from affectory.encoders.image.regions import BOX
 from baselines.data.release import Part
 
@@ -43,7 +44,7 @@ def read_regions(path: Path, part: Part) -> RegionRows:
     ]
     with _opened(path) as (keys, get):
         if lost := [name for name in names if name not in keys]:
-            more = f" and {len(lost) - 1} more posts" if len(lost) > 1 else ""
+            more = f" and {count(len(lost) - 1, 'more post')}" if len(lost) > 1 else ""
             raise BaselineError(
                 f"--regions {str(path)!r} has no regions of the post {lost[0]!r}{more}: "
                 "compute them, or take --regions grid"

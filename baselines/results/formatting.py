@@ -68,12 +68,12 @@ def largest(values: Iterable[float], *, percent: bool) -> float | None:
     return max(known)
 
 
-def written(figure: Figure | None, *, percent: bool, spread: bool = True) -> str:
+def written(figure: Figure | None, *, percent: bool) -> str:
     """Return a figure with its interval over seeds, where it has one: 86.3 ± 1.2."""
     if figure is None:
         return "–"
     mean = number(figure.mean, percent=percent)
-    if figure.interval is None or not spread:
+    if figure.interval is None:
         return mean
     return f"{mean} ± {number((figure.interval.high - figure.interval.low) / 2, percent=percent)}"
 

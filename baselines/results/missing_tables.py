@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from affectory.core import files
+from affectory.core.numbers import count
 from baselines.data.batch import Modality
 from baselines.results.formatting import in_sentence, number
 from baselines.results.missing_schema import PROTOCOLS, Line, Missing, Model, read
@@ -66,7 +67,7 @@ def caption(found: Missing) -> str:
     """Return the run in a line: 325 test posts, 5 seeds, rates 0, 25, 50%."""
     seeds = len(found.seeds)
     rates = ", ".join(f"{100 * rate:g}" for rate in found.rates)
-    return f"{found.dataset.posts['test']:,} test posts, {seeds} seed{'s' * (seeds != 1)}, rates {rates}%"
+    return f"{count(found.dataset.posts['test'], 'test post')}, {count(seeds, 'seed')}, rates {rates}%"
 
 
 def heading(found: Missing) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from affectory.core import files
+from affectory.core.numbers import count
 from baselines.results import comparison as c
 from baselines.results import notes
 from baselines.results.curve import Curve, Point, curves
@@ -41,13 +42,11 @@ _NAMES = 16
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column of text. `plain`: its cells without intervals; `strong`: those that are emphasised."""
+    """One column of text. `strong`: the cells that are emphasised."""
 
     head: str
     kind: Literal["ours", "paper", "difference"]
-    metric: str
     cells: tuple[str, ...]
-    plain: tuple[str, ...]
     strong: tuple[bool, ...] = ()
 
     @property
@@ -88,15 +87,17 @@ def markdown(results: Results) -> str:
 
 
 def show(results: Results, console: Console | None = None) -> None:
-    """Print the tables, the pairs and the notes. A narrow terminal says which columns are left out."""
+    """Print the tables, the pairs and the notes. In a narrow terminal a wide table is broken into several."""
     console = console or Console()
     console.print(Text(f"{results.dataset.name} {results.dataset.version}", "bold"), end="  ")
     console.print(Text(caption(results), "dim"))
     if results.dataset.generated:
         console.print(Text(results.dataset.generated, "bold red"))
     for table in c.tables(results):
-        columns, left_out = _fitted(_columns(table), console.width)
-        _print(console, table.heading, [line.title for line in table.lines], columns)
+        parts, left_out = _parts(_columns(table), console.width)
+        for number, columns in enumerate(parts):
+            heading = table.heading + ", continued" * bool(number)
+            _print(console, heading, [line.title for line in table.lines], columns)
         if left_out:
             _say_left_out(console, left_out)
     if found := curves(results):
@@ -125,7 +126,7 @@ def scores(table: c.Table) -> tuple[list[str], Rows, list[list[bool]]]:
 def caption(results: Results) -> str:
     """Return the run in a line: 325 test posts, 5 seeds, balanced classes."""
     most = max((c.seeds(row) for row in results.rows), default=0)
-    told = [f"{c.tests(results.dataset):,} test posts", f"{most} seed{'s' * (most != 1)}"]
+    told = [count(c.tests(results.dataset), "test post"), count(most, "seed")]
     told += [f"{results.dataset.folds} folds"] if results.dataset.folds else []
     told += ["balanced classes"] if any(row.balanced for row in results.rows) else []
     chosen = dict.fromkeys(row.select for row in results.rows if row.select)
@@ -138,51 +139,46 @@ def _columns(table: c.Table) -> list[_Column]:
     for i, column in enumerate(table.columns):
         cells = [line.cells[i] for line in table.lines]
         marks = [DAGGER * one.collapsed for one in cells]
-        ours, plain = (
-            tuple(
-                written(one.ours, percent=column.percent, spread=spread) + mark
-                for one, mark in zip(cells, marks, strict=True)
-            )
-            for spread in (True, False)
+        ours = (
+            written(one.ours, percent=column.percent) + mark for one, mark in zip(cells, marks, strict=True)
         )
-        found.append(_Column(column.title, "ours", column.metric, ours, plain))
+        found.append(_Column(column.title, "ours", tuple(ours)))
         for source in column.sources:
             theirs = tuple(printed(one.theirs.get(source), percent=column.percent) for one in cells)
             apart = tuple(signed(one.difference(source), percent=column.percent) for one in cells)
             strong = tuple(one.beyond(source) is not None for one in cells)
-            found.append(_Column(source, "paper", column.metric, theirs, theirs))
-            found.append(_Column("diff.", "difference", column.metric, apart, apart, strong))
+            found.append(_Column(source, "paper", theirs))
+            found.append(_Column("diff.", "difference", apart, strong))
     return found
 
 
-#: What a narrow terminal leaves out, step by step: of all metrics but the first, then of all.
-_STEPS: tuple[tuple[str, str, bool], ...] = (
-    ("difference", "differences", False),
-    ("ours", "±", False),
-    ("paper", "the paper's figures", False),
-    ("difference", "all differences", True),
-    ("ours", "all ±", True),
-    ("paper", "the paper's figures", True),
-)
+def _parts(columns: Sequence[_Column], width: int) -> tuple[list[list[_Column]], list[str]]:
+    """Return the tables into which a table is broken to fit a terminal, and what was left out all the same.
 
-
-def _fitted(columns: list[_Column], width: int) -> tuple[list[_Column], list[str]]:
-    """Return the columns that fit a terminal's width, and what was left out for it."""
-    first = columns[0].metric
-    others = dict.fromkeys(one.head for one in columns if one.kind == "ours" and one.metric != first)
+    A metric stays with the papers' figures and the differences from them, unless these alone are too wide:
+    then the differences are left out, and of the papers those that come last.
+    """
+    if _NAMES + _width(columns) <= width:
+        return [list(columns)], []
+    starts = [i for i, one in enumerate(columns) if one.kind == "ours"]
+    parts: list[list[_Column]] = []
     left_out = []
-    for kind, name, of_all in _STEPS:
-        if _NAMES + sum(2 + one.width for one in columns) <= width:
-            break
-        fewer = [
-            one if one.kind != kind or (one.metric == first and not of_all) else replace(one, cells=one.plain)
-            for one in columns
-            if kind == "ours" or one.kind != kind or (one.metric == first and not of_all)
-        ]
-        if fewer != columns:
-            columns = fewer
-            left_out.append(name if of_all else f"{name} of {', '.join(map(in_sentence, others))}")
-    return columns, left_out
+    for start, end in zip(starts, [*starts[1:], len(columns)], strict=True):
+        block, metric = list(columns[start:end]), in_sentence(columns[start].head)
+        if _NAMES + _width(block) > width and len(block) > 1:
+            block = [one for one in block if one.kind != "difference"]
+            left_out.append(f"differences of {metric}")
+        while _NAMES + _width(block) > width and len(block) > 1:
+            left_out.append(f"{block.pop().head} of {metric}")
+        if parts and _NAMES + _width([*parts[-1], *block]) <= width:
+            parts[-1] += block
+        else:
+            parts.append(block)
+    return parts, left_out
+
+
+def _width(columns: Sequence[_Column]) -> int:
+    return sum(2 + one.width for one in columns)
 
 
 def on_pairs(results: Results) -> str:

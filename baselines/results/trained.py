@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from msgspec import to_builtins
 from rich.console import Console
 
 from affectory.core.errors import BaselineError, some
@@ -60,6 +62,10 @@ class Trained:
         return text.getvalue().rstrip("\n")
 
     __repr__ = __str__
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what results.json holds, and the paths of page and tables."""
+        return {"results": to_builtins(self.results), "page": str(self.page), "table": str(self.table)}
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the tables beside the papers' figures."""

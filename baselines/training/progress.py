@@ -1,13 +1,29 @@
-"""The progress of training: a bar per model on a terminal, a line per network elsewhere."""
+"""The progress of training: a bar and a row per model on a terminal, a line per network elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
-from affectory.core.progress import Display, Pace, Task, bars, say, span
+from affectory.core.output import say
+from affectory.core.progress import Display, Pace, Task, bars, span
 from baselines.models import registry
 from baselines.training.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(slots=True)
+class _Row:
+    """What is shown of a model: how many of its networks are trained, and the last thing heard of it."""
+
+    title: str
+    total: int
+    done: int = 0
+    note: str = ""
 
 
 class Progress(Display):
@@ -18,22 +34,26 @@ class Progress(Display):
 
     def __init__(self, networks: Mapping[str, int]) -> None:
         # `networks`: how many of each model.
-        self._tasks = {model: Task(registry.entry(model).title, n) for model, n in networks.items()}
+        self._rows = {model: _Row(registry.entry(model).title, n) for model, n in networks.items()}
         self._tried: dict[str, int] = {}  # candidates of the search
-        self._pace = Pace()
+        self._all = Task("training", sum(networks.values()), "networks")
         self._on_terminal = sys.stderr.isatty()
-        super().__init__(self._state, lambda: bars(self._tasks.values()))
+        super().__init__(self._state, self._view)
+
+    def __enter__(self) -> Self:
+        self._all.pace = Pace()
+        return super().__enter__()
 
     def tuned(self, model: str, done: int, total: int) -> None:
         """Note that `done` of `total` candidates of the search have been tried."""
         self._tried[model] = done
-        self._tasks[model].note = f"tuning: {done} of {total}"
+        self._rows[model].note = f"tuning: {done} of {total}"
         if not self._on_terminal and done == total:
             say(f"{model}: {total} candidates tried on validation")
 
     def finetuned(self, model: str, seed: int, epoch: int) -> None:
         """Note the end of an epoch."""
-        self._tasks[model].note = f"seed {seed}: epoch {epoch}"
+        self._rows[model].note = f"seed {seed}: epoch {epoch}"
         if not self._on_terminal:
             say(f"{model} seed {seed}: epoch {epoch} is over")
 
@@ -46,19 +66,30 @@ class Progress(Display):
         else:
             how = "from its checkpoint" if stood else f"{one.seconds:.1f} s"
             state = f"epoch {one.epoch}, validation {one.score:.1%}, {how}"
-        task = self._tasks[one.model]
-        task.advance()
-        task.note = f"{where}seed {one.seed}: {state}"
+        row = self._rows[one.model]
+        row.done += 1
+        row.note = f"{where}seed {one.seed}: {state}"
+        self._all.advance()
         if not self._on_terminal or one.problem:
-            say(f"{one.model} {task.note}")
+            say(f"{one.model} {row.note}")
 
     def _state(self) -> str:
-        done = sum(task.done for task in self._tasks.values())
-        total = sum(task.total or 0 for task in self._tasks.values())
+        done, total = self._all.done, self._all.total or 0
         parts = [f"training: {done:,} of {total:,} networks"]
         if self._tried:
             parts.append(f"{sum(self._tried.values()):,} candidates tried")
-        parts.append(f"{span(self._pace.seconds)} so far")
-        if left := self._pace.left(done, total):
+        parts.append(f"{span(self._all.seconds)} so far")
+        if left := self._all.pace.left(done, total):
             parts.append(left)
         return ", ".join(parts)
+
+    def _view(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+        for _ in range(3):
+            table.add_column(no_wrap=True)
+        for row in self._rows.values():
+            table.add_row(f"  {row.title}", f"{row.done:,}/{row.total:,}", row.note)
+        return Group(bars([self._all]), table)

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from affectory.core.errors import BaselineError
-from affectory.core.progress import say
+from affectory.core.output import say
 from baselines.data.aim import Judged
 from baselines.data.batch import Batch, trimmed
 from baselines.data.samplers import OtherTexts, Sampler

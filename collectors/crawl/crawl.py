@@ -25,7 +25,8 @@ from typing import Any
 from affectory.core.command import Terminated
 from affectory.core.errors import AffectoryError
 from affectory.core.numbers import count
-from affectory.core.progress import Display, say
+from affectory.core.output import say
+from affectory.core.progress import Display
 from collectors.crawl.decode import ImagePolicy
 from collectors.crawl.download import NEEDS_CLIENT_ID, Downloads, FindAnother
 from collectors.crawl.progress import Progress
@@ -166,7 +167,7 @@ def _by_community(plan: Plan, work: Work) -> dict[str, int]:
     named = [*asked, *others[:COMMUNITIES_NAMED]]
     shown = {(plan.shown_as or "{}").format(name): counts[name] for name in named}
     if rest := others[COMMUNITIES_NAMED:]:
-        shown[f"{len(rest):,} others"] = sum(counts[name] for name in rest)
+        shown[count(len(rest), "other")] = sum(counts[name] for name in rest)
     return shown
 
 

@@ -51,6 +51,9 @@ class Progress:
 
     def line(self) -> str:
         """Return the state on one line."""
+        return f"{self._counts()} | {self.doing}"
+
+    def _counts(self) -> str:
         settled, waiting = self.settled, sum(self.waiting.values())
         stored = self.images["stored"]
         left = self._pace.left(settled, settled + waiting)
@@ -59,7 +62,6 @@ class Progress:
             f"posts {self.asked:,}",
             f"images {stored:,} stored, {settled - stored:,} not, {waiting:,} waiting",
             f"{self._pace.rate(settled):.1f}/s" + (f", {left}" if left else ""),
-            self.doing,
         ]
         return " | ".join(parts)
 
@@ -82,7 +84,8 @@ class Progress:
             for reason, n in self.images.most_common()
             if reason not in ("stored", "albums_opened")
         )
-        return Group(Text(self.line()), table, Text(reasons, style="yellow"))
+        doing = Text(f"         {self.doing}", "dim")
+        return Group(Text(self._counts()), doing, table, Text(reasons, style="yellow"))
 
 
 def _named(outcome: Outcome) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from affectory.core.errors import AffectoryError
 from affectory.core.html.notebook import snippet, table
@@ -72,6 +73,21 @@ class Summary:
 
     __repr__ = __str__
 
+    def as_json(self) -> dict[str, Any]:
+        """Return all counts, notes and problems, as `--json` prints them."""
+        return {
+            "store": str(self.folder),
+            "posts": dict(self.posts),
+            "communities": dict(self.by_community),
+            "images": dict(self._images()),
+            "fetched": dict(self.fetched),
+            "notes": [*self.notes, *self._refused()],
+            "problems": self._problems(),
+            "seconds": round(self.seconds, 3),
+            "interrupted": self.interrupted,
+            "next": self._next() or None,
+        }
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: posts and images by their outcome, notes and problems."""
         posts = [(k, self.posts[k]) for k in _order(self.posts, STORED)]
@@ -98,14 +114,14 @@ class Summary:
         """Return the hosts without any answer, those with the most images first, with the next step."""
         hosts = sorted(self.silent, key=lambda host: (-self.silent[host].total(), host))
         lines = [
-            f"{host} gave no answer for {_count(self.silent[host].total(), 'image')} "
+            f"{host} gave no answer for {count(self.silent[host].total(), 'image')} "
             f"({_words(self.silent[host].most_common(1)[0][0])}): check whether it can be reached, "
             f"and run the same command again later{self._without_robots(host)}"
             for host in hosts[:HOSTS_NAMED]
         ]
         if rest := hosts[HOSTS_NAMED:]:
             images = sum(self.silent[host].total() for host in rest)
-            lines.append(f"{_count(len(rest), 'more host')} gave no answer for {_count(images, 'image')}")
+            lines.append(f"{count(len(rest), 'more host')} gave no answer for {count(images, 'image')}")
         return lines
 
     def _without_robots(self, host: str) -> str:
@@ -140,7 +156,7 @@ class Summary:
         if self.interrupted or (waiting and self.fetched.total()):
             return again
         if waiting and self.posts["new"]:  # later runs that ask for known posts leave images as they are
-            return f"{_count(waiting, 'image')} {'waits' if waiting == 1 else 'wait'}: run again with --media"
+            return f"{count(waiting, 'image waits', 'images wait')}: run again with --media"
         return ""
 
 
@@ -161,10 +177,6 @@ def _sum(what: str, verb: str, total: int, parts: Sequence[tuple[str, int]]) -> 
     assert total == sum(n for _, n in parts), (total, parts)
     shown = " + ".join(f"{n:,} {_words(name)}" for name, n in parts) or "0"
     return f"{what:<7} {verb} {total:,} = {shown}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _words(reason: str) -> str:

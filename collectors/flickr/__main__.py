@@ -20,19 +20,24 @@ if __name__ == "__main__":
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
+from affectory.core.output import say, wanted
+from affectory.core.progress import Steps, span
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 
 if TYPE_CHECKING:
+    from collectors.crawl.dry_run import Planned
     from collectors.crawl.summary import Summary
     from collectors.flickr.sources import Asked
     from collectors.flickr.vso import Pair
@@ -46,6 +51,9 @@ NO_KEY = (
 
 #: Photos per pair in a search by default, and bad rows that are shown one by one.
 PER_PAIR, SHOWN = 100, 10
+
+#: The options that `--help` shows.
+FIRST = ("votes", "vso", "ids", "store", "sandbox")
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,37 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.flickr") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    command = " ".join([prog, *given])
+    return finish(lambda: _run(read_options(Options, given, prog, __doc__, FIRST, has_dry_run=True), command))
+
+
+def _run(options: Options, command: str) -> object:
+    return planned(options) if wanted().dry_run else run(options, command)
+
+
+def planned(options: Options) -> Planned:
+    """Return what `run` would do. Raises the same `AffectoryError` for options that can't be used."""
+    from collectors.crawl.dry_run import Planned
+    from collectors.store.lookup import known
+
+    key = check(options)
+    if not (options.votes or options.vso or options.ids):
+        raise InputError("--dry-run needs lists: those of the sandbox are fetched from it")
+    asked = read(options, key, None)
+    listed: dict[str, int | None] = dict(Counter(one.community for one in asked.lists.photos.values()))
+    new = len(asked.lists.photos) - known(
+        options.folder, {one.post_id for one in asked.lists.photos.values()}
+    )
+    if asked.pairs:
+        source = f"a search for each of {count(len(asked.pairs), 'pair')}, {asked.limit:,} photos each"
+        calls = f"{len(asked.pairs):,} or more calls of Flickr's API, and one a photo: 3,600 an hour"
+        listed = {pair.name: asked.limit for pair in asked.pairs}
+    else:
+        source = f"lists of {count(len(asked.lists.photos), 'photo')}, of which {new:,} new"
+        calls = (
+            f"{count(new, 'call')} of Flickr's API, 3,600 an hour: {span(new)}" if key else "none for texts"
+        )
+    return Planned.of(options.folder, source, calls, listed, media=options.crawl.media)
 
 
 def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
@@ -112,7 +150,8 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
     key = check(options)
     with options.crawl.sandbox_address() as sandbox:
         asked = read(options, key, sandbox)
-        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+        with Steps("loading"):
+            from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
         return (runner or run_command)(lambda: collect(options, asked, sandbox, command))
 
@@ -202,9 +241,9 @@ def read(options: Options, key: str | None, sandbox: str | None) -> Asked:
 def _warn(rejected: Sequence[Rejection]) -> None:
     """Print a warning for each of the first rejected rows, and one for the rest."""
     for row in rejected[:SHOWN]:
-        print(f"warning: {row.detail}: left out ({row.reason.replace('_', ' ')})", file=sys.stderr)
+        say(f"warning: {row.detail}: left out ({row.reason.replace('_', ' ')})")
     if more := rejected[SHOWN:]:
-        print(f"warning: and {len(more):,} more rows like these", file=sys.stderr)
+        say(f"warning: and {count(len(more), 'more row like these', 'more rows like these')}")
 
 
 async def collect(options: Options, asked: Asked, sandbox: str | None, command: str) -> Summary:

@@ -23,16 +23,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import mirrors, recipes
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.numbers import count
+from affectory.core.output import wanted
 from affectory.core.place_option import PlaceOption
+from affectory.core.progress import Steps
 from collectors.crawl.options import Runner, at_least_1
 
 if TYPE_CHECKING:
+    from collectors.crawl.dry_run import Planned
     from collectors.crawl.summary import Summary
     from collectors.local.source import Local
 
@@ -64,14 +68,35 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.local") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    command = " ".join([prog, *given])
+    return finish(lambda: _run(read_options(Options, given, prog, __doc__, has_dry_run=True), command))
 
 
-def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
-    """Collect what the options ask for; return the summary. `command` is noted in the store.
+def _run(options: Options, command: str) -> object:
+    return planned(options) if wanted().dry_run else run(options, command)
 
-    Raises `AffectoryError`. `runner`: how the crawl is run (default: as a command).
-    """
+
+def planned(options: Options) -> Planned:
+    """Return what `run` would do. Raises the same `AffectoryError` for options and tables with faults."""
+    from collectors.crawl.dry_run import Planned
+    from collectors.local.posts import Tables
+    from collectors.store.record import Post
+
+    tables = Tables.open(options.name, options.path, *check(options))
+    tables.check_usable()
+    made = list(tables)
+    posts = sum(isinstance(one, Post) for one in made)
+    unusable = f", {count(len(made) - posts, 'row')} can't be used" if posts < len(made) else ""
+    return Planned.of(
+        options.store or Path("data", options.name),
+        f"{count(len(made), 'row')} of {', '.join(table.path.name for table in tables.tables)}{unusable}",
+        "none: files are read",
+        {options.name: posts},
+    )
+
+
+def check(options: Options) -> tuple[Local, Mapping[str, str]]:
+    """Return the recipe's table [source.local] and its labels. Raises `AffectoryError`."""
     from collectors.local.source import load
 
     mirrors.fetch(options.datasets / options.name)
@@ -80,7 +105,17 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
     at_least_1("--workers", options.workers)
     if not options.path.is_dir():
         raise InputError(f"--path {str(options.path)!r} is not a folder")
-    from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+    return source, labels
+
+
+def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
+    """Collect what the options ask for; return the summary. `command` is noted in the store.
+
+    Raises `AffectoryError`. `runner`: how the crawl is run (default: as a command).
+    """
+    source, labels = check(options)
+    with Steps("loading"):
+        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
     return (runner or run_command)(lambda: collect(options, source, labels, command))
 

@@ -23,18 +23,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
 from affectory.core.errors import InputError, meant
+from affectory.core.numbers import count
+from affectory.core.output import tell, wanted
+from affectory.core.progress import Steps
 from collectors.crawl.options import CrawlOptions, Runner, at_least_1, files
 from collectors.reddit.api import NO_CREDENTIALS, has_credentials
 from collectors.reddit.names import LISTINGS, subreddit_names
-from collectors.reddit.sources import AUTO, SOURCES, TOP, choose, make_source
+from collectors.reddit.sources import AUTO, SOURCES, TOP, RedditSource, choose, make_source
 
 if TYPE_CHECKING:
+    from collectors.crawl.dry_run import Planned
     from collectors.crawl.summary import Summary
 
 Window = Literal["all", "year", "month", "week", "day", "hour"]
@@ -50,6 +54,9 @@ _SOURCES = "auto: oauth if there are credentials, else archive; " + "; ".join(
 _WITH_FILES = [name for name, source in SOURCES.items() if source.suffixes]
 _UNLIMITED = ["--min-ups", "--shard"]
 _UNLIMITED += [f"--source {name}" for name, source in SOURCES.items() if source.limit is None]
+
+#: The options that `--help` shows.
+FIRST = ("source", "limit", "store", "sandbox")
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,32 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m collectors.reddit") -> int:
     """Run the command with these arguments (default: those of the process); return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: run(tyro.cli(Options, prog=prog, args=given), " ".join([prog, *given])))
+    command = " ".join([prog, *given])
+    return finish(lambda: _run(read_options(Options, given, prog, __doc__, FIRST, has_dry_run=True), command))
+
+
+def _run(options: Options, command: str) -> object:
+    return planned(options) if wanted().dry_run else run(options, command)
+
+
+def planned(options: Options) -> Planned:
+    """Return what `run` would do. Raises the same `AffectoryError` for options that can't be used."""
+    from collectors.crawl.dry_run import Planned
+
+    subs = subreddits(options)
+    paths = check(options)
+    name, why = choose() if options.source == AUTO else (options.source, "")
+    source = SOURCES[name]
+    if paths:
+        why = f"{count(len(paths), 'file')}, {sum(path.stat().st_size for path in paths) / 1e6:,.1f} MB"
+    return Planned.of(
+        options.folder,
+        f"{name}: {why or source.does}",
+        source.requests,
+        dict.fromkeys(subs, limit(options, source)),
+        shown_as="r/{}",
+        media=options.crawl.media,
+    )
 
 
 def run(options: Options, command: str, runner: Runner | None = None) -> Summary:
@@ -118,9 +150,10 @@ def run(options: Options, command: str, runner: Runner | None = None) -> Summary
     paths = check(options)
     if options.source == AUTO:
         name, why = choose()
-        print(f"source  {name}: {why}", flush=True)
+        tell(f"source  {name}: {why}")
         options = replace(options, source=name)
-    from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
+    with Steps("loading"):
+        from collectors.crawl.crawl import run_command  # aiohttp and Pillow: not for --help
 
     return (runner or run_command)(lambda: collect(options, subs, paths, command))
 
@@ -174,17 +207,21 @@ def check(options: Options) -> list[Path]:
     return paths
 
 
+def limit(options: Options, source: RedditSource) -> int | None:
+    """Return the most posts of a subreddit, those with the highest score; None for all."""
+    is_limited = options.min_ups is None and options.crawl.part.is_all
+    return source.limit if options.limit is None and is_limited else options.limit
+
+
 async def collect(options: Options, subs: list[str], paths: list[Path], command: str) -> Summary:
     """Run the crawl that the options describe, with a source of `SOURCES`; return its `Summary`."""
     from collectors.crawl.crawl import crawl
 
     source = SOURCES[options.source]
-    is_limited = options.min_ups is None and options.crawl.part.is_all
-    limit = source.limit if options.limit is None and is_limited else options.limit
     with options.crawl.sandbox_address() as sandbox:
         plan = replace(
             options.crawl.plan(options.folder, command, subs),
-            limit=limit,
+            limit=limit(options, source),
             min_ups=options.min_ups,
             since=int(time.time()) - _SECONDS[options.time] if options.time != "all" else None,
             imgur_client_id="sandbox" if sandbox else os.environ.get("IMGUR_CLIENT_ID", "").strip() or None,

@@ -35,6 +35,7 @@ class RedditSource:
     With `suffixes` it reads files with these endings, which `--path` names. `login` says whether it uses
     Reddit's API: always, if the user has credentials, or never; the sandbox changes nothing about that, but
     accepts a login without any. `limit` is the default of `--limit`. `on_engine`: `--engine` can read it.
+    `requests` says what its posts cost.
     """
 
     make: str
@@ -43,6 +44,7 @@ class RedditSource:
     login: Literal["always", "if possible", "never"] = "never"
     limit: int | None = TOP
     on_engine: bool = False
+    requests: str = "not known before they are made"
 
 
 #: By the name that `--source` takes.
@@ -50,22 +52,26 @@ SOURCES: dict[str, RedditSource] = {
     "oauth": RedditSource(
         "collectors.reddit.listings:make",
         "Reddit's API, with credentials in praw.ini or the environment",
+        requests="100 posts each: at most 10 a subreddit; about 100 with --min-ups",
         login="always",
     ),
     "archive": RedditSource(
         "collectors.reddit.archive:make",
         "the public Arctic Shift archive, no credentials",
+        requests="100 posts each, from a subreddit's oldest post to its newest, whatever the limit",
         login="if possible",
     ),
     "dump": RedditSource(
         "collectors.reddit.dump:make",
         "files of raw submissions, one a line, packed (.zst, .gz, .xz) or not",
+        requests="none for posts: files are read",
         suffixes=(".zst", ".gz", ".xz", ".jsonl", ".ndjson", ".json"),
         on_engine=True,
     ),
     "index": RedditSource(
         "collectors.reddit.index:make",
         "published lists, CSV tables or files of ids (posts by id: Reddit's API, else the archive)",
+        requests="100 ids each, where a file has ids alone",
         suffixes=(".csv", ".txt"),
         login="if possible",
         limit=None,

@@ -1,10 +1,14 @@
-"""Write generated memes to a folder, as a dataset on disk: python -m collectors.sandbox memes FOLDER
+"""Write generated memes to a folder, as a dataset on disk.
 
-    FOLDER/train.csv, validation.csv, test.csv    file_name,text,expressive,celebration,…: a tone is 0 or 1
-    FOLDER/unlabelled.csv                         file_name,text
-    FOLDER/images/m00001.jpg, …
+    affectory sandbox memes FOLDER
 
-Then `python -m collectors.local sandbox-memes --path FOLDER` makes a crawl store of it.
+The folder gets
+
+    train.csv, validation.csv, test.csv    file_name,text,expressive,celebration,…
+    unlabelled.csv                         file_name,text
+    images/m00001.jpg, …
+
+A tone is 0 or 1. Then `python -m collectors.local sandbox-memes --path FOLDER` makes a crawl store of it.
 """
 
 from __future__ import annotations
@@ -17,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
 from affectory.core.files import writable, write
@@ -55,7 +59,7 @@ class Options:
 
 def main(arguments: list[str], *, prog: str = "python -m collectors.sandbox memes") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: _write(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _write(read_options(Options, arguments, prog, __doc__, has_json=False)))
 
 
 def _write(options: Options) -> object:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from affectory.core.errors import StoreError
-from collectors.store import values
+from collectors.store import database, values
 from collectors.store.reading import connect
 from collectors.store.record import Post
 
@@ -49,6 +49,19 @@ class Held:
     communities: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What a crawl finds in a folder: whether there is a store, and if so its posts by community.
+
+    `waiting` counts images that are still to fetch.
+    """
+
+    folder: Path
+    exists: bool = False
+    posts: Mapping[str, int] = field(default_factory=dict)
+    waiting: int = 0
+
+
 def stores(folder: Path) -> Iterator[Path]:
     """Yield the crawl stores in a folder."""
     yield from (path.parent for path in sorted(folder.glob("*/crawl.sqlite")))
@@ -64,6 +77,24 @@ def held(store: Path) -> Held:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"the store {str(store)!r} can't be read: {error}") from error
     return Held(posts, media.get("stored", 0), media.get("pending", 0), communities)
+
+
+def here(folder: Path) -> Here:
+    """Return what a crawl into this folder would find there. Raises `StoreError` if it can't be read."""
+    if not (folder / database.NAME).is_file():
+        return Here(folder)
+    found = held(folder)
+    with closing(connect(folder)) as db:
+        posts = db.execute("select community, count(*) from posts where removed is null group by community")
+        return Here(folder, True, dict(posts.fetchall()), found.waiting)
+
+
+def known(store: Path, post_ids: Collection[str]) -> int:
+    """Return how many of these posts the store in this folder has; 0 if there is no store."""
+    if not (store / database.NAME).is_file():
+        return 0
+    with closing(connect(store)) as db:
+        return sum(post_id in post_ids for (post_id,) in db.execute("select post_id from posts"))
 
 
 def kept(store: Path, post_id: str) -> Kept:

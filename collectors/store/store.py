@@ -43,10 +43,10 @@ class Store:
         self._db = db
 
     @classmethod
-    def open(cls, folder: str | Path, *, create: bool = True) -> Self:
+    def open(cls, folder: str | Path, *, create: bool = True, write: bool = True) -> Self:
         """Open the store in `folder`; create it if it isn't there.
 
-        With `create=False` there must be one; where it can't be written, it is opened for reading alone.
+        With `create=False` there must be one; where it can't be written, or without `write`, it is only read.
         Raises `StoreError` if the folder is a file, or its database isn't a crawl store or is of a newer
         version.
         """
@@ -57,13 +57,13 @@ class Store:
         path = folder / database.NAME
         if not create and not path.is_file():
             raise StoreError(
-                f"there is no crawl store in {str(folder)!r}: collect one first, "
+                f"there is no crawl store in {str(folder)!r}: collect one first (affectory collect --help), "
                 "or name another folder with --store"
             )
         with explained(folder):
             if path.exists():
                 database.check(folder)
-            if not create and not database.writable(folder):
+            if not create and not (write and database.writable(folder)):
                 return cls(folder, database.to_read(folder), read_only=True)
             for part in (folder, folder / "media", folder / "media" / "tmp", folder / "runs"):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)

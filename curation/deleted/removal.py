@@ -91,6 +91,10 @@ def purge(
     if not lines:
         which = "that their source has deleted" + " or that opted out" * bool(excluded)
         lines = [f"{described.name} {old.name}: no data of posts {which}; nothing to do"]
+        if described.recipe["source"].get("local"):
+            lines.append(
+                "note    its posts come from files, which no site deletes: --exclude FILE removes posts"
+            )
     lines += _seen_by_others(seen)
     if excluding is not None:
         lines.append(

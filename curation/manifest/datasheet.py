@@ -176,7 +176,7 @@ def _limitations(manifest: Manifest) -> list[str]:
         f"{ledger.dropped:,} of {ledger.collected:,} collected {ledger.unit} ({share:.1f}%) are not in it."
     ]
     if manifest.leakage != "group" and (pairs := manifest.twins.get("test", 0)):
-        found.append(f"{pairs:,} test posts have a near-duplicate in training.")
+        found.append(f"{count(pairs, 'test post has', 'test posts have')} a near-duplicate in training.")
     expected = sum(manifest.expected.values())
     if expected and expected != ledger.kept:
         found.append(f"The paper reports {expected:,} posts, this release has {ledger.kept:,}.")

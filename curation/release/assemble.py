@@ -10,8 +10,9 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
 from affectory.core.errors import RecipeError, some
 from affectory.core.html.notebook import snippet, splits, table
+from affectory.core.numbers import count
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
@@ -36,7 +38,7 @@ from curation.release.publish import Draft, Label, publish
 from curation.release.workplace import replace_files, workplace
 from curation.rows import shards
 from curation.rows.pixels import lost_digests
-from curation.rows.read import Shard, digest, plan, unasked
+from curation.rows.read import Shard, digest, open_store, plan, unasked
 from curation.splits import SmallClass, SplitError, split
 
 #: What the stages over all rows read of the shards, but for the columns of split rule and duplicate
@@ -82,6 +84,24 @@ class Built:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the release, its counts and its notes, as `--json` prints them."""
+        m = self.manifest
+        return {
+            "name": m.name,
+            "version": m.version,
+            "already_built": self.stood,
+            "ledger": asdict(m.ledger),
+            "splits": {name: dict(counts) for name, counts in m.counts.items()},
+            "labels": {name: dict(counts) for name, counts in m.multilabel.counts.items()},
+            "notes": self._every_note(),
+            "release": str(self.folder),
+            "report": str(self.folder / "report.html"),
+            "load": self._load(),
+            "recipe": str(self.recipe) if self.recipe else None,
+            "seconds": round(self.seconds, 3),
+        }
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the splits by class, the ledger and the notes."""
@@ -132,7 +152,7 @@ def build(
     folder = out / recipe.name
     with (
         Steps(f"building {recipe.name}"),
-        Store.open(store or Path(recipe.source.store), create=False) as source,
+        open_store(recipe, store) as source,
         workplace(folder) as place,
     ):
         with Steps("loading"):
@@ -174,7 +194,7 @@ def _make(
     input_digest = identified(read, damaged)
     choice = versions.choose(folder, version, recipe.digest(), input_digest)
     if not choice.stands:
-        with Steps(f"duplicates and splits of {len(rows):,} rows"):
+        with Steps(f"duplicates and splits of {count(len(rows), 'row')}"):
             draft = _draft(recipe, rows, lost, source.folder)
         publish(draft, recipe, source.folder, engine, Label(choice.version, input_digest), place)
         there = folder / choice.version
@@ -300,7 +320,7 @@ def drop_unlabelled(rows: pa.Table, *, keep_none: bool) -> tuple[pa.Table, pa.Ta
     if len(missed):
         labels = sorted(set(missed.to_pylist()))
         raise RecipeError(
-            f"the recipe's labels miss what {len(missed):,} rows are labelled, "
+            f"the recipe's labels miss what {count(len(missed), 'row is', 'rows are')} labelled, "
             f'{some(labels)}: add them under [labels], with "" for those whose '
             "posts are left out"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from affectory.core import files, mirrors
 from affectory.core.errors import InputError
-from affectory.core.numbers import percent
+from affectory.core.numbers import count, percent
 from curation.manifest.datasheet import NOT_SCREENED, datasheet
 from curation.manifest.manifest import Manifest, Written, changes, read
 from curation.release import versions
@@ -379,7 +379,10 @@ def _labels(manifest: Manifest) -> str:
 
 def _leakage(manifest: Manifest) -> str:
     d, twins = manifest.duplicates, manifest.twins
-    text = f"{d['rows']:,} rows are duplicates of others, in {d['groups']:,} groups (`duplicate_group`). "
+    text = (
+        f"{count(d['rows'], 'row is a duplicate of another', 'rows are duplicates of others')}, in "
+        f"{count(d['groups'], 'group')} (`duplicate_group`). "
+    )
     if manifest.leakage == "group":
         return text + "No group straddles the splits."
     return text + (

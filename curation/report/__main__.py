@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import ids_releases, mirrors
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError, ReleaseError, meant
 from affectory.core.place_option import PlaceOption
@@ -47,7 +47,7 @@ class Options:
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.report") -> int:
     """Run the command with these arguments, by default those of the command line; return the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
-    return finish(lambda: _report(tyro.cli(Options, prog=prog, args=given)))
+    return finish(lambda: _report(read_options(Options, given, prog, __doc__, has_json=False)))
 
 
 def _report(options: Options) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
@@ -49,6 +50,28 @@ class Shard:
     first: str
     last: str
     posts: int
+
+
+#: Of stores that recipes name, the command that makes them. Others are Reddit's, of the recipe's communities.
+_FLICKR = {"data/flickr": "flickr --votes FILE …", "data/vso": "flickr --vso FILE"}
+
+
+def open_store(recipe: Recipe, folder: Path | None, *, write: bool = True) -> Store:
+    """Open the store that a build reads (default: the recipe's).
+
+    Raises `StoreError`; if there is no store, it names the command that makes one.
+    """
+    folder = folder or Path(recipe.source.store)
+    if folder.exists() and not (folder.is_dir() and not (folder / "crawl.sqlite").exists()):
+        return Store.open(folder, create=False, write=write)
+    own = recipe.source.store
+    site = _FLICKR.get(own, f"reddit --subs {' '.join(recipe.communities)}")
+    site = f"local {recipe.name} --path FOLDER" if recipe.source.local else site
+    where = "" if folder == Path(own) else f" --store {shlex.quote(str(folder))}"
+    raise StoreError(
+        f"there is no crawl store in {str(folder)!r}: collect one first (affectory collect {site}{where}), "
+        "or name another folder with --store"
+    )
 
 
 def plan(store: Store, recipe: Recipe, scratch: Path, excluded: Set[str] = frozenset()) -> list[Shard]:

@@ -66,7 +66,8 @@ def _assign(rows: pa.Table, groups: NDArray[np.int64], options: Split) -> Result
     names = [options.given.get(name, name) for name in rows["split"].to_pylist()]
     if None in names:
         raise SplitError(
-            f"{names.count(None):,} posts have no published split, as {ids[names.index(None)].as_py()!r}: "
+            f"{count(names.count(None), 'post has', 'posts have')} no published split, as "
+            f"{ids[names.index(None)].as_py()!r}: "
             'name its column in [source.local], or choose another split.rule than "given"'
         )
     if unknown := sorted(set(names) - set(SPLITS)):

@@ -268,6 +268,7 @@ def test_features_that_are_no_numbers_name_the_post(tmp_path):
 
 def test_progress_is_plain_lines_off_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(progress, "PLAIN_EVERY", 0.0)
+    monkeypatch.setattr(progress, "LONG", 0.0)
     extract([ref(n) for n in range(10)], backbone(), tmp_path, batch=5)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3

@@ -228,15 +228,24 @@ def test_the_terminals_tables_fit_it_and_say_what_they_leave_out(run, width):
         assert all(word in text for word in head.split())  # a head may be wrapped
 
 
-def test_a_narrow_terminal_leaves_out_differences_then_intervals_of_the_other_metrics_and_says_so():
-    narrow, middle, wide = (shown(run_fixture.results(), width) for width in (80, 92, 130))
-    assert ".852 ± .012" not in narrow
-    assert "Not shown in 80 columns: differences of F1 macro, F1 micro; ± of F1 macro, F1 micro." in " ".join(
-        narrow.split()
-    )
-    assert ".852 ± .012" in middle and "−.078" not in middle
-    assert "Not shown in 92 columns: differences of F1 macro, F1 micro. table.md has everything.\n" in middle
-    assert "−.078" in wide and "Not shown" not in wide
+def test_a_narrow_terminal_has_a_wide_table_in_two_and_keeps_every_interval():
+    narrow, wide = (shown(run_fixture.results(), width) for width in (80, 130))
+    heads = [line.split() for line in narrow.splitlines() if line.startswith("Model ")]
+    assert heads[:2] == [
+        ["Model", "Accuracy", "%", "paper", "diff.", "F1", "macro", "paper", "diff."],
+        ["Model", "F1", "micro", "paper", "diff."],
+    ]
+    assert "\nTable 4: accuracy and F1, continued\n" in narrow and "continued" not in wide
+    for text in (narrow, wide):
+        for cell in (".852 ± .012", ".872 ± .012", "−.078"):
+            assert cell in text
+        assert "Not shown" not in text
+
+
+def test_where_one_metric_is_too_wide_differences_and_papers_are_left_out_and_named():
+    text = shown(run_fixture.results(), 36)
+    assert "Not shown in 36 columns: differences of accuracy" in " ".join(text.split())
+    assert "87.2 ± 1.2" in text and ".872 ± .012" in text
 
 
 def test_table_md_is_written_beside_the_results(tmp_path):

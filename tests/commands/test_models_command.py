@@ -1,5 +1,6 @@
 """`affectory models`: the models, and the settings of one."""
 
+import json
 import subprocess
 import sys
 
@@ -29,8 +30,8 @@ def test_without_a_name_every_family_and_model_is_listed(capsys):
     )
     assert [line.split()[0] for line in lines if line.startswith(" ")] == list(registry.MODELS)
     assert lines[-2:] == [
-        "",
-        "affectory models NAME lists a model's settings; affectory run DATASET --models NAME trains it",
+        "affectory models NAME lists a model's settings,",
+        "affectory run DATASET --models NAME trains it",
     ]
 
 
@@ -38,19 +39,36 @@ def test_a_models_settings_have_default_range_meaning_and_the_papers_value(capsy
     assert models.main(["common"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Common space fusion (reads image and text)"
-    assert "--set common.negatives=3            g, texts of other classes per post (1 or more)" in lines
-    [weight] = [line for line in lines if line.startswith("--set common.weight=")]
-    assert weight.split(maxsplit=2)[2] == "λ, the weight of the likelihood (above 0) [duong2017: 3]"
+    place = lines.index("--set common.weight=3               λ, the weight of the likelihood (above 0)")
+    assert lines[place + 1 : place + 4] == [
+        "                                    [duong2017: 3]",
+        "--set common.negatives=3            g, texts of other classes per post (1 or",
+        "                                    more)",
+    ]
     assert lines[-1] == "In brackets: the value of --preset duong2017."
 
 
 def test_every_setting_of_every_model_has_a_meaning():
     for name in (*registry.MODELS, *registry.SHARED):
-        told = list(models._listed(name))
+        told = models._listed(name).text.splitlines()
         assert told[0].startswith((registry.SHARED.get(name) or registry.entry(name)).title)
         kind = registry.settings_of(name)
         if kind is not None:
             assert sum(line.startswith(f"--set {name}.") for line in told) == len(kind.__dataclass_fields__)
+
+
+def test_models_and_their_settings_are_there_as_json(capsys):
+    assert models.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0] == {
+        **{"model": "image", "family": "duong2017", "title": "Image-based"},
+    }
+    assert models.main(["common", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["model"], found["reads"]) == ("common", ["image", "text"])
+    assert found["settings"][-2] == {
+        **{"key": "weight", "default": 3.0, "values": "above 0"},
+        **{"meaning": "λ, the weight of the likelihood", "presets": {"duong2017": 3.0}},
+    }
 
 
 def test_a_row_that_is_made_of_two_others_names_them(capsys):

@@ -1,5 +1,6 @@
 """What a long command shows: a live display on a terminal, plain lines elsewhere, and the time left."""
 
+import io
 import os
 import pty
 import subprocess
@@ -7,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from affectory.core import progress
-from affectory.core.progress import Display, Pace, Steps, Task, span
+from affectory.core.output import Wanted, until_end, want
+from affectory.core.progress import Display, Pace, Steps, Task, bars, span
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,7 +136,8 @@ def test_short_stages_of_long_work_are_not_silent(capsys, monkeypatch):
 
 
 ON_A_TERMINAL = """
-from affectory.core.progress import Steps, say
+from affectory.core.output import say
+from affectory.core.progress import Steps
 
 with Steps("features", 4, "images") as steps:
     steps.advance(3)
@@ -161,3 +165,55 @@ def test_a_terminal_shows_bars_below_the_lines_that_stay_and_removes_them():
     assert done.stdout == b"output\n"
     assert b"3/4" in shown
     assert shown.rindex(b"\x1b[2K") > shown.rindex(b"3/4")  # the display's lines are cleared at the end
+
+
+def test_in_80_columns_each_task_has_one_line_with_count_rate_and_time_left():
+    clock = Clock()
+    task = Task(
+        "features of sentence-transformers/all-MiniLM-L6-v2 on cpu", 12_345, "images", pace=Pace(clock)
+    )
+    clock.time += 10
+    task.advance(3200)
+    out = io.StringIO()
+    Console(file=out, width=80).print(bars([task, Task("loading", pace=Pace(clock))]))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) <= 80
+    assert lines[0].startswith("features of sentence-transforme… ")
+    assert lines[0].rstrip().endswith("3,200/12,345 10 s 320.0 images/s, 29 s left")
+
+
+def test_plain_lines_grow_fewer_the_longer_the_work_takes(capsys, monkeypatch):
+    clock, seconds = Clock(), []
+    monkeypatch.setattr(progress, "TICK", 6000.0)
+    monkeypatch.setattr(progress, "PLAIN_EVERY", 10.0)
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    with Display(lambda: f"{clock.time - 1000:.0f}") as display:
+        for _ in range(1500):
+            clock.time += 1
+            display.tick()
+    seconds = [int(line) for line in capsys.readouterr().err.split()]
+    assert seconds == [10, 20, 40, 80, 160, 320, 620, 920, 1220]
+
+
+def test_steps_that_took_a_while_leave_a_line(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "TICK", 6000.0)
+    monkeypatch.setattr(progress, "PLAIN_EVERY", 10.0)
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    monkeypatch.setattr(progress, "LONG", 5.0)
+    for seconds in (4, 6):
+        with Steps("rows", 300, "posts") as steps:
+            steps.task.pace = Pace(clock)
+            clock.time += seconds
+            steps.advance(300)
+    assert capsys.readouterr().err == "rows: 300 posts in 6 s, 50.0 posts/s\n"
+
+
+def test_with_v_all_steps_leave_a_line_and_with_q_nothing_is_shown(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_EVERY", 0.0)
+    for asked, lines in ((Wanted(verbose=True), 2), (Wanted(quiet=True), 0)):
+        with until_end():
+            want(asked)
+            with Steps("loading"), Steps("rows", 3, "posts"):
+                pass
+        assert len(capsys.readouterr().err.splitlines()) == lines

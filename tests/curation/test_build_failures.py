@@ -84,7 +84,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(capsys, tmp_path, st
     )
     code, _, err = run(capsys, "test")
     assert (code, err.count("\n")) == (2, 1)
-    assert "there is no crawl store in 'data/reddit': collect one first" in err
+    assert "in 'data/reddit': collect one first (affectory collect reddit --subs happy creepy), or" in err
     Store.open(tmp_path / "empty").close()
     code, _, err = run(capsys, "test", "--store", "empty")
     assert (code, "has no posts of happy, creepy; it holds no posts at all" in err) == (2, True)

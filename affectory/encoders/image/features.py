@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
-from affectory.core.progress import Steps, say
+from affectory.core.output import say
+from affectory.core.progress import Steps
 from affectory.encoders.feature_cache import FeatureCache, Features
 from affectory.encoders.image.backbones import Backbone
 from affectory.encoders.image.pixels import ImageRef, cores, pixel_batches, pixels
@@ -111,7 +112,6 @@ def _keep(
         finally:  # what was computed before an error or Ctrl-C is kept too
             if finished:
                 flush()
-            say(steps.task.summary())
 
 
 def _by_device(

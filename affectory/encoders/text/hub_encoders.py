@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from affectory.core.engine.local import Threads
 from affectory.core.errors import BaselineError
-from affectory.core.progress import Steps, say
+from affectory.core.output import say
+from affectory.core.progress import Steps
 from affectory.encoders import hub
 from affectory.encoders.feature_cache import FeatureCache, Features, text_digest
 from affectory.encoders.image.network import RANDOM, seeded, state_digest

@@ -39,7 +39,8 @@ from numpy.typing import NDArray
 
 from affectory.core import files
 from affectory.core.errors import AffectoryError, BaselineError
-from affectory.core.progress import Steps, say
+from affectory.core.output import say
+from affectory.core.progress import Steps
 from affectory.encoders.text.formats import Block, blocks
 
 FORMAT = 1
