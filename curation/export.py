@@ -23,14 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tyro
 from tyro.conf import Positional, arg
 
 from affectory.core import ids_releases, mirrors
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError, ReleaseError, meant
 from affectory.core.files import new_folder
 from affectory.core.numbers import count
+from affectory.core.output import Outcome
 from affectory.core.place_option import PlaceOption
 from curation.exports import EXPORTS, FORMATS, NAMED
 
@@ -63,10 +64,10 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.export") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: _export(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _export(read_options(Options, arguments, prog, __doc__)))
 
 
-def _export(options: Options) -> str:
+def _export(options: Options) -> Outcome:
     if options.to not in FORMATS:
         raise InputError(f"there is no format {options.to!r} to export to; {meant(options.to, FORMATS)}")
     out = options.out
@@ -86,7 +87,7 @@ def _export(options: Options) -> str:
 _SPLITS = ("train", "validation", "test")
 
 
-def export(version: Path, name: str, out: Path) -> str:
+def export(version: Path, name: str, out: Path) -> Outcome:
     """Write the version in this folder to the new folder `out`; return a summary. Raises `AffectoryError`."""
     from affectory.core.progress import Steps
     from curation.exports.exporter import Source
@@ -111,7 +112,8 @@ def export(version: Path, name: str, out: Path) -> str:
     lines += ["", *(f"note    {note}" for note in [*written.notes, *_warnings(dataset, described.version)])]
     if described.generated_note:
         lines.append(f"note    {described.generated_note}")
-    return "\n".join([*lines, f"wrote   {out} ({size / 1e6:,.1f} MB): README.md says how to read it"])
+    lines.append(f"wrote   {out} ({size / 1e6:,.1f} MB): README.md says how to read it")
+    return Outcome("\n".join(lines), json.loads((out / NAMED).read_bytes()) | {"folder": str(out)})
 
 
 def _use(source: Source, exporter: Exporter, name: str, written: Exported) -> str:

@@ -11,6 +11,7 @@ audit.html, and audit.json with every row that was found. The dataset is never c
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import textwrap
@@ -19,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError, meant
+from affectory.core.output import Outcome
+from affectory.core.progress import Steps
 
 if TYPE_CHECKING:
     from affectory.encoders.image.backbones import Backbone
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 _WIDTH = 80
 
 _GUESSED = "(default: guessed)"
+
+#: The options that `--help` shows.
+FIRST = ("image", "text", "label", "out", "fail_on")
 
 
 @dataclass(frozen=True)
@@ -84,20 +90,21 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory audit") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _audit(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _audit(read_options(Options, arguments, prog, __doc__, FIRST)))
 
 
-def _audit(options: Options) -> int:
+def _audit(options: Options) -> Outcome:
     if options.workers < 1:
         raise InputError(f"--workers {options.workers} is below 1")
     failing = _kinds(options.fail_on)
     if options.out is not None:
         _check(options.out)
-    from affectory.core import files
-    from curation.audit import load, opened, page
-    from curation.audit.audit import audit
-    from curation.audit.originals import Originals
-    from curation.audit.pictures import Album
+    with Steps("loading"):
+        from affectory.core import files
+        from curation.audit import load, opened, page
+        from curation.audit.audit import audit
+        from curation.audit.originals import Originals
+        from curation.audit.pictures import Album
 
     found = opened.open_set(options.dataset, options.datasets, options.config)
     columns = load.choose(found, options.image, options.text, options.label)
@@ -121,12 +128,10 @@ def _audit(options: Options) -> int:
     with files.replacing(out / "audit.json") as told, files.replacing(out / "audit.html") as shown:
         told.write_text(done.as_json(), encoding="utf-8")
         shown.write_text(html, encoding="utf-8")
-    print("\n".join(_summary(done)))
-    print(f"\nwrote {out / 'audit.html'} and audit.json")
     failed = [kind for kind in failing if done.of(kind)]
-    if failed:
-        print(f"failed on {', '.join(failed)}")
-    return int(bool(failed))
+    lines = [*_summary(done), "", f"wrote {out / 'audit.html'} and audit.json"]
+    lines += [f"failed on {', '.join(failed)}"] if failed else []
+    return Outcome("\n".join(lines), json.loads(done.as_json()), exit_code=int(bool(failed)))
 
 
 def _network(name: str | None, weights: str | None) -> Backbone | None:

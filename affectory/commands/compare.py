@@ -10,17 +10,20 @@ posts, each row of both gets a paired 95% interval over seeds and posts; else th
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import Positional, arg
 
 from affectory.core import files
 from affectory.core.addresses import check_folder
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError
+from affectory.core.output import Outcome, drawn
+from affectory.core.progress import Steps
 
 if TYPE_CHECKING:
     from baselines.results.two_runs import TwoRuns
@@ -39,31 +42,24 @@ class Options:
     out: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Write compare.html and compare.json to this folder."""
 
-    json: FlagCreatePairsOff[bool] = False
-    """Print the comparison as JSON."""
-
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory compare") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _compare(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(lambda: _compare(read_options(Options, arguments, prog, __doc__)))
 
 
-def _compare(options: Options) -> int:
+def _compare(options: Options) -> Outcome:
     if options.out is not None:
         check_folder(options.out, "the comparison")
         if options.out.exists() and not options.out.is_dir():
             raise InputError(f"--out {str(options.out)!r} is not a folder: name one")
-    from baselines.results import two_runs, two_runs_tables  # rich, msgspec; torch where rows are paired
+    with Steps("loading"):
+        from baselines.results import two_runs, two_runs_tables  # rich, msgspec; torch where rows are paired
 
     found = two_runs.compared(two_runs.located(options.first), two_runs.located(options.second))
     page = _written(found, options.out) if options.out is not None else None
-    if options.json:
-        print(found.encoded().decode())
-        return 0
-    two_runs_tables.show(found)
-    if page is not None:
-        print(f"\npage      {page}")
-    return 0
+    text = drawn(lambda console: two_runs_tables.show(found, console))
+    return Outcome(text if page is None else f"{text}\n\npage      {page}", json.loads(found.encoded()))
 
 
 def _written(found: TwoRuns, out: Path) -> Path:

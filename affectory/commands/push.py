@@ -24,13 +24,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core import ids_releases, mirrors
+from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import AffectoryError, InputError, ReleaseError, some
 from affectory.core.numbers import count
+from affectory.core.output import Outcome, tell, wanted
 from affectory.core.place_option import PlaceOption
 
 if TYPE_CHECKING:
@@ -61,9 +62,6 @@ class Options:
 
     ids_only: FlagCreatePairsOff[bool] = False
     """Publish the ids alone, also where the posts may be passed on."""
-
-    dry_run: FlagCreatePairsOff[bool] = False
-    """Check, and show what would be published. The hub is not asked anything."""
 
     yes: FlagCreatePairsOff[bool] = False
     """Publish without asking."""
@@ -99,15 +97,20 @@ class Plan:
 
 def main(arguments: list[str] | None = None, *, prog: str = "affectory push") -> int:
     """Run the command with these arguments (default: those it was started with); return its exit code."""
-    return finish(lambda: _push(tyro.cli(Options, prog=prog, args=arguments)))
+    return finish(
+        lambda: _push(
+            read_options(Options, arguments, prog, __doc__, has_json=False, has_dry_run=True),
+        )
+    )
 
 
-def _push(options: Options) -> int:
+def _push(options: Options) -> Outcome:
     from curation.manifest.released import chosen
     from curation.release.versions import POSTS  # pyarrow: not for --help
 
     _check_name(options.repository)
-    if not (options.yes or options.dry_run or sys.stdin.isatty()):
+    dry_run = wanted().dry_run  # the hub isn't asked anything
+    if not (options.yes or dry_run or sys.stdin.isatty()):
         raise InputError(
             "standard input is no terminal, so you can't be asked: --dry-run shows what would be published, "
             "--yes publishes it"
@@ -118,22 +121,20 @@ def _push(options: Options) -> int:
     with tempfile.TemporaryDirectory(prefix="affectory-push-") as place:
         ids_only = options.ids_only or not sharing.may_be_copied or ids_releases.has_ids_only(version)
         plan = Plan(version, Path(place), sharing, ids_only)
-        if options.dry_run:
+        if dry_run:
             _stage(plan, Repository())
-            print(_said(plan, options, None))
-            print("\ndry run: nothing was published")
-            return 0
+            return Outcome(f"{_said(plan, options, None)}\n\ndry run: nothing was published", None)
         api = _api()
         found = _found(api, options)
         _stage(plan, found)
-        print(_said(plan, options, found))
-        if not (options.yes or _agreed()):
-            print("nothing was published")
-            return 1
+        said = _said(plan, options, found)
+        if options.yes:
+            tell(said)
+        elif not _agreed(said):
+            return Outcome("nothing was published", None, exit_code=1)
         _upload(api, options, plan)
         size = sum((plan.folder / path).stat().st_size for path in plan.files)
-    print(f"\npublished {_address(options)}  {count(len(plan.files), 'file')}, {_size(size)}")
-    return 0
+    return Outcome(f"\npublished {_address(options)}  {count(len(plan.files), 'file')}, {_size(size)}", None)
 
 
 def _check_name(repository: str) -> None:
@@ -285,8 +286,9 @@ def _size(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1_000_000 else f"{size / 1e3:,.1f} kB"
 
 
-def _agreed() -> bool:
-    print("\nPublish this? [y/N] ", end="", flush=True)
+def _agreed(said: str) -> bool:
+    """Show what would be published, and ask."""
+    print(f"{said}\n\nPublish this? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
