@@ -50,9 +50,10 @@ def table_of(kind):
 def keys(model, before=""):
     for name, field in model.model_fields.items():
         inner = TopScore if name == "split" else table_of(field.annotation)
-        if inner is None or inner is Local:
+        optional = type(None) in typing.get_args(field.annotation)
+        if inner is None or inner is Local or (optional and before):
             yield before + name, told(field)
-        else:
+        if inner is not None and inner is not Local:
             yield from keys(inner, f"{before}{name}.")
 
 

@@ -282,7 +282,7 @@ def test_a_source_without_labels_has_no_column_of_them(tmp_path):
     [
         (
             {"label": "6(hate)"},
-            "the recipe's labels miss what 1 rows are labelled, '6(hate)': add them under [labels], with "
+            "the recipe's labels miss what 1 row is labelled, '6(hate)': add them under [labels], with "
             '"" for those whose posts are left out',
         ),
         (
@@ -344,7 +344,7 @@ def test_columns_of_several_labels_without_the_one_to_split_by_are_refused(tmp_p
         ),
         (
             None,
-            "1 posts have no published split, as 'test:00099': name its column in [source.local], or choose "
+            "1 post has no published split, as 'test:00099': name its column in [source.local], or choose "
             'another split.rule than "given"',
         ),
     ],
