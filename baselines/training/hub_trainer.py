@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from affectory.encoders.image.network import state_digest
 from baselines.data.batch import Batch
 from baselines.data.samplers import Shuffled
-from baselines.models.base import BestScore, Model, Schedule, Unfinished
+from baselines.models.base import BestScore, Fitted, Model, Schedule, Unfinished
 from baselines.training import launch
 from baselines.training.steps import STEADY, Best, Learner, Routine, Steps
 
@@ -77,6 +78,42 @@ def train(
     work = partial(_train, model, train, validation, recipe, seed, device, unfinished)
     launch.call(work)
     return work()
+
+
+def fitted(
+    model: Model,
+    found: Trained,
+    validation: Batch,
+    seed: int,
+    device: torch.device,
+    *,
+    note: str,
+    encoders: Mapping[str, Any],
+    problem: str,
+) -> Fitted:
+    """Return the network of the best epoch, judged on validation posts in the precision of a checkpoint.
+
+    `problem`: what is said if no epoch had a finite loss.
+    """
+    if not (state := found.state):
+        return Fitted(seed, {}, 0, float("nan"), float("-inf"), problem)
+    model.load_state_dict(state)
+    model.to(device).eval()
+    with torch.inference_mode():
+        logits = model(validation.to(device))["y"].double().cpu()
+    score, likelihood, selected = model.task.judged(logits, validation.target)
+    return Fitted(
+        seed,
+        state,
+        found.best.epoch,
+        score,
+        likelihood,
+        note=note,
+        history=found.history,
+        losses=found.losses,
+        encoders=encoders,
+        selected=selected,
+    )
 
 
 def _train(

@@ -140,25 +140,15 @@ def fit(
     note = _note(family, settings, read, state_digest(network))
     recipe = Recipe(settings.lr, settings.batch, settings.epochs, selects=MACRO_F1)
     found = hub_trainer.train(model, train, validation, recipe, seed, device, unfinished)
-    if not (state := found.state):
-        problem = f"the logits became NaN or infinite in every epoch: try an lr below {settings.lr:g}"
-        return Fitted(seed, {}, 0, float("nan"), float("-inf"), problem)
-    model.load_state_dict(state)  # as a checkpoint has it
-    model.to(device).eval()
-    with torch.inference_mode():
-        logits = model(validation.to(device))["y"].double().cpu()
-    score, likelihood, selected = data.task.judged(logits, validation.target)
-    return Fitted(
+    return hub_trainer.fitted(
+        model,
+        found,
+        validation,
         seed,
-        state,
-        found.best.epoch,
-        score,
-        likelihood,
+        device,
         note=note,
-        history=found.history,
-        losses=found.losses,
         encoders=encoders,
-        selected=selected,
+        problem=f"the logits became NaN or infinite in every epoch: try an lr below {settings.lr:g}",
     )
 
 

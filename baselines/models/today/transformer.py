@@ -135,25 +135,15 @@ def fit(
     found = hub_trainer.train(
         model, batches["train"], batches["validation"], recipe, seed, device, unfinished
     )
-    if not (state := found.state):
-        problem = f"the validation loss was NaN or infinite in every epoch: try an lr below {settings.lr:g}"
-        return Fitted(seed, {}, 0, float("nan"), float("-inf"), problem)
-    model.load_state_dict(state)
-    model.to(device).eval()
-    with torch.inference_mode():
-        logits = model(batches["validation"].to(device))["y"].double().cpu()
-    score, likelihood, selected = data.task.judged(logits, target["validation"])
-    return Fitted(
+    return hub_trainer.fitted(
+        model,
+        found,
+        batches["validation"],
         seed,
-        state,
-        found.best.epoch,
-        score,
-        likelihood,
+        device,
         note=note,
-        history=found.history,
-        losses=found.losses,
         encoders={"tokens": encoder.state()},
-        selected=selected,
+        problem=f"the validation loss was NaN or infinite in every epoch: try an lr below {settings.lr:g}",
     )
 
 
