@@ -96,7 +96,7 @@ def test_the_version_is_the_installed_one(capsys):
 
 
 def test_the_help_of_all_commands_fits_80_columns(capsys):
-    for arguments in (["--help"], ["collect", "--help"]):
+    for arguments in (["--help"], ["--help-all"], ["collect", "--help"], ["collect", "--help-all"]):
         assert main(arguments) == 0
         assert all(len(line) < 80 for line in capsys.readouterr().out.splitlines())
 
@@ -111,7 +111,7 @@ def test_collect_lists_the_sites_each_with_an_example(capsys):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["biuld", "x"], "there is no command 'biuld'; did you mean build? affectory --help describes them"),
+        (["biuld", "x"], "there is no command 'biuld'; did you mean build? (affectory --help lists all)"),
         (["collect"], "name a site: affectory collect SITE; SITE is one of reddit, flickr, local"),
         (["collect", "Redit"], "there is no site 'Redit' to collect from; did you mean reddit?"),
         (["models", "jiont"], "there is no model 'jiont'; did you mean joint?"),
@@ -123,7 +123,7 @@ def test_collect_lists_the_sites_each_with_an_example(capsys):
         ),
         (
             ["purge", "met-mem"],
-            "'met-mem' is not built in 'datasets': did you mean met-meme?",
+            "'met-mem' is not built in 'datasets' (built: none): did you mean met-meme?",
         ),
     ],
 )

@@ -219,5 +219,5 @@ def test_a_dataset_that_is_not_built_is_one_line(capsys, tmp_path):
     write_recipe(tmp_path / "datasets")
     assert purge(["test", "--datasets", str(tmp_path / "datasets")]) == 2
     assert capsys.readouterr().err == (
-        f"error: 'test' is not built in {str(tmp_path / 'datasets')!r}: affectory build test\n"
+        f"error: 'test' is not built in {str(tmp_path / 'datasets')!r} (built: none): affectory build test\n"
     )
