@@ -43,9 +43,9 @@ def find(folder: Path, version: str | None) -> Path:
 def meant_by_name(folder: Path) -> str:
     """Return what is said of a dataset's name where its folder is asked for; "" if it is no such name."""
     there = Path("datasets") / folder.name
-    return (
-        f"{str(folder)!r} is not a release: did you mean {there}?" if folder != there and built(there) else ""
-    )
+    if folder == there or not built(there):
+        return ""
+    return f"{str(folder)!r} is not a release: did you mean {there}?"
 
 
 def chosen(datasets: Place, name: str, version: str | None) -> Path:

@@ -192,7 +192,9 @@ def test_a_name_that_is_not_built_lists_what_is(built):
     )
     with pytest.raises(BaselineError, match=r"the recipes are flickr-emotion, .*, vso$"):
         load("flikr", built)
-    with pytest.raises(BaselineError, match=r"\(built: none\): it is one of flickr-emotion, .*, vso$"):
+    with pytest.raises(
+        BaselineError, match=r"\(built: none\): there is no recipe .* are flickr-emotion, .*, vso$"
+    ):
         load("pairs", Path("no/where"))
 
 
