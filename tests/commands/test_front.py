@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
+from affectory import cli
 from affectory.cli import main
 from affectory.core.errors import meant
+from collectors.sites import SITES
 from tests.curation.stores import make_store, post
 
 STEPS = """\
@@ -99,6 +102,20 @@ def test_the_help_of_all_commands_fits_80_columns(capsys):
     for arguments in (["--help"], ["--help-all"], ["collect", "--help"], ["collect", "--help-all"]):
         assert main(arguments) == 0
         assert all(len(line) < 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_the_help_the_module_and_the_page_list_every_command(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    listed = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    for name in ["demo", *(name for group in cli.GROUPS.values() for name in group)]:
+        assert f"\n  {name} " in shown, name
+        assert f"\naffectory {name} " in cli.__doc__, name
+        assert f"`{name}`" in listed, name
+    for site, described in SITES.items():
+        if described.command:
+            assert f"\naffectory collect {site} " in cli.__doc__ and site in listed, site
 
 
 def test_collect_lists_the_sites_each_with_an_example(capsys):
