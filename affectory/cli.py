@@ -115,11 +115,11 @@ def _run(given: list[str]) -> object:
             from affectory import __version__
 
             return f"affectory {__version__}"
-        case ["-h" | "--help", *_]:
+        case ["-h" | "--help" | "--help-all", *_]:
             return _help()
         case ["demo", *rest]:
             return demo(rest, "affectory demo", main)
-        case ["collect", "-h" | "--help", *_]:
+        case ["collect", "-h" | "--help" | "--help-all", *_]:
             return _sites()
         case ["collect", *rest]:
             commands = {name: site.command for name, site in SITES.items() if site.command}
@@ -132,7 +132,7 @@ def _run(given: list[str]) -> object:
     name, *rest = given
     if name not in commands:
         known = meant(name, ["demo", "collect", *commands])
-        raise InputError(f"there is no command {name!r}; {known} affectory --help describes them")
+        raise InputError(f"there is no command {name!r}; {known} (affectory --help lists all)")
     return _called(name, commands[name], rest)
 
 

@@ -105,7 +105,7 @@ def _merge(options: Options, command: str) -> Merged:
     from collectors.store.reading import reading
 
     if not options.stores:
-        raise InputError("name the stores to merge: python -m collectors.merge STORE … --into DIR")
+        raise InputError("name the stores to merge: affectory merge STORE … --into DIR")
     if same := [one for one in options.stores if one.resolve() == options.into.resolve()]:
         raise InputError(f"--into {str(same[0])!r} is one of the stores: name another folder")
     with ExitStack() as stack:

@@ -52,7 +52,7 @@ class Options:
     """Collect nothing: use only the posts in the store."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
-    """Collect from a sandbox that runs there (python -m collectors.sandbox)."""
+    """Collect from a sandbox that runs there (affectory sandbox)."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.hydrate") -> int:

@@ -98,7 +98,7 @@ def write(folder: Path, out: Path | None = None, version: str | None = None) -> 
     if still := held.opted_out_since(folder, described.version):
         lines.append(
             f"note    {still:,} of these posts opted out later: write the ids of a version without "
-            f"them, which python -m curation.purge {described.name} makes"
+            f"them, which affectory purge {described.name} makes"
         )
     if not mirrors.is_copy(out):
         lines.append(f"publish {versions.to_push(out, described.name)}")

@@ -27,7 +27,7 @@ def home(tmp_path_factory):
 
 def refused(home):
     return (
-        f"error: {str(home / 'test-ids')!r} has ids only, no texts and no images: python -m curation.hydrate "
+        f"error: {str(home / 'test-ids')!r} has ids only, no texts and no images: affectory hydrate "
         f"{home / 'test-ids'} rebuilds the full release, as test-ids-full\n"
     )
 

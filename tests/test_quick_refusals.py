@@ -20,8 +20,9 @@ for given in json.loads(sys.argv[1]):
 """
 
 BUILT = (
-    "is not built in 'datasets' (built: mine): it is one of flickr-emotion, flickr-emotion-multitask, mami, "
-    "met-meme, mine, reddit-emotion, reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso"
+    "is not built in 'datasets' (built: mine): there is no recipe of that name either; the recipes are "
+    "flickr-emotion, flickr-emotion-multitask, mami, met-meme, reddit-emotion, "
+    "reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso"
 )
 WEIGHTS = "there is no weights file 'w.pth': give a .safetensors or .pth file, or random"
 CHECKPOINT = "affectory run NAME writes them to results/NAME/VERSION/checkpoints"

@@ -93,7 +93,7 @@ class Options:
     """Where the cache of image features goes."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
-    """Ask a sandbox (python -m collectors.sandbox) in place of the sites."""
+    """Ask a sandbox (affectory sandbox) in place of the sites."""
 
 
 @dataclass(frozen=True, slots=True)

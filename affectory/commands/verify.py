@@ -68,8 +68,11 @@ def _verify(options: Options) -> Outcome:
     versions = [path] if (path / "manifest.json").is_file() else _versions(path)
     if versions:
         return _release(path, versions)
+    from curation.manifest.released import meant_by_name
+
     raise InputError(
-        f"{str(path)!r} is neither a crawl store nor a release: name a folder that holds crawl.sqlite, "
+        meant_by_name(path)
+        or f"{str(path)!r} is neither a crawl store nor a release: name a folder that holds crawl.sqlite, "
         "manifest.json or versions with one"
     )
 

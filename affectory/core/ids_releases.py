@@ -1,4 +1,4 @@
-"""Tell releases that hold ids only, as `python -m curation.ids` writes them, from full ones."""
+"""Tell releases that hold ids only, as `affectory ids` writes them, from full ones."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def has_ids_only(folder: Path) -> bool:
 def instead(folder: Path) -> str:
     """Return what a command says that needs the full release of the dataset in `folder`."""
     return (
-        f"{str(folder)!r} has ids only, no texts and no images: python -m curation.hydrate "
+        f"{str(folder)!r} has ids only, no texts and no images: affectory hydrate "
         f"{shlex.quote(str(folder))} rebuilds the full release, as {folder.name}-full"
     )

@@ -10,7 +10,7 @@ What a recipe says is read elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from affectory.core.errors import InputError, meant
@@ -49,10 +49,13 @@ def find(name: str, datasets: Path) -> Path:
     )
 
 
-def to_build(name: str, datasets: Path, built: Iterable[str] = ()) -> str:
-    """Return the next step where a dataset isn't built: to build it, or the name that was meant."""
-    known = {*names(datasets), *names(built_in())}
-    return f"affectory build {name}" if name in known else meant(name, sorted({*known, *built}))
+def not_built(name: str, datasets: Path, built: Collection[str]) -> str:
+    """Return the message on a dataset that isn't built: those that are, and the next step."""
+    known = sorted({*names(datasets), *names(built_in())})
+    step = f"affectory build {name}" if name in known else meant(name, sorted({*known, *built}))
+    if step.startswith("it is one of"):  # most of those aren't built either
+        step = f"there is no recipe of that name either; the recipes are {', '.join(known)}"
+    return f"{name!r} is not built in {str(datasets)!r} (built: {', '.join(sorted(built)) or 'none'}): {step}"
 
 
 def files(name: str) -> list[Path]:

@@ -19,9 +19,20 @@ def transformers() -> Any:
     return hub
 
 
+def answers() -> bool:
+    """Return whether the hub can be reached: asked once, as its libraries ask again for up to minutes."""
+    hub: Any = importlib.import_module("huggingface_hub.utils")
+    endpoint = importlib.import_module("huggingface_hub.constants").ENDPOINT
+    try:
+        hub.get_session().head(endpoint, timeout=10)
+    except Exception:  # of the HTTP library that this version of the hub's has, or of its offline mode
+        return False
+    return True
+
+
 def only_local(source: str) -> bool:
     """Return whether a model can only be loaded from this machine: a folder, or the hub can't be reached."""
-    return Path(source).is_dir() or not _answers()
+    return Path(source).is_dir() or not answers()
 
 
 def folder(path: Path) -> str:
@@ -58,14 +69,3 @@ def check_missing(name: str, source: str, missing: set[str], without: tuple[str,
             f"{source} does not hold the weights of {name}: {', '.join(lost[:3])} are missing"
             f"{f' and {len(lost) - 3} more' if len(lost) > 3 else ''}"
         )
-
-
-def _answers() -> bool:
-    """Return whether the hub can be reached: asked once, for `from_pretrained` would ask for minutes."""
-    hub: Any = importlib.import_module("huggingface_hub.utils")
-    endpoint = importlib.import_module("huggingface_hub.constants").ENDPOINT
-    try:
-        hub.get_session().head(endpoint, timeout=10)
-    except Exception:  # of the HTTP library that this version of the hub's has, or of its offline mode
-        return False
-    return True

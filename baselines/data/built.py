@@ -39,5 +39,4 @@ def configs(where: Path) -> list[str]:
 def _not_built(name: str, folder: Path) -> str:
     there = [path.parent for path in folder.glob("*/README.md")]
     built = sorted(path.name for path in there if not ids_releases.has_ids_only(path))
-    step = recipes.to_build(name, folder, built)
-    return f"{name!r} is not built in {str(folder)!r} (built: {', '.join(built) or 'none'}): {step}"
+    return recipes.not_built(name, folder, built)

@@ -264,8 +264,8 @@ def _settings(one: Results, other: Results, matched: list[tuple[Row, Row]]) -> I
     first, second = (options_of(run.command, run.dataset.name) for run in (one, other))
     yield from _differing("option", first, second)
     told: dict[tuple[str, str, str], list[str]] = {}
-    for row, twin in matched:
-        for name, first_, second_ in _pairs(_of_row(row), _of_row(twin)):
+    for row, match in matched:
+        for name, first_, second_ in _pairs(_of_row(row), _of_row(match)):
             told.setdefault((name, first_, second_), []).append(c.called(row))
     for (name, first_, second_), titles in told.items():
         yield Setting("rows", name, first_, second_, () if len(titles) == len(matched) else tuple(titles))

@@ -230,7 +230,7 @@ def read(path: Path) -> Checkpoint:
         version, packed = found["version"], found["checkpoint"]
     except OSError as error:
         raise BaselineError(
-            f"the checkpoint {str(path)!r} can't be read: {error.strerror}; python -m baselines.run NAME "
+            f"the checkpoint {str(path)!r} can't be read: {error.strerror}; affectory run NAME "
             "writes them to results/NAME/VERSION/checkpoints"
         ) from None
     except Exception as error:  # no zip, no pickle of ours, other keys: whatever torch says of it

@@ -49,7 +49,7 @@ class CrawlOptions:
     tdm-reservation or Content-Usage (train-ai=n)."""
 
     shard: Annotated[str | None, arg(metavar="I/N", help_behavior_hint="(default: all posts)")] = None
-    """Of lists and dumps only part I of N, by the posts' ids. python -m collectors.merge joins the stores."""
+    """Of lists and dumps only part I of N, by the posts' ids. affectory merge joins the stores."""
 
     workers: Annotated[int, arg(metavar="N")] = min(4, os.cpu_count() or 1)
     """Number of processes that decode images, and that read several large dumps."""
@@ -62,7 +62,7 @@ class CrawlOptions:
     """Collect from a stand-in on this machine instead of the site: generated posts, no keys, no network."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
-    """A sandbox that is already running (python -m collectors.sandbox), instead of a new one."""
+    """A sandbox that is already running (affectory sandbox), instead of a new one."""
 
     @property
     def sandboxed(self) -> bool:

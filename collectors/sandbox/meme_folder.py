@@ -8,7 +8,7 @@ The folder gets
     unlabelled.csv                         file_name,text
     images/m00001.jpg, …
 
-A tone is 0 or 1. Then `python -m collectors.local sandbox-memes --path FOLDER` makes a crawl store of it.
+A tone is 0 or 1. Then `affectory collect local sandbox-memes --path FOLDER` makes a crawl store of it.
 """
 
 from __future__ import annotations
@@ -136,6 +136,6 @@ def _summary(corpus: MemeCorpus, folder: Path, seconds: float) -> str:
             f"memes   {number(len(corpus.memes))} = {parts}",
             f"        {' · '.join(f'{name} {number(n)}' for name, n in counts.items())}",
             f"folder  {folder}  ({seconds:.0f} s)",
-            f"next    python -m collectors.local sandbox-memes --path {shlex.quote(str(folder))}",
+            f"next    affectory collect local sandbox-memes --path {shlex.quote(str(folder))}",
         ]
     )

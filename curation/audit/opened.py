@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from affectory.core import ids_releases
 from affectory.core.errors import AffectoryError, InputError, in_words, meant
+from affectory.encoders import hub
 from curation.manifest import manifest, released
 
 #: Rows of a table.
@@ -67,6 +68,11 @@ def open_set(given: str, datasets: Path, config: str | None = None) -> Opened:
         raise InputError(f"there is no file or folder {given!r}: give a path, a release's name, or USER/NAME")
     if "/" not in given and (there := sorted(one.name for one in datasets.glob("*") if released.built(one))):
         raise InputError(f"there is no dataset {given!r} in {str(datasets)!r}; {meant(given, there)}")
+    if not hub.answers():
+        raise InputError(
+            f"there is no file or folder {given!r}, and the Hugging Face Hub can't be reached: name another "
+            "path"
+        )
     return _loaded(given, given, config)
 
 

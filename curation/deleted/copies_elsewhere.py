@@ -92,8 +92,8 @@ def _beside(folder: Path, store: Path, posts: Collection[str]) -> Iterator[tuple
         newest = manifest.read(other / there[0] / "manifest.json")
         if all((other / there[0] / file.path).is_file() for file in newest.files):
             given = [other.name, "--remove-earlier", "--datasets", str(folder.parent), "--store", str(store)]
-            yield f"dataset {other}", f"python -m curation.purge {shlex.join(given)}"
+            yield f"dataset {other}", f"affectory purge {shlex.join(given)}"
         else:
-            made = f"python -m curation.ids {shlex.quote(str(folder))}"
+            made = f"affectory ids {shlex.quote(str(folder))}"
             again = f" && {made}" if other == versions.beside(folder, "-ids") else ""
             yield f"ids in {other}", f"rm -r {shlex.quote(str(other))}{again}"

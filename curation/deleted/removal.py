@@ -214,7 +214,7 @@ class _Said:
         if cleared:
             lines.append(
                 f"removed predictions, pages and checkpoints from {', '.join(map(str, cleared))}; the scores "
-                f"are still there; to train again: python -m baselines.run {self.places.folder.name}"
+                f"are still there; to train again: affectory run {self.places.folder.name}"
             )
         return lines
 
@@ -243,7 +243,7 @@ class _Said:
         for name in ("results", "features"):
             if (path := getattr(self.places, name)) != getattr(standard, name):
                 given += [f"--{name}", str(path)]
-        return f"python -m curation.purge {shlex.join(given)}"
+        return f"affectory purge {shlex.join(given)}"
 
     def outside(self, store: Path, *, wrote: bool) -> list[str]:
         """Name the copies that the purge doesn't remove, each with the command that does."""

@@ -67,7 +67,7 @@ def collect(folder: Path, version: str | None, store: Path, sandbox_url: str | N
     described = manifest.read(found / "manifest.json")
     if described.recipe["source"].get("local"):
         raise AffectoryError(
-            f"{described.name} is made of files on disk: python -m collectors.local {described.name} "
+            f"{described.name} is made of files on disk: affectory collect local {described.name} "
             f"--path FOLDER --store {store}, then this command again with --store-only"
         )
     rows = ids_of(found, described).to_pylist()

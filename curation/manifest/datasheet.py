@@ -20,7 +20,7 @@ NOT_SCREENED = (
 )
 
 _REMOVAL = (
-    "Versions are never changed. `python -m curation.purge` makes a new version without the posts that their "
+    "Versions are never changed. `affectory purge` makes a new version without the posts that their "
     "source has deleted since, or whose authors opted out (`exclude.txt`), and can remove the earlier ones."
 )
 

@@ -33,11 +33,19 @@ def find(folder: Path, version: str | None) -> Path:
     there = built(folder)
     if not there:
         others = [one.name for one in folder.parent.glob("*") if built(one)]
-        step = recipes.to_build(folder.name, folder.parent, others)
-        raise ReleaseError(f"{folder.name!r} is not built in {str(folder.parent)!r}: {step}")
+        said = recipes.not_built(folder.name, folder.parent, others)
+        raise ReleaseError(meant_by_name(folder) or said)
     if version is not None and version not in there:
         raise ReleaseError(f"{folder.name!r} has no version {shown(version)}; it has {some(there, str)}")
     return folder / (version or there[0])
+
+
+def meant_by_name(folder: Path) -> str:
+    """Return what is said of a dataset's name where its folder is asked for; "" if it is no such name."""
+    there = Path("datasets") / folder.name
+    if folder == there or not built(there):
+        return ""
+    return f"{str(folder)!r} is not a release: did you mean {there}?"
 
 
 def chosen(datasets: Place, name: str, version: str | None) -> Path:

@@ -245,7 +245,7 @@ def _outdated(folder: Path, found: Sequence[str]) -> str:
     which = f"Version {found[0]} holds" if len(found) == 1 else f"Versions {', '.join(found)} hold"
     return (
         f"**{which} posts that their source has deleted since.** Use a newer version, and pass on no older "
-        "one. `python -m curation.purge NAME --remove-earlier` removes them."
+        "one. `affectory purge NAME --remove-earlier` removes them."
     ).replace("NAME", folder.name)
 
 
@@ -309,7 +309,7 @@ ids = load_dataset(folder)
 ```
 
 This folder has only the ids: labels, splits and the address of each post, but no text and no images.
-`python -m curation.hydrate FOLDER` fetches the posts again and writes the full release beside this folder."""
+`affectory hydrate FOLDER` fetches the posts again and writes the full release beside this folder."""
 
 _LICENCE = """\
 Each post belongs to its author. `licence` holds what the source states (null: nothing), `attribution` and
@@ -317,8 +317,8 @@ Each post belongs to its author. `licence` holds what the source states (null: n
 
 _PASS_ON = """\
  Where a post may not be passed on,
-publish the ids alone: `python -m curation.ids FOLDER` writes them to a folder of their own, and
-`python -m curation.hydrate` fetches the rest anew for whoever needs it. `python -m curation.purge` removes
+publish the ids alone: `affectory ids FOLDER` writes them to a folder of their own, and
+`affectory hydrate` fetches the rest anew for whoever needs it. `affectory purge` removes
 posts that their source has deleted since."""
 
 

@@ -309,7 +309,7 @@ def test_a_checkpoint_that_is_not_there_says_where_they_are(tmp_path):
         read(tmp_path / "none.pt")
     assert str(error.value) == (
         f"the checkpoint '{tmp_path / 'none.pt'}' can't be read: No such file or directory; "
-        "python -m baselines.run NAME writes them to results/NAME/VERSION/checkpoints"
+        "affectory run NAME writes them to results/NAME/VERSION/checkpoints"
     )
 
 

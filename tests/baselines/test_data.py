@@ -190,9 +190,11 @@ def test_a_name_that_is_not_built_lists_what_is(built):
     assert str(error.value) == (
         f"'flickr-emotion' is not built in '{built}' (built: pairs, titles): affectory build flickr-emotion"
     )
-    with pytest.raises(BaselineError, match=r"it is one of flickr-emotion, .*, titles, vso$"):
+    with pytest.raises(BaselineError, match=r"the recipes are flickr-emotion, .*, vso$"):
         load("flikr", built)
-    with pytest.raises(BaselineError, match=r"\(built: none\): it is one of flickr-emotion, .*, vso$"):
+    with pytest.raises(
+        BaselineError, match=r"\(built: none\): there is no recipe .* are flickr-emotion, .*, vso$"
+    ):
         load("pairs", Path("no/where"))
 
 

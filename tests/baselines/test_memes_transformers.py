@@ -250,7 +250,7 @@ def test_a_tokenizer_of_more_words_than_the_network_has_is_one_line(networks, tm
 
 
 def test_a_hub_that_is_out_of_reach_is_one_line(monkeypatch):
-    monkeypatch.setattr(hub, "_answers", lambda: False)
+    monkeypatch.setattr(hub, "answers", lambda: False)
     with pytest.raises(BaselineError) as error:
         registry.spec("vilt").end_to_end(
             memes.data("single", 8), registry.settings_of("vilt")(), 0, memes.CPU, None

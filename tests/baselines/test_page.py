@@ -234,9 +234,7 @@ def test_missing_predictions_are_one_line_and_the_old_page_stays(tmp_path):
     folder = run_fixture.make(tmp_path)
     before = write(folder, posts).read_bytes()
     (folder / "predictions.parquet").unlink()
-    with pytest.raises(
-        BaselineError, match=r"predictions.parquet' is missing: run python -m baselines.run redd"
-    ):
+    with pytest.raises(BaselineError, match=r"predictions.parquet' is missing: repeat affectory run redd"):
         write(folder, posts)
     assert (folder / "results.html").read_bytes() == before
 

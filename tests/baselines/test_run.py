@@ -276,8 +276,9 @@ def test_an_unknown_dataset_names_those_that_are_built(home, capsys):
     line = refused(capsys, ["redit", *places])
     assert line == (
         f"error: 'redit' is not built in '{home / 'datasets'}' (built: reddit-emotion): "
-        "it is one of flickr-emotion, flickr-emotion-multitask, mami, met-meme, "
-        "reddit-emotion, reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso"
+        "there is no recipe of that name either; the recipes are flickr-emotion, "
+        "flickr-emotion-multitask, mami, met-meme, reddit-emotion, "
+        "reddit-emotion-strict, reddit-emotion-text, sandbox-memes, vso"
     )
 
 

@@ -83,7 +83,7 @@ def test_a_folder_has_a_table_for_each_part_and_every_image(tmp_path, capsys):
         "        celebration 30 · complaint 25 · nostalgia 16 · sarcasm 9 · none 29",
     ]
     assert re.fullmatch(rf"folder  {folder}  \(\d+ s\)", lines[2])
-    assert lines[3] == f"next    python -m collectors.local sandbox-memes --path {folder}"
+    assert lines[3] == f"next    affectory collect local sandbox-memes --path {folder}"
     assert sorted(path.name for path in folder.iterdir()) == [
         "images",
         "test.csv",

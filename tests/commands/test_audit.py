@@ -155,3 +155,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_pa
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and message in error
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_hub_out_of_reach_is_one_line_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert main(["user/nothing"]) == 2
+    assert capsys.readouterr().err == (
+        "error: there is no file or folder 'user/nothing', and the Hugging Face Hub can't be reached: name "
+        "another path\n"
+    )

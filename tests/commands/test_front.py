@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
+from affectory import cli
 from affectory.cli import main
 from affectory.core.errors import meant
+from collectors.sites import SITES
 from tests.curation.stores import make_store, post
 
 STEPS = """\
@@ -96,9 +99,23 @@ def test_the_version_is_the_installed_one(capsys):
 
 
 def test_the_help_of_all_commands_fits_80_columns(capsys):
-    for arguments in (["--help"], ["collect", "--help"]):
+    for arguments in (["--help"], ["--help-all"], ["collect", "--help"], ["collect", "--help-all"]):
         assert main(arguments) == 0
         assert all(len(line) < 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_the_help_the_module_and_the_page_list_every_command(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    listed = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    for name in ["demo", *(name for group in cli.GROUPS.values() for name in group)]:
+        assert f"\n  {name} " in shown, name
+        assert f"\naffectory {name} " in cli.__doc__, name
+        assert f"`{name}`" in listed, name
+    for site, described in SITES.items():
+        if described.command:
+            assert f"\naffectory collect {site} " in cli.__doc__ and site in listed, site
 
 
 def test_collect_lists_the_sites_each_with_an_example(capsys):
@@ -111,7 +128,7 @@ def test_collect_lists_the_sites_each_with_an_example(capsys):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["biuld", "x"], "there is no command 'biuld'; did you mean build? affectory --help describes them"),
+        (["biuld", "x"], "there is no command 'biuld'; did you mean build? (affectory --help lists all)"),
         (["collect"], "name a site: affectory collect SITE; SITE is one of reddit, flickr, local"),
         (["collect", "Redit"], "there is no site 'Redit' to collect from; did you mean reddit?"),
         (["models", "jiont"], "there is no model 'jiont'; did you mean joint?"),
@@ -123,7 +140,7 @@ def test_collect_lists_the_sites_each_with_an_example(capsys):
         ),
         (
             ["purge", "met-mem"],
-            "'met-mem' is not built in 'datasets': did you mean met-meme?",
+            "'met-mem' is not built in 'datasets' (built: none): did you mean met-meme?",
         ),
     ],
 )

@@ -227,7 +227,7 @@ def test_bad_input_is_one_line(free, hub, capsys, tmp_path):
         )
     assert (
         refused(capsys, free, "--yes", name="tets")
-        == f"'tets' is not built in {str(free)!r}: did you mean test?"
+        == f"'tets' is not built in {str(free)!r} (built: test): did you mean test?"
     )
     assert (
         refused(capsys, free, "--yes", "--version", "2.0.0") == "'test' has no version '2.0.0'; it has 1.0.0"

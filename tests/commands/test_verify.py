@@ -233,6 +233,18 @@ def test_what_is_neither_a_store_nor_a_release_is_one_line(tmp_path, capsys):
     )
 
 
+def test_the_name_of_a_release_is_answered_with_its_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    version = tmp_path / "datasets" / "mine" / "1.0.0"
+    version.mkdir(parents=True)
+    (version / "manifest.json").touch()
+    for command in ("verify", "ids", "hydrate"):
+        assert main([command, "mine"]) == 2
+        assert capsys.readouterr().err == "error: 'mine' is not a release: did you mean datasets/mine?\n"
+    assert main(["ids", "none"]) == 2
+    assert capsys.readouterr().err.startswith("error: 'none' is not built in '.' (built: none): ")
+
+
 FILTER = '[[filters]]\nuse = "image"\n'
 
 

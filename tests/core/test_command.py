@@ -92,7 +92,7 @@ def test_an_unknown_command_is_an_error_with_the_nearest_one(capsys):
     assert main(["colect", "reddit"]) == 2
     assert capsys.readouterr() == (
         "",
-        "error: there is no command 'colect'; did you mean collect? affectory --help describes them\n",
+        "error: there is no command 'colect'; did you mean collect? (affectory --help lists all)\n",
     )
 
 

@@ -271,7 +271,7 @@ def test_bad_input_is_one_line_and_writes_nothing(home, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     there = ["--datasets", str(home)]
     assert refused(capsys, "od", "--to", "csv", *there) == (
-        f"'od' is not built in {str(home)!r}: did you mean odd?"
+        f"'od' is not built in {str(home)!r} (built: odd): did you mean odd?"
     )
     assert refused(capsys, "../odd", "--to", "csv", *there).startswith("'../odd' is not a dataset's name")
     assert refused(capsys, "odd", "--to", "cvs", *there) == (

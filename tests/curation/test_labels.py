@@ -181,7 +181,7 @@ def test_files_on_disk_are_not_collected_by_hydrate(tmp_path, release):
     with pytest.raises(AffectoryError) as caught:
         collect(release.folder.parent, None, tmp_path / "store", None)
     assert str(caught.value) == (
-        f"test is made of files on disk: python -m collectors.local test --path FOLDER --store "
+        f"test is made of files on disk: affectory collect local test --path FOLDER --store "
         f"{tmp_path / 'store'}, then this command again with --store-only"
     )
 

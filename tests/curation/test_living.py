@@ -65,7 +65,7 @@ def test_a_folder_of_ids_loads_by_its_card_and_holds_nothing_else(capsys, tmp_pa
         assert {"text", "image"} & set(loaded["test"].column_names) == set()
     card = (received / "README.md").read_text()
     assert "report.html" not in card and "pandas" not in card
-    assert "`python -m curation.hydrate FOLDER` fetches the posts again" in card
+    assert "`affectory hydrate FOLDER` fetches the posts again" in card
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def test_a_purge_drops_what_the_source_has_deleted_since_as_the_next_patch(capsy
         "test 1.0.1: 2 deleted posts removed (1 deleted, 1 moderator)\n"
         f"release {new}\n"
         "note    earlier versions still hold deleted posts: 1.0.0\n"
-        "        to remove those too: python -m curation.purge test --remove-earlier "
+        "        to remove those too: affectory purge test --remove-earlier "
         f"--datasets {folder.parent} --store {store}\n"
         "copies that this command doesn't remove:\n"
         "        copy on a hub, where there is one: "
@@ -219,5 +219,5 @@ def test_a_dataset_that_is_not_built_is_one_line(capsys, tmp_path):
     write_recipe(tmp_path / "datasets")
     assert purge(["test", "--datasets", str(tmp_path / "datasets")]) == 2
     assert capsys.readouterr().err == (
-        f"error: 'test' is not built in {str(tmp_path / 'datasets')!r}: affectory build test\n"
+        f"error: 'test' is not built in {str(tmp_path / 'datasets')!r} (built: none): affectory build test\n"
     )

@@ -92,12 +92,12 @@ def test_earlier_versions_go_by_a_second_command_with_all_that_their_results_hol
         f"removed 2 feature vectors from {home / 'features'}",
         f"note    earlier versions still hold deleted posts: 1.0.0, and so do results trained on them: {run}",
     ]
-    assert first[4].startswith("        to remove those too: python -m curation.purge test --remove-earlier ")
+    assert first[4].startswith("        to remove those too: affectory purge test --remove-earlier ")
     assert purge(arguments(home, "--remove-earlier")) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
         "removed version 1.0.0",
         f"removed predictions, pages and checkpoints from {run}; the scores are still there; to train again: "
-        "python -m baselines.run test",
+        "affectory run test",
     ]
     assert sorted(path.name for path in run.iterdir()) == ["results.json", "table.md", "tuned.json"]
     assert read_results(run) == run_fixture.results(projections=())
@@ -157,7 +157,7 @@ def test_the_card_marks_earlier_versions_until_they_are_removed(home):
         "\n\n**Version 1.0.0 holds posts that their source has deleted since.** Use a newer"
         in card.read_text()
     )
-    assert "`python -m curation.purge test --remove-earlier` removes them." in card.read_text()
+    assert "`affectory purge test --remove-earlier` removes them." in card.read_text()
     purge(arguments(home, "--remove-earlier"))
     assert "**Version" not in card.read_text()
 
@@ -177,9 +177,9 @@ def test_copies_elsewhere_are_listed_with_the_command_that_clears_them(capsys, h
     beside = home / "datasets" / "test-ids"
     assert said[:-1] == [
         f"        cache of the datasets library: rm -r {home / 'cache' / 'test' / '1.0.0'}",
-        f"        dataset {again.parent}: python -m curation.purge again --remove-earlier "
+        f"        dataset {again.parent}: affectory purge again --remove-earlier "
         f"--datasets {home / 'datasets'} --store {home / 'store'}",
-        f"        ids in {beside}: rm -r {beside} && python -m curation.ids {folder}",
+        f"        ids in {beside}: rm -r {beside} && affectory ids {folder}",
         f"        crawl store {home / 'other'}: collect it again, or rm -r {home / 'other'}",
     ]
     assert said[-1].startswith("        copy on a hub, where there is one: affectory push test USER/test ")

@@ -112,7 +112,7 @@ def _answers(
     """Return, by post, the answers by model, condition and mode. Raises `BaselineError`."""
     path = folder / "predictions.parquet"
     if not path.exists():
-        raise BaselineError(f"{str(path)!r} is missing: run python -m baselines.run {results.dataset.name}")
+        raise BaselineError(f"{str(path)!r} is missing: repeat affectory run {results.dataset.name}")
     posts: dict[tuple[Key, Labels], dict[tuple[str, str, str], dict[Labels, int]]] = {}
     for vote in _counted(pq.read_table(path, columns=_COLUMNS, filters=filters)):
         post = posts.setdefault(((vote["post_id"], vote["image_index"]), _labels(vote["labels"])), {})
