@@ -109,8 +109,11 @@ def killed(photos: int, kills: int, seed: int, folder: Path) -> Killed:
     answered_at_kills: list[int] = []
     with running(posts=photos, faults=FAULTS) as base:
         for _ in range(kills):
+            before = sum(requests_by_path(base).values())
             process = start(base, torn)
-            time.sleep(rng.uniform(0.3, max(1.5, 1.6 * span / kills)))
+            while process.poll() is None and sum(requests_by_path(base).values()) == before:
+                time.sleep(0.02)  # the start of the interpreter is no work that could be lost
+            time.sleep(rng.uniform(0.1, max(1.2, 1.6 * span / kills)))
             process.send_signal(signal.SIGKILL)
             process.communicate()
             known, counts = answered(torn), requests_by_path(base)
