@@ -141,6 +141,11 @@ def _check_name(repository: str) -> None:
     """Raise `InputError` for anything but USER/REPO."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", repository, re.ASCII):
         raise InputError(f"{repository!r} is not a repository on the hub: write it as USER/REPO")
+    if re.search(r"--|\.\.|[-.](/|$)|\.git$", repository):
+        raise InputError(
+            f"{repository!r} is not a name that the hub takes: leave out '--' and '..', and end it with a "
+            "letter or a digit, but not with .git"
+        )
 
 
 def _checked(version: Path) -> Sharing:

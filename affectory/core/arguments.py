@@ -87,7 +87,7 @@ def read_options(
             return tyro.cli(kind, prog=prog, args=own)
     except SystemExit:
         hint = f"{prog} --help-all lists the options"
-        raise InputError(misread(said.getvalue(), _flags(kind, prog), hint)) from None
+        raise InputError(misread(said.getvalue(), own, _flags(kind, prog), hint)) from None
 
 
 def _flags(kind: Any, prog: str) -> list[str]:

@@ -66,8 +66,12 @@ def _printed(work: Callable[[], object]) -> int:
 
 
 def print_error(message: object) -> None:
-    """Print one line on standard error: what is wrong, the value, the next step."""
-    print(f"error: {message}", file=sys.stderr)
+    """Print one line on standard error: what is wrong, the value, the next step.
+
+    What would break the line or steer the terminal is escaped: names of files and answers of servers hold it.
+    """
+    said = "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(message))
+    print(f"error: {said}", file=sys.stderr)
 
 
 @contextmanager

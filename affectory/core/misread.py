@@ -24,20 +24,27 @@ _VALUE = re.compile(
 _RULES = set("-─╭╮╰╯ ")
 
 
-def misread(said: str, flags: Collection[str], hint: str) -> str:
-    """Return on one line what `said`, tyro's message, says. `flags`: the options; `hint`: the next step."""
+def misread(said: str, given: Collection[str], flags: Collection[str], hint: str) -> str:
+    """Return on one line what `said`, tyro's message, says.
+
+    `given`: the arguments; `flags`: the options that there are; `hint`: the next step.
+    """
     lines = [line.strip(" │") for line in said.splitlines() if not set(line) <= _RULES]
     text = " ".join(" ".join(lines).split())
     unknown = _UNKNOWN.search(text)
     missing = _MISSING.search(text)
     if unknown and unknown["given"].startswith("-"):
-        near = meant(unknown["given"], flags)
-        return f"there is no option {unknown['given']}; {near if near.startswith('did you') else hint}"
+        return _no_option(unknown["given"], flags, hint)
     if missing:
         return f"{missing['name']} is missing; {hint}"
     if unknown:
         return f"{unknown['given']!r} is one argument too many; {hint}"
     if found := _NO_VALUE.search(text):
+        if not found["flag"].startswith("-"):  # an option stands where this argument is expected
+            names = [one.partition("=")[0] for one in given if one.startswith("--")]
+            if strange := next((one for one in names if one not in flags), None):
+                return _no_option(strange, flags, hint)
+            return f"{found['flag'].upper()} is missing; {hint}"
         return f"{found['flag']} needs a value; {hint}"
     if found := _CHOICE.search(text):
         known = [one for one in ast.literal_eval(found["known"]) if one != "None"]  # as by default
@@ -48,3 +55,8 @@ def misread(said: str, flags: Collection[str], hint: str) -> str:
         return f"{found['flag']}: {found['why']}"
     value = ast.literal_eval(found["value"])
     return f"{found['flag']} can't be {value if isinstance(value, str) else ' '.join(value)!r}; {hint}"
+
+
+def _no_option(name: str, flags: Collection[str], hint: str) -> str:
+    near = meant(name, flags)
+    return f"there is no option {name}; {near if near.startswith('did you') else hint}"

@@ -91,11 +91,27 @@ class _Predictions:
     answers: dict[Place, dict[int, Tensor]]
 
 
+#: The columns that each row of a file has a value in; `group` came later.
+_FILLED = ("post_id", "labels", "model", "condition", "seed", "mode", "probabilities")
+
+
+def _table(path: Path) -> tuple[pa.Table, set[str]]:
+    """Return the rows of a file as `PREDICTIONS` types them, and the names of its columns.
+
+    Raises `KeyError` or an exception of pyarrow if it has other columns, types or holes.
+    """
+    there = set(pq.read_schema(path).names)
+    kinds = pa.schema([one for one in PREDICTIONS if one.name in there])
+    table = pq.read_table(path, columns=kinds.names).cast(kinds)
+    if holes := [name for name in _FILLED if table[name].null_count]:
+        raise pa.ArrowInvalid(f"{holes[0]!r} is missing in some rows")
+    return table, there
+
+
 def _read(folder: Path, dataset: Dataset, wanted: Sequence[Place]) -> _Predictions:
     path = folder / "predictions.parquet"
     try:
-        there = set(pq.read_schema(path).names)
-        table = pq.read_table(path, columns=[one for one in PREDICTIONS.names if one in there])
+        table, there = _table(path)
         images = pc.cast(pc.fill_null(table["image_index"], 0), pa.string())
         keys = pc.binary_join_element_wise(table["post_id"], images, _BETWEEN).combine_chunks()
         width = len(dataset.labels)
@@ -120,13 +136,21 @@ def _read(folder: Path, dataset: Dataset, wanted: Sequence[Place]) -> _Predictio
         rows = rows[np.argsort(names[rows])]
         if answers and not np.array_equal(names[rows], names[posts]):
             raise BaselineError(f"{str(path)!r} has other posts in some rows: repeat the run's command")
+        if len(np.unique(names[rows])) < len(rows):
+            raise BaselineError(f"{str(path)!r} has some predictions twice: repeat the run's command")
         posts = rows
         answers.setdefault(place, {})[seed] = probabilities[torch.from_numpy(rows)]
     held = table.take(pa.array(posts))
+    labels = held["labels"].to_pylist()
+    if unknown := {label for one in labels for label in one} - {*dataset.labels}:
+        raise BaselineError(
+            f"{str(path)!r} has a label {min(map(repr, unknown))} that results.json lacks: repeat the run's "
+            "command"
+        )
     has_groups = "group" in there and not held["group"].null_count
     return _Predictions(
         names[posts].tolist(),
-        [sorted(one) for one in held["labels"].to_pylist()],
+        [sorted(one) for one in labels],
         np.asarray(held["post_id"].to_pylist()),
         np.asarray(held["group"].to_pylist()) if has_groups else None,
         answers,

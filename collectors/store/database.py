@@ -11,6 +11,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from affectory.core.addresses import check_folder
 from affectory.core.errors import StoreError
 from collectors.store.schema import APPLICATION_ID, STORE_VERSION, create, migrate, version_of
 
@@ -18,6 +19,14 @@ NAME = "crawl.sqlite"
 
 #: Bytes 18 and 19 of a database file in WAL mode.
 _WAL = b"\x02\x02"
+
+
+def check_place(folder: Path) -> None:
+    """Raise `AffectoryError` if the path is an address, a file, or in a file."""
+    check_folder(folder, "a crawl store")
+    there = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
+        raise StoreError(f"{str(there)!r} is a file: name a folder for the store")
 
 
 def make(folder: Path) -> None:

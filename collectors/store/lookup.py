@@ -80,7 +80,11 @@ def held(store: Path) -> Held:
 
 
 def here(folder: Path) -> Here:
-    """Return what a crawl into this folder would find there. Raises `StoreError` if it can't be read."""
+    """Return what a crawl into this folder would find there.
+
+    Raises `AffectoryError` if there is a store that can't be read, or no folder can be made.
+    """
+    database.check_place(folder)
     if not (folder / database.NAME).is_file():
         return Here(folder)
     found = held(folder)

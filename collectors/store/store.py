@@ -21,7 +21,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from affectory.core.addresses import check_folder
 from affectory.core.errors import StoreError
 from collectors.store import database, merging, rows, runs, waiting
 from collectors.store.files import Files
@@ -51,9 +50,7 @@ class Store:
         version.
         """
         folder = Path(folder)
-        check_folder(folder, "a crawl store")
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{str(folder)!r} is a file: name a folder for the store")
+        database.check_place(folder)
         path = folder / database.NAME
         if not create and not path.is_file():
             raise StoreError(

@@ -32,8 +32,8 @@ def findings(rows: Rows) -> Iterator[Finding]:
     most, least = int(totals.argmax()), int(totals.argmin())
     if totals[most] > RATIO * totals[least]:
         says = (
-            f"The largest class, {rows.classes[most]} ({totals[most]:,} rows), has more than {RATIO} times "
-            f"the rows of the smallest, {rows.classes[least]} ({totals[least]:,})."
+            f"The largest class, {rows.classes[most]} ({count(int(totals[most]), 'row')}), has more than "
+            f"{RATIO} times the rows of the smallest, {rows.classes[least]} ({totals[least]:,})."
         )
         rare = int((totals * RATIO < totals[most]).sum())
         yield shown("balance", "ratio", says, rare, len(totals))

@@ -94,7 +94,7 @@ def choose(opened: Opened, image: str | None, text: str | None, label: str | Non
     simple = [name for name in features if _is_label(features[name])]
     strings = [name for name in features if is_string(name)]
     label = label or _first(_LABELS, classes) or next(iter(classes), None) or _first(_LABELS, simple)
-    return Columns(
+    columns = Columns(
         image or _first(_IMAGES, images) or next(iter(images), None),
         text or _first(_TEXTS, [name for name in strings if name != label]),
         label,
@@ -102,6 +102,12 @@ def choose(opened: Opened, image: str | None, text: str | None, label: str | Non
         tuple(name for name in features if _WHEN.search(name.lower()) and name != label),
         tuple(name for name in strings if _LINK.search(name.lower())),
     )
+    if columns.image is columns.text is columns.label is None:
+        raise InputError(
+            f"{opened.name!r} has {some(list(features), str)}: name the column to look at with --image, "
+            "--text or --label"
+        )
+    return columns
 
 
 def _is_label(kind: Any) -> bool:
@@ -156,6 +162,8 @@ def read(
                 parts = _kept(parts, originals)
             for seen in pool.map(look, _cut(parts), views, ahead=AHEAD * workers):
                 album.add(seen)
+    if not found.split:
+        raise InputError(f"{opened.name!r} has no rows")
     label, classes = _classes(opened, columns, found.label)
     return Rows(
         splits=list(opened.splits),

@@ -6,6 +6,7 @@ is copied to the library's cache, and memory doesn't grow with the images.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +50,9 @@ class Opened:
     def tables(self, split: str) -> Iterator[pa.Table]:
         """Yield a split's rows. Raises `InputError` if they can't be read."""
         with _reading(self.name):
-            yield from self.splits[split].with_format("arrow").iter(batch_size=ROWS)
+            for table in self.splits[split].with_format("arrow").iter(batch_size=ROWS):
+                table.validate(full=True)  # texts that aren't UTF-8
+                yield table
 
 
 def open_set(given: str, datasets: Path, config: str | None = None) -> Opened:
@@ -58,12 +61,13 @@ def open_set(given: str, datasets: Path, config: str | None = None) -> Opened:
     Raises `AffectoryError` if there is none, or if it can't be read.
     """
     path = Path(given)
-    if path.is_file():
+    if given and path.is_file():
+        _only(path, config)
         return _file(path)
-    if path.is_dir():
-        return _release(path) or _folder(path, config)
+    if given and path.is_dir():
+        return _local(path, config)
     if re.fullmatch(r"[\w.-]+", given) and (datasets / given).is_dir():
-        return _release(datasets / given) or _folder(datasets / given, config)
+        return _local(datasets / given, config)
     if not _HUB_ID.fullmatch(given):
         raise InputError(f"there is no file or folder {given!r}: give a path, a release's name, or USER/NAME")
     if "/" not in given and (there := sorted(one.name for one in datasets.glob("*") if released.built(one))):
@@ -76,12 +80,26 @@ def open_set(given: str, datasets: Path, config: str | None = None) -> Opened:
     return _loaded(given, given, config)
 
 
+def _only(path: Path, config: str | None) -> None:
+    """Raise `InputError` if a configuration is asked for of what has none."""
+    if config is not None:
+        raise InputError(f"--config {config!r}: {str(path)!r} has no configurations; leave --config out")
+
+
+def _local(path: Path, config: str | None) -> Opened:
+    release = _release(path)
+    if release is None:
+        return _folder(path, config)
+    _only(path, config)
+    return release
+
+
 def _file(path: Path) -> Opened:
     builder = _FILES.get(path.suffix.lower())
     if builder is None:
         raise InputError(f"{str(path)!r} is none of {', '.join(_FILES)}: name such a file, or a folder")
     more = {"delimiter": "\t"} if path.suffix.lower() == ".tsv" else {}
-    return _loaded(path.name, builder, None, folder=path.parent, data_files=str(path), **more)
+    return _loaded(_named(path), builder, None, folder=path.parent, data_files=str(path), **more)
 
 
 def _release(folder: Path) -> Opened | None:
@@ -106,15 +124,20 @@ def _release(folder: Path) -> Opened | None:
     return _loaded(f"{told.name} {told.version}", "parquet", None, folder=version, data_files=files)
 
 
+def _named(path: Path) -> str:
+    """Return the name of a file or folder, which the report can hold whatever its bytes are."""
+    return os.fsencode(path.resolve().name or path).decode("utf-8", "backslashreplace")
+
+
 def _folder(path: Path, config: str | None) -> Opened:
     if not (path / "dataset_info.json").is_file() and not (path / "dataset_dict.json").is_file():
-        return _loaded(path.resolve().name, str(path.resolve()), config, folder=path)
+        return _loaded(_named(path), str(path.resolve()), config, folder=path)
     import datasets
 
     with _reading(str(path)):
         found = datasets.load_from_disk(str(path))
     splits = found if isinstance(found, datasets.DatasetDict) else {str(found.split or "all"): found}
-    return _checked(path.resolve().name, splits, path)
+    return _checked(_named(path), splits, path)
 
 
 def _loaded(
@@ -123,8 +146,10 @@ def _loaded(
     import datasets
 
     with _reading(name):
-        found = datasets.load_dataset(what, config, streaming=True, **options)
-        return _checked(name, found, folder)
+        builder = datasets.load_dataset_builder(what, config, **options)
+        if getattr(builder.config, "batch_size", ROWS) is None:
+            builder.config.batch_size = ROWS  # Parquet's default is the first row group, which may be empty
+        return _checked(name, builder.as_streaming_dataset(), folder)
 
 
 def _checked(name: str, splits: Mapping[str, Any], folder: Path | None) -> Opened:
@@ -155,6 +180,14 @@ def _reading(name: str) -> Iterator[None]:
         yield
     except AffectoryError:
         raise
+    except UnicodeEncodeError as error:  # of a path
+        raise InputError(
+            f"{name!r} can't be read: the name {error.object!r} isn't UTF-8; rename it"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name!r} can't be read: it isn't UTF-8 ({error.reason}); save it as UTF-8"
+        ) from None
     except OSError as error:
         raise InputError(f"{name!r} can't be read: {_line(in_words(error))}") from None
     except Exception as error:

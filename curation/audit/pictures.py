@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,9 +61,10 @@ def _look_at(source: Source, views: bool) -> Seen:
     if source is None:
         return Seen()
     try:
-        data = source if isinstance(source, bytes) else source.read_bytes()
-    except OSError as error:
-        return Seen(hashlib.sha256(str(source).encode()).digest(), f"no such file: {error.strerror}")
+        data = source if isinstance(source, bytes) else _content(source)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        why = getattr(error, "strerror", None) or error
+        return Seen(hashlib.sha256(os.fsencode(source)).digest(), f"no such file: {why}")
     try:
         with open_image(data) as image:
             if scans := excessive_scans(image, data):
@@ -80,6 +82,13 @@ def _look_at(source: Source, views: bool) -> Seen:
     small.save(out, "JPEG", quality=_QUALITY, comment=b"")
     told = (*size, form, mode, exif, *measure(small))
     return Seen(digest, "", dhash.difference_hash(rgb), prints, *told, out.getvalue())
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds. A device or a pipe may have no end."""
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")
+    return path.read_bytes()
 
 
 def _shrunk(rgb: Image.Image) -> Image.Image:

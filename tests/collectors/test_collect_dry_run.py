@@ -82,3 +82,17 @@ def test_a_folders_rows_are_read_and_counted(place, capsys):
         "store    new (a new one)",
         END.strip(),
     ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("file", "'file' is a file: name a folder for the store"),
+        ("file/store", "'file' is a file: name a folder for the store"),
+        ("s3://a/b", "'s3://a/b' is an address, and a crawl store can only be in a folder: name a folder"),
+    ],
+)
+def test_a_place_that_cannot_be_a_store_is_refused_as_the_crawl_would(tmp_path, capsys, folder, line):
+    (tmp_path / "file").touch()
+    assert main(["collect", "reddit", "--subs", "happy", "--store", folder, "--dry-run"]) == 2
+    assert capsys.readouterr() == ("", f"error: {line}\n")

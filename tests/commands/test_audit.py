@@ -1,5 +1,8 @@
 import json
+import os
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -143,6 +146,16 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
             ["rows.csv", "--weights", "x.pth"],
             "--weights x.pth are those of a network: name it with --embedding",
         ),
+        ([""], "there is no file or folder ''"),
+        (["rows.csv", "--config", "x"], "--config 'x': 'rows.csv' has no configurations; leave --config out"),
+        (["other.csv"], "'other.csv' has foo, bar: name the column to look at with --image, --text or"),
+        (
+            ["latin.csv"],
+            "'latin.csv' can't be read: it isn't UTF-8 (unexpected end of data); save it as UTF-8",
+        ),
+        (["no_rows.parquet"], "'no_rows.parquet' has no rows"),
+        (["bytes.parquet"], "'bytes.parquet' can't be read: ArrowInvalid: Column 0: "),
+        (["photos"], "isn't UTF-8; rename it"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_path, capsys, monkeypatch):
@@ -150,6 +163,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_pa
     (tmp_path / "rows.csv").write_text("title,label\nso it goes,1\nand so on,2\n")
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "other.csv").write_text("foo,bar\n1,2\n")
+    (tmp_path / "latin.csv").write_bytes("text,label\ncaf\xe9,1\n".encode("latin-1"))
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "no_rows.parquet")
+    no_text = pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
+    pq.write_table(pa.table({"text": pa.StringArray.from_buffers(1, *no_text)}), tmp_path / "bytes.parquet")
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    Image.new("L", (8, 8)).save(tmp_path / "photos" / "a" / "1.png")
+    (tmp_path / "photos" / "a" / "1.png").rename(os.fsdecode(b"photos/a/\xff.png"))
     before = sorted(tmp_path.iterdir())
     assert main(arguments) == 2
     error = capsys.readouterr().err
@@ -165,3 +186,29 @@ def test_a_hub_out_of_reach_is_one_line_at_once(tmp_path, capsys, monkeypatch):
         "error: there is no file or folder 'user/nothing', and the Hugging Face Hub can't be reached: name "
         "another path\n"
     )
+
+
+def test_a_split_without_rows_is_one_of_the_splits(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    rows = pa.table({"text": ["so it goes", "and so on"], "label": ["a", "b"]})
+    pq.write_table(rows, tmp_path / "rows" / "train.parquet")
+    pq.write_table(rows.slice(0, 0), tmp_path / "rows" / "test.parquet")
+    assert main(["rows"]) == 0
+    assert "rows: 2 rows (train 2, test 0), 2 classes\n" in capsys.readouterr().out
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / os.fsdecode(b"\xff.csv")).write_text("text,label\nso it goes,1\nand so on,2\n")
+    assert main([os.fsdecode(b"\xff.csv")]) == 0
+    assert capsys.readouterr().out.startswith("\\xff.csv: 2 rows ")
+
+
+def test_an_image_path_that_is_no_file_is_an_image_that_cannot_be_decoded(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    (tmp_path / "rows.csv").write_text('image,label\npipe,1\n/dev/zero,1\n.,2\n"a\0b",2\nnone.png,2\n')
+    assert main(["rows.csv", "--image", "image", "--workers", "1"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "5 images can’t be decoded: not a regular file (3), " in out and "embedded null byte (1)" in out

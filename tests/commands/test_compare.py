@@ -346,6 +346,30 @@ def test_damaged_predictions_are_one_line(runs, capsys):
     assert refused(capsys, ONE, OTHER).endswith("repeat the run's command")
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda table: table.drop_columns("labels"), "labels"),
+        (lambda table: changed(table, "labels", lambda row: None), "'labels' is missing in some rows"),
+        (lambda table: changed(table, "labels", lambda row: ["awe\n"]), "has a label 'awe\\n'"),
+        (lambda table: changed(table, "post_id", lambda row: None), "'post_id' is missing in some rows"),
+        (lambda table: changed(table, "seed", lambda row: None), "'seed' is missing in some rows"),
+        (
+            lambda table: table.drop_columns("probabilities").append_column(
+                "probabilities", pa.array(["0.7"] * len(table))
+            ),
+            "from string to list",
+        ),
+        (lambda table: pa.concat_tables([table, table]), "has some predictions twice"),
+    ],
+)
+def test_predictions_with_other_columns_types_holes_or_copies_are_one_line(runs, capsys, change, why):
+    make(runs / OTHER, SECOND, table=change(predictions(SECOND)))
+    line = refused(capsys, ONE, OTHER)
+    assert f"'{OTHER}/predictions.parquet'" in line and why in line
+    assert line.endswith("repeat the run's command")
+
+
 def test_other_tasks_and_classes_are_one_line(runs, capsys):
     run_fixture.make_memes(runs / "results" / "mami" / "1.0.0")
     make(runs / OTHER, FIRST, classes=("joy", "fear", "anger", "awe"))

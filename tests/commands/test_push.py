@@ -225,6 +225,9 @@ def test_bad_input_is_one_line(free, hub, capsys, tmp_path):
             refused(capsys, free, to=name)
             == f"{name!r} is not a repository on the hub: write it as USER/REPO"
         )
+    for name in ("user/a--b", "user/a..b", "user/a-", "user/a.git"):
+        said = refused(capsys, free, "--dry-run", to=name)
+        assert said.startswith(f"{name!r} is not a name that the hub takes: ")
     assert (
         refused(capsys, free, "--yes", name="tets")
         == f"'tets' is not built in {str(free)!r} (built: test): did you mean test?"

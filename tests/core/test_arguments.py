@@ -187,6 +187,8 @@ def test_what_cannot_be_printed_is_refused(capsys, arguments, line):
     ("arguments", "line"),
     [
         ([], "SEED is missing; garden sow --help-all lists the options"),
+        (["--rwos", "2", "peas"], "there is no option --rwos; did you mean --rows?"),
+        (["--zzz"], "there is no option --zzz; garden sow --help-all lists the options"),
         (["peas", "--rwos", "2"], "there is no option --rwos; did you mean --rows?"),
         (["peas", "--jsn"], "there is no option --jsn; did you mean --json?"),
         (["peas", "--zzz"], "there is no option --zzz; garden sow --help-all lists the options"),

@@ -33,6 +33,11 @@ def test_a_result_is_printed_and_the_exit_code_is_0(capsys):
     assert capsys.readouterr() == ("release datasets/mine/1.0.0\n", "")
 
 
+def test_an_error_is_one_line_whatever_the_value_in_it(capsys):
+    assert finish(failing(InputError("--weights a\nb\x1b[31m\udcff is not there: café"))) == 2
+    assert capsys.readouterr() == ("", "error: --weights a\\nb\\x1b[31m\\udcff is not there: café\n")
+
+
 def test_a_result_may_have_an_exit_code_of_its_own(capsys):
     assert finish(lambda: Result(1)) == 1
     assert capsys.readouterr() == ("12 posts, 1 host without an answer\n", "")
