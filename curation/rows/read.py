@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from affectory.core.addresses import check_folder
 from affectory.core.errors import StoreError, some
 from affectory.core.generated import nowhere
 from collectors.store import Store, snapshot, values
@@ -59,9 +60,10 @@ _FLICKR = {"data/flickr": "flickr --votes FILE …", "data/vso": "flickr --vso F
 def open_store(recipe: Recipe, folder: Path | None, *, write: bool = True) -> Store:
     """Open the store that a build reads (default: the recipe's).
 
-    Raises `StoreError`; if there is no store, it names the command that makes one.
+    Raises `AffectoryError`; if there is no store, it names the command that makes one.
     """
     folder = folder or Path(recipe.source.store)
+    check_folder(folder, "a crawl store")
     if folder.exists() and not (folder.is_dir() and not (folder / "crawl.sqlite").exists()):
         return Store.open(folder, create=False, write=write)
     own = recipe.source.store

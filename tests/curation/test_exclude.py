@@ -220,8 +220,8 @@ def test_the_list_goes_with_the_ids_and_the_rebuilt_release_without_its_comments
     received = home / "datasets" / "test-ids"
     assert f"exclude {received / 'exclude.txt'} has 2 ids, which a rebuild leaves out" in said
     assert (
-        "note    1 of these posts opted out later: write the ids of a version without them, which python -m "
-        "curation.purge test makes"
+        "note    1 of these posts opted out later: write the ids of a version without them, which "
+        "affectory purge test makes"
     ) in said
     full = home / "full"
     assert hydrate([str(received), "--store", str(home / "store"), "--store-only", "--out", str(full)]) == 0

@@ -244,5 +244,5 @@ def test_what_must_be_in_a_folder_is_refused_at_an_address_in_one_line(s3, capsy
     ):
         assert main(given) == 2
         said = capsys.readouterr().err
-        assert (said.startswith("error: 's3://bucket/store' is "), said.count("\n")) == (True, 1)
+        assert (said.startswith("error: 's3://bucket/store' is "), said.count("\n")) == (True, 1), said
     assert not Path("s3:").exists()

@@ -185,7 +185,10 @@ def test_copies_elsewhere_are_listed_with_the_command_that_clears_them(capsys, h
     assert said[-1].startswith("        copy on a hub, where there is one: affectory push test USER/test ")
     for line in said[:-1]:
         command = line.partition(": ")[2].partition(" && ")[0].removeprefix("collect it again, or ")
-        subprocess.run([sys.executable if word == "python" else word for word in command.split()], check=True)
+        program, *rest = command.split()
+        if program == "affectory":  # whether or not it is on the path
+            program, rest = sys.executable, ["-m", "affectory", *rest]
+        subprocess.run([program, *rest], check=True)
     purge(arguments(home, "--remove-earlier"))
     capsys.readouterr()
     purge(arguments(home, "--remove-earlier"))
