@@ -47,7 +47,8 @@ def misread(said: str, given: Collection[str], flags: Collection[str], hint: str
             return f"{found['flag'].upper()} is missing; {hint}"
         return f"{found['flag']} needs a value; {hint}"
     if found := _CHOICE.search(text):
-        known = [one for one in ast.literal_eval(found["known"]) if one != "None"]  # as by default
+        # tyro's order differs from run to run; "None" is the default.
+        known = sorted(one for one in ast.literal_eval(found["known"]) if one != "None")
         return f"{found['flag']} {found['value']!r}: {meant(found['value'], known)}"
     if not (found := _VALUE.search(text)):
         return f"{text.partition(' For full helptext')[0]}; {hint}"

@@ -113,7 +113,7 @@ def test_regions_of_a_file_are_read_by_post_and_padded(kind, boxed, tmp_path):
         ),
         (
             {"reddit:a": None, "reddit:b#1": None},
-            "has no regions of the post 'reddit:a' and 1 more posts: compute them, or take --regions grid",
+            "has no regions of the post 'reddit:a' and 1 more post: compute them, or take --regions grid",
         ),
         ({"reddit:b#1": np.ones((1, 4))}, "has features of different widths: 3, 4"),
         ({"reddit:a": np.ones(3)}, "'reddit:a' has the shape (3,), not (regions, width)"),

@@ -76,4 +76,4 @@ def test_accuracy_of_several_labels_is_refused(tmp_path, capsys):
 
 def test_a_score_that_nothing_is_selected_by_is_refused(tmp_path, capsys):
     assert run.main(arguments(tmp_path, "mine", "--select", "f1")) == 2
-    assert capsys.readouterr().err == ("error: --select 'f1': it is one of likelihood, accuracy, macro-f1\n")
+    assert capsys.readouterr().err == ("error: --select 'f1': it is one of accuracy, likelihood, macro-f1\n")
