@@ -65,7 +65,7 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> Outcome
     wanted = registry.selected(options.models or pipeline.of_papers(options.name))
     given = registry.given(options.set)
     preset = published.preset(options.preset, options.name)
-    release = data.checked(gold.held_out(_loaded(options)), "or build a larger release")
+    release = data.checked(gold.held_out(pipeline.loaded(options)), "or build a larger release")
     pipeline.check_aim(options, release)
     seeds, rates = tuple(range(options.seeds)), tuple(sorted(set(options.rates)))
     drawn = masks.read(options.masks, release, seeds, rates) if options.masks else None
@@ -115,18 +115,6 @@ def _run(options: MissingOptions, command: str, device: torch.device) -> Outcome
 def _occurs(release: Release, modality: Modality) -> bool:
     """Return whether a release has posts with a modality."""
     return any(has(part, modality).any() for part in release.parts.values())
-
-
-def _loaded(options: MissingOptions) -> Release:
-    with Steps(f"loading {options.name}"):
-        return data.load(
-            options.name,
-            options.datasets,
-            version=options.version,
-            cache=options.cache,
-            task=options.task,
-            labels=options.labels,
-        )
 
 
 def _networks(

@@ -57,12 +57,10 @@ def run(options: Options, command: str) -> Trained:
         return _run(options, command, device)
 
 
-def _run(options: Options, command: str, device: torch.device) -> Trained:
-    wanted = registry.selected(options.models or of_papers(options.name))
-    given = registry.given(options.set)
-    preset = published.preset(options.preset, options.name)
+def loaded(options: TrainingOptions) -> Release:
+    """Return the release that the options name. Raises `BaselineError` where there is none."""
     with Steps(f"loading {options.name}"):
-        release = data.load(
+        return data.load(
             options.name,
             options.datasets,
             version=options.version,
@@ -70,6 +68,13 @@ def _run(options: Options, command: str, device: torch.device) -> Trained:
             task=options.task,
             labels=options.labels,
         )
+
+
+def _run(options: Options, command: str, device: torch.device) -> Trained:
+    wanted = registry.selected(options.models or of_papers(options.name))
+    given = registry.given(options.set)
+    preset = published.preset(options.preset, options.name)
+    release = loaded(options)
     if options.gold:
         release = gold.joined(release, options.gold)
     elif not options.folds:
