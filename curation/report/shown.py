@@ -68,6 +68,10 @@ class Post:
     created: int | None = None  # in seconds since 1970
 
 
+#: Bytes of a row group that are read at a time, at least 16 rows.
+_AT_ONCE = 1 << 22
+
+
 def fetch(release: Release, places: Collection[Place], flagged_groups: Collection[str]) -> dict[Place, Post]:
     """Read these rows with thumbnails. An image is veiled if its post or a duplicate of it is marked 18+."""
     return {
@@ -98,18 +102,21 @@ def pictured(post: Post, data: bytes | None, picture: str | None, release: Relea
 def fetch_rows(
     path: Path, columns: tuple[str, ...], wanted: Collection[int]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield rows with their numbers; only their row groups are read, 16 rows at a time."""
+    """Yield rows with their numbers; only their row groups are read, some `_AT_ONCE` bytes at a time."""
     if not wanted:
         return
     with open_file(path, [column.split(".")[0] for column in columns]) as file:
-        lengths = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        held = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        lengths = [one.num_rows for one in held]
+        sizes = [one.total_byte_size for one in held]
     starts = np.cumsum([0, *lengths])
     rows = np.asarray(sorted(wanted))
     groups = np.searchsorted(starts, rows, side="right") - 1
     for group in np.unique(groups):
         at = int(starts[group])
         last = int(rows[groups == group][-1])
-        for batch in batches(path, columns, 16, row_groups=[int(group)]):
+        many = max(16, min(4096, _AT_ONCE * lengths[group] // max(1, sizes[group])))
+        for batch in batches(path, columns, many, row_groups=[int(group)]):
             for row in rows[(rows >= at) & (rows < at + batch.num_rows)].tolist():
                 yield row, batch.slice(row - at, 1).to_pylist()[0]
             at += batch.num_rows
