@@ -184,10 +184,8 @@ def _reading(name: str) -> Iterator[None]:
         raise InputError(
             f"{name!r} can't be read: the name {error.object!r} isn't UTF-8; rename it"
         ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name!r} can't be read: it isn't UTF-8 ({error.reason}); save it as UTF-8"
-        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{name!r} can't be read: it isn't UTF-8; save it as UTF-8") from None
     except OSError as error:
         raise InputError(f"{name!r} can't be read: {_line(in_words(error))}") from None
     except Exception as error:

@@ -151,7 +151,7 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
         (["other.csv"], "'other.csv' has foo, bar: name the column to look at with --image, --text or"),
         (
             ["latin.csv"],
-            "'latin.csv' can't be read: it isn't UTF-8 (unexpected end of data); save it as UTF-8",
+            "'latin.csv' can't be read: it isn't UTF-8; save it as UTF-8",
         ),
         (["no_rows.parquet"], "'no_rows.parquet' has no rows"),
         (["bytes.parquet"], "'bytes.parquet' can't be read: ArrowInvalid: Column 0: "),
@@ -208,7 +208,8 @@ def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes(tmp_path, capsys, 
 def test_an_image_path_that_is_no_file_is_an_image_that_cannot_be_decoded(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    (tmp_path / "rows.csv").write_text('image,label\npipe,1\n/dev/zero,1\n.,2\n"a\0b",2\nnone.png,2\n')
-    assert main(["rows.csv", "--image", "image", "--workers", "1"]) == 0
+    paths = {"image": ["pipe", "/dev/zero", ".", "a\0b", "none.png"], "label": [1, 1, 2, 2, 2]}
+    pq.write_table(pa.table(paths), tmp_path / "rows.parquet")
+    assert main(["rows.parquet", "--image", "image", "--workers", "1"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "5 images can’t be decoded: not a regular file (3), " in out and "embedded null byte (1)" in out
