@@ -217,6 +217,7 @@ def setup_of(
         select=options.select,
         choose=lambda data, fold, some, condition: {model: base[model] for model in some},
         tell=progress.fitted,
+        epochs=progress.epochs,
     )
 
 

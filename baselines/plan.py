@@ -58,6 +58,7 @@ class Setup:
     tell: Callable[[int | None, Checkpoint, bool], None] = lambda fold, one, known: None
     finetuning: Finetuning | None = None
     masks: Masks | None = None  # which posts lack a modality; then each model learns from all it can read
+    epochs: Path | None = None  # the folder that says how far networks are while they train
     gaps: Mapping[Key, str] = field(default_factory=dict)  # rows that can't be trained, with the reason
 
     @property
@@ -183,6 +184,7 @@ def trainings(release: Release, number: int | None, setup: Setup) -> Iterator[li
                 release.generated,
                 condition,
                 setup.corrected,
+                setup.epochs,
             )
             found.append(Training(ask, one.release, one.mask))
         if found:

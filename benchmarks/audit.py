@@ -98,7 +98,6 @@ def main(options: Options) -> None:
         told = json.loads((out / "audit.json").read_text(encoding="utf-8"))
         shown = [
             ("wall-clock seconds", done.seconds),
-            ("seconds of processor time", done.cpu),
             ("others' share of the cores, %", 100 * done.others),
             ("rows per second", options.rows / done.seconds),
             ("peak MB, all processes", done.together),

@@ -287,9 +287,15 @@ class EndToEnd(Protocol):
     after its last epoch."""
 
     def __call__(
-        self, data: Data, settings: Any, seed: int, device: torch.device, unfinished: Unfinished | None
+        self,
+        data: Data,
+        settings: Any,
+        seed: int,
+        device: torch.device,
+        unfinished: Unfinished | None,
+        tell: Callable[[int], None] = lambda epoch: None,
     ) -> Fitted:
-        """Return the network."""
+        """Return the network. `tell` is called with each epoch that has ended."""
         ...
 
 

@@ -8,7 +8,7 @@ The epoch with the best validation score is kept, in half precision and in main 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -69,13 +69,14 @@ def train(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None = None,
+    tell: Callable[[int], None] = lambda epoch: None,
 ) -> Trained:
     """Train a model on the labelled posts, by its loss for image and text together (the head "y").
 
     Several processes that were started together train it together. With `unfinished`, a run that was killed
-    goes on after its last whole epoch, to the same end.
+    goes on after its last whole epoch, to the same end. `tell` is called with each epoch that has ended.
     """
-    work = partial(_train, model, train, validation, recipe, seed, device, unfinished)
+    work = partial(_train, model, train, validation, recipe, seed, device, unfinished, tell)
     launch.call(work)
     return work()
 
@@ -124,6 +125,7 @@ def _train(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None,
+    tell: Callable[[int], None],
 ) -> Trained:
     if unfinished is not None:
         unfinished = replace(unfinished, mark=f"{unfinished.mark} {recipe!r} {state_digest(model)}")
@@ -139,7 +141,7 @@ def _train(
     learner = _Whole(model, "y")
     # Some networks have parameters that their pooled vector doesn't depend on.
     steps = Steps(learner, _optimiser(model, recipe), routine, seed, device, gaps=True)
-    steps.run(_Stored(train), _Stored(validation), unfinished)
+    steps.run(_Stored(train), _Stored(validation), unfinished, tell)
     return Trained(steps.best, tuple(steps.history), tuple(steps.losses))
 
 

@@ -55,14 +55,15 @@ def fit(
 ) -> list[Fitted]:
     """Train a model for each seed. A seed whose loss becomes NaN or infinite stops; the others continue.
 
-    `unfinished`: by seed, where a network that is trained end to end keeps its last epoch.
+    `tell` is called with each epoch that has ended. `unfinished`: by seed, where a network that is trained
+    end to end keeps its last epoch.
 
     The same seed gives the same network on one device, but for rounding where seeds are stacked.
     """
     if spec.fit is not None:
         return spec.fit(data, settings, seeds, device)
     if spec.end_to_end is not None:
-        return [spec.end_to_end(data, settings, seed, device, unfinished.get(seed)) for seed in seeds]
+        return [spec.end_to_end(data, settings, seed, device, unfinished.get(seed), tell) for seed in seeds]
     if not spec.stacks and len(seeds) > 1:
         return [one for seed in seeds for one in fit(spec, data, settings, [seed], device, tell)]
     assert spec.stages is not None

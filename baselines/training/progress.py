@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from uuid import uuid4
 
 from affectory.core.output import say
 from affectory.core.progress import Display, Pace, Task, bars, span
 from baselines.models import registry
 from baselines.training.checkpoint import Checkpoint
+from baselines.training.epochs import now
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +34,8 @@ class _Row:
 class Progress(Display):
     """Counts the networks that are trained; a context manager.
 
-    Call `tuned` after a candidate of the search, `finetuned` after an epoch, `fitted` after a network.
+    Call `tuned` after a candidate of the search, `finetuned` after an epoch, `fitted` after a network. In
+    `epochs`, a folder that the `with` block has, processes that train say how far they are.
     """
 
     def __init__(self, networks: Mapping[str, int]) -> None:
@@ -38,11 +44,17 @@ class Progress(Display):
         self._tried: dict[str, int] = {}  # candidates of the search
         self._all = Task("training", sum(networks.values()), "networks")
         self._on_terminal = sys.stderr.isatty()
+        self.epochs = Path(tempfile.gettempdir(), f"affectory-{uuid4().hex}")
         super().__init__(self._state, self._view)
 
     def __enter__(self) -> Self:
         self._all.pace = Pace()
+        self.epochs.mkdir(mode=0o700)
         return super().__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        shutil.rmtree(self.epochs, ignore_errors=True)
 
     def tuned(self, model: str, done: int, total: int) -> None:
         """Note that `done` of `total` candidates of the search have been tried."""
@@ -81,7 +93,8 @@ class Progress(Display):
         parts.append(f"{span(self._all.seconds)} so far")
         if left := self._all.pace.left(done, total):
             parts.append(left)
-        return ", ".join(parts)
+        training = "; ".join(f"{one.model} {one}" for one in now(self.epochs))
+        return ", ".join(parts) + (f" ({training})" if training else "")
 
     def _view(self) -> RenderableType:
         from rich.console import Group
@@ -90,6 +103,8 @@ class Progress(Display):
         table = Table.grid(padding=(0, 1))
         for _ in range(3):
             table.add_column(no_wrap=True)
-        for row in self._rows.values():
-            table.add_row(f"  {row.title}", f"{row.done:,}/{row.total:,}", row.note)
+        training = now(self.epochs)
+        for model, row in self._rows.items():
+            note = "; ".join(str(one) for one in training if one.model == model) or row.note
+            table.add_row(f"  {row.title}", f"{row.done:,}/{row.total:,}", note)
         return Group(bars([self._all]), table)

@@ -8,6 +8,7 @@ trained together.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import as_completed
@@ -32,6 +33,7 @@ from baselines.results.schema import USUAL, Condition
 from baselines.training import correction, launch
 from baselines.training.checkpoint import Checkpoint, PostsFor, Source, fingerprint, read, save
 from baselines.training.correction import Correction
+from baselines.training.epochs import under_way
 from baselines.training.loop import fit
 
 #: Hears of each network, and whether it was read from its checkpoint.
@@ -43,7 +45,8 @@ class Ask:
     """What to train: `settings` by model (without combined rows), for each seed, into `folder`.
 
     `sources`: where image features come from, by input. `condition`: what training had less or more of.
-    `corrected`: whether answers to one modality of two are corrected on validation posts.
+    `corrected`: whether answers to one modality of two are corrected on validation posts. `epochs`: the
+    folder that says how far networks are while they train.
     """
 
     data: Data
@@ -56,6 +59,7 @@ class Ask:
     generated: str = ""
     condition: Condition = USUAL
     corrected: bool = True
+    epochs: Path | None = None
 
     def path(self, model: str, seed: int) -> Path:
         """Return a checkpoint's path."""
@@ -107,6 +111,7 @@ def train_many(
                     ask.settings[model],
                     seeds,
                     _unfinished(ask, model, seeds),
+                    ask.epochs,
                 )
                 jobs[path, model] = number, job
         for done in run([job for _, job in jobs.values()], asks[0].device):
@@ -296,6 +301,7 @@ class Job:
     settings: ModelSettings
     seeds: tuple[int, ...]
     unfinished: Mapping[int, Unfinished] = field(default_factory=dict)
+    epochs: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +357,7 @@ def run(jobs: Sequence[Job], device: torch.device, processes: int | None = None)
         number,
         preload=["baselines.training.trainer"],
         prepare=partial(torch.set_num_threads, 1),
-        cleanup=partial(_delete, {job.data for job in jobs}),
+        cleanup=partial(_delete, {job.data for job in jobs}, {job.epochs for job in jobs if job.epochs}),
     ) as pool:
         try:
             waiting = [pool.submit(work, job, torch.device("cpu")) for job in split]
@@ -368,12 +374,14 @@ def _end_to_end(job: Job) -> bool:
     return registry.loaded(job.spec).end_to_end is not None
 
 
-def _delete(files: Set[Path]) -> None:
-    """Delete the files of `stored` and their folders: a run that was killed can't."""
+def _delete(files: Set[Path], folders: Set[Path]) -> None:
+    """Delete the files of `stored` with their folders, and the other folders: a run that was killed can't."""
     for file in files:
         with suppress(OSError):
             file.unlink()
             file.parent.rmdir()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def work(job: Job, device: torch.device) -> Done:
@@ -382,7 +390,8 @@ def work(job: Job, device: torch.device) -> Done:
     spec = registry.loaded(job.spec)
     data = _read(job.data).of(spec.inputs)
     try:
-        fitted = fit(spec, data, job.settings, job.seeds, device, unfinished=job.unfinished)
+        with under_way(job.epochs, job.key, job.seeds) as tell:
+            fitted = fit(spec, data, job.settings, job.seeds, device, tell, job.unfinished)
     except BaselineError as error:
         return Done(job, (), perf_counter() - began, str(error))
     return Done(job, tuple(fitted), perf_counter() - began)

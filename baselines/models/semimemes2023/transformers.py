@@ -121,6 +121,7 @@ def fit(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None = None,
+    tell: Callable[[int], None] = lambda epoch: None,
 ) -> Fitted:
     """Train on the labelled posts.
 
@@ -139,7 +140,7 @@ def fit(
     model = family.make(data.task, network, tokens, settings)
     note = _note(family, settings, read, state_digest(network))
     recipe = Recipe(settings.lr, settings.batch, settings.epochs, selects=MACRO_F1)
-    found = hub_trainer.train(model, train, validation, recipe, seed, device, unfinished)
+    found = hub_trainer.train(model, train, validation, recipe, seed, device, unfinished, tell)
     return hub_trainer.fitted(
         model,
         found,

@@ -8,7 +8,7 @@ of 16, gradients of a norm of 1 at most. The head is that of `AutoModelForSequen
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,7 @@ def fit(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None = None,
+    tell: Callable[[int], None] = lambda epoch: None,
 ) -> Fitted:
     """Fine-tune on the labelled posts with a text.
 
@@ -133,7 +134,7 @@ def fit(
         clip=1.0,
     )
     found = hub_trainer.train(
-        model, batches["train"], batches["validation"], recipe, seed, device, unfinished
+        model, batches["train"], batches["validation"], recipe, seed, device, unfinished, tell
     )
     return hub_trainer.fitted(
         model,
