@@ -191,8 +191,8 @@ def _row(row: Key, folds: Sequence[Fold], setup: Setup) -> Row:
         text_encoder=f"{text.name} {text.digest}" if text else None,
         stopped=tuple(Stopped(seed, reason) for seed, reason in sorted(stopped.items())),
         notes=notes_of(row, folds),
-        history=() if len(folds) > 1 else tuple(one.history for one in networks),
-        losses=() if len(folds) > 1 else tuple(_rounded(one) for one in networks),
+        history=tuple(one.history for one in networks),
+        losses=tuple(_rounded(one) for one in networks),
     )
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from affectory.core import mirrors, recipes
+from affectory.core import files, mirrors, recipes
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.engine.choice import EngineChoice
@@ -96,6 +96,7 @@ def planned(options: Options) -> Planned:
     out = mirrors.fetch((options.out or options.datasets) / options.name)
     if folder != own:
         _check_copies(options.name, out.parent)
+    files.check_writable(out.parent, "--out" if options.out else "--datasets")
     return planned(folder / recipes.RECIPE, store=options.store, folder=out, version=options.version)
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from affectory.core import files
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError, meant
@@ -98,9 +99,8 @@ def _audit(options: Options) -> Outcome:
         raise InputError(f"--workers {options.workers} is below 1")
     failing = _kinds(options.fail_on)
     if options.out is not None:
-        _check(options.out)
+        files.check_writable(options.out, "--out")
     with Steps("loading"):
-        from affectory.core import files
         from curation.audit import load, opened, page
         from curation.audit.audit import audit
         from curation.audit.originals import Originals
@@ -109,7 +109,7 @@ def _audit(options: Options) -> Outcome:
     found = opened.open_set(options.dataset, options.datasets, options.config)
     columns = load.choose(found, options.image, options.text, options.label)
     out = options.out or Path("audit") / _slug(found.name)
-    _check(out)
+    files.check_writable(out, "--out")
     network = _network(options.embedding, options.weights)
     with Album.opened() as album, Originals.opened() as originals:
         rows = load.read(
@@ -158,19 +158,6 @@ def _kinds(given: tuple[str, ...]) -> list[str]:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "set"
-
-
-def _check(out: Path) -> None:
-    """Raise `InputError` if the folder can't be written, before the work that takes long."""
-    there = out.absolute()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir():
-        raise InputError(f"--out {str(out)!r}: {str(there)!r} is a file; name a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(
-            f"--out {str(out)!r}: there is no right to write to {str(there)!r}; name another folder"
-        )
 
 
 def _summary(audit: Audit) -> Iterator[str]:

@@ -10,6 +10,7 @@ import json
 import shlex
 import tomllib
 from collections.abc import Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,21 +90,29 @@ class Here:
 
     def next(self) -> Iterator[str]:
         """Yield the next command: the first of the three steps that has not been done."""
+        built = {name for name, _ in self.releases}
+        own, ours = list(_recipes(_DATASETS)), list(_recipes(recipes.built_in()))
+        unread = []
+        for folder, store in self.stores.items():
+            names = [recipe.name for recipe in (*own, *ours) if recipe.reads(folder, store.communities)]
+            if names and not built.intersection(names):
+                yield f"next      affectory build {names[0]}"
+                return
+            unread += [] if names else [folder]
+        for recipe in own:
+            if not self._is_under_way(recipe) and recipe.name not in {one.name for one in ours}:
+                yield f"next      {recipe.collecting}"
+                yield f"          for {_DATASETS / recipe.name / recipes.RECIPE}"
+                return
+        if unread and not built:
+            yield f"next      affectory build NAME --store {shlex.quote(str(unread[0]))}"
+            yield "          NAME is a recipe: affectory init writes those to start from"
+            return
         if not self.stores and not self.releases:
             if not (_DEMO / "results").is_dir():
                 yield "next      affectory demo    all steps on generated posts, no keys, no network"
             yield "next      affectory collect reddit --subs happy creepy rage gore"
             return
-        built = {name for name, _ in self.releases}
-        for folder, store in self.stores.items():
-            names = _recipes_of(folder, store.communities)
-            if names and not built.intersection(names):
-                yield f"next      affectory build {names[0]}"
-                return
-            if not names and not built:
-                yield f"next      affectory build NAME --store {shlex.quote(str(folder))}"
-                yield "          NAME is a recipe: affectory init writes those to start from"
-                return
         trained = {name for name, _ in self.results}
         if left := [name for name in built if name not in trained]:
             yield f"next      affectory run {min(left)}"
@@ -113,6 +122,12 @@ class Here:
             if page.is_file():
                 yield f"next      open {page} in a browser"
                 return
+
+    def _is_under_way(self, recipe: _Recipe) -> bool:
+        """Return whether a recipe's release, or a store that it reads, is there."""
+        return any(name == recipe.name for name, _ in self.releases) or any(
+            recipe.reads(folder, store.communities) for folder, store in self.stores.items()
+        )
 
 
 def front() -> str:
@@ -164,18 +179,34 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-def _recipes_of(store: Path, communities: Set[str]) -> list[str]:
-    """Return the recipes, the user's own first, that build from a store unless told otherwise."""
-    found = []
-    for datasets in (_DATASETS, recipes.built_in()):
-        for name in recipes.names(datasets):
-            try:
-                recipe = tomllib.loads((datasets / name / recipes.RECIPE).read_text("utf-8-sig"))
-                source = recipe.get("source", {})
-                own = source.get("store", f"data/{name}" if "local" in source else "data/reddit")
-                fits = "store" in source or "local" in source or not communities.isdisjoint(recipe["labels"])
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue  # `affectory build` says what is wrong with it
-            if fits and isinstance(own, str) and Path(own) == store:
-                found.append(name)
-    return list(dict.fromkeys(found))
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What a recipe says of the store that it reads."""
+
+    name: str
+    store: Path
+    communities: tuple[str, ...]
+    named: bool  # whether the recipe names its store or a folder of one's own; else it is Reddit's
+    local: bool
+
+    def reads(self, store: Path, held: Set[str]) -> bool:
+        """Return whether a build reads this store, with these communities, unless told otherwise."""
+        return self.store == store and (self.named or not held.isdisjoint(self.communities))
+
+    @property
+    def collecting(self) -> str:
+        """The command that fills the store."""
+        from curation.recipe import collecting
+
+        return collecting.command(self.name, self.store, self.communities, local=self.local)
+
+
+def _recipes(datasets: Path) -> Iterator[_Recipe]:
+    """Yield the recipes of a folder; `affectory build` says what is wrong with one that can't be read."""
+    for name in recipes.names(datasets):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            told = tomllib.loads((datasets / name / recipes.RECIPE).read_text("utf-8-sig"))
+            source, local = told.get("source", {}), "local" in told.get("source", {})
+            store = Path(source.get("store", f"data/{name}" if local else "data/reddit"))
+            communities = tuple(source.get("communities", told.get("labels", {})))
+            yield _Recipe(name, store, communities, local or "store" in source, local)

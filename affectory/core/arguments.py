@@ -93,7 +93,8 @@ def read_options(
 def _flags(kind: Any, prog: str) -> list[str]:
     """Return the options as they are typed."""
     text = "\n".join(_tables(kind, prog)[1])
-    return [*dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)), *(f[-1] for f in _SHARED)]
+    own = dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+    return [*own, "--help-all", *(flags[-1] for flags in _SHARED)]
 
 
 def _listed(more: str, shared: Mapping[tuple[str, ...], str], has_json: bool) -> list[str]:
@@ -115,7 +116,8 @@ def _tables(kind: Any, prog: str) -> tuple[str, list[str]]:
     text = io.StringIO()
     with redirect_stdout(text), suppress(SystemExit):
         tyro.cli(kind, prog=prog, args=["--help"], description="")
-    usage, _, options = text.getvalue().partition("\n")
+    shown = re.sub(r"\s*\(default:\s+False\)", "", text.getvalue())  # of a flag, that goes without saying
+    usage, _, options = shown.partition("\n")
     lines = [line for line in options.strip("\n").splitlines() if set(line.strip()) != {"-"}]
     return usage, [line.removeprefix(" ").rstrip() if line[1:2].strip() else line.rstrip() for line in lines]
 

@@ -37,6 +37,19 @@ def writable(folder: Path, what: str) -> Iterator[None]:
         ) from error
 
 
+def check_writable(folder: Path, option: str) -> None:
+    """Raise `InputError` if the folder that an option names can't be written, before work that takes long."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise InputError(f"{option} {str(folder)!r}: {str(there)!r} is a file; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{option} {str(folder)!r}: there is no right to write to {str(there)!r}; name another folder"
+        )
+
+
 def _is_within(path: Path, folder: Path) -> bool:
     return path.absolute().is_relative_to(folder.absolute())
 

@@ -148,9 +148,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     #: The paper's names of the row by mode, where each mode has its own: {"image": "SM_I", …}.
     names: dict[str, str] = {}
     stopped: tuple[Stopped, ...] = ()
-    #: The headline metric on validation after each epoch of the last stage, by seed; empty with folds.
+    #: The headline metric on validation after each epoch of the last stage, of each network: by seed, fold by
+    #: fold. Runs of earlier versions with folds have none.
     history: tuple[tuple[float, ...], ...] = ()
-    #: The losses of training and of validation in these epochs, by seed. Runs of earlier versions have none.
+    #: The losses of training and of validation in these epochs, likewise. Runs of earlier versions have none.
     losses: tuple[tuple[tuple[float | None, float | None], ...], ...] = ()
     #: Each departure from the paper's row; empty for a reproduction.
     differs: tuple[str, ...] = ()

@@ -45,17 +45,27 @@ class Snapshot:
         while ids := found.fetchmany(size):
             yield ids[0][0], ids[-1][0], len(ids)
 
-    def posts(self, first: str, last: str) -> Iterator[Row]:
-        """Yield the posts from one id to another, both included, in the order of the ids."""
-        return self._db.execute(
-            "select * from posts where post_id between ? and ? order by post_id", (first, last)
+    def posts(self, first: str, last: str) -> list[Row]:
+        """Return the posts from one id to another, both included, in the order of the ids."""
+        return self._rows("select * from posts where post_id between ? and ? order by post_id", first, last)
+
+    def media(self, first: str, last: str) -> list[Row]:
+        """Return the media of the posts from one id to another, by post id and position."""
+        return self._rows(
+            "select * from media where post_id between ? and ? order by post_id, position", first, last
         )
 
-    def media(self, first: str, last: str) -> Iterator[Row]:
-        """Yield the media of the posts from one id to another, by post id and position."""
-        return self._db.execute(
-            "select * from media where post_id between ? and ? order by post_id, position", (first, last)
-        )
+    def _rows(self, query: str, first: str, last: str) -> list[Row]:
+        """Return rows. SQLite's own decoder is faster than a function, but refuses text that isn't UTF-8."""
+        self._db.text_factory = str
+        try:
+            return self._db.execute(query, (first, last)).fetchall()
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("Could not decode to UTF-8"):
+                raise
+        finally:
+            self._db.text_factory = values.text_or_bytes
+        return self._db.execute(query, (first, last)).fetchall()
 
     def public_ids(self) -> set[str]:
         """Return the ids of the posts that their source hasn't removed."""

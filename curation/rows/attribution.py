@@ -6,6 +6,8 @@ import re
 
 from collectors.sites import SITES
 
+_TITLED = re.compile(r"(reddit\.com/)(?:(?:r|u|user)/[\w-]+/)?(comments/\w+/).*")
+
 
 def attribution(
     source: str, post_id: str, community: str, permalink: str | None, licence: str | None, address: str | None
@@ -27,4 +29,4 @@ def attribution(
 
 def without_title(link: str | None) -> str | None:
     """Return a link without the title of the post, as in Reddit's …/comments/1abcd/what_the_title_says/."""
-    return link and re.sub(r"(reddit\.com/)(?:(?:r|u|user)/[\w-]+/)?(comments/\w+/).*", r"\1\2", link)
+    return link and _TITLED.sub(lambda found: found[1] + found[2], link)

@@ -12,7 +12,6 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from curation.filters.stage import ROWS
 from curation.measure import masks, ocr
 from curation.measure.cleaning import CLEANING
 from curation.measure.masks import masked
+from curation.recipe import collecting
 from curation.recipe.exclude import opted_out
 from curation.recipe.recipe import Recipe
 from curation.rows.attribution import attribution, without_title
@@ -53,10 +53,6 @@ class Shard:
     posts: int
 
 
-#: Of stores that recipes name, the command that makes them. Others are Reddit's, of the recipe's communities.
-_FLICKR = {"data/flickr": "flickr --votes FILE …", "data/vso": "flickr --vso FILE"}
-
-
 def open_store(recipe: Recipe, folder: Path | None, *, write: bool = True) -> Store:
     """Open the store that a build reads (default: the recipe's).
 
@@ -66,12 +62,11 @@ def open_store(recipe: Recipe, folder: Path | None, *, write: bool = True) -> St
     check_folder(folder, "a crawl store")
     if folder.exists() and not (folder.is_dir() and not (folder / "crawl.sqlite").exists()):
         return Store.open(folder, create=False, write=write)
-    own = recipe.source.store
-    site = _FLICKR.get(own, f"reddit --subs {' '.join(recipe.communities)}")
-    site = f"local {recipe.name} --path FOLDER" if recipe.source.local else site
-    where = "" if folder == Path(own) else f" --store {shlex.quote(str(folder))}"
+    own = Path(recipe.source.store)
+    command = collecting.command(recipe.name, own, recipe.communities, local=bool(recipe.source.local))
+    where = "" if folder == own else f" --store {shlex.quote(str(folder))}"
     raise StoreError(
-        f"there is no crawl store in {str(folder)!r}: collect one first (affectory collect {site}{where}), "
+        f"there is no crawl store in {str(folder)!r}: collect one first ({command}{where}), "
         "or name another folder with --store"
     )
 
@@ -147,8 +142,8 @@ def read(
     With `every_medium` each medium of a post is a row, stored or not; otherwise the recipe decides. Raises
     `StoreError`, which names the folder `store`, if a value is damaged.
     """
-    posts = list(copied.posts(shard.first, shard.last))
-    of_posts = list(copied.media(shard.first, shard.last))
+    posts = copied.posts(shard.first, shard.last)
+    of_posts = copied.media(shard.first, shard.last)
     for one in _damaged(posts, of_posts, recipe):
         raise values.error(store, *one)
     media = _rows_media(of_posts, "every" if every_medium else recipe.images.which)
@@ -177,18 +172,20 @@ def digest(shard: Shard, scratch: Path, recipe: Recipe) -> str:
     """Return a digest of a shard's input, which doesn't depend on the posts of other communities."""
     sha256 = hashlib.sha256()
     with snapshot.opened(scratch) as copied:
-        # A thousand rows at a time, because the digests of earlier releases cover the `repr` of such lists.
-        posts = (row[:-1] for row in copied.posts(shard.first, shard.last))
-        while rows := list(islice(posts, 1000)):
-            sha256.update(repr(rows).encode())
-        media = copied.media(shard.first, shard.last)
-        while rows := list(islice(media, 1000)):
-            sha256.update("".join(map(repr, rows)).encode())
-        # Separately, so that a store without generated posts keeps the digest of earlier versions.
-        marked = ((row[0],) for row in copied.posts(shard.first, shard.last) if row[-1])
-        while rows := list(islice(marked, 1000)):
-            sha256.update(repr(rows).encode())
+        posts, media = copied.posts(shard.first, shard.last), copied.media(shard.first, shard.last)
+    # A thousand rows at a time, because the digests of earlier releases cover the `repr` of such lists.
+    for rows in _thousands([row[:-1] for row in posts]):
+        sha256.update(repr(rows).encode())
+    for rows in _thousands(media):
+        sha256.update("".join(map(repr, rows)).encode())
+    # Separately, so that a store without generated posts keeps the digest of earlier versions.
+    for rows in _thousands([row[:1] for row in posts if row[-1]]):
+        sha256.update(repr(rows).encode())
     return sha256.hexdigest()
+
+
+def _thousands(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    return (rows[start : start + 1000] for start in range(0, len(rows), 1000))
 
 
 _NO_MEDIUM: tuple[Any, ...] = ("none", None, None, None, None, None, None, None)

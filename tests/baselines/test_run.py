@@ -259,7 +259,7 @@ def test_a_run_whose_every_network_is_given_up_says_so_too(home, tmp_path, capsy
 
 
 def test_folds_score_every_post_once_a_seed(home, capsys):
-    more = ["--models", "text", "--folds", "3"]
+    more = ["--models", "early", "--folds", "3"]
     assert run.main(arguments(home, *more)) == 0
     folder = home / "out" / "reddit-emotion" / "1.0.0-folds3"
     rows = pq.read_table(folder / "predictions.parquet", filters=[("mode", "=", "both")]).to_pylist()
@@ -269,6 +269,9 @@ def test_folds_score_every_post_once_a_seed(home, capsys):
         assert len(mine) == len(set(mine)) == posts
     assert {row["fold"] for row in rows} == {0, 1, 2}
     assert f"{posts} test posts, 2 seeds, 3 folds" in capsys.readouterr().out
+    [row] = read(folder).rows
+    assert len(row.history) == len(row.losses) == 6  # 3 folds, 2 seeds each
+    assert "the median over seeds and folds" in (folder / "results.html").read_text()
 
 
 def test_an_unknown_dataset_names_those_that_are_built(home, capsys):

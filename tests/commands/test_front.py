@@ -82,6 +82,25 @@ def test_images_to_fetch_are_counted_and_a_store_of_other_communities_needs_a_re
     ]
 
 
+def test_a_recipe_of_ones_own_that_has_no_store_yet_is_collected_next(folder, capsys):
+    recipe = folder / "datasets/cats/recipe.toml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text('name = "cats"\ntitle = "Cats"\n[labels]\ncats = "cat"\n"funny cats" = "cat"\n')
+    collect = [
+        "next      affectory collect reddit --subs cats 'funny cats'",
+        f"          for {recipe.relative_to(folder)}",
+    ]
+    assert here(capsys)[-2:] == collect
+    make_store(folder / "data/reddit", [post(1)])
+    assert here(capsys)[-1] == "next      affectory build reddit-emotion"  # the store of another recipe
+    write(folder / "datasets/reddit-emotion/1.0.0/manifest.json", {"counts": {"train": {"joy": 1}}})
+    assert here(capsys)[-2:] == collect
+    recipe.write_text(recipe.read_text() + '[source]\nlocal = "folder"\n')
+    assert here(capsys)[-2] == "next      affectory collect local cats --path FOLDER"
+    recipe.write_text("[labels")  # affectory build says what is wrong with it
+    assert here(capsys)[-1] == "next      affectory run reddit-emotion"
+
+
 def test_what_is_damaged_names_the_command_that_says_more(folder, capsys):
     (folder / "data/reddit").mkdir(parents=True)
     (folder / "data/reddit/crawl.sqlite").write_text("no database")

@@ -92,7 +92,7 @@ def test_help_shows_examples_and_the_options_that_matter_first(capsys):
         "\n"
         "place options\n"
         "  Where the rows go.\n"
-        "  --fence     Put a fence around it. (default: False)\n"
+        "  --fence     Put a fence around it.\n"
         "\n"
         "  --help-all        all 5 options\n"
         "  -q, --quiet       print only errors and the last line of the result\n"
@@ -127,6 +127,7 @@ def test_every_commands_help_has_examples_and_fits_80_columns(capsys, command):
         shown = capsys.readouterr().out
         assert f"\n  affectory {command}" in shown
         assert [line for line in shown.splitlines() if len(line) > 80] == []
+        assert "False" not in shown  # of a flag, it goes without saying that it isn't given
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -190,6 +191,7 @@ def test_what_cannot_be_printed_is_refused(capsys, arguments, line):
         (["--rwos", "2", "peas"], "there is no option --rwos; did you mean --rows?"),
         (["--zzz"], "there is no option --zzz; garden sow --help-all lists the options"),
         (["peas", "--rwos", "2"], "there is no option --rwos; did you mean --rows?"),
+        (["peas", "--help-al"], "there is no option --help-al; did you mean --help-all?"),
         (["peas", "--jsn"], "there is no option --jsn; did you mean --json?"),
         (["peas", "--zzz"], "there is no option --zzz; garden sow --help-all lists the options"),
         (["peas", "beans"], "'beans' is one argument too many; garden sow --help-all lists the options"),

@@ -39,6 +39,13 @@ def test_a_new_release_is_named_and_nothing_is_written(tmp_path, capsys):
     assert {path.name for path in after - before.keys()} <= {"crawl.sqlite-shm", "crawl.sqlite-wal"}
 
 
+def test_a_folder_that_cannot_be_written_is_found_without_building(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["build", "test", "--store", "store", "--dry-run", "--out", "file/here"]) == 2
+    said = f"error: --out 'file/here': {str(tmp_path / 'file')!r} is a file; name a folder\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.slow
 def test_the_version_is_the_one_that_the_build_then_makes(capsys):
     assert main(["build", "test", "--store", "store", "-q"]) == 0

@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 def section(results: Results) -> Html | None:
     """Return the charts; None where no row has scores of two epochs or more."""
-    rows = [row for row in results.rows if _seeds(row.history)]
+    rows = [row for row in results.rows if _networks(row.history)]
     if not rows:
         return None
     models = list(dict.fromkeys(row.model for row in rows))
@@ -39,7 +39,7 @@ def section(results: Results) -> Html | None:
     several = len({row.family for row in rows}) > 1
     for row in rows:
         groups.setdefault(_caption(results, row, several=several), []).append(
-            _run(_seeds(row.history), titles[row.model], _class(models.index(row.model)))
+            _run(_networks(row.history), titles[row.model], _class(models.index(row.model)))
         )
     seen = [value for runs in groups.values() for run in runs for value in (*run.low, *run.high)]
     lines = 20 if max(seen) - min(seen) < _NARROW else 10
@@ -64,7 +64,7 @@ def section(results: Results) -> Html | None:
     return h(
         "section",
         h("h2", "Learning curves"),
-        h("p", _note(metric, rows)),
+        h("p", _note(metric, rows, "seeds and folds" if results.dataset.folds else "seeds")),
         h("p", *legend, cls="legend"),
         *_folded(panels, _OPEN, "More conditions"),
         *_losses(results, rows),
@@ -89,12 +89,12 @@ def _losses(results: Results, rows: Sequence[Row]) -> list[Html]:
     """Return a chart a row with its losses of training and of validation; each has its own scale."""
     panels = []
     for row in rows:
-        seeds = _seeds([one for one in row.losses if not any(None in epoch for epoch in one)])
-        if not seeds:
+        networks = _networks([one for one in row.losses if not any(None in epoch for epoch in one)])
+        if not networks:
             continue
         name = c.title(results, row)
         runs = [
-            _run([[epoch[side] or 0.0 for epoch in one] for one in seeds], told, cls)
+            _run([[epoch[side] or 0.0 for epoch in one] for one in networks], told, cls)
             for side, (told, cls) in enumerate((("training", "trained second"), ("validation", "ours")))
         ]
         seen = [value for run in runs for value in (*run.low, *run.high)]
@@ -119,13 +119,13 @@ def _losses(results: Results, rows: Sequence[Row]) -> list[Html]:
     ]
 
 
-def _note(metric: str, rows: list[Row]) -> str:
+def _note(metric: str, rows: list[Row], over: str) -> str:
     told = (
-        f"{metric} on validation after each epoch of the last stage: the median over seeds, and a band from "
+        f"{metric} on validation after each epoch of the last stage: the median over {over}, and a band from "
         "the smallest to the largest."
     )
-    if any(len({len(one) for one in _seeds(row.history)}) > 1 for row in rows):
-        told += " A line is dotted where some seeds had stopped; its median is then that of the others."
+    if any(len({len(one) for one in _networks(row.history)}) > 1 for row in rows):
+        told += f" A line is dotted where some {over} had stopped; its median is then that of the others."
     return told
 
 
@@ -139,21 +139,21 @@ def _caption(results: Results, row: Row, *, several: bool) -> str:
     return f"{told}, {paper.citation if paper else row.family}"
 
 
-def _seeds(history: Sequence[Sequence[_T]]) -> list[Sequence[_T]]:
-    """Return what was noted by epoch, seed by seed; nothing of a row with less than two epochs."""
+def _networks(history: Sequence[Sequence[_T]]) -> list[Sequence[_T]]:
+    """Return what was noted by epoch, network by network; nothing of a row with less than two epochs."""
     found = [one for one in history if one]
     return found if max(map(len, found), default=0) > 1 else []
 
 
-def _run(seeds: Sequence[Sequence[float]], title: str, cls: str) -> Run:
-    by_epoch = [[one for one in values if one is not None] for values in zip_longest(*seeds)]
+def _run(networks: Sequence[Sequence[float]], title: str, cls: str) -> Run:
+    by_epoch = [[one for one in values if one is not None] for values in zip_longest(*networks)]
     return Run(
         title,
         cls,
         tuple(map(median, by_epoch)),
         tuple(map(min, by_epoch)),
         tuple(map(max, by_epoch)),
-        min(map(len, seeds)),
+        min(map(len, networks)),
     )
 
 
