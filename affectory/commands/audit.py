@@ -101,14 +101,14 @@ def _audit(options: Options) -> Outcome:
     if options.out is not None:
         files.check_writable(options.out, "--out")
     with Steps("loading"):
-        from curation.audit import load, opened, page
+        from curation.audit import load, made, opened, page
         from curation.audit.audit import audit
         from curation.audit.originals import Originals
         from curation.audit.pictures import Album
 
     found = opened.open_set(options.dataset, options.datasets, options.config)
     columns = load.choose(found, options.image, options.text, options.label)
-    out = options.out or Path("audit") / _slug(found.name)
+    out = options.out or made.AUDITS / _slug(found.name)
     files.check_writable(out, "--out")
     network = _network(options.embedding, options.weights)
     with Album.opened() as album, Originals.opened() as originals:
@@ -125,7 +125,7 @@ def _audit(options: Options) -> Outcome:
         html = page.render(done, album.thumbnail)
     with files.writable(out, "the audit"):
         out.mkdir(parents=True, exist_ok=True)
-    with files.replacing(out / "audit.json") as told, files.replacing(out / "audit.html") as shown:
+    with files.replacing(out / made.LISTED) as told, files.replacing(out / "audit.html") as shown:
         told.write_text(done.as_json(), encoding="utf-8")
         shown.write_text(html, encoding="utf-8")
     failed = [kind for kind in failing if done.of(kind)]

@@ -3,9 +3,9 @@
     affectory trace reddit:3svmej
 
 It searches the crawl stores, every version of every dataset with its report (also in local copies of datasets
-at an address), the exports of those versions in data/exports, the cached image features and texts in images,
-the results of training and the cache of the `datasets` library. A deleted post leaves a tombstone: its id and
-the source's reason. The last line names the next step.
+at an address), the exports of those versions in data/exports, the audits in audit, the cached image features
+and texts in images, the results of training and the cache of the `datasets` library. A deleted post leaves a
+tombstone: its id and the source's reason. The last line names the next step.
 
 Exit code: 0 if the post or its tombstone was found, 1 if not.
 """
@@ -91,6 +91,7 @@ def _trace(options: Options) -> Outcome:
         *_in_stores(options, clues),
         *_in_datasets(options, clues),
         *_in_exports(clues),
+        *_in_audits(options),
         *_in_features(options, clues),
         *_in_ocr(options, clues),
         *_in_results(options, clues),
@@ -177,6 +178,15 @@ def _in_exports(clues: Clues) -> Iterator[Found]:
                 yield Found(
                     f"export {path}", "the rows of that version", clear=f"rm -r {shlex.quote(str(path))}"
                 )
+
+
+def _in_audits(options: Options) -> Iterator[Found]:
+    import shlex
+
+    from curation.audit import made
+
+    for path in made.showing([options.post_id]):
+        yield Found(f"audit {path}", "the post, among the findings", clear=f"rm -r {shlex.quote(str(path))}")
 
 
 def _is_in(path: Path, post_id: str) -> bool:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from affectory.core import mirrors
 from collectors.store.lookup import keeps_public, stores
 from curation import exports
+from curation.audit import made
 from curation.manifest import manifest
 from curation.release import held, versions
 
@@ -56,6 +57,7 @@ def commands(folder: Path, store: Path, posts: Collection[str]) -> list[tuple[st
         for path in cached(library_cache(), folder.name, posts)
     ]
     found += _exports(folder, posts)
+    found += ((f"audit {path}", f"rm -r {shlex.quote(str(path))}") for path in made.showing(posts))
     found += [] if mirrors.is_copy(folder) else _beside(folder, store, posts)
     found += _copies(folder, posts)
     for other in stores(store.resolve().parent):

@@ -1,14 +1,18 @@
 import json
 import os
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from affectory.cli import main as affectory
 from affectory.commands.audit import main
 from benchmarks._planted_faults import SHORTCUTS, plant
 from benchmarks.audit import found
+from curation.deleted import copies_elsewhere
 from tests.curation import release_fixture
 
 pytestmark = pytest.mark.slow
@@ -93,6 +97,24 @@ def test_a_folder_of_images_by_class_fails_on_the_kinds_that_were_asked_for(tmp_
             {"split": "test", "row": 0, "id": "test/cat/10.png"},
         ]
     ]
+
+
+def test_an_audit_that_lists_a_post_is_found_by_trace_and_named_by_a_purge(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    posts = {"post_id": ["reddit:1", "reddit:2", "reddit:3"], "text": ["a b c", "a b c", "d e f"]}
+    posts |= {"label": ["joy", "fear", "joy"], "split": ["train", "test", "train"]}
+    rows = pa.table(posts)
+    Path("mine").mkdir()
+    for split in ("train", "test"):
+        part = rows.filter(pc.equal(rows["split"], split)).drop_columns(["split"])
+        pq.write_table(part, f"mine/{split}.parquet")
+    assert main(["mine"]) == 0
+    capsys.readouterr()
+    assert affectory(["trace", "reddit:2"]) == 0
+    assert "  audit audit/mine  the post, among the findings" in capsys.readouterr().out.splitlines()
+    found = copies_elsewhere.commands(tmp_path / "datasets/mine", tmp_path / "data/store", ["reddit:1"])
+    assert found == [("audit audit/mine", "rm -r audit/mine")]
+    assert affectory(["trace", "reddit:3"]) == 1  # no finding lists it
 
 
 def test_images_that_only_a_network_finds_alike_are_copies_too(tmp_path, capsys, monkeypatch):
