@@ -277,7 +277,7 @@ def training(asked: Asked, watch: Watch) -> None:
     import torch
 
     from baselines.models import registry
-    from baselines.training.trainer import Job, run
+    from baselines.training.jobs import Job, run
 
     settings = registry.spec("early").settings
     assert settings is not None

@@ -26,7 +26,7 @@ import tyro
 
 from baselines.models import registry
 from baselines.models.settings import as_values
-from baselines.training import trainer
+from baselines.training.jobs import Job, run, stored
 from benchmarks._corpora import CHOSEN_ON, Drawn, drawn
 from benchmarks._measure import machine, show
 
@@ -54,14 +54,14 @@ def scored(corpora: Sequence[Drawn], candidates: dict[str, list[Any]], seeds: in
     """Train every candidate on every corpus; return its likelihood (or accuracy) on validation."""
     found = {model: np.full((len(each), len(corpora)), np.nan) for model, each in candidates.items()}
     for column, corpus in enumerate(corpora):
-        with trainer.stored(corpus.data) as path:
+        with stored(corpus.data) as path:
             jobs = [
-                trainer.Job(model, registry.entry(model).path, path, one, tuple(range(seeds)))
+                Job(model, registry.entry(model).path, path, one, tuple(range(seeds)))
                 for model, each in candidates.items()
                 for one in each
             ]
             values: dict[tuple[str, str], list[float]] = {}
-            for done in trainer.run(jobs, torch.device("cpu")):
+            for done in run(jobs, torch.device("cpu")):
                 by_score = registry.spec(done.job.key).ranks_by == "score"
                 key = done.job.key, repr(done.job.settings)
                 for one in done.checked().fitted:

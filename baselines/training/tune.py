@@ -24,7 +24,7 @@ from baselines.models import registry
 from baselines.models.base import Fitted, Spec
 from baselines.models.settings import ModelSettings, Value, as_values
 from baselines.results.schema import USUAL, Condition
-from baselines.training import trainer
+from baselines.training.jobs import Job, run, stored
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,13 +86,13 @@ class Search:
     ) -> dict[str, Found]:
         """Train every candidate; return them ranked."""
         results: dict[str, list[Candidate]] = {model: [] for model in grids}
-        with trainer.stored(data) as stored:
+        with stored(data) as path:
             jobs = [
-                trainer.Job(model, registry.entry(model).path, stored, one, (0,))
+                Job(model, registry.entry(model).path, path, one, (0,))
                 for model, candidates in grids.items()
                 for one in candidates
             ]
-            for done in trainer.run(jobs, self.device):
+            for done in run(jobs, self.device):
                 model, fitted = done.job.key, done.checked().fitted[0]
                 results[model].append(_candidate(done.job.settings, fitted))
                 self.tell(model, len(results[model]), len(grids[model]))

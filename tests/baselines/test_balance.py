@@ -32,7 +32,7 @@ from baselines.models.semimemes2023 import raw_n_cook
 from baselines.models.semimemes2023.settings import RawNCookSettings
 from baselines.models.today.regression import Posts, fit
 from baselines.training import loop, tune
-from baselines.training.trainer import stored
+from baselines.training.jobs import Done, stored
 from tests.baselines import loops, memory, test_every_model
 
 networks = test_every_model.networks
@@ -336,8 +336,8 @@ def test_candidates_of_the_search_are_ranked_by_the_selected_score(tmp_path, mon
             scores = (0.5, -0.2, 0.3) if job.settings == sure else (0.4, -0.9, 0.6)
             score, likelihood, selected = scores
             fitted = loop.Fitted(0, {}, 1, score, likelihood, selected=selected)
-            yield tune.trainer.Done(job, (fitted,), 1.0)
+            yield Done(job, (fitted,), 1.0)
 
-    monkeypatch.setattr(tune.trainer, "run", done)
+    monkeypatch.setattr(tune, "run", done)
     search = tune.Search(tmp_path, torch.device("cpu"), {})
     assert search.best(given, {"image": sure}) == {"image": right}

@@ -5,10 +5,10 @@ import os
 import torch
 
 from baselines.models import registry
-from baselines.training import trainer
+from baselines.training import jobs
 from baselines.training.epochs import UnderWay, now, under_way
+from baselines.training.jobs import Job, stored, work
 from baselines.training.progress import Progress
-from baselines.training.trainer import Job, stored, work
 from tests.baselines import memory
 
 CPU = torch.device("cpu")
@@ -56,5 +56,5 @@ def test_a_killed_run_leaves_no_folder_of_epochs(tmp_path):
         folder.mkdir()
     data.touch()
     (epochs / "1 joint 0").touch()
-    trainer._delete({data}, {epochs})
+    jobs._delete({data}, {epochs})
     assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,10 @@ from baselines.models import registry
 from baselines.models.duong2017.settings import ImageSettings
 from baselines.models.duong2017.text import TextSettings
 from baselines.run import main
-from baselines.training import trainer
 from baselines.training.checkpoint import Source, read
-from baselines.training.trainer import Ask, Job, combined, run, stored, train_all, work
+from baselines.training.jobs import Job, run, stored, work
+from baselines.training.loop import fit
+from baselines.training.trainer import Ask, combined, train_all
 from tests.baselines import memory, networks, toy_model
 from tests.programs import at_work
 
@@ -28,7 +29,7 @@ AT_WORK = """
 import sys
 from pathlib import Path
 import torch
-from baselines.training.trainer import Job, run
+from baselines.training.jobs import Job, run
 from baselines.models.duong2017.settings import ImageSettings
 
 class Long:
@@ -110,7 +111,7 @@ def test_data_in_a_file_train_the_same_networks(several, tmp_path):
             assert path.exists()
             done = work(Job(model, registry.entry(model).path, path, SETTINGS[model], (0,)), CPU)
         assert not path.exists()
-        [expected] = trainer.fit(spec, given.of(spec.inputs), SETTINGS[model], (0,), CPU)
+        [expected] = fit(spec, given.of(spec.inputs), SETTINGS[model], (0,), CPU)
         [found] = done.fitted
         assert found.likelihood == expected.likelihood
         assert all(torch.equal(found.state[name], expected.state[name]) for name in expected.state)
