@@ -212,8 +212,9 @@ def by_hash(
 
 def _with_published(image: Image.Image, of: Fingerprint, words: int) -> Hashes:
     """Return the plain hash, and those of the fingerprint."""
-    found = np.frombuffer(of(image), ">u8").astype(np.uint64).reshape(-1, words)
-    plain = found[:1] if words > 1 else np.array([[dhash.difference_hash(image)]], np.uint64)
+    grey = image.convert("L")
+    found = np.frombuffer(of(grey), ">u8").astype(np.uint64).reshape(-1, words)
+    plain = found[:1] if words > 1 else np.array([[dhash.difference_hash(grey)]], np.uint64)
     return np.concatenate([plain, found])
 
 

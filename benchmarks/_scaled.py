@@ -167,8 +167,9 @@ def build_texts(asked: Asked, watch: Watch) -> None:
 
 def build_images(asked: Asked, watch: Watch) -> None:
     """Build a release of images."""
-    recipe = '[duplicates]\nimages = ["exact", "dhash"]\n'
-    _build(asked, watch, recipe, "images: decode, hash", "near-duplicate images", "Parquet with images")
+    _build(
+        asked, watch, curate.IMAGES, "images: decode, hash", "near-duplicate images", "Parquet with images"
+    )
 
 
 def _build(

@@ -63,6 +63,14 @@ images = []
 texts = "near"
 """
 
+# The images are 64 pictures with a number in each, so that a few groups of duplicates have them all.
+IMAGES = """
+[duplicates]
+images = ["exact", "dhash"]
+[split]
+leakage = "paper"
+"""
+
 #: Runs the build in a process of its own, and prints its seconds and the peak memory of any of its processes.
 BUILD = """
 import resource, sys, time
@@ -177,7 +185,7 @@ def images(number: int, workers: int, rounds: int) -> None:
         print(f"{number:,} images of {sum(Path(p).stat().st_size for p in paths) / number / 1000:.0f} kB")
         for _ in range(rounds):
             alone = bare(paths, workers)
-            built, peak = run_build(folder, '[duplicates]\nimages = ["exact", "dhash"]\n', workers)
+            built, peak = run_build(folder, IMAGES, workers)
             ratios.append(alone / built)
             print(
                 f"bare decode {number / alone:,.0f}/s   build {number / built:,.0f}/s   "

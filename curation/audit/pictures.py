@@ -76,12 +76,13 @@ def _look_at(source: Source, views: bool) -> Seen:
         said = str(error).partition("\n")[0].partition(" <_io")[0]
         return Seen(hashlib.sha256(data).digest(), f"{type(error).__name__}: {said}"[:120])
     digest = hashlib.sha256(f"{rgb.size} ".encode() + rgb.tobytes()).digest()
-    prints = _VIEWS(rgb) if views and _VIEWS else None
+    grey = rgb.convert("L")
+    prints = _VIEWS(grey) if views and _VIEWS else None
     small = rgb.copy() if max(rgb.size) <= SIDE else _shrunk(rgb)
     out = io.BytesIO()
     small.save(out, "JPEG", quality=_QUALITY, comment=b"")
     told = (*size, form, mode, exif, *measure(small))
-    return Seen(digest, "", dhash.difference_hash(rgb), prints, *told, out.getvalue())
+    return Seen(digest, "", dhash.difference_hash(grey), prints, *told, out.getvalue())
 
 
 def _content(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image
 from affectory.core.tables import Table
 from curation.duplicates.components import Labels
 
-#: What a detector computes of a picture in RGB while it is decoded.
+#: What a detector computes of a picture in grey while it is decoded.
 Fingerprint: TypeAlias = Callable[[Image.Image], bytes]
 
 

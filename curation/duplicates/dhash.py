@@ -43,7 +43,10 @@ class Dhash(Options):
 
 
 def difference_hash(image: Image.Image) -> int:
-    """Return the 64-bit difference hash of an RGB image, as `int(str(imagehash.dhash(image)), 16)` would."""
+    """Return the 64-bit difference hash of an image, as `int(str(imagehash.dhash(image)), 16)` would.
+
+    It is of the image in grey, whether it is given so or in RGB.
+    """
     return int.from_bytes(_hash(image.convert("L")), "big")
 
 

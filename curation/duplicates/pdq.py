@@ -79,11 +79,7 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
 
 def _fingerprint(options: Pdq) -> Fingerprint:
     of = partial(_hash, compute=_library())
-    return partial(fingerprint, of=of) if options.views else partial(_alone, of=of)
-
-
-def _alone(image: Image.Image, of: Callable[[Image.Image], bytes]) -> bytes:
-    return of(image.convert("L"))
+    return partial(fingerprint, of=of) if options.views else of
 
 
 DETECTOR = Detector(_groups, (), Pdq, _fingerprint)

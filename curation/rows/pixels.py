@@ -100,8 +100,9 @@ def _look_at(path: Path, digest: str, options: Images, fingerprints: Mapping[str
     except RefusedImage as refused:
         return _Seen(refused.reason, refused.detail)
     try:
-        prints = {name: of(image.rgb) for name, of in fingerprints.items()}
-        dhash = difference_hash(image.rgb)
+        grey = image.rgb.convert("L")
+        prints = {name: of(grey) for name, of in fingerprints.items()}
+        dhash = difference_hash(grey)
         encoded = _encode(image.upright, options) if options.format == "jpeg" else None
         size = len(without_large_metadata(image.data) if encoded is None else encoded)
         return _Seen(hash=dhash, size=size, encoded=encoded, prints=prints)

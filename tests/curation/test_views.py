@@ -46,7 +46,7 @@ def grouped(detector, options, images, *, drop=False):
     of = detector.fingerprint(options)
     table = {"image_hash": pa.array([difference_hash(one) for one in images], pa.uint64())}
     if of:
-        table[options.column] = pa.array([of(one) for one in images], pa.binary())
+        table[options.column] = pa.array([of(one.convert("L")) for one in images], pa.binary())
     labels = detector.groups(pa.table(table), Asked(options, drop))
     return merge(np.arange(len(images)), labels).tolist()
 
