@@ -33,7 +33,7 @@ class TrainingOptions:
     """Models or families, as `affectory models` lists them."""
 
     preset: Annotated[str, arg(metavar="NAME")] = "affectory"
-    """Ours, or a paper's: duong2017, semimemes2023."""
+    """Ours, or a paper's: duong2017, pagefortin2019, semimemes2023."""
 
     set: Annotated[tuple[str, ...], arg(metavar="MODEL.KEY=VALUE", help_behavior_hint="")] = ()
     """Change settings; `affectory models MODEL` lists them."""

@@ -5,9 +5,9 @@
     python -m baselines.run met-meme --backbone mobilenet_v2 --weights W.pth --vectors glove.txt --folds 5
     accelerate launch -m baselines.run reddit-emotion --finetune
 
-Output files, in results/NAME/VERSION (VERSION-finetuned with --finetune): table.md, results.html,
-results.json, predictions.parquet and a checkpoint per model and seed. To resume a run that was stopped,
-repeat the command: finished networks are read from their checkpoints, features from their cache.
+Output files, in results/NAME/VERSION (with a suffix for --finetune, --gold and --folds): table.md,
+results.html, results.json, predictions.parquet and a checkpoint per model and seed. To resume a run that was
+stopped, repeat the command: finished networks are read from their checkpoints, features from their cache.
 """
 
 from __future__ import annotations

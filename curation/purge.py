@@ -7,8 +7,8 @@ A deleted post is one that its author, a moderator or the site has taken down si
 `--refresh` the source is asked for each post again first, so that the crawl store records it: Reddit or,
 without credentials, the Arctic Shift archive, which may not know of every deletion. The purge writes
 the next patch version without the deleted posts; of each it keeps a tombstone: the id and the source's
-reason. Duplicates that were dropped in favour of a deleted post are published instead. Features of the
-deleted posts' images are removed from the cache.
+reason. Duplicates that were dropped in favour of a deleted post are published instead. What is cached of
+the deleted posts' images and texts is removed: features, and texts that were read in images.
 
 `--exclude` names a list of posts that may not be in the dataset: the SHA-256 of a post's id in hex, one a
 line (`printf %s reddit:3svmej | sha256sum`), comments after #. The hashes are added to `exclude.txt` in the
@@ -72,10 +72,10 @@ class Options:
     """The folder of training results."""
 
     features: Annotated[Path, arg(metavar="DIR")] = Path("data/features")
-    """The folder of the image features."""
+    """The cache of features."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
-    """With --refresh, ask a sandbox that runs there (python -m collectors.sandbox)."""
+    """With --refresh, ask a sandbox that runs there (affectory sandbox)."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:

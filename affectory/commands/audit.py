@@ -69,7 +69,7 @@ class Options:
     balance."""
 
     views: FlagCreatePairsOff[bool] = False
-    """Find copies of images that are mirrored, cropped or slightly turned, too. It takes twice as long."""
+    """Find copies that are mirrored, cropped or slightly turned, too. Images then take 1.6 times as long."""
 
     embedding: Annotated[str | None, arg(metavar="NETWORK", help_behavior_hint="(default: none)")] = None
     """Find images across splits that look alike to a network, such as mobilenet_v2, too."""

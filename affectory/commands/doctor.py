@@ -90,7 +90,7 @@ class Options:
     """Where the results of training go."""
 
     features: Annotated[Path, arg(metavar="DIR")] = Path("data/features")
-    """Where the cache of image features goes."""
+    """Where the cache of features goes."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
     """Ask a sandbox (affectory sandbox) in place of the sites."""

@@ -1,4 +1,4 @@
-"""`affectory models [NAME]`: the models that can be trained, or the settings of one.
+"""List the models that can be trained, or the settings of one.
 
 affectory models                 every family and model
 affectory models joint           what it reads, and its settings with their default, range and meaning

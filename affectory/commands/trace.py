@@ -3,9 +3,9 @@
     affectory trace reddit:3svmej
 
 It searches the crawl stores, every version of every dataset with its report (also in local copies of datasets
-at an address), the exports of those versions in data/exports, the audits in audit, the cached image features
-and texts in images, the results of training and the cache of the `datasets` library. A deleted post leaves a
-tombstone: its id and the source's reason. The last line names the next step.
+at an address), the exports of those versions in data/exports, the audits in audit, the cached features of its
+images and text, the texts that were read in images, the results of training and the cache of the `datasets`
+library. A deleted post leaves a tombstone: its id and the source's reason. The last line names the next step.
 
 Exit code: 0 if the post or its tombstone was found, 1 if not.
 """
@@ -48,7 +48,7 @@ class Options:
     """Where the results of training are."""
 
     features: Annotated[Path, arg(metavar="DIR")] = _FEATURES
-    """The cache of image features."""
+    """The cache of features."""
 
     ocr: Annotated[Path, arg(metavar="DIR")] = _OCR
     """The cache of texts that were read in images."""
@@ -69,6 +69,7 @@ class Clues:
     """Facts about the post from the places searched so far; the next ones are searched by them."""
 
     images: set[str] = field(default_factory=set)  # sha256
+    texts: set[str] = field(default_factory=set)  # the digests under which their features are cached
     links: set[str] = field(default_factory=set)
     releases: set[tuple[str, str]] = field(default_factory=set)  # datasets and versions that publish it
     is_deleted: bool = False
@@ -215,9 +216,10 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
     import pyarrow.compute as pc
 
     from affectory.core.parquet_files import read_rows
+    from affectory.encoders.feature_cache import text_digest
     from curation.manifest import manifest
     from curation.release import dropped
-    from curation.release.held import cached_as
+    from curation.release.held import cached_as, texts
 
     described = manifest.read(folder / version / "manifest.json")
     there = [file for file in described.files if (folder / version / file.path).is_file()]
@@ -238,6 +240,8 @@ def _in_version(options: Options, folder: Path, version: str, clues: Clues) -> I
             holds.append(f"{file.split}{' (ids)' * ids}")
         elif ids and _named(path, options.post_id):
             holds.append(f"a duplicate group named after it in {file.split}")
+    if (folder.name, version) in clues.releases:
+        clues.texts |= {text_digest(text) for text in texts(folder / version, [options.post_id])}
     for file in (one for one in there if one.split == "dropped"):
         path = folder / version / file.path
         table = read_rows(path, filters=pc.field("post_id") == options.post_id)
@@ -300,9 +304,12 @@ def _in_features(options: Options, clues: Clues) -> Iterator[Found]:
     from affectory.core.numbers import count
     from affectory.encoders.feature_cache import caches
 
-    for cache in caches(options.features) if clues.images else ():
-        if rows := cache.rows_of(clues.images):
-            yield Found(f"features {cache.folder}", f"{count(rows, 'row')} of its images")
+    for cache in caches(options.features) if clues.images or clues.texts else ():
+        images, texts = cache.rows_of(clues.images), cache.rows_of(clues.texts)
+        holds = [f"{count(images, 'row')} of its images"] if images else []
+        holds += [f"{count(texts, 'row')} of its text"] if texts else []
+        if holds:
+            yield Found(f"features {cache.folder}", ", ".join(holds))
 
 
 def _in_ocr(options: Options, clues: Clues) -> Iterator[Found]:

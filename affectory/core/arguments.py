@@ -119,7 +119,32 @@ def _tables(kind: Any, prog: str) -> tuple[str, list[str]]:
     shown = re.sub(r"\s*\(default:\s+False\)", "", text.getvalue())  # of a flag, that goes without saying
     usage, _, options = shown.partition("\n")
     lines = [line for line in options.strip("\n").splitlines() if set(line.strip()) != {"-"}]
-    return usage, [line.removeprefix(" ").rstrip() if line[1:2].strip() else line.rstrip() for line in lines]
+    lines = [line.removeprefix(" ").rstrip() if line[1:2].strip() else line.rstrip() for line in lines]
+    return usage, list(_filled(lines))
+
+
+def _filled(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines with the text of each option filled anew: tyro keeps the line breaks of docstrings."""
+    column = max((len(line) - len(line.lstrip()) for line in lines), default=0)
+    if column <= 2:  # no text has a second line
+        yield from lines
+        return
+    entries: list[tuple[str, list[str]]] = []  # what stands before the column, and the words behind it
+    for line in lines:
+        before, does = line[:column], line[column:].split()
+        if does and not before.strip():
+            entries[-1][1].extend(does)
+        elif does and before.endswith("  "):
+            entries.append((before, does))
+        else:  # a heading, or flags that fill their line
+            entries.append((line, []))
+    for before, does in entries:
+        text = textwrap.wrap(" ".join(does), WIDTH + 1 - column, break_on_hyphens=False)
+        if not before.endswith("  "):
+            yield before
+        elif text:
+            yield before + text.pop(0)
+        yield from (" " * column + one for one in text)
 
 
 def _names(kind: Any) -> Iterator[str]:

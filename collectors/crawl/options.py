@@ -49,7 +49,8 @@ class CrawlOptions:
     tdm-reservation or Content-Usage (train-ai=n)."""
 
     shard: Annotated[str | None, arg(metavar="I/N", help_behavior_hint="(default: all posts)")] = None
-    """Of lists and dumps only part I of N, by the posts' ids. affectory merge joins the stores."""
+    """Of lists, vote tables and dumps only part I of N, by the posts' ids. affectory merge joins
+    the stores."""
 
     workers: Annotated[int, arg(metavar="N")] = min(4, os.cpu_count() or 1)
     """Number of processes that decode images, and that read several large dumps."""

@@ -2,7 +2,7 @@
 
     python -m collectors.reddit --subs happy creepy rage gore
     python -m collectors.reddit --subs happy creepy rage gore --sandbox        (no keys, no network)
-    python -m collectors.reddit --subs happy --source archive --min-ups 100    (auto, without credentials)
+    python -m collectors.reddit --subs happy --source archive --min-ups 100    (the archive, no keys)
     python -m collectors.reddit --subs happy --source dump --path happy_submissions.zst
     python -m collectors.reddit --subs happy creepy rage gore --source index --path LISTS/
 

@@ -5,11 +5,14 @@ import sqlite3
 import subprocess
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from affectory.cli import main
+from affectory.encoders.feature_cache import FeatureCache, text_digest
 from collectors.store import Store
 from tests.curation.stores import make_store, post, rows_of, write_recipe
+from tests.encoders.test_forget_features import Encoder
 
 POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 
@@ -93,6 +96,23 @@ def test_a_post_that_is_nowhere_is_one_line_and_exit_code_1(capsys, home):
 def test_what_can_not_be_traced_is_one_line_and_exit_code_2(capsys, home, arguments, line):
     assert main(["trace", *arguments]) == 2
     assert capsys.readouterr().err == f"error: {line}\n"
+
+
+@pytest.mark.slow
+def test_cached_features_of_a_posts_text_are_told_from_those_of_its_images(capsys, home):
+    write_recipe(home / "datasets", "", name="mine")
+    assert main(["build", "mine", "--store", str(make_store(home / "data" / "mine", POSTS))]) == 0
+    row = rows_of(home / "datasets" / "mine" / "1.0.0")["reddit:00005", 0]
+    for name, digests in (
+        ("texts", [text_digest(row["text"]), text_digest("another")]),
+        ("images", [row["image_sha256"]]),
+    ):
+        cache = FeatureCache(home / "data" / "features", Encoder(name))
+        with cache.locked(lambda: None):
+            cache.add(digests, np.zeros((len(digests), 2), np.float16))
+    found, _ = told(capsys, "reddit:00005")
+    assert found["features data/features/texts"] == "1 row of its text"
+    assert found["features data/features/images"] == "1 row of its images"
 
 
 @pytest.mark.slow

@@ -47,7 +47,8 @@ class Options:
     """Rows."""
 
     depth: Annotated[int, arg(metavar="CM")] = 2
-    """Depth."""
+    """Depth below the ground, which is measured where
+    the row begins."""
 
     place: OmitArgPrefixes[Bed] = field(default_factory=Bed)
 
@@ -108,6 +109,10 @@ def test_help_all_shows_the_whole_docstring_and_every_option(capsys):
         "\nSow seeds in rows.\n\n  garden sow peas\n"
     )
     assert "\n\nSeeds that lie deeper than four centimetres don't come up.\n\n" in shown
+    assert (
+        "\n  --depth CM  Depth below the ground, which is measured where the row begins.\n"
+        "              (default: 2)\n"
+    ) in shown
     listed = [line.split()[0] for line in shown.splitlines() if line.startswith("  --")]
     assert listed == ["--rows", "--depth", "--bed", "--fence", "--help-all", "--json"]
 

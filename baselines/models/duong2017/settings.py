@@ -1,6 +1,6 @@
 """Settings of Duong et al.'s neural models, and their training: one stage of SGD.
 
-The defaults are the preset `affectory`, chosen on validation posts of generated corpora (docs/baselines.md).
+The defaults are the preset `affectory`, chosen on validation posts of generated corpora (docs/settings.md).
 The paper's own values (section 5.4) are the preset `duong2017`, in `results/papers/duong2017.toml`.
 """
 
