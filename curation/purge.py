@@ -75,7 +75,7 @@ class Options:
     """The folder of the image features."""
 
     sandbox_url: Annotated[str | None, arg(metavar="URL", help_behavior_hint="")] = None
-    """With --refresh, ask a sandbox that runs there (python -m collectors.sandbox)."""
+    """With --refresh, ask a sandbox that runs there (affectory sandbox)."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:

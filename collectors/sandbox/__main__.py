@@ -6,7 +6,7 @@ It prints one line, `sandbox ready at http://127.0.0.1:8300`, and serves until i
 
     python -m collectors.sandbox memes FOLDER
 
-writes generated memes with several labels to a folder instead (`collectors.sandbox.meme_folder`).
+writes generated memes with several labels to a folder instead.
 """
 
 from __future__ import annotations
