@@ -157,7 +157,7 @@ def _help() -> str:
             "",
             "affectory alone shows what this folder holds and what to type next; affectory",
             "--version the version. Exit codes: 0 done, 1 done in part or nothing found,",
-            "2 an error that you can fix, 130 interrupted by Ctrl-C.",
+            "2 an error that you can fix, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.",
         ]
     )
 

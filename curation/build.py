@@ -4,7 +4,7 @@
     python -m curation.build reddit-emotion-text --store DIR --out DIR --version 1.0.0
 
 The recipe is datasets/NAME/recipe.toml. Without one, the built-in recipe of that name is used and copied to
-the release's folder. The same store, recipe and format give the same bytes. A build may be killed at any
+the dataset's folder. The same store, recipe and format give the same bytes. A build may be killed at any
 moment: complete releases are untouched, and the next build starts from the beginning.
 """
 

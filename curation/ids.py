@@ -2,8 +2,7 @@
 
     python -m curation.ids datasets/reddit-emotion
 
-The folder has no texts, no images and no dropped posts. `affectory hydrate` rebuilds a full release from
-it.
+The folder has no texts, no images and no dropped posts. `affectory hydrate` rebuilds a full release from it.
 """
 
 from __future__ import annotations

@@ -17,6 +17,14 @@ settings.load_profile("affectory")
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses among them
+def pytest_collection_modifyitems(items):
+    """A long test is a slow one, too, so that `-m "not slow"` leaves it out."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_plain_progress():
     """On a busy machine a command may take so long that it prints its progress among its errors."""

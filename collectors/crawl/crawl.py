@@ -81,7 +81,7 @@ COMMUNITIES_NAMED = 10
 #: Said before a shard's store gets a key of its own.
 SHARE_KEY = (
     "note: author.key is new: copy it into the folder of each other shard's store before its first run, or "
-    "collectors.merge has to leave out the authors"
+    "affectory merge has to leave out the authors"
 )
 
 #: Builds the source of a crawl from its open store, its client, and a stack that closes what it opens.

@@ -148,6 +148,7 @@ def test_a_shards_summary_counts_the_others_posts_and_a_new_key_is_said(capsys, 
         "posts   asked 41 = 20 new + 20 of other shards + 1 bad id",
     ]
     assert said.err.count("note: author.key is new: copy it into the folder of each other shard's store") == 1
+    assert "before its first run, or affectory merge has to leave out the authors\n" in said.err
     assert collect_reddit([*arguments, "--store", "t"]) == 0
     assert "author.key" not in capsys.readouterr().err
 

@@ -1,6 +1,7 @@
 """`affectory` alone, `--version`, `--help`, `affectory collect`, and names that are mistyped."""
 
 import json
+import re
 import sqlite3
 from importlib.metadata import version
 from pathlib import Path
@@ -132,6 +133,8 @@ def test_the_help_the_module_and_the_page_list_every_command(capsys):
         assert f"\n  {name} " in shown, name
         assert f"\naffectory {name} " in cli.__doc__, name
         assert f"`{name}`" in listed, name
+    codes = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+    assert codes and codes == re.findall(r"\b\d+\b", shown[shown.index("Exit codes:") :])
     for site, described in SITES.items():
         if described.command:
             assert f"\naffectory collect {site} " in cli.__doc__ and site in listed, site

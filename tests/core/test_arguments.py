@@ -133,6 +133,7 @@ def test_every_commands_help_has_examples_and_fits_80_columns(capsys, command):
         assert f"\n  affectory {command}" in shown
         assert [line for line in shown.splitlines() if len(line) > 80] == []
         assert "False" not in shown  # of a flag, it goes without saying that it isn't given
+        assert "python -m" not in shown  # other commands are named as `affectory …`, too
 
 
 @pytest.mark.parametrize("command", COMMANDS)
