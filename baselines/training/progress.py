@@ -105,6 +105,6 @@ class Progress(Display):
             table.add_column(no_wrap=True)
         training = now(self.epochs)
         for model, row in self._rows.items():
-            note = "; ".join(str(one) for one in training if one.model == model) or row.note
+            note = "; ".join(str(one) for one in training if one.model == model) or row.note or "waiting"
             table.add_row(f"  {row.title}", f"{row.done:,}/{row.total:,}", note)
         return Group(bars([self._all]), table)

@@ -45,7 +45,7 @@ def test_the_line_and_the_view_say_what_trains_now():
         tell(7)
         assert progress.line() == "training: 0 of 7 networks, 0 s so far (joint seed 4: epoch 8)"
         rows = progress.view().renderables[1]
-        assert [list(column.cells) for column in rows.columns][2] == ["", "seed 4: epoch 8"]
+        assert [list(column.cells) for column in rows.columns][2] == ["waiting", "seed 4: epoch 8"]
     assert not progress.epochs.exists()
 
 
