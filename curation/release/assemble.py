@@ -158,7 +158,7 @@ def build(
         with Steps("loading"):
             pieces = plan(source, recipe, place / "scratch", exclude.beside(recipe_path.parent, folder))
         if engine == LOCAL:
-            workers = shards.worthwhile(workers, len(pieces))
+            workers = shards.worthwhile(workers, len(pieces), images=recipe.images.which != "none")
         with shards.engine(workers, source.folder, place, chosen=engine, recipe=recipe) as running:
             read = identified(digested(recipe, running, pieces, place / "scratch"), networks)
             stood = versions.standing(folder, version, recipe.digest(), read)

@@ -22,9 +22,9 @@ from curation.manifest.manifest import tools
 from curation.recipe.recipe import Recipe
 from curation.rows.read import Shard, read
 
-#: With fewer shards than this, one process builds faster than several: their start, a second or so, is all
-#: that they would save (`python -m benchmarks.scale --parts texts images`).
-WORTHWHILE = 4
+#: With fewer shards than this, of texts alone or with images, one process builds faster than several: their
+#: start takes longer than what they save (`python -m benchmarks.scale --parts texts images`).
+TEXTS_WORTHWHILE, IMAGES_WORTHWHILE = 8, 4
 
 
 def engine(
@@ -38,9 +38,10 @@ def engine(
     )
 
 
-def worthwhile(workers: int, number: int) -> int:
-    """Return how many of `workers` processes a build of this number of shards should use."""
-    return min(workers, number) if number >= WORTHWHILE else 1
+def worthwhile(workers: int, number: int, *, images: bool) -> int:
+    """Return how many of `workers` processes a build of this number of shards, with images or not, uses."""
+    least = IMAGES_WORTHWHILE if images else TEXTS_WORTHWHILE
+    return min(workers, number) if number >= least else 1
 
 
 def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_medium: bool = False) -> Shard:

@@ -42,9 +42,11 @@ def test_the_same_store_and_recipe_give_the_same_bytes_whatever_order_and_worker
     assert started == [1, 2]
 
 
-def test_a_build_uses_several_processes_only_from_four_shards_on():
-    assert [shards.worthwhile(8, number) for number in (1, 2, 3, 4, 7, 100)] == [1, 1, 1, 4, 7, 8]
-    assert shards.worthwhile(1, 100) == 1
+def test_a_build_uses_several_processes_only_where_they_are_faster():
+    numbers = (1, 3, 4, 7, 8, 100)
+    assert [shards.worthwhile(8, number, images=True) for number in numbers] == [1, 1, 4, 7, 8, 8]
+    assert [shards.worthwhile(16, number, images=False) for number in numbers] == [1, 1, 1, 1, 8, 16]
+    assert shards.worthwhile(1, 100, images=True) == 1
 
 
 def test_a_second_build_of_the_same_changes_nothing(tmp_path, store):
