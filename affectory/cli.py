@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from affectory.commands.demo import demo
 from affectory.core.command import finish
-from affectory.core.errors import InputError, meant
+from affectory.core.errors import InputError, meant, shown
 from collectors.sites import SITES
 
 #: The commands by step, but for `demo` and `collect SITE`: the module whose `main` is called, and the line of
@@ -125,15 +125,25 @@ def _run(given: list[str]) -> object:
             commands = {name: site.command for name, site in SITES.items() if site.command}
             if not rest:
                 raise InputError(f"name a site: affectory collect SITE; SITE is one of {', '.join(commands)}")
+            _not_an_option(rest[0], "affectory collect SITE")
             if rest[0] not in commands:
                 raise InputError(f"there is no site {rest[0]!r} to collect from; {meant(rest[0], commands)}")
             return _called(f"collect {rest[0]}", commands[rest[0]], rest[1:])
     commands = {name: module for group in GROUPS.values() for name, (module, _) in group.items()}
     name, *rest = given
+    _not_an_option(name, "affectory COMMAND")
     if name not in commands:
         known = meant(name, ["demo", "collect", *commands])
         raise InputError(f"there is no command {name!r}; {known} (affectory --help lists all)")
     return _called(name, commands[name], rest)
+
+
+def _not_an_option(word: str, usage: str) -> None:
+    """Raise `InputError` for an option that is given where a command or a site is read."""
+    if word.startswith("-"):
+        raise InputError(
+            f"{shown(word)} stands before its command: options come last, {usage} --help lists them"
+        )
 
 
 def _called(words: str, module: str, arguments: list[str]) -> int:

@@ -43,7 +43,7 @@ REFUSED = {
     "predict here --image a.jpg": "--image 'a.jpg' is not a file",
     "predict here --weights w.pth": "--weights 'w.pth' doesn't exist: give a .safetensors or .pth file",
     "models jiont": "there is no model 'jiont'; did you mean joint?",
-    "report mien": "there is no dataset 'mien' in 'datasets'; did you mean mine?",
+    "report mett-meme": "'mett-meme' is not built in 'datasets' (built: none): did you mean met-meme?",
 }
 
 

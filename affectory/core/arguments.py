@@ -87,14 +87,14 @@ def read_options(
             return tyro.cli(kind, prog=prog, args=own)
     except SystemExit:
         hint = f"{prog} --help-all lists the options"
-        raise InputError(misread(said.getvalue(), own, _flags(kind, prog), hint)) from None
+        raise InputError(misread(said.getvalue(), own, _flags(kind, prog, shared), hint)) from None
 
 
-def _flags(kind: Any, prog: str) -> list[str]:
-    """Return the options as they are typed."""
+def _flags(kind: Any, prog: str, shared: Collection[tuple[str, ...]]) -> list[str]:
+    """Return the options as they are typed. `shared`: those of all commands that this one has."""
     text = "\n".join(_tables(kind, prog)[1])
     own = dict.fromkeys(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
-    return [*own, "--help-all", *(flags[-1] for flags in _SHARED)]
+    return [*own, "--help-all", *(flags[-1] for flags in shared)]
 
 
 def _listed(more: str, shared: Mapping[tuple[str, ...], str], has_json: bool) -> list[str]:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from affectory.core.errors import StoreError
+from affectory.core.errors import StoreError, some
 from collectors.store import database, merging, rows, runs, waiting
 from collectors.store.files import Files
 from collectors.store.keys import make_key, read_key
@@ -53,10 +53,9 @@ class Store:
         database.check_place(folder)
         path = folder / database.NAME
         if not create and not path.is_file():
-            raise StoreError(
-                f"there is no crawl store in {str(folder)!r}: collect one first (affectory collect --help), "
-                "or name another folder with --store"
-            )
+            near = sorted(str(one.parent) for one in folder.parent.glob(f"*/{database.NAME}"))
+            there = f" ({folder.parent} has {some(near)})" if near else ""
+            raise StoreError(f"there is no crawl store in {str(folder)!r}: name one with --store{there}")
         with explained(folder):
             if path.exists():
                 database.check(folder)

@@ -11,7 +11,6 @@ from affectory.core.interrupt import quiet_until_finish
 if __name__ == "__main__":
     quiet_until_finish()
 
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ from tyro.conf import Positional, arg
 from affectory.core import ids_releases, mirrors
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
-from affectory.core.errors import InputError, ReleaseError, meant
+from affectory.core.errors import ReleaseError
 from affectory.core.place_option import PlaceOption
-from curation.manifest.released import find
+from curation.manifest.released import chosen
 from curation.report import write
 
 
@@ -51,27 +50,12 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.
 
 
 def _report(options: Options) -> str:
-    dataset = options.datasets / options.name
-    mirrors.fetch(dataset)
-    folder = _version(options)
-    with mirrors.written(dataset, f"{folder.name}/*"):
+    folder = chosen(options.datasets, options.name, options.version)
+    if ids_releases.has_ids_only(folder):
+        raise ReleaseError(ids_releases.instead(folder.parent))
+    with mirrors.written(options.datasets / options.name, f"{folder.name}/*"):
         path = write(folder)
     return f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)"
-
-
-def _version(options: Options) -> Path:
-    """Return the folder of the version. Raises `AffectoryError` if it isn't there, or has ids only."""
-    datasets = mirrors.local(options.datasets)
-    folder = datasets / options.name
-    if not re.fullmatch(r"[\w.-]+", options.name) or not folder.is_dir():
-        there = sorted(p.name for p in datasets.glob("*") if p.is_dir())
-        raise InputError(
-            f"there is no dataset {options.name!r} in {str(options.datasets)!r}; {meant(options.name, there)}"
-        )
-    found = find(folder, options.version)
-    if ids_releases.has_ids_only(found):
-        raise ReleaseError(ids_releases.instead(folder))
-    return found
 
 
 if __name__ == "__main__":

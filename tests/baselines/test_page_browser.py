@@ -17,6 +17,13 @@ pytestmark = pytest.mark.slow
 PAGES = ["page", "memes", "by_mode", "few_labels", "missing", "compared", "index"]
 WINDOWS = [(1400, "light"), (400, "dark")]
 
+#: The cells of tables that the window cuts off, also where the table scrolls.
+CUT = """
+[...document.querySelectorAll("main th, main td")]
+  .filter((e) => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth)
+  .map((e) => e.outerHTML.slice(0, 80))
+"""
+
 
 def posts(keys):
     out = io.BytesIO()
@@ -92,7 +99,7 @@ def index(home, page, memes, by_mode, few_labels, missing, compared):
 def test_the_page_fits_its_window_complains_of_nothing_and_asks_for_nothing(tab, request, run, width, scheme):
     tab.open(request.getfixturevalue(run), width, scheme)
     assert tab.value("document.scrollingElement.scrollWidth") <= width
-    assert tab.value(SPILLING) == []
+    assert (tab.value(SPILLING), tab.value(CUT)) == ([], [])
     assert tab.value("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     assert (tab.complaints(), tab.requests()) == ([], [])
 
@@ -102,6 +109,10 @@ def test_in_a_narrow_window_every_number_says_what_it_is(tab, page):
     label = "getComputedStyle(document.querySelector('#table-1 td.n'), '::before').content"
     tab.open(page, 400)
     assert tab.value(label) == '"Accuracy %"'
+    unlabelled = (
+        "[...document.querySelectorAll('td.n:not([data-label])')].map((e) => e.closest('section').id)"
+    )
+    assert tab.value(unlabelled) == []
     tab.open(page, 1400)
     assert tab.value(label) == "none"
 

@@ -153,6 +153,15 @@ def test_collect_lists_the_sites_each_with_an_example(capsys):
         (["biuld", "x"], "there is no command 'biuld'; did you mean build? (affectory --help lists all)"),
         (["collect"], "name a site: affectory collect SITE; SITE is one of reddit, flickr, local"),
         (["collect", "Redit"], "there is no site 'Redit' to collect from; did you mean reddit?"),
+        (
+            ["--json", "models"],
+            "'--json' stands before its command: options come last, affectory COMMAND --help lists them",
+        ),
+        (
+            ["collect", "--dry-run", "reddit"],
+            "'--dry-run' stands before its command: options come last, affectory collect SITE --help lists "
+            "them",
+        ),
         (["models", "jiont"], "there is no model 'jiont'; did you mean joint?"),
         (["init", "vsoo"], "there is no built-in recipe 'vsoo'; did you mean vso?"),
         (

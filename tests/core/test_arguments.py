@@ -199,6 +199,7 @@ def test_what_cannot_be_printed_is_refused(capsys, arguments, line):
         (["peas", "--rwos", "2"], "there is no option --rwos; did you mean --rows?"),
         (["peas", "--help-al"], "there is no option --help-al; did you mean --help-all?"),
         (["peas", "--jsn"], "there is no option --jsn; did you mean --json?"),
+        (["peas", "--dry-run"], "there is no option --dry-run; garden sow --help-all lists the options"),
         (["peas", "--zzz"], "there is no option --zzz; garden sow --help-all lists the options"),
         (["peas", "beans"], "'beans' is one argument too many; garden sow --help-all lists the options"),
         (["peas", "--rows"], "--rows needs a value; garden sow --help-all lists the options"),

@@ -72,8 +72,8 @@ def test_a_refresh_without_the_store_is_one_line_and_makes_no_other(capsys, tmp_
     arguments = ["test", "--datasets", str(tmp_path / "datasets"), "--store", str(nowhere), "--refresh"]
     assert purge(arguments) == 2
     assert capsys.readouterr().err == (
-        f"error: there is no crawl store in {str(nowhere)!r}: collect one first (affectory collect --help), "
-        "or name another folder with --store\n"
+        f"error: there is no crawl store in {str(nowhere)!r}: name one with --store "
+        f"({tmp_path} has {str(store)!r})\n"
     )
     assert not nowhere.exists()
 

@@ -123,7 +123,7 @@ def test_bad_input_is_one_line_and_the_old_report_stays(small, capsys):
     datasets = small.parents[1]
     write(small)
     before = (small / "report.html").read_bytes()
-    assert main(["nothing", "--datasets", str(datasets)]) == 2
+    assert main(["redit-emotion", "--datasets", str(datasets)]) == 2
     assert main(["reddit-emotion", "--version", "3.0.0", "--datasets", str(datasets)]) == 2
     (train,) = small.glob("train-*")
     train.rename(small / "hidden")
@@ -134,7 +134,10 @@ def test_bad_input_is_one_line_and_the_old_report_stays(small, capsys):
     assert main(["reddit-emotion", "--datasets", str(datasets)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 5
-    assert lines[0].endswith("; it is one of reddit-emotion")
+    assert lines[0] == (
+        f"error: 'redit-emotion' is not built in {str(datasets)!r} (built: reddit-emotion): "
+        "did you mean reddit-emotion?"
+    )
     assert lines[1].endswith("has no version '3.0.0'; it has 1.0.0")
     assert "is missing, though the manifest lists it" in lines[2]
     assert "can't be read as Parquet" in lines[3]

@@ -24,28 +24,41 @@ def table(
     """Return a table whose first column is a name and whose other columns are numbers.
 
     A table that is too wide for the page scrolls inside its own box. The reader can sort one of the class
-    "sortable" (sort.js), but for its first `fixed` rows.
+    "sortable" (sort.js), but for its first `fixed` rows. In one of the class "stacked" each number has its
+    head as a label, for pages whose style turns rows into blocks in a narrow window.
     """
-    return _scrolling(head, [h("tbody", *_rows(rows, fixed))], cls)
+    return _scrolling(head, [h("tbody", *_rows(rows, _labels(head, cls), fixed))], cls)
 
 
 def grouped(
     head: Sequence[str], groups: Mapping[str, Iterable[Sequence[object]]], cls: str = "figures"
 ) -> Html:
     """Return a table like `table`, whose rows stand under the names of their groups."""
+    labels = _labels(head, cls)
     bodies = [
-        h("tbody", h("tr", h("th", name, scope="rowgroup", colspan=len(head)), cls="group"), *_rows(rows))
+        h(
+            "tbody",
+            h("tr", h("th", name, scope="rowgroup", colspan=len(head)), cls="group"),
+            *_rows(rows, labels),
+        )
         for name, rows in groups.items()
     ]
     return _scrolling(head, bodies, cls)
 
 
-def _rows(rows: Iterable[Sequence[object]], fixed: int = 0) -> list[Html]:
+def _labels(head: Sequence[str], cls: str) -> Sequence[str | None]:
+    """Return the label of each column of numbers, without markup; None if the table's cells have none."""
+    if "stacked" not in cls.split():
+        return [None] * (len(head) - 1)
+    return [Html(re.sub("<[^>]*>", "", name)) if isinstance(name, Html) else name for name in head[1:]]
+
+
+def _rows(rows: Iterable[Sequence[object]], labels: Sequence[str | None], fixed: int = 0) -> list[Html]:
     return [
         h(
             "tr",
             h("th", name, scope="row"),
-            *(h("td", cell, cls="n") for cell in cells),
+            *(h("td", cell, cls="n", data_label=label) for cell, label in zip(cells, labels, strict=True)),
             cls="fixed" if place < fixed else None,
         )
         for place, (name, *cells) in enumerate(rows)

@@ -91,10 +91,10 @@ def _by_label(results: Results, score: str, word: str) -> Html:
     if len(scored) <= _COLUMNS:
         models = (c.short(results, row, mode) for row, mode in scored)
         rows = [[head, posts, *cells] for head, posts, cells in zip(heads, supports, columns, strict=True)]
-        return table([word.capitalize(), "Posts", *models], rows, "figures sortable")
+        return table([word.capitalize(), "Posts", *models], rows, "figures stacked sortable")
     titles = (c.title(results, row, mode) for row, mode in scored)
     lines = [[title, *cells] for title, *cells in zip(titles, *columns, strict=True)]
-    return table(["Model", *heads], [["Posts", *supports], *lines], "figures sortable", fixed=1)
+    return table(["Model", *heads], [["Posts", *supports], *lines], "figures stacked sortable", fixed=1)
 
 
 def _cell(value: float | None, best: float | None) -> Html | str:

@@ -100,7 +100,7 @@ def _runs(results: Results) -> Html:
         "section",
         h("h2", "Runs"),
         terms(known),
-        table(*tables.provenance(results), cls="figures slim sortable"),
+        table(*tables.provenance(results), cls="figures slim stacked sortable"),
         h("ul", *(h("li", text) for text in given_up), cls="notes") if given_up else None,
         h("details", h("summary", "Settings of each model"), terms(settings)),
         h(

@@ -54,7 +54,7 @@ def _figures(results: Results, one: Curve) -> Html:
     """Return the table of a curve; that of a single modality is folded."""
     heading, shown = (
         tables.curve_heading(results, one),
-        table(*tables.points(results, one), "figures sortable"),
+        table(*tables.points(results, one), "figures stacked sortable"),
     )
     if one.mode == "both":
         return h("div", h("h3", heading), shown)

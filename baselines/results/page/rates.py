@@ -137,7 +137,7 @@ def _areas(found: Missing) -> Html:
         h(
             "details",
             h("summary", f"{_POSTS[protocol]} without {modality}s, by share"),
-            table(*_scores(found, modality, protocol), cls="figures sortable"),
+            table(*_scores(found, modality, protocol), cls="figures stacked sortable"),
         )
         for modality in found.modalities
         for protocol in PROTOCOLS

@@ -238,6 +238,6 @@ def pairs(results: Results) -> Html | None:
         return None
     note = f"{tables.on_pairs(results)} If the interval contains zero, the difference may be due to chance."
     groups = {c.MODES[mode]: rows for mode, rows in by_mode.items()}
-    cls = "figures sortable"
+    cls = "figures stacked sortable"
     shown = grouped(head, groups, cls) if len(groups) > 1 else table(head, next(iter(groups.values())), cls)
     return h("section", h("h2", "Neighbours compared"), h("p", note), shown, id="pairs")
