@@ -22,8 +22,19 @@ from curation.audit.rows import Rows
 from curation.audit.values import host, year
 
 #: Names of columns that are guessed, the most likely first.
-_LABELS = ("label", "labels", "class", "category", "target", "emotion", "sentiment", "fine_label")
-_TEXTS = ("text", "title", "caption", "sentence", "content", "tweet", "body", "ocr_text", "transcription")
+_LABELS = ("label", "labels", "class", "category", "target", "emotion", "sentiment", "fine_label", "cls")
+_TEXTS = (
+    "text",
+    "title",
+    "caption",
+    "sentence",
+    "content",
+    "tweet",
+    "body",
+    "ocr_text",
+    "transcription",
+    "txt",
+)
 _IMAGES = ("image", "img", "picture", "photo", "file_name", "image_path")
 _IDS = ("post_id", "id", "image_id", "uid", "uuid", "key", "file_name", "__key__")
 _WHEN = re.compile(r"(^|_)(date|datetime|timestamp|year|created|created_at|created_utc|published)$")
@@ -57,7 +68,7 @@ class Columns:
     def unchecked(self) -> list[str]:
         """What can't be looked for, as there is no column of it."""
         missing = {
-            "image": "images: there is no column of them",
+            "image": "images: there is no column of them; --image COLUMN names one, also of paths",
             "text": "texts: there is no column of them; --text COLUMN names one",
             "label": "labels: there is no column of them; --label COLUMN names one",
         }
@@ -195,8 +206,9 @@ def _sources(
     opened: Opened, columns: Columns, found: _Read, advance: Callable[[int], None]
 ) -> Iterator[Source]:
     """Read all rows; yield the image of each."""
+    names = {columns.image, columns.text, columns.label, columns.id, "over_18", *columns.when, *columns.links}
     for number, split in enumerate(opened.splits):
-        for table in opened.tables(split):
+        for table in opened.tables(split, names - {None}):
             rows = len(table)
             images = _column(table, columns.image)
             found.split += [number] * rows

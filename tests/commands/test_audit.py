@@ -1,5 +1,7 @@
+import io
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -150,6 +152,28 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
     assert (tmp_path / "audit" / "rows.csv" / "audit.html").is_file()
 
 
+def test_rows_that_the_library_makes_one_by_one_may_have_nulls(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    with tarfile.open("rows.tar", "w") as tar, Path("photos/metadata.jsonl").open("w") as told:
+        for number, note in enumerate(("seen", None, "")):
+            path = Path(f"photos/{number}.png")
+            Image.new("L", (80, 80), number * 90).save(path)
+            told.write(json.dumps({"file_name": path.name, "text": note, "label": number % 2}) + "\n")
+            tar.add(path, path.name)
+            member = tarfile.TarInfo(f"{number}.cls")
+            member.size = 1
+            tar.addfile(member, io.BytesIO(str(number % 2).encode()))
+    assert main(["photos", "--workers", "1"]) == 0
+    assert "columns: image, text, label\n" in capsys.readouterr().out
+    Path("shards").mkdir()
+    Path("rows.tar").rename("shards/train-0.tar")
+    assert main(["shards", "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "shards: 3 rows (train 3), 2 classes\ncolumns: png (image), cls (label), __key__ (id)\n" in out
+    assert "3 of 3 images are of one colour" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -160,6 +184,7 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
         (["rows.csv", "--image", "label"], "--image 'label' holds Value('int64'): name a column of images"),
         (["damaged.parquet"], "'damaged.parquet' can't be read: "),
         (["empty"], "can't be read: "),
+        (["empty.json"], "'empty.json' has no rows"),
         (["nowhere/"], "there is no file or folder 'nowhere/'"),
         (["rows.csv", "--out", "rows.csv/here"], "--out 'rows.csv/here': "),
         (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
@@ -185,6 +210,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_pa
     (tmp_path / "rows.csv").write_text("title,label\nso it goes,1\nand so on,2\n")
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.json").touch()
     (tmp_path / "other.csv").write_text("foo,bar\n1,2\n")
     (tmp_path / "latin.csv").write_bytes("text,label\ncaf\xe9,1\n".encode("latin-1"))
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "no_rows.parquet")
