@@ -58,7 +58,10 @@ class Opened:
             # As Arrow, the library gives each such row types of its own, and fails where one has a null.
             batches = rows.decode(False) if self.by_row else rows.with_format("arrow")
             for batch in batches.iter(batch_size=ROWS):
-                table = pa.table({name: batch[name] for name in columns if name in _names(batch)})
+                there = _names(batch)
+                # A table without a column would have no rows.
+                chosen = [name for name in there if name in columns] or there[:1]
+                table = pa.table({name: batch[name] for name in chosen})
                 table.validate(full=True)  # texts that aren't UTF-8
                 yield table
 
@@ -177,8 +180,8 @@ def _checked(name: str, splits: Mapping[str, Any], folder: Path | None) -> Opene
     return Opened(name, dict(splits), features, folder)
 
 
-def _names(batch: Any) -> Collection[str]:
-    return batch.column_names if isinstance(batch, pa.Table) else batch
+def _names(batch: Any) -> list[str]:
+    return batch.column_names if isinstance(batch, pa.Table) else list(batch)
 
 
 @contextmanager

@@ -246,6 +246,15 @@ def test_a_split_without_rows_is_one_of_the_splits(tmp_path, capsys, monkeypatch
     assert "rows: 2 rows (train 2, test 0), 2 classes\n" in capsys.readouterr().out
 
 
+def test_a_split_with_none_of_the_columns_keeps_its_rows(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "train.csv").write_text("text,label\nso it goes,1\n")
+    (tmp_path / "rows" / "test.csv").write_text("sentence,class\nso it goes,1\n")
+    assert main(["rows"]) == 0
+    assert "rows: 2 rows (train 1, test 1), 1 class\n" in capsys.readouterr().out
+
+
 def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / os.fsdecode(b"\xff.csv")).write_text("text,label\nso it goes,1\nand so on,2\n")
@@ -256,8 +265,10 @@ def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes(tmp_path, capsys, 
 def test_an_image_path_that_is_no_file_is_an_image_that_cannot_be_decoded(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    paths = {"image": ["pipe", "/dev/zero", ".", "a\0b", "none.png"], "label": [1, 1, 2, 2, 2]}
+    Image.new("1", (20_000, 9_000)).save("huge.png")
+    paths = {"image": ["pipe", "/dev/zero", ".", "a\0b", "none.png", "huge.png"], "label": [1, 1, 2, 2, 2, 2]}
     pq.write_table(pa.table(paths), tmp_path / "rows.parquet")
     assert main(["rows.parquet", "--image", "image", "--workers", "1"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "5 images can’t be decoded: not a regular file (3), " in out and "embedded null byte (1)" in out
+    assert "6 images can’t be decoded: not a regular file (3), " in out and "embedded null byte (1)" in out
+    assert "Image size exceeds limit of 178956970 pixels, " in out
