@@ -187,6 +187,14 @@ def test_rows_that_the_library_makes_one_by_one_may_have_nulls(tmp_path, capsys,
         (["empty.json"], "'empty.json' has no rows"),
         (["nowhere/"], "there is no file or folder 'nowhere/'"),
         (["rows.csv", "--out", "rows.csv/here"], "--out 'rows.csv/here': "),
+        (
+            ["rows.csv", "--out", "s3://bucket/out"],
+            "'s3://bucket/out' is an address, and the audit can only be in a folder: name a folder",
+        ),
+        (
+            ["rows.csv", "--datasets", "s3://bucket/d"],
+            "'s3://bucket/d' is an address, and an audited release",
+        ),
         (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
         (["rows.csv", "--workers", "0"], "--workers 0 is below 1"),
         (
