@@ -206,9 +206,10 @@ def _sources(
     opened: Opened, columns: Columns, found: _Read, advance: Callable[[int], None]
 ) -> Iterator[Source]:
     """Read all rows; yield the image of each."""
-    names = {columns.image, columns.text, columns.label, columns.id, "over_18", *columns.when, *columns.links}
+    given = (columns.image, columns.text, columns.label, columns.id)
+    names = {*filter(None, given), "over_18", *columns.when, *columns.links}
     for number, split in enumerate(opened.splits):
-        for table in opened.tables(split, names - {None}):
+        for table in opened.tables(split, names):
             rows = len(table)
             images = _column(table, columns.image)
             found.split += [number] * rows
@@ -216,9 +217,7 @@ def _sources(
             found.texts += [(text or "")[:LONGEST] for text in _column(table, columns.text)]
             found.flagged += [bool(one) for one in _column(table, "over_18")]
             named = _column(table, columns.id)
-            found.ids += [
-                _id(given, image, opened.folder) for given, image in zip(named, images, strict=True)
-            ]
+            found.ids += [_id(own, image, opened.folder) for own, image in zip(named, images, strict=True)]
             links = (
                 zip(*(_column(table, name) for name in columns.links), strict=True) if columns.links else ()
             )
