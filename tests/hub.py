@@ -31,6 +31,7 @@ class Hub:
     asked: int = 0
     owners: tuple = ("user",)
     cut_after: int | None = None  # so many large files are stored, then connections end
+    page: bytes = b""  # answers everything, as the page of a network that asks its users to log in
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -50,6 +51,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method):
         self.hub.asked += 1
+        if self.hub.page:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.hub.page)))
+            self.end_headers()
+            self.wfile.write(self.hub.page)
+            return None
         path = self.path.partition("?")[0]
         for verb, pattern, answer in _CALLS:
             if verb == method and (found := re.fullmatch(pattern, path)):

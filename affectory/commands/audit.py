@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from affectory.core import files
+from affectory.core.addresses import check_folder
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.errors import InputError, meant
@@ -98,7 +99,9 @@ def _audit(options: Options) -> Outcome:
     if options.workers < 1:
         raise InputError(f"--workers {options.workers} is below 1")
     failing = _kinds(options.fail_on)
+    check_folder(options.datasets, "an audited release")
     if options.out is not None:
+        check_folder(options.out, "the audit")
         files.check_writable(options.out, "--out")
     with Steps("loading"):
         from curation.audit import load, made, opened, page

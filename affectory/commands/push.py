@@ -15,6 +15,7 @@ what has arrived isn't sent again.
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 import tempfile
@@ -342,6 +343,11 @@ def _why(error: BaseException, repository: str) -> str:
         )
     if code == 404:
         return f"the hub has no place for {repository} (404): check the name of the user or organisation"
+    if any(isinstance(one, json.JSONDecodeError) for one in causes):
+        return (
+            f"{repository} is not published: what answers at {huggingface_hub.constants.ENDPOINT} is no hub; "
+            "check HF_ENDPOINT and the network"
+        )
     said = str(causes[-1]).strip().partition("\n")[0] or type(causes[-1]).__name__
     token = huggingface_hub.get_token()
     said = said.replace(token, "…") if token else said

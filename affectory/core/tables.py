@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -87,6 +87,16 @@ def among(names: Collection[str]) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _a_folder(name: str) -> str:
+    if "://" in name:
+        raise ValueError("it is an address: name a folder")
+    return name
+
+
+#: The path of a folder on this machine: an address would become a folder of that name.
+Folder: TypeAlias = Annotated[str, AfterValidator(_a_folder)]
 
 
 def refuse(values: dict[str, Any], message: str) -> NoReturn:

@@ -130,22 +130,25 @@ def between(interval: Interval | None, *, percent: bool) -> str:
 
 def on_rows(found: TwoRuns) -> str:
     """Return how the table is to be read."""
-    told = "± is the 95% interval over seeds."
+    told = []
+    shown = (row.metrics[found.headline] for row in found.rows)
+    if any(one.first.interval or one.second.interval for one in shown):
+        told.append("± is the 95% interval over seeds.")
     if any(row.interval for row in found.rows):
-        told += (
-            " The difference, its 95% interval and p are those of the paired bootstrap over seeds and test "
+        told.append(
+            "The difference, its 95% interval and p are those of the paired bootstrap over seeds and test "
             "posts; Holm's p is the p corrected for the number of rows."
         )
         if not found.grouped:
-            told += (
-                " Near-duplicates count as separate posts: both runs are of an earlier version; repeat their "
+            told.append(
+                "Near-duplicates count as separate posts: both runs are of an earlier version; repeat their "
                 "commands."
             )
         if any(row.seeds is not None and row.seeds < _most_seeds(found, row) for row in found.rows):
-            told += " A difference is over the seeds that both runs have."
+            told.append("A difference is over the seeds that both runs have.")
     if any(any(row.collapsed) for row in found.rows):
-        told += f" {DAGGER} marks a run in which some seeds of the row answer every post alike."
-    return told
+        told.append(f"{DAGGER} marks a run in which some seeds of the row answer every post alike.")
+    return " ".join(told)
 
 
 def _most_seeds(found: TwoRuns, row: Compared) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -56,7 +57,7 @@ def files(pictures: Pictures) -> Iterator[Finding]:
 def _reason(error: str) -> str:
     """Return why an image can't be decoded, without the numbers of that image."""
     name, _, said = error.partition(": ")
-    return (said or name).partition(" (")[0]
+    return re.sub(r" \([^)]*\)?|\.$", "", said or name)
 
 
 def exif(pictures: Pictures) -> Iterator[Finding]:

@@ -22,8 +22,19 @@ from curation.audit.rows import Rows
 from curation.audit.values import host, year
 
 #: Names of columns that are guessed, the most likely first.
-_LABELS = ("label", "labels", "class", "category", "target", "emotion", "sentiment", "fine_label")
-_TEXTS = ("text", "title", "caption", "sentence", "content", "tweet", "body", "ocr_text", "transcription")
+_LABELS = ("label", "labels", "class", "category", "target", "emotion", "sentiment", "fine_label", "cls")
+_TEXTS = (
+    "text",
+    "title",
+    "caption",
+    "sentence",
+    "content",
+    "tweet",
+    "body",
+    "ocr_text",
+    "transcription",
+    "txt",
+)
 _IMAGES = ("image", "img", "picture", "photo", "file_name", "image_path")
 _IDS = ("post_id", "id", "image_id", "uid", "uuid", "key", "file_name", "__key__")
 _WHEN = re.compile(r"(^|_)(date|datetime|timestamp|year|created|created_at|created_utc|published)$")
@@ -57,7 +68,7 @@ class Columns:
     def unchecked(self) -> list[str]:
         """What can't be looked for, as there is no column of it."""
         missing = {
-            "image": "images: there is no column of them",
+            "image": "images: there is no column of them; --image COLUMN names one, also of paths",
             "text": "texts: there is no column of them; --text COLUMN names one",
             "label": "labels: there is no column of them; --label COLUMN names one",
         }
@@ -195,8 +206,10 @@ def _sources(
     opened: Opened, columns: Columns, found: _Read, advance: Callable[[int], None]
 ) -> Iterator[Source]:
     """Read all rows; yield the image of each."""
+    given = (columns.image, columns.text, columns.label, columns.id)
+    names = {*filter(None, given), "over_18", *columns.when, *columns.links}
     for number, split in enumerate(opened.splits):
-        for table in opened.tables(split):
+        for table in opened.tables(split, names):
             rows = len(table)
             images = _column(table, columns.image)
             found.split += [number] * rows
@@ -204,9 +217,7 @@ def _sources(
             found.texts += [(text or "")[:LONGEST] for text in _column(table, columns.text)]
             found.flagged += [bool(one) for one in _column(table, "over_18")]
             named = _column(table, columns.id)
-            found.ids += [
-                _id(given, image, opened.folder) for given, image in zip(named, images, strict=True)
-            ]
+            found.ids += [_id(own, image, opened.folder) for own, image in zip(named, images, strict=True)]
             links = (
                 zip(*(_column(table, name) for name in columns.links), strict=True) if columns.links else ()
             )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,28 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True)
 class Opened:
-    """An open dataset: its splits by name, the types of its columns, and of a local one its folder."""
+    """An open dataset: its splits by name, the types of its columns, and of a local one its folder.
+
+    `by_row`: the library makes the rows one by one, as those of folders of images, not as tables.
+    """
 
     name: str
     splits: Mapping[str, Any]
     features: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    by_row: bool = False
 
-    def tables(self, split: str) -> Iterator[pa.Table]:
-        """Yield a split's rows. Raises `InputError` if they can't be read."""
+    def tables(self, split: str, columns: Collection[str]) -> Iterator[pa.Table]:
+        """Yield these columns of a split's rows. Raises `InputError` if they can't be read."""
+        rows = self.splits[split]
         with _reading(self.name):
-            for table in self.splits[split].with_format("arrow").iter(batch_size=ROWS):
+            # As Arrow, the library gives each such row types of its own, and fails where one has a null.
+            batches = rows.decode(False) if self.by_row else rows.with_format("arrow")
+            for batch in batches.iter(batch_size=ROWS):
+                there = _names(batch)
+                # A table without a column would have no rows.
+                chosen = [name for name in there if name in columns] or there[:1]
+                table = pa.table({name: batch[name] for name in chosen})
                 table.validate(full=True)  # texts that aren't UTF-8
                 yield table
 
@@ -149,7 +160,8 @@ def _loaded(
         builder = datasets.load_dataset_builder(what, config, **options)
         if getattr(builder.config, "batch_size", ROWS) is None:
             builder.config.batch_size = ROWS  # Parquet's default is the first row group, which may be empty
-        return _checked(name, builder.as_streaming_dataset(), folder)
+        by_row = not isinstance(builder, datasets.ArrowBasedBuilder)
+        return replace(_checked(name, builder.as_streaming_dataset(), folder), by_row=by_row)
 
 
 def _checked(name: str, splits: Mapping[str, Any], folder: Path | None) -> Opened:
@@ -166,6 +178,10 @@ def _checked(name: str, splits: Mapping[str, Any], folder: Path | None) -> Opene
     if not features:
         raise InputError(f"{name!r} has no rows")
     return Opened(name, dict(splits), features, folder)
+
+
+def _names(batch: Any) -> list[str]:
+    return batch.column_names if isinstance(batch, pa.Table) else list(batch)
 
 
 @contextmanager
@@ -186,6 +202,8 @@ def _reading(name: str) -> Iterator[None]:
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"{name!r} can't be read: it isn't UTF-8; save it as UTF-8") from None
+    except StopIteration:  # of an empty JSON file
+        raise InputError(f"{name!r} has no rows") from None
     except OSError as error:
         raise InputError(f"{name!r} can't be read: {_line(in_words(error))}") from None
     except Exception as error:

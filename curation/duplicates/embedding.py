@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
+from affectory.core.tables import Folder
 from collectors.store import media_path
 from curation.duplicates.components import ALONE, Forest, Labels
 from curation.duplicates.detector import Asked, Detector, Options
@@ -37,7 +38,7 @@ class Embedding(Options):
     weights: str = ""
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.9
     drop_similarity: Annotated[float, Field(gt=0, le=1)] = 0.98
-    cache: str = "data/features"
+    cache: Folder = "data/features"
 
 
 def _groups(rows: pa.Table, asked: Asked) -> Labels:

@@ -24,7 +24,7 @@ from pydantic import Field
 
 from affectory.core.errors import RecipeError
 from affectory.core.files import writable
-from affectory.core.tables import Table
+from affectory.core.tables import Folder, Table
 
 #: Packages of which another version may read another text.
 PACKAGES = ("rapidocr", "onnxruntime")
@@ -49,7 +49,7 @@ class Ocr(Table):
 
     use: Literal["column", "fill"] = "column"
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
-    cache: str = "data/ocr"
+    cache: Folder = "data/ocr"
 
     def text(self, lines: Sequence[Line]) -> tuple[str, float | None]:
         """Return the text of these lines, and the mean of their confidences; None of no line."""
@@ -82,7 +82,7 @@ class TextCache:
         """Return the lines of a picture, None if it wasn't read yet or its file is damaged."""
         try:
             return [(text, confidence) for text, confidence in json.loads(self._path(digest).read_bytes())]
-        except (FileNotFoundError, ValueError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
             return None
 
     def put(self, digest: str, lines: Sequence[Line]) -> None:

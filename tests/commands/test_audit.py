@@ -1,5 +1,7 @@
+import io
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -150,6 +152,28 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
     assert (tmp_path / "audit" / "rows.csv" / "audit.html").is_file()
 
 
+def test_rows_that_the_library_makes_one_by_one_may_have_nulls(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    with tarfile.open("rows.tar", "w") as tar, Path("photos/metadata.jsonl").open("w") as told:
+        for number, note in enumerate(("seen", None, "")):
+            path = Path(f"photos/{number}.png")
+            Image.new("L", (80, 80), number * 90).save(path)
+            told.write(json.dumps({"file_name": path.name, "text": note, "label": number % 2}) + "\n")
+            tar.add(path, path.name)
+            member = tarfile.TarInfo(f"{number}.cls")
+            member.size = 1
+            tar.addfile(member, io.BytesIO(str(number % 2).encode()))
+    assert main(["photos", "--workers", "1"]) == 0
+    assert "columns: image, text, label\n" in capsys.readouterr().out
+    Path("shards").mkdir()
+    Path("rows.tar").rename("shards/train-0.tar")
+    assert main(["shards", "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "shards: 3 rows (train 3), 2 classes\ncolumns: png (image), cls (label), __key__ (id)\n" in out
+    assert "3 of 3 images are of one colour" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -160,8 +184,17 @@ def test_a_saved_dataset_a_csv_and_a_release_are_read_too(tmp_path, capsys, monk
         (["rows.csv", "--image", "label"], "--image 'label' holds Value('int64'): name a column of images"),
         (["damaged.parquet"], "'damaged.parquet' can't be read: "),
         (["empty"], "can't be read: "),
+        (["empty.json"], "'empty.json' has no rows"),
         (["nowhere/"], "there is no file or folder 'nowhere/'"),
         (["rows.csv", "--out", "rows.csv/here"], "--out 'rows.csv/here': "),
+        (
+            ["rows.csv", "--out", "s3://bucket/out"],
+            "'s3://bucket/out' is an address, and the audit can only be in a folder: name a folder",
+        ),
+        (
+            ["rows.csv", "--datasets", "s3://bucket/d"],
+            "'s3://bucket/d' is an address, and an audited release",
+        ),
         (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
         (["rows.csv", "--workers", "0"], "--workers 0 is below 1"),
         (
@@ -185,6 +218,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_pa
     (tmp_path / "rows.csv").write_text("title,label\nso it goes,1\nand so on,2\n")
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.json").touch()
     (tmp_path / "other.csv").write_text("foo,bar\n1,2\n")
     (tmp_path / "latin.csv").write_bytes("text,label\ncaf\xe9,1\n".encode("latin-1"))
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "no_rows.parquet")
@@ -220,6 +254,15 @@ def test_a_split_without_rows_is_one_of_the_splits(tmp_path, capsys, monkeypatch
     assert "rows: 2 rows (train 2, test 0), 2 classes\n" in capsys.readouterr().out
 
 
+def test_a_split_with_none_of_the_columns_keeps_its_rows(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "train.csv").write_text("text,label\nso it goes,1\n")
+    (tmp_path / "rows" / "test.csv").write_text("sentence,class\nso it goes,1\n")
+    assert main(["rows"]) == 0
+    assert "rows: 2 rows (train 1, test 1), 1 class\n" in capsys.readouterr().out
+
+
 def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / os.fsdecode(b"\xff.csv")).write_text("text,label\nso it goes,1\nand so on,2\n")
@@ -230,8 +273,10 @@ def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes(tmp_path, capsys, 
 def test_an_image_path_that_is_no_file_is_an_image_that_cannot_be_decoded(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    paths = {"image": ["pipe", "/dev/zero", ".", "a\0b", "none.png"], "label": [1, 1, 2, 2, 2]}
+    Image.new("1", (20_000, 9_000)).save("huge.png")
+    paths = {"image": ["pipe", "/dev/zero", ".", "a\0b", "none.png", "huge.png"], "label": [1, 1, 2, 2, 2, 2]}
     pq.write_table(pa.table(paths), tmp_path / "rows.parquet")
     assert main(["rows.parquet", "--image", "image", "--workers", "1"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "5 images can’t be decoded: not a regular file (3), " in out and "embedded null byte (1)" in out
+    assert "6 images can’t be decoded: not a regular file (3), " in out and "embedded null byte (1)" in out
+    assert "Image size exceeds limit of 178956970 pixels, " in out

@@ -256,6 +256,14 @@ def test_seeds_that_only_one_run_has_are_left_out_of_both(runs, capsys):
     assert one["difference"] == pytest.approx(expected)
 
 
+def test_without_an_interval_over_seeds_none_is_explained(runs, capsys):
+    rows = (row("image", "Image-based", 0.5, image=0.5, seeds=2),)
+    for name in ("a", "b"):
+        make(runs / "results" / "two" / name, FIRST, rows=rows)
+    assert main(["compare", "results/two/a", "results/two/b"]) == 0
+    assert "interval over seeds" not in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_row_of_one_run_is_named_with_its_score(runs, capsys):
     late = row("late", "Late fusion", 0.8254, seeds=SEEDS)
     base = run_fixture.results().rows

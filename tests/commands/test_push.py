@@ -202,6 +202,11 @@ def test_what_the_hub_refuses_is_one_line_without_the_token(free, hub, capsys, m
         "the hub doesn't let this token write to other/test (403): use a token of its owner that may write, "
         "or name another repository"
     )
+    hub.page = b"<html>Log in</html>"
+    assert refused(capsys, free, "--yes") == (
+        f"user/test is not published: what answers at {hub.url} is no hub; check HF_ENDPOINT and the network"
+    )
+    hub.page = b""
     monkeypatch.setenv("HF_TOKEN", "hf_expired")
     assert refused(capsys, free, "--yes") == (
         "the hub refuses the token (401): run hf auth login, or set HF_TOKEN to one that may write"

@@ -58,6 +58,10 @@ def refusal(path):
         ),
         ('[multilabel]\nnames = ["a", "a"]\n', "multilabel.names has 'a' twice: remove one"),
         (
+            '[text.ocr]\ncache = "s3://b/c"\n',
+            "text.ocr.cache = 's3://b/c': it is an address: name a folder",
+        ),
+        (
             '[multilabel]\nnames = ["a", "A"]\n',
             "multilabel.names has 'a' and 'A', which look alike: write both in one way",
         ),
