@@ -47,7 +47,7 @@ FIRST = ("image", "text", "label", "out", "fail_on")
 class Options:
     """Look for faults in a dataset: leaks, contradictions, shortcuts, likely label errors, odd images.
 
-    The exit code is 1 if something was found of a kind that --fail-on names.
+    The exit code is 1 if something was found of a kind that --fail-on names, or it couldn't be looked for.
     """
 
     dataset: Positional[Annotated[str, arg(metavar="PATH_OR_HUB_ID")]]
@@ -124,6 +124,7 @@ def _audit(options: Options) -> Outcome:
             originals=None if network is None else originals,
         )
         alike = [] if network is None else [originals.alike(rows, network)]
+        columns = columns.left(rows)
         done = audit(found.name, columns.named, rows, columns.unchecked, alike)
         html = page.render(done, album.thumbnail)
     with files.writable(out, "the audit"):
@@ -131,7 +132,11 @@ def _audit(options: Options) -> Outcome:
     with files.replacing(out / made.LISTED) as told, files.replacing(out / "audit.html") as shown:
         told.write_text(done.as_json(), encoding="utf-8")
         shown.write_text(html, encoding="utf-8")
-    failed = [kind for kind in failing if done.of(kind)]
+    failed = [
+        kind if done.of(kind) else f"{kind} (not looked for)"
+        for kind in failing
+        if done.of(kind) or not done.looked_for(kind)
+    ]
     lines = [*_summary(done), "", f"wrote {out / 'audit.html'} and audit.json"]
     lines += [f"failed on {', '.join(failed)}"] if failed else []
     return Outcome("\n".join(lines), json.loads(done.as_json()), exit_code=int(bool(failed)))
@@ -156,6 +161,8 @@ def _kinds(given: tuple[str, ...]) -> list[str]:
     for kind in named:
         if kind not in KINDS:
             raise InputError(f"--fail-on {kind!r} is no kind of finding; {meant(kind, KINDS)}")
+    if given and not named:
+        raise InputError(f"--fail-on names no kind of finding: give one or more of {', '.join(KINDS)}")
     return named
 
 
@@ -182,7 +189,7 @@ def _summary(audit: Audit) -> Iterator[str]:
     if not audit.findings:
         yield "nothing was found"
     for says in audit.unchecked:
-        yield from _wrapped(f"not looked for: {says}", "")
+        yield from _wrapped(f"not looked for: {says.why}", "")
 
 
 def _wrapped(text: str, first: str) -> list[str]:

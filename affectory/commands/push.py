@@ -110,13 +110,13 @@ def _push(options: Options) -> Outcome:
     from curation.release.versions import POSTS  # pyarrow: not for --help
 
     _check_name(options.repository)
+    version = chosen(options.datasets, options.name, options.version)
     dry_run = wanted().dry_run  # the hub isn't asked anything
     if not (options.yes or dry_run or sys.stdin.isatty()):
         raise InputError(
             "standard input is no terminal, so you can't be asked: --dry-run shows what would be published, "
             "--yes publishes it"
         )
-    version = chosen(options.datasets, options.name, options.version)
     mirrors.fetch(options.datasets / options.name, *POSTS, f"{version.name}/*")
     sharing = _checked(version)
     with tempfile.TemporaryDirectory(prefix="affectory-push-") as place:

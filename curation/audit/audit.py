@@ -9,7 +9,7 @@ from typing import Any
 
 from affectory.core.progress import Steps
 from curation.audit import balance, copies, image_files, label_errors, leaks, shortcuts
-from curation.audit.finding import KINDS, Finding
+from curation.audit.finding import KINDS, OF_IMAGES, Finding, Unchecked
 from curation.audit.rows import Rows
 
 #: The version of the keys of `audit.json`.
@@ -24,7 +24,7 @@ class Audit:
     columns: Mapping[str, str]
     rows: Rows
     findings: Sequence[Finding]
-    unchecked: Sequence[str] = field(default_factory=list)
+    unchecked: Sequence[Unchecked] = field(default_factory=list)
 
     @property
     def read(self) -> str:
@@ -36,6 +36,10 @@ class Audit:
     def of(self, kind: str) -> list[Finding]:
         """Return the findings of a kind."""
         return [one for one in self.findings if one.kind == kind]
+
+    def looked_for(self, kind: str) -> bool:
+        """Return whether a kind was looked for: if not, that nothing was found says nothing."""
+        return not any(kind in one.kinds for one in self.unchecked)
 
     def as_json(self) -> str:
         """Return the content of `audit.json`."""
@@ -51,7 +55,7 @@ class Audit:
             "rows": {name: int((rows.split == at).sum()) for at, name in enumerate(rows.splits)},
             "classes": counts,
             "findings": [self._as_json(one) for one in self.findings],
-            "unchecked": list(self.unchecked),
+            "unchecked": [one.why for one in self.unchecked],
         }
         return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
@@ -78,7 +82,7 @@ def audit(
     name: str,
     columns: Mapping[str, str],
     rows: Rows,
-    unchecked: Sequence[str] = (),
+    unchecked: Sequence[Unchecked] = (),
     alike: Sequence[copies.Copies] = (),
 ) -> Audit:
     """Look for all kinds of findings. `alike` are weak copies, which leak but can't contradict each other."""
@@ -88,24 +92,25 @@ def audit(
         same = copies.find(rows)
         found += [*leaks.leaks(rows, [*same, *alike]), *leaks.conflicts(rows, same)]
         if len(rows.splits) < 2:
-            missing.append("leaks between splits: there is one split")
+            missing.append(Unchecked(("leaks",), "leaks between splits: there is one split"))
         steps.advance()
         telling, tested = shortcuts.find(rows, leaks.kept_once(rows, same))
         found += shortcuts.findings(telling, tested)
         steps.advance()
         doubts = label_errors.find(rows, same)
         if isinstance(doubts, str):
-            missing.append(doubts)
+            missing.append(Unchecked(("errors",), doubts))
         elif not doubts.trusted:
-            missing.append(
+            why = (
                 f"likely label errors: a model of the words predicts {doubts.right:.1%} of the labels (the "
                 f"largest class has {doubts.majority:.1%}) and is sure nowhere"
             )
+            missing.append(Unchecked(("errors",), why))
         elif (errors := label_errors.finding(rows, doubts)) is not None:
             found.append(errors)
         steps.advance()
         if rows.pictures is not None and not rows.pictured:
-            missing.append("images: no row has one")
+            missing.append(Unchecked(OF_IMAGES, "images: no row has one"))
         elif rows.pictures is not None:
             found += image_files.files(rows.pictures)
             found += image_files.exif(rows.pictures)

@@ -18,6 +18,19 @@ KINDS: Mapping[str, str] = {
 }
 
 
+#: The kinds that need images, and those that need labels.
+OF_IMAGES = ("files", "exif", "quality")
+OF_LABELS = ("conflicts", "shortcuts", "errors", "balance")
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """Kinds that weren't looked for, or not in full, and why."""
+
+    kinds: tuple[str, ...]
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something to look at: `count` of `of` rows (of shortcuts: of the values that were tested).

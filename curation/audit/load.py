@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 from affectory.core.engine.local import Processes
 from affectory.core.errors import InputError, some
 from affectory.core.progress import Steps
+from curation.audit.finding import OF_IMAGES, OF_LABELS, Unchecked
 from curation.audit.opened import Opened
 from curation.audit.originals import Originals
 from curation.audit.pictures import Album, Source, look
@@ -48,7 +49,10 @@ AT_ONCE, AHEAD = 32, 4
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that are read. `when` and `links` are those that years and hosts are read from."""
+    """The columns that are read. `when` and `links` are those that years and hosts are read from.
+
+    `guessed`: whether the label's column was, so that the set is audited without labels if it has too many.
+    """
 
     image: str | None = None
     text: str | None = None
@@ -56,6 +60,7 @@ class Columns:
     id: str | None = None
     when: Sequence[str] = ()
     links: Sequence[str] = ()
+    guessed: bool = False
 
     @property
     def named(self) -> dict[str, str]:
@@ -65,14 +70,20 @@ class Columns:
         return {role: column for role, column in roles.items() if column}
 
     @property
-    def unchecked(self) -> list[str]:
+    def unchecked(self) -> list[Unchecked]:
         """What can't be looked for, as there is no column of it."""
         missing = {
-            "image": "images: there is no column of them; --image COLUMN names one, also of paths",
-            "text": "texts: there is no column of them; --text COLUMN names one",
-            "label": "labels: there is no column of them; --label COLUMN names one",
+            "image": Unchecked(
+                OF_IMAGES, "images: there is no column of them; --image COLUMN names one, also of paths"
+            ),
+            "text": Unchecked(("errors",), "texts: there is no column of them; --text COLUMN names one"),
+            "label": Unchecked(OF_LABELS, "labels: there is no column of them; --label COLUMN names one"),
         }
         return [says for role, says in missing.items() if role not in self.named]
+
+    def left(self, rows: Rows) -> Columns:
+        """Return the columns without a label's that was guessed and has too many values to be one."""
+        return self if rows.classes or not self.guessed else replace(self, label=None)
 
 
 def choose(opened: Opened, image: str | None, text: str | None, label: str | None) -> Columns:
@@ -104,6 +115,7 @@ def choose(opened: Opened, image: str | None, text: str | None, label: str | Non
         raise InputError(f"--label {label!r} holds {features[label]}: name a column with one class a row")
     simple = [name for name in features if _is_label(features[name])]
     strings = [name for name in features if is_string(name)]
+    guessed = label is None
     label = label or _first(_LABELS, classes) or next(iter(classes), None) or _first(_LABELS, simple)
     columns = Columns(
         image or _first(_IMAGES, images) or next(iter(images), None),
@@ -112,6 +124,7 @@ def choose(opened: Opened, image: str | None, text: str | None, label: str | Non
         _first(_IDS, [*strings, *simple]),
         tuple(name for name in features if _WHEN.search(name.lower()) and name != label),
         tuple(name for name in strings if _LINK.search(name.lower())),
+        guessed,
     )
     if columns.image is columns.text is columns.label is None:
         raise InputError(
@@ -283,6 +296,8 @@ def _classes(opened: Opened, columns: Columns, values: Sequence[Any]) -> tuple[A
         return np.array(known, dtype=np.int32), names
     spoken = ["" if one is None or one != one else str(one).strip() for one in values]
     names = sorted(set(spoken) - {""})
+    if len(names) > CLASSES and columns.guessed:
+        return np.full(len(values), -1, dtype=np.int32), []
     if len(names) > CLASSES:
         raise InputError(
             f"--label {columns.label!r} has {len(names):,} different values (at most {CLASSES} are classes): "

@@ -59,7 +59,9 @@ def _header(audit: Audit) -> Html:
     listed = [h("li", h("a", KINDS[one.kind], href=f"#{one.kind}"), ": ", one.says) for one in audit.findings]
     found = h("ul", *listed, cls="found") if listed else h("p", "Nothing was found.", cls="verdict ok")
     missing = (
-        h("p", "Not looked for: ", "; ".join(audit.unchecked), ".", cls="quiet") if audit.unchecked else None
+        h("p", "Not looked for: ", "; ".join(one.why for one in audit.unchecked), ".", cls="quiet")
+        if audit.unchecked
+        else None
     )
     return h(
         "header",

@@ -119,6 +119,29 @@ def test_an_audit_that_lists_a_post_is_found_by_trace_and_named_by_a_purge(tmp_p
     assert affectory(["trace", "reddit:3"]) == 1  # no finding lists it
 
 
+def test_a_kind_that_cannot_be_looked_for_fails_too(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(pa.table({"label": ["a", "b"] * 5}), "rows.parquet")
+    assert main(["rows.parquet", "--fail-on", "leaks", "errors", "files", "balance"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.endswith(
+        "failed on leaks (not looked for), errors (not looked for), files (not looked for)\n"
+    )
+    assert main(["rows.parquet", "--fail-on", "balance"]) == 0
+
+
+def test_a_guessed_column_of_too_many_values_is_no_label(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = [f"so it goes {number}" for number in range(600)]
+    pq.write_table(pa.table({"label": range(600), "text": texts}), "rows.parquet")
+    assert main(["rows.parquet"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "rows.parquet: 600 rows (train 600), 0 classes" in printed
+    assert "not looked for: labels: there is no column of them; --label COLUMN names one" in printed
+    assert main(["rows.parquet", "--label", "label"]) == 2
+    assert "--label 'label' has 600 different values (at most 500 are classes)" in capsys.readouterr().err
+
+
 def test_images_that_only_a_network_finds_alike_are_copies_too(tmp_path, capsys, monkeypatch):
     import numpy as np
 
@@ -196,6 +219,7 @@ def test_rows_that_the_library_makes_one_by_one_may_have_nulls(tmp_path, capsys,
             "'s3://bucket/d' is an address, and an audited release",
         ),
         (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
+        (["rows.csv", "--fail-on", ","], "--fail-on names no kind of finding: give one or more of leaks, "),
         (["rows.csv", "--workers", "0"], "--workers 0 is below 1"),
         (
             ["rows.csv", "--weights", "x.pth"],

@@ -3,11 +3,11 @@ import resource
 import pytest
 
 from affectory.core.errors import AffectoryError
-from affectory.core.files import replacing, replacing_folder, writable, write
+from affectory.core.files import new_folder, replacing, replacing_folder, writable, write
 
 
 def names(folder):
-    return [path.name for path in folder.iterdir()]
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_is_written_and_its_path_returned(tmp_path):
@@ -64,3 +64,13 @@ def test_a_folder_is_replaced_whole_or_stays_as_it_was(tmp_path):
         (temporary / "half").touch()
         raise OSError(28, "full")
     assert (names(path), names(tmp_path)) == (["after"], ["network"])
+
+
+def test_what_a_killed_process_left_is_removed_and_a_folder_of_the_users_is_not(tmp_path):
+    left, own = tmp_path / ".out.affectory-unfinished", tmp_path / "out.tmp"
+    for folder in (left, own):
+        folder.mkdir()
+        (folder / "file").touch()
+    with new_folder(tmp_path / "out") as temporary:
+        assert temporary == left and not names(temporary)
+    assert (names(tmp_path), names(own)) == (["out", "out.tmp"], ["file"])
