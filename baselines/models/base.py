@@ -293,7 +293,7 @@ class EndToEnd(Protocol):
         seed: int,
         device: torch.device,
         unfinished: Unfinished | None,
-        tell: Callable[[int], None] = lambda epoch: None,
+        tell: Callable[[int], None] = ...,
     ) -> Fitted:
         """Return the network. `tell` is called with each epoch that has ended."""
         ...

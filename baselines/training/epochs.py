@@ -1,6 +1,6 @@
 """How far networks are that train in other processes.
 
-    with under_way(folder, "joint", (0,)) as tell:      # in the process that trains
+    with under_way(folder, "joint", (0,)) as tell:      # in a process that trains
         tell(epoch)
     now(folder)                                         # in the one that shows it
 
@@ -28,27 +28,37 @@ class UnderWay:
 
     def __str__(self) -> str:
         seeds = f"seed {self.seeds[0]}" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
-        return f"{seeds}: epoch {self.epoch + 1}"
+        return f"{seeds}: epoch {self.epoch + 1}" if self.epoch else f"{seeds}: begun"
+
+
+def untold(epoch: int) -> None:
+    """Tell nobody of an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Writes each epoch to a file, also from other processes that train the same network."""
+
+    file: Path
+
+    def __call__(self, epoch: int) -> None:
+        # A file that is gone is of a training that is over; a full disk doesn't matter here.
+        with suppress(OSError), self.file.open("r+b") as file:
+            file.write(f"{epoch:{_WIDTH}}".encode())
 
 
 @contextmanager
 def under_way(folder: Path | None, model: str, seeds: Sequence[int]) -> Iterator[Callable[[int], None]]:
     """Give the block what it calls with each epoch that has ended. Without a folder that does nothing."""
     if folder is None:
-        yield lambda epoch: None
+        yield untold
         return
     path = folder / f"{os.getpid()} {model} {' '.join(map(str, seeds))}"
-    file = os.open(path, os.O_WRONLY | os.O_CREAT)
+    path.touch()
     try:
-        yield lambda epoch: _write(file, epoch)
+        yield _Told(path)
     finally:
-        os.close(file)
         path.unlink(missing_ok=True)
-
-
-def _write(file: int, epoch: int) -> None:
-    with suppress(OSError):  # a full disk: training goes on without
-        os.pwrite(file, f"{epoch:{_WIDTH}}".encode(), 0)
 
 
 def now(folder: Path) -> list[UnderWay]:

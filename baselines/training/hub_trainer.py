@@ -21,6 +21,7 @@ from baselines.data.batch import Batch
 from baselines.data.samplers import Shuffled
 from baselines.models.base import BestScore, Fitted, Model, Schedule, Unfinished
 from baselines.training import launch
+from baselines.training.epochs import untold
 from baselines.training.steps import STEADY, Best, Learner, Routine, Steps
 
 #: Posts that are run at once outside training.
@@ -69,7 +70,7 @@ def train(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None = None,
-    tell: Callable[[int], None] = lambda epoch: None,
+    tell: Callable[[int], None] = untold,
 ) -> Trained:
     """Train a model on the labelled posts, by its loss for image and text together (the head "y").
 

@@ -36,6 +36,7 @@ from baselines.models.base import (
     selecting,
     total,
 )
+from baselines.training.epochs import untold
 from baselines.training.optimisers import optimiser_of
 
 Stopping = Validation | BestScore | LastEpoch
@@ -50,7 +51,7 @@ def fit(
     settings: Any,
     seeds: Sequence[int],
     device: torch.device,
-    tell: Callable[[int], None] = lambda epoch: None,
+    tell: Callable[[int], None] = untold,
     unfinished: Mapping[int, Unfinished] = MappingProxyType({}),
 ) -> list[Fitted]:
     """Train a model for each seed. A seed whose loss becomes NaN or infinite stops; the others continue.

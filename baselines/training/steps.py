@@ -30,6 +30,7 @@ from baselines.data.batch import Batch, trimmed
 from baselines.data.samplers import OtherTexts, Sampler
 from baselines.models.base import BestScore, Model, Schedule, StepDecay, Unfinished, total
 from baselines.training.checkpoint import save
+from baselines.training.epochs import untold
 from baselines.training.launch import accelerate
 
 #: The format of the file that a killed run goes on from.
@@ -160,7 +161,7 @@ class Steps:
         train: Posts,
         validation: Posts,
         unfinished: Unfinished | None = None,
-        tell: Callable[[int], None] = lambda epoch: None,
+        tell: Callable[[int], None] = untold,
     ) -> None:
         """Train to the end. With `unfinished`, go on after the last whole epoch of a run that was killed.
 

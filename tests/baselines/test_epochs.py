@@ -17,6 +17,7 @@ CPU = torch.device("cpu")
 def test_a_network_is_listed_with_its_epoch_while_it_trains(tmp_path):
     with under_way(tmp_path, "joint", (0,)) as tell, under_way(tmp_path, "common", (0, 1, 2)) as tell_other:
         assert now(tmp_path) == [UnderWay("common", (0, 1, 2), 0), UnderWay("joint", (0,), 0)]
+        assert [str(one) for one in now(tmp_path)] == ["3 seeds: begun", "seed 0: begun"]
         for epoch in range(1, 12):
             tell(epoch)
         tell_other(1)

@@ -24,6 +24,7 @@ from baselines.data.task import Task
 from baselines.models.base import Fitted, Model, Unfinished
 from baselines.models.settings import ModelSettings, setting
 from baselines.training import hub_trainer, launch
+from baselines.training.epochs import untold
 from baselines.training.hub_trainer import MACRO_F1, ROWS, Recipe
 
 
@@ -121,7 +122,7 @@ def fit(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None = None,
-    tell: Callable[[int], None] = lambda epoch: None,
+    tell: Callable[[int], None] = untold,
 ) -> Fitted:
     """Train on the labelled posts.
 

@@ -25,6 +25,7 @@ from baselines.models.base import Fitted, Model, Spec, Unfinished
 from baselines.models.settings import ModelSettings, setting
 from baselines.models.today.regression import check, readable
 from baselines.training import hub_trainer, launch
+from baselines.training.epochs import untold
 from baselines.training.hub_trainer import Recipe
 
 
@@ -101,7 +102,7 @@ def fit(
     seed: int,
     device: torch.device,
     unfinished: Unfinished | None = None,
-    tell: Callable[[int], None] = lambda epoch: None,
+    tell: Callable[[int], None] = untold,
 ) -> Fitted:
     """Fine-tune on the labelled posts with a text.
 
