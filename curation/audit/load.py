@@ -127,6 +127,11 @@ def choose(opened: Opened, image: str | None, text: str | None, label: str | Non
         guessed,
     )
     if columns.image is columns.text is columns.label is None:
+        if len(features) == 1 and (mark := re.search(r"[;\t|]", name := next(iter(features)))):
+            raise InputError(
+                f"{opened.name!r} has one column, {name!r}: its values seem to be separated by {mark[0]!r}; "
+                "save it with commas"
+            )
         raise InputError(
             f"{opened.name!r} has {some(list(features), str)}: name the column to look at with --image, "
             "--text or --label"

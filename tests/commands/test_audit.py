@@ -219,6 +219,11 @@ def test_rows_that_the_library_makes_one_by_one_may_have_nulls(tmp_path, capsys,
             "'s3://bucket/d' is an address, and an audited release",
         ),
         (["rows.csv", "--fail-on", "leak"], "--fail-on 'leak' is no kind of finding; did you mean leaks?"),
+        (
+            ["semicolons.csv"],
+            "'semicolons.csv' has one column, 'text;label': its values seem to be separated by ';'; save it "
+            "with commas",
+        ),
         (["rows.csv", "--fail-on", ","], "--fail-on names no kind of finding: give one or more of leaks, "),
         (["rows.csv", "--workers", "0"], "--workers 0 is below 1"),
         (
@@ -244,6 +249,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, tmp_pa
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.json").touch()
     (tmp_path / "other.csv").write_text("foo,bar\n1,2\n")
+    (tmp_path / "semicolons.csv").write_text("text;label\nso;1\nit;2\n")
     (tmp_path / "latin.csv").write_bytes("text,label\ncaf\xe9,1\n".encode("latin-1"))
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "no_rows.parquet")
     no_text = pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
