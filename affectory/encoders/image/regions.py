@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.backbones import RANDOM, Backbone, state_digest
 from affectory.encoders.image.network import Network, seeded
+from affectory.encoders.image.published_weights import fetch
 from affectory.encoders.image.torchvision_import import without_the_compiler
 
 #: The numbers of a region beside its features: four of its box, and 1.
@@ -204,6 +205,8 @@ def detector(weights: str | None = None) -> RegionNetwork:
 
     chosen: Any = None if weights == RANDOM else detection.FasterRCNN_ResNet50_FPN_Weights.DEFAULT
     try:
+        if chosen is not None:
+            fetch(name, chosen.url)
         made: Any = seeded(
             lambda: detection.fasterrcnn_resnet50_fpn(
                 weights=chosen, weights_backbone=None, min_size=SIDE, progress=False

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from affectory.core.errors import BaselineError
 from affectory.encoders.image.network import RANDOM, Network, check_keys, seeded
+from affectory.encoders.image.published_weights import fetch
 from affectory.encoders.image.torchvision_import import without_the_compiler
 
 with without_the_compiler():
@@ -111,7 +112,8 @@ def _head(module: nn.Module) -> str:
 def _fetched(name: str, chosen: Any) -> dict[str, Tensor]:
     """Return the published weights, from torch's cache where they are there."""
     try:
-        state: dict[str, Tensor] = chosen.get_state_dict(progress=True, check_hash=True)
+        fetch(name, chosen.url)
+        state: dict[str, Tensor] = chosen.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         reason = getattr(error, "reason", error)
         raise BaselineError(
