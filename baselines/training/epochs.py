@@ -54,7 +54,8 @@ def under_way(folder: Path | None, model: str, seeds: Sequence[int]) -> Iterator
         yield untold
         return
     path = folder / f"{os.getpid()} {model} {' '.join(map(str, seeds))}"
-    path.touch()
+    with suppress(OSError):  # a full disk: nothing is shown
+        path.touch()
     try:
         yield _Told(path)
     finally:
