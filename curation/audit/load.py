@@ -51,7 +51,8 @@ AT_ONCE, AHEAD = 32, 4
 class Columns:
     """The columns that are read. `when` and `links` are those that years and hosts are read from.
 
-    `guessed`: whether the label's column was, so that the set is audited without labels if it has too many.
+    `guessed`: whether the label's column was, so that the set is audited without labels if it has none or too many;
+    `passed_over`: that column.
     """
 
     image: str | None = None
@@ -61,6 +62,7 @@ class Columns:
     when: Sequence[str] = ()
     links: Sequence[str] = ()
     guessed: bool = False
+    passed_over: str | None = None
 
     @property
     def named(self) -> dict[str, str]:
@@ -72,18 +74,24 @@ class Columns:
     @property
     def unchecked(self) -> list[Unchecked]:
         """What can't be looked for, as there is no column of it."""
+        why = "there is no column of them; --label COLUMN names one"
+        if self.passed_over is not None:
+            found = f"no value, or over {CLASSES} different ones"
+            why = f"{self.passed_over!r} has {found}; --label COLUMN names another"
         missing = {
             "image": Unchecked(
                 OF_IMAGES, "images: there is no column of them; --image COLUMN names one, also of paths"
             ),
             "text": Unchecked(("errors",), "texts: there is no column of them; --text COLUMN names one"),
-            "label": Unchecked(OF_LABELS, "labels: there is no column of them; --label COLUMN names one"),
+            "label": Unchecked(OF_LABELS, f"labels: {why}"),
         }
         return [says for role, says in missing.items() if role not in self.named]
 
     def left(self, rows: Rows) -> Columns:
         """Return the columns without a label's that was guessed and has too many values to be one."""
-        return self if rows.classes or not self.guessed else replace(self, label=None)
+        if rows.classes or not self.guessed:
+            return self
+        return replace(self, label=None, passed_over=self.label)
 
 
 def choose(opened: Opened, image: str | None, text: str | None, label: str | None) -> Columns:

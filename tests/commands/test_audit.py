@@ -137,7 +137,7 @@ def test_a_guessed_column_of_too_many_values_is_no_label(tmp_path, capsys, monke
     assert main(["rows.parquet"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "rows.parquet: 600 rows (train 600), 0 classes" in printed
-    assert "not looked for: labels: there is no column of them; --label COLUMN names one" in printed
+    assert "not looked for: labels: 'label' has no value, or over 500 different ones; --label" in printed
     assert main(["rows.parquet", "--label", "label"]) == 2
     assert "--label 'label' has 600 different values (at most 500 are classes)" in capsys.readouterr().err
 
