@@ -51,8 +51,8 @@ AT_ONCE, AHEAD = 32, 4
 class Columns:
     """The columns that are read. `when` and `links` are those that years and hosts are read from.
 
-    `guessed`: whether the label's column was, so that the set is audited without labels if it has none or too many;
-    `passed_over`: that column.
+    `guessed`: whether the label's column was, so that the set is audited without labels if it has none or too
+    many; `passed_over`: that column.
     """
 
     image: str | None = None
@@ -88,7 +88,7 @@ class Columns:
         return [says for role, says in missing.items() if role not in self.named]
 
     def left(self, rows: Rows) -> Columns:
-        """Return the columns without a label's that was guessed and has too many values to be one."""
+        """Return the columns without a label's that was guessed and has no value, or too many to be one."""
         if rows.classes or not self.guessed:
             return self
         return replace(self, label=None, passed_over=self.label)
