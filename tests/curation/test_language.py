@@ -15,6 +15,7 @@ from affectory.core.errors import AffectoryError, InputError
 from curation.filters.language import Language
 from curation.measure.cleaning import prose
 from curation.measure.language import Wanted, codes, identify, keep
+from curation.measure.ngrams import CODES, log_likelihoods
 from curation.measure.scripts import LANGUAGES, script_of
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +65,24 @@ def test_a_shouted_title_is_read_as_if_it_were_not():
 
 
 def test_fasttext_says_english_with_a_fixed_low_score_where_it_knows_nothing():
-    codes, scores = identify(["Boop", "naptime", "nooooo"])
-    assert codes == ["en", "en", "en"]
-    assert [round(float(score), 4) for score in scores] == [0.1245, 0.1245, 0.1245]
+    titles, alone = ["My boys", "Yine grev var"], Wanted(short_words=0)
+    codes, scores = identify(titles, wanted=alone)
+    assert codes == ["en", "en"]
+    assert [round(float(score), 4) for score in scores] == [0.1245, 0.1245]
+    codes, scores = identify(titles)
+    assert codes == ["en", "no"]  # Turkish, but at least not English
+    assert [round(float(score), 2) for score in scores] == [0.69, 0.35]
+
+
+def test_letters_say_the_more_the_longer_a_text_is():
+    def english(text):
+        shares = np.exp(0.3 * log_likelihoods(text))
+        return round(float(shares[CODES.index("en")] / shares.sum()), 2)
+
+    assert [english(text) for text in ("shadow", "the shadow", "the shadow behind it")] == [0.02, 0.9, 0.99]
+    assert [english(text) for text in ("schatten", "schatten hinter dem fenster")] == [0.03, 0.0]
+    assert log_likelihoods("").tolist() == log_likelihoods("12 _").tolist() == [0.0] * 31
+    assert log_likelihoods("haaaaaaaa").tolist() == log_likelihoods("haa").tolist()
 
 
 @pytest.mark.parametrize(
@@ -90,10 +106,11 @@ def test_fasttext_says_english_with_a_fixed_low_score_where_it_knows_nothing():
         ("ㅋㅋㅋㅋ", "ko"),
         ("Γειά σου!", "el"),
         ("Счастье", "ru"),
-        ("Wut", "fr"),
         ("Paura", "it"),
-        ("Bonheur", "fr"),
+        ("Facial", "en"),
+        ("Polegar sangrando", "es"),  # Portuguese, and at least not English
         ("um", "pt"),  # wrong, and so are others of one word
+        ("Bonheur", "en"),
         ("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ", "und"),
     ],
 )
@@ -141,14 +158,14 @@ def test_a_text_is_read_without_addresses_names_and_invisible_characters(text, r
     assert prose(text) == read
 
 
-def test_short_texts_count_as_english_from_the_minimum_on_unless_they_are_one_word():
+def test_short_texts_count_as_english_from_the_minimum_on():
     titles = ["Facebook post", "Facial", "Beware of the grinder", "Mein Hund wartet an der Tür"]
-    assert identify(titles)[0] == ["en", "la", "en", "de"]
+    assert identify(titles)[0] == ["en", "en", "en", "de"]
     assert identify(titles, wanted=Wanted(short_words=0))[0] == ["es", "la", "de", "de"]
-    assert identify(titles, wanted=Wanted(short_words=3))[0] == ["en", "la", "de", "de"]
-    assert identify(titles, wanted=Wanted(min_score=0.15))[0] == ["en", "la", "de", "de"]
+    assert identify(titles, wanted=Wanted(short_words=3))[0] == ["en", "en", "de", "de"]
+    assert identify(titles, wanted=Wanted(min_score=0.6))[0] == ["en", "la", "en", "de"]
     assert identify(titles, wanted=Wanted(languages=["de"]))[0] == ["es", "la", "de", "de"]
-    assert identify(titles, wanted=Wanted(languages=["de", "en"]))[0] == ["en", "la", "de", "de"]
+    assert identify(titles, wanted=Wanted(languages=["de", "en"]))[0] == ["en", "en", "de", "de"]
 
 
 def test_every_language_in_a_script_of_its_own_is_one_of_fasttexts():
@@ -164,7 +181,7 @@ def test_the_thresholds_of_a_recipe_have_defaults_and_are_checked():
     assert Language(use="language", min_score=None).min_score == 0.1  # as manifests of format 2 have it
     assert Language(use="language", min_score=0, short_words=0).wanted.min_score == 0
     for keys, message in [
-        ({"min_score": 0}, "min_score = 0 would make English of every text of two to 10 words: give a"),
+        ({"min_score": 0}, "min_score = 0 would make English of every text of up to 10 words: give a"),
         ({"short_words": -1}, "Input should be greater than or equal to 0"),
         ({"min_score": 1.5}, "Input should be less than or equal to 1"),
     ]:
@@ -233,7 +250,7 @@ def test_the_import_loads_no_model_and_no_engine():
     assert done.stdout == "[] 0\n"
 
 
-def test_3238_of_the_3267_real_titles_are_kept_as_english():
+def test_3237_of_the_3267_real_titles_are_kept_as_english():
     if not INDEX.is_dir():
         pytest.skip("../shared/data/reddit_emotion_index is absent")
     titles = []
@@ -241,4 +258,4 @@ def test_3238_of_the_3267_real_titles_are_kept_as_english():
         with path.open(newline="", encoding="utf-8") as file:
             titles += [line["title"] for line in csv.DictReader(file)]
     kept = keep(*identify(titles))
-    assert [len(kept), int(kept[::2].sum()), int(kept[1::2].sum())] == [3267, 1620, 1618]
+    assert [len(kept), int(kept[::2].sum()), int(kept[1::2].sum())] == [3267, 1620, 1617]
