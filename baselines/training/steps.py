@@ -13,6 +13,7 @@ posts.
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -147,7 +148,10 @@ class Steps:
         self.device: torch.device = self._accelerator.device
         self._rank: int = self._accelerator.process_index
         self._world: int = self._accelerator.num_processes
-        self._loss, self.optimiser = self._accelerator.prepare(model, optimiser)
+        with warnings.catch_warnings():
+            # Newer versions of PyTorch rename an option that older ones know by this name alone.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            self._loss, self.optimiser = self._accelerator.prepare(model, optimiser)
 
     @property
     def over(self) -> bool:

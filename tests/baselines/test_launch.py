@@ -107,6 +107,7 @@ def test_two_processes_train_as_one_does_and_one_does_the_rest(home, alone, tmp_
     out = tmp_path / "two"
     done = launched(home, out, "vilt", "tfidf")
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "deprecated" not in done.stderr
     losses, whole = alone
     assert len(losses) == 3 * 5
     assert losses_of(out) == pytest.approx(losses, rel=1e-4)
