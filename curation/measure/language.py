@@ -21,7 +21,7 @@ and 200 more foreign ones (`python -m benchmarks.language`, which reports on the
 docs/curation.md). Of 1,634 and 275 titles, at the numbers above unless it says otherwise:
 
     min_score        .05    .06    .07    .08    .09    .10    .11    .12
-    English lost       9     10     11     12     13     14     14     15
+    English lost       9     10     12     12     13     14     15     16
     foreign kept      10      8      8      8      5      4      4      4
 
     short_words        1      5      7      8     10     12    1000
@@ -29,7 +29,7 @@ docs/curation.md). Of 1,634 and 275 titles, at the numbers above unless it says 
     foreign kept       8      4      4      4      4      4       4
 
     power of q        .1     .2    .25     .3    .35     .4     .5
-    English lost       9     11     12     14     15     18      22
+    English lost       9     11     12     14     15     18      23
     foreign kept      12     10      7      4      4      4       4
 
     without letters (a text of two to ten words is English from a score of .1 on): 14 lost, 14 kept
@@ -82,8 +82,8 @@ SURE = 0.5
 #: What the likelihood of the letters is raised to: neighbouring n-grams say much the same.
 LETTERS = 0.3
 
-#: Added to fastText's scores, so that one of 0 rules nothing out.
-FLOOR = 2e-4
+#: Added to fastText's scores, so that one of 0 rules nothing out. Smaller ones aren't asked for.
+FLOOR = 1e-3
 
 # What fastText reads: ASCII in lower case, with spaces for line ends and punctuation, but not for the
 # apostrophe of "don't". Bytes of other characters stay. `str.translate` is slower.
@@ -195,10 +195,12 @@ def _by_letters_too(likeliest: tuple[float, str], line: str, least: float) -> tu
 
     `likeliest` is fastText's answer, which stays unless it is English.
     """
-    code_of = _codes()
-    alone = {code_of[label]: p for p, label in _model().predict(line, _ALL, FLOOR, "strict")}
-    logs = np.log([alone.get(code, 0.0) + FLOOR for code in CODES]) + LETTERS * log_likelihoods(line)
-    shares = np.exp(logs - logs.max())
+    alone, columns = [FLOOR] * len(CODES), _columns()
+    for score, label in _model().predict(line, _ALL, FLOOR, "strict"):
+        if label in columns:
+            alone[columns[label]] += score
+    letters = log_likelihoods(line)
+    shares = alone * np.exp(LETTERS * (letters - letters.max()))
     shares /= shares.sum()
     english = CODES.index("en")
     if shares[english] >= least:
@@ -256,6 +258,12 @@ def _codes() -> dict[str, str]:
     # fasttext-predict has no list of labels, but a prediction of them all.
     found = _model().predict("a\n", _ALL, -1.0, "strict")
     return {label: label.removeprefix("__label__") for _, label in found}
+
+
+@cache
+def _columns() -> dict[str, int]:
+    """Return fastText's labels of the languages whose letters are known, with their places among `CODES`."""
+    return {label: CODES.index(code) for label, code in _codes().items() if code in CODES}
 
 
 def _by_langdetect(

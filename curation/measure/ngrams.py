@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +39,16 @@ def log_likelihoods(line: str) -> NDArray[np.float64]:
     Each n-gram counts once, and a letter that is repeated three times and more is there twice: "haaaaaa ha"
     says no more than "haa". A text without a known n-gram has 0 for all. float64[31].
     """
-    rows, shares = _profiles()
-    found = {rows[gram] for word in _RUN.sub(r"\1\1", line).split() for gram in _ngrams(word) if gram in rows}
-    likelihoods: NDArray[np.float64] = shares[sorted(found)].sum(0)
+    found = frozenset().union(*map(_rows_of, _RUN.sub(r"\1\1", line).split()))
+    likelihoods: NDArray[np.float64] = _profiles()[1].take(sorted(found), 0).sum(0)
     return likelihoods
 
 
-def _ngrams(word: str) -> set[str]:
-    padded = f" {word} "
-    return {padded[at : at + n] for n in range(1, _LONGEST + 1) for at in range(len(padded) - n + 1)}
+@lru_cache(maxsize=1 << 13)
+def _rows_of(word: str) -> frozenset[int]:
+    rows, padded = _profiles()[0], f" {word} "
+    ngrams = (padded[at : at + n] for n in range(1, _LONGEST + 1) for at in range(len(padded) - n + 1))
+    return frozenset(rows[gram] for gram in ngrams if gram in rows)
 
 
 @cache
