@@ -115,13 +115,12 @@ class Wanted:
         """Return whether a code is among them. "zh" includes "zh-cn" and "zh-tw"."""
         return code in self.languages or code.partition("-")[0] in self.languages
 
-    def may_be_english(self, found: Sequence[tuple[float, str]], text: str) -> bool:
-        """Return whether a text is to be English though another language may be likelier.
+    def may_be_english(self, likeliest: str, text: str) -> bool:
+        """Return whether a text may count as English though another language may be likelier.
 
-        It is if English is wanted, the likeliest language isn't another one that is wanted, and the text is
-        short. `found`: all answers, the likeliest first.
+        It may if English is wanted, the likeliest language isn't another one that is wanted, and the text is
+        short.
         """
-        likeliest = found[0][1]
         wanted = "en" in self.languages and (likeliest == "en" or not self.includes(likeliest))
         return wanted and len(text.split()) <= self.short_words
 
@@ -180,14 +179,11 @@ def _by_fasttext(texts: Sequence[str | None], wanted: Wanted) -> tuple[list[str]
         if not found or not is_written_in(found[0][1], LATIN):
             found = _among(script, line)
         score, codes[row] = found[0]
-        if script == LATIN and _share(found, "en") < SURE and wanted.may_be_english(found, line):
+        sure = score >= SURE and codes[row] == "en"
+        if script == LATIN and not sure and wanted.may_be_english(found[0][1], line):
             score, codes[row] = _by_letters_too(found[0], line, wanted.min_score)
         scores[row] = min(score, 1.0)  # it may be 1.00002
     return codes, scores
-
-
-def _share(found: Sequence[tuple[float, str]], code: str) -> float:
-    return next((score for score, one in found if one == code), 0.0)
 
 
 def _by_letters_too(likeliest: tuple[float, str], line: str, least: float) -> tuple[float, str]:
@@ -287,8 +283,9 @@ def _by_langdetect(
             continue
         if found:
             score, codes[row] = found[0]
-            english = _share(found, "en")
-            if english >= wanted.min_score and len(line.split()) > 1 and wanted.may_be_english(found, line):
+            english = next((share for share, code in found if code == "en"), 0.0)
+            several = len(line.split()) > 1
+            if english >= wanted.min_score and several and wanted.may_be_english(codes[row], line):
                 score, codes[row] = english, "en"
             scores[row] = min(score, 1.0)
     return codes, scores
