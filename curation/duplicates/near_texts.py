@@ -20,13 +20,13 @@ near-equal texts may be in different groups.
 **Linear time**: texts are not compared in pairs. A text of n words has n signatures, each a 64-bit hash of
 the text without one word. Two texts of n words differ in exactly one place if and only if they have the same
 signature there. A text of n words is another one of n + 1 words without one of them if its hash is among the
-other's signatures. The probability that two different texts have the same hash is 2^-64; among a million
-titles, it is about two in a million that any two have.
+other's signatures. Texts are read as hashes alone (`hashed`), shard by shard. The probability that two
+different texts have the same hash is 2^-64; among a million titles, it is about two in a million that any
+hash or signature is another text's.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -41,76 +41,84 @@ from curation.measure.normalise import normalise
 Hashes: TypeAlias = NDArray[np.uint64]
 Numbers: TypeAlias = NDArray[np.int32]  # of texts
 
+#: The columns that `hashed` returns.
+HASHES = TEXT_HASH, WORD_HASHES = "text_hash", "word_hashes"
+
+#: The fewest words of a text that is near to others.
+MIN_WORDS = 6
 #: The most different words, or none, that stand in one place of texts that are otherwise the same.
 SERIES = 5
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
+_ONE = np.uint64(1)
 #: How many signatures are sorted, and how many texts are hashed, at a time, to bound memory.
 _AT_ONCE = 1 << 21
 _TEXTS_AT_ONCE = 1 << 14
 
 
+def hashed(texts: Sequence[str]) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return each text's hash, and the hashes of its words: uint64[n], list<uint64>[n].
+
+    They are of the normal form. Where nothing is left of a text its hash is null, and it has no words. The
+    lowest bit of a word's hash says whether it has a digit.
+    """
+    wholes, words = [pa.array([], pa.uint64())], [pa.array([], pa.list_(pa.uint64()))]
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        normal = list(map(normalise, texts[start : start + _TEXTS_AT_ONCE]))
+        lengths = np.array([text.count(" ") + 1 if text else 0 for text in normal], dtype=np.int64)
+        hashes, numeric = _hash_words(" ".join(filter(None, normal)))
+        ends = np.cumsum(lengths)
+        sums = _running(_placed(hashes, lengths))
+        wholes.append(pa.array(sums[ends] - sums[ends - lengths], mask=lengths == 0))
+        offsets = np.concatenate([[0], ends]).astype(np.int32)
+        words.append(pa.ListArray.from_arrays(offsets, hashes & ~_ONE | numeric))
+    return pa.chunked_array(wholes), pa.chunked_array(words)
+
+
 def equal_groups(texts: Sequence[str]) -> Labels:
     """Label each text with the first row of the same normal form, or `ALONE` where nothing is left."""
-    first: dict[str, int] = {}
-    labels = np.empty(len(texts), dtype=np.int64)
-    for row, text in enumerate(texts):
-        words = normalise(text)
-        labels[row] = first.setdefault(words, row) if words else ALONE
-    return labels
+    return _equal_groups(hashed(texts)[0])
 
 
-def near_text_groups(texts: Sequence[str], min_words: int = 6) -> Labels:
+def near_text_groups(texts: Sequence[str], min_words: int = MIN_WORDS) -> Labels:
     """Label each text with the first row of its group of near-equal texts; `ALONE`: nothing is left."""
     if min_words < 1:
         raise ValueError(f"near-equal texts of at least {min_words!r} words: give 1 or more")
-    labels, words = _read(texts, min_words)
-    signed = _sign(words)
-    groups = np.arange(len(texts))
-    groups[words.rows] = words.rows[_around_centres(signed, *_near_pairs(signed))]
+    return _near_groups(*hashed(texts), min_words)
+
+
+def _equal_groups(wholes: pa.ChunkedArray) -> Labels:
+    known = np.asarray(wholes.is_valid())
+    _, first, inverse = np.unique(
+        np.asarray(wholes.drop_null(), dtype=np.uint64), return_index=True, return_inverse=True
+    )
+    labels = np.full(len(known), ALONE, dtype=np.int64)
+    labels[known] = np.flatnonzero(known)[first][inverse]
+    return labels
+
+
+def _near_groups(wholes: pa.ChunkedArray, words: pa.ChunkedArray, min_words: int) -> Labels:
+    labels = _equal_groups(wholes)
+    lengths = np.asarray(words.combine_chunks().value_lengths(), dtype=np.int64)
+    rows = np.flatnonzero((labels == np.arange(len(labels))) & (lengths >= min_words))
+    taken = pa.array(rows)
+    hashes = np.asarray(words.take(taken).combine_chunks().flatten(), dtype=np.uint64)
+    pairs = _near_pairs(_sign(hashes, lengths[rows]))
+    groups = np.arange(len(labels))
+    groups[rows] = rows[_around_centres(np.asarray(wholes.take(taken)), *pairs)]
     return np.where(labels == ALONE, ALONE, groups[labels])
 
 
 def _equal(rows: pa.Table, distance: int) -> Labels:
-    return equal_groups(rows["text"].to_pylist())
+    return _equal_groups(rows[TEXT_HASH])
 
 
 def _near(rows: pa.Table, distance: int) -> Labels:
-    return near_text_groups(rows["text"].to_pylist())
+    return _near_groups(rows[TEXT_HASH], rows[WORD_HASHES], MIN_WORDS)
 
 
-EQUAL = Detector(_equal, ("text",))
-NEAR = Detector(_near, ("text",))
-
-
-class _Words(NamedTuple):
-    """The words of several texts, end to end, as hashes."""
-
-    hashes: Hashes
-    numeric: NDArray[np.bool_]  # whether a word has a digit
-    lengths: Labels
-    rows: Labels  # of each text, ascending
-
-
-def _read(texts: Sequence[str], min_words: int) -> tuple[Labels, _Words]:
-    """Return the labels of equal texts, and the words of one of each that has enough of them."""
-    first: dict[str, int] = {}
-    labels = np.empty(len(texts), dtype=np.int64)
-    hashed, waiting = [_hash_words("")], list[str]()
-    lengths, rows = array("q"), array("q")
-    for row, text in enumerate(texts):
-        normal = normalise(text)
-        labels[row] = seen = first.setdefault(normal, row) if normal else ALONE
-        if seen == row and (words := normal.count(" ") + 1) >= min_words:
-            waiting.append(normal)
-            lengths.append(words)
-            rows.append(row)
-            if len(waiting) == _TEXTS_AT_ONCE:
-                hashed.append(_hash_words(" ".join(waiting)))
-                waiting.clear()
-    hashed.append(_hash_words(" ".join(waiting)))
-    hashes, numeric = (np.concatenate(parts) for parts in zip(*hashed, strict=True))
-    return labels, _Words(hashes, numeric, np.array(lengths, dtype=np.int64), np.array(rows, dtype=np.int64))
+EQUAL = Detector(_equal, (TEXT_HASH,))
+NEAR = Detector(_near, (TEXT_HASH, WORD_HASHES))
 
 
 def _hash_words(text: str) -> tuple[Hashes, NDArray[np.bool_]]:
@@ -127,6 +135,13 @@ def _hash_words(text: str) -> tuple[Hashes, NDArray[np.bool_]]:
     return _mix(np.add.reduceat(mixed, starts)), np.logical_or.reduceat(is_digit, starts)
 
 
+def _placed(hashes: Hashes, lengths: Labels, moved: int = 0) -> Hashes:
+    """Return the hashes of words, each mixed with its place in its text; `moved` places further on."""
+    starts = np.cumsum(lengths) - lengths
+    places = np.arange(len(hashes)) - np.repeat(starts, lengths) + moved
+    return _mix(hashes + (places.astype(np.uint64) + _ONE) * _STEP)
+
+
 class _Signed(NamedTuple):
     """The hash of each text, and for each of its words the text without it."""
 
@@ -137,24 +152,24 @@ class _Signed(NamedTuple):
     owners: Numbers  # the text
 
 
-def _sign(words: _Words) -> _Signed:
-    """Return each text's hash, and its hash without each of its words.
+def _sign(hashes: Hashes, lengths: Labels) -> _Signed:
+    """Return each text's hash, and its hash without each of its words, of the hashes of the words.
 
     A text's hash is the sum of its words' hashes, each mixed with its place. Without a word, those before it
     keep their places and those after it move up by one: two running sums give all of them at once.
     """
-    ends = np.cumsum(words.lengths)
-    starts = ends - words.lengths
-    places = (np.arange(len(words.hashes)) - np.repeat(starts, words.lengths)).astype(np.int32)
-    turn = places.astype(np.uint64) * _STEP
-    staying = _running(_mix(words.hashes + turn + _STEP))
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    staying = _running(_placed(hashes, lengths))
     whole = staying[ends] - staying[starts]
-    signatures = staying[:-1] - np.repeat(staying[starts], words.lengths)
+    signatures = staying[:-1] - np.repeat(staying[starts], lengths)
     del staying
-    moving = _running(_mix(words.hashes + turn))
-    signatures += np.repeat(moving[ends], words.lengths) - moving[1:]
-    owners = np.repeat(np.arange(len(words.rows), dtype=np.int32), words.lengths)
-    return _Signed(whole, signatures, places, words.numeric, owners)
+    moving = _running(_placed(hashes, lengths, moved=-1))
+    signatures += np.repeat(moving[ends], lengths) - moving[1:]
+    del moving
+    places = (np.arange(len(hashes)) - np.repeat(starts, lengths)).astype(np.int32)
+    owners = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    return _Signed(whole, signatures, places, (hashes & _ONE).astype(np.bool_), owners)
 
 
 def _near_pairs(signed: _Signed) -> tuple[Numbers, Numbers]:
@@ -191,9 +206,9 @@ def _near_pairs(signed: _Signed) -> tuple[Numbers, Numbers]:
     return np.concatenate(lefts), np.concatenate(rights)
 
 
-def _around_centres(signed: _Signed, lefts: Numbers, rights: Numbers) -> Labels:
+def _around_centres(wholes: Hashes, lefts: Numbers, rights: Numbers) -> Labels:
     """Return for each text the first text of its group, of the pairs of near-equal texts (see the module)."""
-    number = len(signed.whole)
+    number = len(wholes)
     low, high = np.minimum(lefts, rights).astype(np.int64), np.maximum(lefts, rights)
     low, high = np.divmod(np.unique(low * number + high), max(number, 1))  # a pair may have several slots
     linked, ends = np.unique(np.concatenate([low, high]), return_inverse=True)
@@ -202,7 +217,7 @@ def _around_centres(signed: _Signed, lefts: Numbers, rights: Numbers) -> Labels:
     bounds = np.concatenate([[0], np.cumsum(degrees)]).tolist()
     near = other[np.argsort(one)].tolist()
     centre = [-1] * len(linked)
-    for text in np.lexsort((signed.whole[linked], -degrees)).tolist():
+    for text in np.lexsort((wholes[linked], -degrees)).tolist():
         if centre[text] < 0:
             centre[text] = text
             for neighbour in near[bounds[text] : bounds[text + 1]]:

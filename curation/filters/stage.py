@@ -54,6 +54,8 @@ ROWS = pa.schema(
         ("language_score", pa.float32()),
         ("n_words", pa.int32()),
         ("text_lost", pa.string()),  # why the text of an image-only post was left out
+        ("text_hash", pa.uint64()),  # and those of its words: `curation.duplicates.near_texts.hashed`
+        ("word_hashes", pa.list_(pa.uint64())),
         ("image_hash", pa.uint64()),
         ("image_size", pa.int64()),  # bytes as published
         ("image_bytes", pa.large_binary()),  # if the recipe asks for another encoding
@@ -120,4 +122,5 @@ def without_text(table: pa.Table, rows: np.ndarray, reasons: Sequence[str]) -> p
 def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
     """Return the table with one of the working columns replaced."""
     field = ROWS.field(name)
-    return table.set_column(ROWS.get_field_index(name), field, pa.array(values, field.type))
+    column = values if isinstance(values, pa.ChunkedArray) else pa.array(values, field.type)
+    return table.set_column(ROWS.get_field_index(name), field, column)

@@ -26,6 +26,7 @@ from affectory.core.numbers import count
 from affectory.core.progress import Steps
 from collectors.store import Store
 from curation.duplicates import duplicates
+from curation.duplicates.near_texts import HASHES
 from curation.filters.stage import DROPPED, separate
 from curation.manifest import manifest
 from curation.manifest.manifest import UNLABELLED, Manifest
@@ -245,6 +246,7 @@ def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table, store: Path) -> Draft
     collected = pa.concat_tables([rows.select(COUNTED), lost.select(COUNTED)])
     rows, unlabelled = drop_unlabelled(rows, keep_none=recipe.rule.unlabelled)
     found = duplicates.group(rows, recipe.duplicates, store)
+    rows = rows.select([name for name in rows.column_names if name not in HASHES])  # the words are large
     keep, doubled = duplicates.resolve(rows, found.narrow, recipe.duplicates)
     rows, groups = rows.filter(pa.array(keep)), renumbered(found.wide, keep)
     dropped = pa.concat_tables([lost, unlabelled, doubled])

@@ -15,6 +15,7 @@ import pyarrow as pa
 from affectory.core.engine.choice import LOCAL, EngineChoice
 from affectory.core.engine.engine import Engine
 from collectors.store import snapshot
+from curation.duplicates import near_texts
 from curation.filters.language import Language
 from curation.filters.removed import Removed
 from curation.filters.stage import DROPPED, with_column
@@ -70,6 +71,9 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
         table, lost = look(table, folder, recipe.images, fingerprints)
         dropped.append(lost)
         table = with_image_text(table, folder, recipe.text)
+    if near_texts.TEXT_HASH in recipe.duplicates.columns:
+        for name, hashes in zip(near_texts.HASHES, near_texts.hashed(table["text"].to_pylist()), strict=True):
+            table = with_column(table, name, hashes)
     write(table, scratch / f"kept-{shard.number:06}.arrow")
     write(pa.concat_tables([DROPPED.empty_table(), *dropped]), scratch / f"dropped-{shard.number:06}.arrow")
     return shard

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from curation.duplicates.duplicates import Duplicates, group
+from curation.duplicates.near_texts import HASHES, hashed
 from curation.recipe.recipe import Recipe, RecipeError, load, recorded
 from tests.curation.stores import LABELS, write_recipe
 
@@ -18,11 +19,12 @@ PLAIN_HASHES = Duplicates.model_validate(
 
 
 def _table(rows: list[tuple[str | None, int | None]], texts: list[str] | None = None) -> pa.Table:
+    hashes = hashed(texts or [str(number) for number in range(len(rows))])
     return pa.table(
         {
             "image_sha256": pa.array([digest for digest, _ in rows], pa.string()),
             "image_hash": pa.array([value for _, value in rows], pa.uint64()),
-            "text": pa.array(texts or [str(number) for number in range(len(rows))]),
+            **dict(zip(HASHES, hashes, strict=True)),
         }
     )
 

@@ -105,8 +105,8 @@ def all_pairs(texts, min_words):
     words = [tuple(normalise(text).split()) for text in texts]
     different = [w for w in dict.fromkeys(words) if len(w) >= min_words]
     neighbours = {a: [b for b in different if a != b and near(a, b, different)] for a in different}
-    signed = near_texts._sign(near_texts._read([" ".join(w) for w in different], min_words)[1])
-    order = dict(zip(different, signed.whole.tolist(), strict=True))
+    hashes, _ = near_texts.hashed([" ".join(w) for w in different])
+    order = dict(zip(different, hashes.to_pylist(), strict=True))
     centre = {}
     for text in sorted(different, key=lambda t: (-len(neighbours[t]), order[t])):
         if text not in centre:
