@@ -248,7 +248,8 @@ def _draft(recipe: Recipe, rows: pa.Table, lost: pa.Table, store: Path) -> Draft
     found = duplicates.group(rows, recipe.duplicates, store)
     rows = rows.select([name for name in rows.column_names if name not in HASHES])  # the words are large
     keep, doubled = duplicates.resolve(rows, found.narrow, recipe.duplicates)
-    rows, groups = rows.filter(pa.array(keep)), renumbered(found.wide, keep)
+    rows = rows if keep.all() else rows.filter(pa.array(keep))  # a filter copies
+    groups = renumbered(found.wide, keep)
     dropped = pa.concat_tables([lost, unlabelled, doubled])
     try:
         assigned = split.assign(rows, groups, recipe.split, recipe.classes)
