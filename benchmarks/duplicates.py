@@ -21,15 +21,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 import tyro
 from numpy.typing import NDArray
 
 from benchmarks._measure import machine, run, show
 from benchmarks._quality import quality as measure_quality
+from curation.duplicates import dhash, pdq
+from curation.duplicates.detector import Asked
 from curation.duplicates.embedding import similar
 from curation.duplicates.near_images import near_groups
 from curation.duplicates.near_texts import near_text_groups
-from curation.duplicates.views import OWN, link_views
+from curation.duplicates.views import OWN
 
 Hashes = NDArray[np.uint64]
 RNG = np.random.default_rng(0)
@@ -116,36 +119,32 @@ def titles(n: int) -> list[str]:
     return found
 
 
-#: Hashes of a picture and its views.
-VIEWS = 17
+#: Hashes of a picture's fingerprint, its own included.
+VIEWS = 16
 
 
-def fingerprints(words: int, n: int) -> list[bytes | None]:
+def pictures(use: str, words: int, n: int) -> pa.Table:
     """Return random hashes of pictures and their views; one in 10 is near a view of an earlier picture."""
     found = RNG.integers(0, 2**64, (n, VIEWS, words), dtype=np.uint64)
     copies = np.arange(9, n, 10)
+    found[copies, 0] = found[RNG.integers(0, n, len(copies)), RNG.integers(OWN, VIEWS, len(copies))] ^ ONE
     found[:, 1:OWN] = found[:, :1]  # most pictures have no border
-    found[:, OWN] = found[:, 0]
-    found[copies, 0] = found[RNG.integers(0, n, len(copies)), RNG.integers(1 + OWN, VIEWS, len(copies))] ^ ONE
-    return [one.astype(">u8").tobytes() for one in found]
-
-
-def any_hash(hashes: Hashes) -> NDArray[np.bool_]:
-    """Say that every hash says something."""
-    return np.ones(len(hashes), dtype=bool)
+    kind, data = pa.binary(8 * VIEWS * words), pa.py_buffer(found.astype(">u8"))
+    prints = pa.Array.from_buffers(kind, n, [None, data]).cast(pa.binary())
+    return pa.table({"image_hash": found[:, 0, 0], f"fingerprint_{use}": prints})
 
 
 #: Detectors but for the plain hash: for each, how many pictures by default, their input, and the search.
 SEARCHES: dict[str, tuple[int, Callable[[int], Any], Callable[[Any], NDArray[np.int64]]]] = {
     "dhash with views": (
         1_000_000,
-        lambda n: fingerprints(1, n),
-        lambda given: link_views(given, 1, 3, any_hash, own=1 + OWN),
+        lambda n: pictures("dhash", 1, n),
+        lambda given: dhash.DETECTOR.groups(given, Asked(dhash.Dhash(use="dhash"))),
     ),
     "pdq with views": (
         20_000,
-        lambda n: fingerprints(4, n),
-        lambda given: link_views(given, 4, 31, any_hash),
+        lambda n: pictures("pdq", 4, n),
+        lambda given: pdq.DETECTOR.groups(given, Asked(pdq.Pdq(use="pdq"))),
     ),
     "embedding": (
         20_000,

@@ -21,16 +21,18 @@ from numpy.typing import NDArray
 
 from curation.duplicates.components import Forest, Labels, Links
 
-#: uint64[n, words]
+#: uint64[n, words]; inside `link_across`, uint64[words, n]
 Hashes: TypeAlias = NDArray[np.uint64]
 
 #: The largest distance, by the number of words.
 FARTHEST = {1: 8, 4: 31}
-#: The most hashes that agree on a set of bits and are compared with a view: more are of pictures that show
-#: next to nothing, and would cost the square of their number.
+#: The most hashes that share a slot and are compared with a view: more are of pictures that show next to
+#: nothing, and would cost the square of their number.
 MANY = 4096
 THREADS = 2
 _PAIRS, _AT_ONCE = 1 << 18, 1 << 16  # pairs and others at a time: they stay in the cache
+#: The bits of a slot's number at most, and how many more of a key are looked up first.
+_SLOT_BITS, _MORE_BITS = 21, 3
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -52,12 +54,13 @@ def link_across(
     same = np.flatnonzero((hashes[order[1:]] == hashes[order[:-1]]).all(axis=1))
     forest.link(rows[order[same]], rows[order[same + 1]])
     distinct = np.delete(order, same + 1)
-    hashes, rows = hashes[distinct], rows[distinct]
+    rows = rows[distinct]
+    hashes, others = np.ascontiguousarray(hashes[distinct].T), np.ascontiguousarray(others.T)
 
     def one_way(agreement: tuple[int, np.uint64]) -> None:
         word, mask = agreement
         links = Links(forest)
-        for left, right in _pairs(hashes[:, word] & mask, others[:, word], mask):
+        for left, right in _pairs(hashes[word] & mask, others[word], mask):
             near = _near(hashes, left, others, right, distance)
             left, right = rows[left[near]], other_rows[right[near]]
             links.add(left[left != right], right[left != right])
@@ -86,44 +89,59 @@ def _agreements(words: int, distance: int) -> Iterator[tuple[int, np.uint64]]:
 def _pairs(
     keys: NDArray[np.uint64], others: NDArray[np.uint64], mask: np.uint64
 ) -> Iterator[tuple[Labels, Labels]]:
-    """Yield the places of keys, and of others whose masked bits are the same, some `_PAIRS` at a time."""
-    keys = keys * _ODD  # one to one; the upper bits depend on all
-    order = np.argsort(keys)
-    keys = keys[order]
-    # Most others have no equal: a table of some bits tells nearly all of these at once.
-    shift = np.uint64(64 - min(24, max(8, len(keys).bit_length() + 5)))
-    there = np.zeros(1 << int(64 - shift), dtype=bool)
-    there[keys >> shift] = True
-    wanted, sought = [], []
-    for start in range(0, len(others), _AT_ONCE):
-        part = (others[start : start + _AT_ONCE] & mask) * _ODD
-        found = np.flatnonzero(there[part >> shift])
-        wanted.append(found + start)
-        sought.append(part[found])
-    others = np.concatenate(sought)
-    by_key = np.argsort(others)  # searched for in order, they are found ten times as fast
-    others, places = others[by_key], np.concatenate(wanted)[by_key]
-    first = np.searchsorted(keys, others, side="left")
-    sizes = np.searchsorted(keys, others, side="right") - first
-    held = (sizes > 0) & (sizes <= MANY)
-    places, first, sizes = places[held], first[held], sizes[held]
-    ends = np.cumsum(sizes)
-    begin = 0
+    """Yield the places of keys, and of others whose masked bits are the same, some `_PAIRS` at a time.
+
+    Hashed keys are sorted, and `starts` says where those of each slot (their upper bits) begin. Unequal keys
+    may share a slot, which costs comparisons and is never wrong. Most others have no equal: a bit for each
+    value of a few more of the upper bits tells nearly all of these at once, in 2 MB.
+    """
+    slot_bits = min(_SLOT_BITS, len(keys).bit_length())
+    slot_shift, fine_shift = np.uint64(64 - slot_bits), np.uint64(64 - slot_bits - _MORE_BITS)
+    place_bits = np.uint64(len(keys).bit_length())
+    # Key and place go through one sort as one number. The product's upper bits depend on all of the key's.
+    packed = keys * _ODD >> place_bits << place_bits | np.arange(len(keys), dtype=np.uint64)
+    packed.sort()
+    order = (packed & (np.uint64(1) << place_bits) - np.uint64(1)).view(np.int64)
+    sizes = np.bincount((packed >> slot_shift).view(np.int64), minlength=1 << slot_bits)
+    starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
+    there = np.zeros(1 << slot_bits + _MORE_BITS, dtype=bool)
+    there[packed >> fine_shift] = True
+    table = np.packbits(there, bitorder="little")
+    for begin in range(0, len(others), _AT_ONCE):
+        part = others[begin : begin + _AT_ONCE] & mask
+        part *= _ODD
+        part >>= fine_shift
+        fine = part.view(np.int64)
+        bits = table.take(fine >> 3) >> (fine.astype(np.uint8) & 7) & 1
+        found = np.flatnonzero(bits.view(bool))
+        slots = fine[found] >> _MORE_BITS
+        first = starts.take(slots)
+        sizes = starts.take(slots + 1) - first
+        sizes[sizes > MANY] = 0
+        for places, which in _spread(first, sizes):
+            yield order.take(places), found.take(which) + begin
+
+
+def _spread(
+    first: NDArray[np.integer[Any]], sizes: NDArray[np.integer[Any]]
+) -> Iterator[tuple[Labels, Labels]]:
+    """Yield the `sizes[i]` numbers from `first[i]` on, each with its i, some `_PAIRS` at a time."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    shifts = first - ends + sizes
+    begin = done = 0
     while begin < len(ends):
-        done = ends[begin - 1] if begin else 0
         stop = max(begin + 1, int(np.searchsorted(ends, done + _PAIRS, side="right")))
-        some, few = slice(begin, stop), sizes[begin:stop]
-        shifts = np.repeat(first[some] - (ends[some] - few - done), few)
-        yield order[np.arange(int(few.sum())) + shifts], np.repeat(places[some], few)
-        begin = stop
+        which = np.repeat(np.arange(begin, stop), sizes[begin:stop])
+        yield np.arange(done, done + len(which)) + shifts.take(which), which
+        begin, done = stop, done + len(which)
 
 
 def _near(hashes: Hashes, left: Labels, others: Hashes, right: Labels, distance: int) -> NDArray[Any]:
     """Return which pairs are within the distance; a pair that is beyond it by its first words is left out."""
     near = np.arange(len(left))
     apart = np.zeros(len(left), dtype=np.uint16)
-    for word in range(hashes.shape[1]):
-        apart += np.bitwise_count(hashes[left, word] ^ others[right, word])
+    for some, more in zip(hashes, others, strict=True):
+        apart += np.bitwise_count(some.take(left) ^ more.take(right))
         close = apart <= distance
         near, left, right, apart = near[close], left[close], right[close], apart[close]
     return near

@@ -20,7 +20,7 @@ from pydantic import Field
 from curation.duplicates.components import ALONE, Labels, merge
 from curation.duplicates.detector import Asked, Detector, Fingerprint, Options
 from curation.duplicates.near_images import FARTHEST, near_groups
-from curation.duplicates.views import OWN, fingerprint, link_views
+from curation.duplicates.views import OWN, fingerprint, link_views, stored
 
 #: A hash with at most so many ones, or so many zeros, says nothing.
 PLAIN = 3
@@ -58,7 +58,7 @@ def _hash(grey: Image.Image, gap: float | None = None) -> bytes:
 
 
 def _tells(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return which hashes say anything of their picture."""
+    """Return which hashes, uint64[n] or uint64[n, 1], say anything of their picture."""
     ones = np.bitwise_count(hashes)
     return (ones > PLAIN) & (ones < 64 - PLAIN)
 
@@ -73,12 +73,10 @@ def _groups(rows: pa.Table, asked: Asked) -> Labels:
     labels[told] = told[found] if len(told) else found
     if asked.drop or not options.views:
         return labels
-    published = values.astype(">u8").tobytes()
-    views = [
-        None if one is None else published[8 * row : 8 * row + 8] + one
-        for row, one in enumerate(rows[options.column].to_pylist())
-    ]
-    found = link_views(views, 1, options.distance, lambda hashes: _tells(hashes[:, 0]), own=1 + OWN)
+    pictures, views = stored(rows[options.column], 1)
+    hashes = np.concatenate([values[pictures, None, None], views], axis=1)
+    del views
+    found = link_views(len(rows), pictures, hashes, options.distance, _tells, own=1 + OWN)
     return merge(labels, found)
 
 

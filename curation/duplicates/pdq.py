@@ -20,7 +20,7 @@ from affectory.core.errors import RecipeError
 from curation.duplicates.across import FARTHEST
 from curation.duplicates.components import Labels
 from curation.duplicates.detector import Asked, Detector, Fingerprint, Options
-from curation.duplicates.views import fingerprint, link_views
+from curation.duplicates.views import fingerprint, link_views, stored
 
 WORDS = 4
 #: The least quality of which PDQ's authors say that the hash is of use.
@@ -69,12 +69,10 @@ def _tells(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
 def _groups(rows: pa.Table, asked: Asked) -> Labels:
     """Label rows of near-equal hashes alike; rows without an image, or with a plain one, are alone."""
     options: Pdq = asked.options
-    prints = rows[options.column].to_pylist()
+    pictures, hashes = stored(rows[options.column], WORDS)
     if asked.drop or not options.views:
-        own = slice(0, 8 * WORDS)
-        plain = [None if one is None else one[own] for one in prints]
-        return link_views(plain, WORDS, options.within(asked), _tells, own=1)
-    return link_views(prints, WORDS, options.distance, _tells)
+        return link_views(len(rows), pictures, hashes[:, :1], options.within(asked), _tells, own=1)
+    return link_views(len(rows), pictures, hashes, options.distance, _tells)
 
 
 def _fingerprint(options: Pdq) -> Fingerprint:

@@ -7,10 +7,11 @@ one of them. All views are made of one small grey picture, which costs little be
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -84,27 +85,45 @@ def _edge(lines: NDArray[np.uint8]) -> int:
     return min(plain + 1, len(lines)) if plain else 0
 
 
+def stored(column: pa.ChunkedArray, words: int) -> tuple[Labels, NDArray[np.uint64]]:
+    """Return the rows that have a fingerprint, and its hashes: uint64[rows, hashes, words]."""
+    rows = np.flatnonzero(column.is_valid())
+    numbers = [np.empty(0, ">u8")]
+    for chunk in column.drop_null().chunks:
+        _, offsets, data = chunk.buffers()
+        begin, end = np.frombuffer(offsets, np.int32)[[chunk.offset, chunk.offset + len(chunk)]]
+        if begin < end:
+            numbers.append(np.frombuffer(data, ">u8", (end - begin) // 8, begin))
+    return rows, np.concatenate(numbers, dtype=np.uint64).reshape(len(rows), -1 if len(rows) else 0, words)
+
+
 def link_views(
-    fingerprints: Sequence[bytes | None],
-    words: int,
+    size: int,
+    rows: Labels,
+    hashes: NDArray[np.uint64],
     distance: int,
     told: Callable[[NDArray[np.uint64]], NDArray[np.bool_]],
     own: int = OWN,
 ) -> Labels:
     """Label alike the rows of which one's own hash is within `distance` bits of the other's or of a view.
 
-    A hash has `words` numbers of 64 bits; one of which `told` says that it says nothing is passed over. The
-    first `own` hashes are of the picture itself.
+    `hashes`, uint64[rows, hashes, words], are those of `rows`, of `size` rows in all; the first `own` are of
+    the picture itself. Those of which `told`, a function of uint64[n, words], says that they say nothing are
+    passed over.
     """
-    rows = np.flatnonzero([one is not None for one in fingerprints])
-    found = np.frombuffer(b"".join(filter(None, fingerprints)), ">u8").astype(np.uint64)
-    hashes = found.reshape(len(rows), -1, words) if len(rows) else found.reshape(0, own, words)
-    forest = Forest(len(fingerprints))
-    every = hashes.reshape(-1, words)
-    owners = np.repeat(rows, hashes.shape[1])
-    plain = np.tile(np.arange(hashes.shape[1]) < own, len(rows))
-    useful = told(every)
-    base = plain & useful
-    link_across(forest, every[base], owners[base], every[useful], owners[useful], distance)
+    every = hashes.reshape(-1, hashes.shape[2])
+    useful = told(every).reshape(hashes.shape[:2])
+    # Most pictures have no border to cut off: a view's hash is often that of the view before.
+    useful[:, 1:] &= (hashes[:, 1:] != hashes[:, :-1]).any(axis=2)
+    base = useful[:, :own]
+    forest = Forest(size)
+    link_across(
+        forest,
+        hashes[:, :own][base],
+        np.repeat(rows, base.sum(axis=1)),
+        every.compress(useful.ravel(), axis=0),
+        np.repeat(rows, useful.sum(axis=1)),
+        distance,
+    )
     labels = forest.labels()
-    return np.where(np.bincount(labels, minlength=len(labels))[labels] > 1, labels, ALONE)
+    return np.where(np.bincount(labels, minlength=size)[labels] > 1, labels, ALONE)

@@ -5,14 +5,17 @@ import io
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from curation.duplicates.across import link_across
-from curation.duplicates.components import Forest, merge
+from curation.duplicates.components import ALONE, Forest, merge
 from curation.duplicates.detector import Asked
 from curation.duplicates.dhash import DETECTOR, Dhash, difference_hash
 from curation.duplicates.pdq import DETECTOR as PDQ
 from curation.duplicates.pdq import Pdq
+from curation.duplicates.views import link_views, stored
 
 
 def picture(seed=0, size=(200, 150)):
@@ -89,13 +92,66 @@ def test_the_search_links_just_what_is_within_the_distance(words, distance):
     for other, number in enumerate(flips):
         for bit in rng.choice(64 * words, number, replace=False):
             others[other, bit // 64] ^= np.uint64(1) << np.uint64(bit % 64)
-    forest = Forest(260)
-    link_across(forest, hashes, np.arange(60), others, np.arange(60, 260), distance)
+    assert linked(hashes, others, distance) == linked_by_all_pairs(hashes, others, distance)
+
+
+def test_the_search_links_just_what_is_within_the_distance_among_hashes_that_share_most_bits():
+    rng = np.random.default_rng(0)
+    hashes, others = (rng.integers(0, 2**14, (n, 1), dtype=np.uint64) << np.uint64(30) for n in (1500, 2000))
+    assert linked(hashes, others, 1) == linked_by_all_pairs(hashes, others, 1)
+
+
+def linked(hashes, others, distance):
+    forest = Forest(len(hashes) + len(others))
+    rows = np.arange(len(forest.parent))
+    link_across(forest, hashes, rows[: len(hashes)], others, rows[len(hashes) :], distance)
+    return forest.labels().tolist()
+
+
+def linked_by_all_pairs(hashes, others, distance):
+    forest = Forest(len(hashes) + len(others))
+    where = np.unique(hashes, axis=0, return_inverse=True)[1]
+    forest.link_equal(np.arange(len(hashes)), where.reshape(-1))
     apart = np.bitwise_count(hashes[:, None] ^ others[None]).sum(axis=2, dtype=int)
-    expected = Forest(260)
     left, right = np.nonzero(apart <= distance)
-    expected.link(left, right + 60)
-    assert forest.labels().tolist() == expected.labels().tolist()
+    forest.link(left, right + len(hashes))
+    return forest.labels().tolist()
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.integers(1, 3),
+    st.lists(st.lists(st.sampled_from([0, 1, 7, 15, 2**40, 2**40 + 3, 2**64 - 1]), min_size=3, max_size=3)),
+)
+def test_a_row_is_linked_by_its_own_hashes_and_never_by_two_views(own, rows):
+    def tells(hashes):
+        return hashes[:, 0] > 0
+
+    def near(one, other):
+        pairs = [(a, b) for a in one[:own] for b in other] + [(a, b) for a in one for b in other[:own]]
+        return any(min(a, b) > 0 and (a ^ b).bit_count() <= 3 for a, b in pairs)
+
+    found = link_views(
+        len(rows), np.arange(len(rows)), np.array(rows, np.uint64).reshape(-1, 3, 1), 3, tells, own
+    )
+    pairs = [(i, j) for i in range(len(rows)) for j in range(i) if near(rows[i], rows[j])]
+    forest = Forest(len(rows))
+    forest.link(*np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+    in_pairs = {row for pair in pairs for row in pair}
+    labels = enumerate(forest.labels().tolist())
+    assert found.tolist() == [label if row in in_pairs else ALONE for row, label in labels]
+
+
+def test_fingerprints_are_read_from_slices_and_chunks_with_nulls():
+    prints = [number.to_bytes(8, "big") + b"\xff" * 8 for number in range(6)]
+    first = pa.array([prints[0], prints[1], None, prints[2]], pa.binary()).slice(1)
+    column = pa.chunked_array([first, pa.array([None, None], pa.binary()), pa.array(prints[3:], pa.binary())])
+    rows, hashes = stored(column, 1)
+    assert rows.tolist() == [0, 2, 5, 6, 7]
+    assert hashes[:, 0, 0].tolist() == [1, 2, 3, 4, 5]
+    assert (hashes[:, 1, 0] == 2**64 - 1).all()
+    rows, hashes = stored(pa.chunked_array([pa.nulls(2, pa.binary())]), 1)
+    assert (rows.tolist(), len(hashes)) == ([], 0)
 
 
 def test_a_distance_that_the_search_cannot_find_is_refused():
