@@ -114,6 +114,52 @@ def test_what_is_damaged_names_the_command_that_says_more(folder, capsys):
     ]
 
 
+def test_all_of_it_is_there_as_json(folder, capsys):
+    make_store(folder / "data/reddit", [post(1), post(2)])
+    write(folder / "datasets/cats/1.2.0/manifest.json", {"counts": {"train": {"joy": 1_000}}})
+    write(folder / "datasets/dogs/1.0.0/manifest.json", [])
+    write(folder / "results/cats/1.2.0/results.json", {"rows": [{"model": "text"}, {"model": "image"}]})
+    assert main(["--json"]) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == (
+        {
+            "stores": [
+                {
+                    **{"store": "data/reddit", "is_damaged": False},
+                    **{"posts": 2, "images": 2, "images_to_fetch": 0},
+                }
+            ],
+            "releases": [
+                {
+                    **{"release": "datasets/cats/1.2.0", "name": "cats", "version": "1.2.0"},
+                    **{"is_damaged": False, "rows": 1_000},
+                },
+                {
+                    **{"release": "datasets/dogs/1.0.0", "name": "dogs", "version": "1.0.0"},
+                    **{"is_damaged": True, "rows": None},
+                },
+            ],
+            "results": [
+                {
+                    **{"results": "results/cats/1.2.0/results.json", "name": "cats", "version": "1.2.0"},
+                    **{"is_damaged": False, "models": ["image", "text"]},
+                }
+            ],
+            "demo": None,
+            "next": ["affectory build reddit-emotion"],
+            "notes": [],
+        },
+        "",
+    )
+
+
+def test_the_next_steps_of_an_empty_folder_are_there_as_json(folder, capsys):
+    assert main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["next"] == ["affectory demo", "affectory collect reddit --subs happy creepy rage gore"]
+    assert found["notes"] == ["all steps on generated posts, no keys, no network"]
+
+
 def test_the_version_is_the_installed_one(capsys):
     assert (main(["--version"]), capsys.readouterr().out) == (0, f"affectory {version('affectory')}\n")
 
