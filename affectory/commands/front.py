@@ -170,7 +170,7 @@ class Here:
 def front() -> Outcome:
     """Return the page that `affectory` alone prints."""
     here = Here.found()
-    end = "affectory --help lists all commands, affectory COMMAND --help the options of one."
+    end = "affectory --help lists all commands, affectory COMMAND --help their options."
     return Outcome("\n".join([_STEPS, *here.lines(), "", end]), here.as_json())
 
 

@@ -23,7 +23,7 @@ Affectory rebuilds multimodal emotion datasets and trains the field's baselines:
 
 In this folder
 """
-END = "\n\naffectory --help lists all commands, affectory COMMAND --help the options of one.\n"
+END = "\n\naffectory --help lists all commands, affectory COMMAND --help their options.\n"
 
 
 def here(capsys):
