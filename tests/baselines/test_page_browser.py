@@ -118,6 +118,22 @@ def test_in_a_narrow_window_every_number_says_what_it_is(tab, page):
 
 
 @needs_chromium
+def test_in_a_narrow_window_the_figures_of_a_dataset_of_no_paper_stand_side_by_side(tab, page, tmp_path):
+    unknown = msgspec.structs.replace(run_fixture.results().dataset, name="met-meme")
+    tops = (
+        "[...document.querySelector('#table-%d tbody tr').querySelectorAll('td.n')]"
+        ".map((e) => Math.round(e.getBoundingClientRect().bottom))"
+    )
+    tab.open(write(run_fixture.make(tmp_path, dataset=unknown), posts), 400)
+    for place, figures in [(1, 3), (2, 2)]:
+        found = tab.value(tops % place)
+        assert len(found) == figures and len(set(found)) == 1
+    tab.open(page, 400)
+    found = tab.value(tops % 1)
+    assert len(found) == 6 and len(set(found)) == 3  # the paper's figure beside each
+
+
+@needs_chromium
 def test_a_mean_stands_where_its_figure_is(tab, page):
     tab.open(page)
     places = tab.value(
