@@ -271,8 +271,8 @@ WHOLE = """
 """
 
 
-@needs_chromium
-def test_what_is_printed_whole_is_small_so_that_it_leaves_no_large_gap_at_a_pages_end(tab, page):
+def printed_whole(tab, page):
+    """Return the largest height of each kind of element that isn't divided over pages."""
     tab.open(page, round(184 * 96 / 25.4))
     tab.call("Emulation.setEmulatedMedia", media="print")
     try:
@@ -281,6 +281,12 @@ def test_what_is_printed_whole_is_small_so_that_it_leaves_no_large_gap_at_a_page
             shares[kind] = max(share, shares.get(kind, 0))
     finally:
         tab.call("Emulation.setEmulatedMedia", media="")
+    return shares
+
+
+@needs_chromium
+def test_what_is_printed_whole_is_small_so_that_it_leaves_no_large_gap_at_a_pages_end(tab, page):
+    shares = printed_whole(tab, page)
     assert {"card", "panel", "chart", "tr"} <= shares.keys()
     assert "group" not in shares and "group bad" not in shares  # they end between rows of cards
     charts = {"panel": shares.pop("panel"), "chart": shares.pop("chart")}
