@@ -1,6 +1,6 @@
 """The console command `affectory`: every command of the project under one name.
 
-affectory                             the steps, what this folder holds, and what to type next
+affectory [--json]                    the steps, what this folder holds, and what to type next
 affectory demo                        a small example of all steps, without keys or network
 affectory doctor                      which sources work here, and what each needs
 affectory init [NAME …]               write the built-in recipes to ./datasets
@@ -35,6 +35,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from affectory.commands.demo import demo
+from affectory.core import output
 from affectory.core.command import finish
 from affectory.core.errors import InputError, meant, shown
 from collectors.sites import SITES
@@ -107,9 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str]) -> object:
     match given:
-        case []:
+        case [] | ["--json"]:
             from affectory.commands.front import front
 
+            output.want(output.Wanted(json=bool(given)))
             return front()
         case ["--version" | "-V"]:
             from affectory import __version__
@@ -165,9 +167,10 @@ def _help() -> str:
         [
             *lines,
             "",
-            "affectory alone shows what this folder holds and what to type next; affectory",
-            "--version the version. Exit codes: 0 done, 1 done in part or nothing found,",
-            "2 an error that you can fix, 130 interrupted by Ctrl-C, 143 ended by SIGTERM.",
+            "affectory alone shows what this folder holds and what to type next, affectory",
+            "--json the same as JSON, affectory --version the version. Exit codes: 0 done,",
+            "1 done in part or nothing found, 2 an error that you can fix, 130 interrupted",
+            "by Ctrl-C, 143 ended by SIGTERM.",
         ]
     )
 

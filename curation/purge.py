@@ -30,7 +30,7 @@ if __name__ == "__main__":
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
@@ -38,6 +38,9 @@ from affectory.core import mirrors
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.place_option import PlaceOption
+
+if TYPE_CHECKING:
+    from curation.deleted.removal import Purged
 
 #: The options that `--help` shows.
 FIRST = ("store", "refresh", "exclude", "remove_earlier")
@@ -80,10 +83,10 @@ class Options:
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m curation.purge") -> int:
     """Run the command with these arguments; return its exit code."""
-    return finish(lambda: _purge(read_options(Options, arguments, prog, __doc__, FIRST, has_json=False)))
+    return finish(lambda: _purge(read_options(Options, arguments, prog, __doc__, FIRST)))
 
 
-def _purge(options: Options) -> str:
+def _purge(options: Options) -> Purged:
     from curation.deleted.refresh import refresh  # pyarrow: not for --help
     from curation.deleted.removal import Places, purge
     from curation.recipe import exclude

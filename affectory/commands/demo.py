@@ -41,5 +41,5 @@ def demo(arguments: Sequence[str], prog: str, command: Callable[[Sequence[str]],
         tell("")
     return (
         "note    generated posts and random weights: not results\n"
-        "next    affectory collect reddit --help collects real posts; affectory run --help trains on them"
+        "next    affectory collect reddit --help (real posts), then affectory run --help"
     )

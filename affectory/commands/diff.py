@@ -21,8 +21,11 @@ from tyro.conf import Positional, arg
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.numbers import number
+from affectory.core.output import drawn
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from collectors.store.reading import Reader, Record
 
 #: Differences of a kind that are listed one by one.
@@ -67,15 +70,7 @@ class Difference:
         self.found[kind].append({"post_id": post_id, **values})
 
     def __str__(self) -> str:
-        width = max(9, *(len(name) for name in self.counts), 0)
-        lines = [f"1  {self.first}", f"2  {self.second}", ""]
-        lines.append(" ".join([f"{'':<{width}}", *(f"{title:>10}" for title in KINDS.values())]))
-        total: Counter[str] = Counter()
-        for name, counts in sorted(self.counts.items()):
-            lines.append(_row(name, counts, width))
-            total += counts
-        if len(self.counts) > 1:
-            lines.append(_row("all", total, width))
+        lines = [f"1  {self.first}", f"2  {self.second}", "", drawn(self._table)]
         for kind, differences in self.found.items():
             if differences:
                 lines += ["", f"{_TITLES[kind]}: {len(differences):,}"]
@@ -85,6 +80,21 @@ class Difference:
         if not any(self.found.values()):
             lines += ["", "no difference"]
         return "\n".join(lines)
+
+    def _table(self, console: Console) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+        table.add_column("", overflow="fold")
+        for title in KINDS.values():
+            table.add_column(title, justify="right", no_wrap=True)
+        rows = sorted(self.counts.items())
+        if len(rows) > 1:
+            rows.append(("all", sum((counts for _, counts in rows), Counter())))
+        for name, counts in rows:
+            table.add_row(Text(name), *(f"{counts[kind]:,}" for kind in KINDS))
+        console.print(table)
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it, as `--json` prints it."""
@@ -159,10 +169,6 @@ def _pairs(
 def _images(record: Record) -> list[str]:
     """Return the digests of a post's stored images, in its order."""
     return [row["sha256"] for row in record.media if row["status"] == "stored"]
-
-
-def _row(name: str, counts: Counter[str], width: int) -> str:
-    return " ".join([f"{name:<{width}}", *(f"{counts[kind]:>10,}" for kind in KINDS)])
 
 
 def _line(difference: dict[str, Any]) -> str:

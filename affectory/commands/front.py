@@ -1,5 +1,8 @@
 """What `affectory` alone prints: the three steps, what the folder holds, and the command to type next.
 
+    affectory
+    affectory --json
+
 It reads no more than the counts in each store, and the manifests and results as JSON, so that it answers at
 once.
 """
@@ -16,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from affectory.core import recipes
+from affectory.core.arguments import WIDTH
 from affectory.core.errors import StoreError
 from affectory.core.numbers import count
+from affectory.core.output import Outcome
 
 _DATA, _DATASETS, _RESULTS = Path("data"), Path("datasets"), Path("results")
 
@@ -38,11 +43,29 @@ Affectory rebuilds multimodal emotion datasets and trains the field's baselines:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A store, a release or the results of a run: its name, what it holds, of a store its communities."""
+    """A store, a release or the results of a run: its name, what it holds, of a store its communities.
+
+    `data` is the same for `--json`.
+    """
 
     name: str
     holds: str
+    data: dict[str, Any]
     communities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What to do next: a command to type or a file to open, and a note on it."""
+
+    what: str
+    note: str = ""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the step, with its note beside it or, where that is too long, below."""
+        line = f"next      {self.what}"
+        whole = f"{line}    {self.note}".rstrip()
+        yield from [whole] if len(whole) <= WIDTH else [line, f"          {self.note}"]
 
 
 @dataclass(frozen=True)
@@ -83,12 +106,25 @@ class Here:
                 told.append(f"and {len(more):,} more")
             for number, line in enumerate(told or ["none yet"]):
                 yield f"  {title if not number else '':<9} {line}"
-        if (_DEMO / "results").is_dir():
+        if _has_demo():
             yield f"  {'demo':<9} {_DEMO}  generated posts; affectory demo makes it again"
         yield ""
-        yield from self.next()
+        for step in self.next():
+            yield from step.lines()
 
-    def next(self) -> Iterator[str]:
+    def as_json(self) -> dict[str, Any]:
+        """Return what is there, and the next command, as `--json` prints them."""
+        steps = list(self.next())
+        return {
+            "stores": [one.data for one in self.stores.values()],
+            "releases": [one.data for one in self.releases.values()],
+            "results": [one.data for one in self.results.values()],
+            "demo": str(_DEMO) if _has_demo() else None,
+            "next": [one.what for one in steps],
+            "notes": [one.note for one in steps if one.note],
+        }
+
+    def next(self) -> Iterator[_Step]:
         """Yield the next command: the first of the three steps that has not been done."""
         built = {name for name, _ in self.releases}
         own, ours = list(_recipes(_DATASETS)), list(_recipes(recipes.built_in()))
@@ -96,31 +132,32 @@ class Here:
         for folder, store in self.stores.items():
             names = [recipe.name for recipe in (*own, *ours) if recipe.reads(folder, store.communities)]
             if names and not built.intersection(names):
-                yield f"next      affectory build {names[0]}"
+                yield _Step(f"affectory build {names[0]}")
                 return
             unread += [] if names else [folder]
         for recipe in own:
             if not self._is_under_way(recipe) and recipe.name not in {one.name for one in ours}:
-                yield f"next      {recipe.collecting}"
-                yield f"          for {_DATASETS / recipe.name / recipes.RECIPE}"
+                yield _Step(recipe.collecting, f"for {_DATASETS / recipe.name / recipes.RECIPE}")
                 return
         if unread and not built:
-            yield f"next      affectory build NAME --store {shlex.quote(str(unread[0]))}"
-            yield "          NAME is a recipe: affectory init writes those to start from"
+            yield _Step(
+                f"affectory build NAME --store {shlex.quote(str(unread[0]))}",
+                "NAME is a recipe: affectory init writes those to start from",
+            )
             return
         if not self.stores and not self.releases:
-            if not (_DEMO / "results").is_dir():
-                yield "next      affectory demo    all steps on generated posts, no keys, no network"
-            yield "next      affectory collect reddit --subs happy creepy rage gore"
+            if not _has_demo():
+                yield _Step("affectory demo", "all steps on generated posts, no keys, no network")
+            yield _Step("affectory collect reddit --subs happy creepy rage gore")
             return
         trained = {name for name, _ in self.results}
         if left := [name for name in built if name not in trained]:
-            yield f"next      affectory run {min(left)}"
+            yield _Step(f"affectory run {min(left)}")
             return
         for name, version in self.results:
             page = _RESULTS / name / version / "results.html"
             if page.is_file():
-                yield f"next      open {page} in a browser"
+                yield _Step(f"open {page} in a browser")
                 return
 
     def _is_under_way(self, recipe: _Recipe) -> bool:
@@ -130,16 +167,15 @@ class Here:
         )
 
 
-def front() -> str:
+def front() -> Outcome:
     """Return the page that `affectory` alone prints."""
-    return "\n".join(
-        [
-            _STEPS,
-            *Here.found().lines(),
-            "",
-            "affectory --help lists all commands, affectory COMMAND --help the options of one.",
-        ]
-    )
+    here = Here.found()
+    end = "affectory --help lists all commands, affectory COMMAND --help their options."
+    return Outcome("\n".join([_STEPS, *here.lines(), "", end]), here.as_json())
+
+
+def _has_demo() -> bool:
+    return (_DEMO / "results").is_dir()
 
 
 def _store(folder: Path) -> Entry:
@@ -147,32 +183,56 @@ def _store(folder: Path) -> Entry:
     from collectors.store.lookup import held
 
     name = str(folder)
+    data: dict[str, Any] = {
+        "store": name,
+        "is_damaged": False,
+        "posts": None,
+        "images": None,
+        "images_to_fetch": None,
+    }
     try:
         found = held(folder)
     except StoreError:
-        return Entry(name, f"can't be read: affectory verify {shlex.quote(name)}")
+        says = f"can't be read: affectory verify {shlex.quote(name)}"
+        return Entry(name, says, data | {"is_damaged": True})
     holds = [count(found.posts, "post"), count(found.stored, "image")]
     holds += [f"{count(found.waiting, 'image')} to fetch"] if found.waiting else []
-    return Entry(name, ", ".join(holds), found.communities)
+    data |= {"posts": found.posts, "images": found.stored, "images_to_fetch": found.waiting}
+    return Entry(name, ", ".join(holds), data, found.communities)
 
 
 def _release(folder: Path) -> Entry:
-    name = f"{folder.parent.name} {folder.name}"
+    dataset, version = folder.parent.name, folder.name
+    data: dict[str, Any] = {
+        "release": str(folder),
+        "name": dataset,
+        "version": version,
+        "is_damaged": False,
+        "rows": None,
+    }
     try:
         counts = _json(folder / "manifest.json")["counts"]
-        posts = sum(sum(by_label.values()) for by_label in counts.values())
+        rows = sum(sum(by_label.values()) for by_label in counts.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Entry(name, f"can't be read: affectory verify {shlex.quote(str(folder))}")
-    return Entry(name, count(posts, "row"))
+        says = f"can't be read: affectory verify {shlex.quote(str(folder))}"
+        return Entry(f"{dataset} {version}", says, data | {"is_damaged": True})
+    return Entry(f"{dataset} {version}", count(rows, "row"), data | {"rows": rows})
 
 
 def _result(page: Path) -> Entry:
-    name = f"{page.parts[-3]} {page.parts[-2]}"
+    dataset, version = page.parts[-3:-1]
+    data: dict[str, Any] = {
+        "results": str(page),
+        "name": dataset,
+        "version": version,
+        "is_damaged": False,
+        "models": None,
+    }
     try:
-        models = len({row["model"] for row in _json(page)["rows"]})
+        models = sorted({row["model"] for row in _json(page)["rows"]})
     except (OSError, ValueError, KeyError, TypeError):
-        return Entry(name, f"can't be read: {page}")
-    return Entry(name, count(models, "model"))
+        return Entry(f"{dataset} {version}", f"can't be read: {page}", data | {"is_damaged": True})
+    return Entry(f"{dataset} {version}", count(len(models), "model"), data | {"models": models})
 
 
 def _json(path: Path) -> Any:

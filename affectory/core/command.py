@@ -59,7 +59,8 @@ def _printed(work: Callable[[], object]) -> int:
         if isinstance(result, int):
             return result
         text = output.text_of(result)
-        print(text if getattr(result, "names_copies", False) else shown(text), file=stdout)
+        text = text if getattr(result, "names_copies", False) else shown(text)
+        print(text if output.wanted().json else output.folded(text, stdout), file=stdout)
         return int(getattr(result, "exit_code", 0))
     finally:
         stdout.flush()  # here, so that a full disk is an error of the command, also after --help

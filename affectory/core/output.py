@@ -7,21 +7,34 @@
 
 With `-q` nothing but errors and the last line of the result is printed. With `--json` the result is one JSON
 document on standard output, and all else goes to standard error. `finish` of `affectory.core.command` prints
-the result; a result of another class has `as_json()` to be printed as JSON.
+the result; a result of another class has `as_json()` to be printed as JSON. On a terminal, lines that are
+wider than it are folded, but for those with a command in them.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+#: A command or a call in a line. Such a line stays whole, so that it can be copied.
+_COMMAND = re.compile(r"(?<![\w./-])(?:affectory [a-z-]|python -|pip |rm |datasets\.load_dataset\()")
+
+#: What stands before a value in a line: two spaces or more, or one after a word of seven letters ("release").
+_GAP = re.compile(r"(?<=\S) {2,}(?=\S)|(?<=^[a-z]{7}) (?=\S)")
+
+#: The column of the values of most results.
+_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +98,13 @@ def until_end() -> Iterator[None]:
 def tell(line: str) -> None:
     """Print a line on standard output at once, but not with `-q`."""
     if not _wanted.quiet:
-        print(line, flush=True)
+        print(folded(line, sys.stdout), flush=True)
 
 
 def say(line: str) -> None:
     """Print a line on standard error at once, but not with `-q`. It stays, above the progress display."""
     if not _wanted.quiet:
-        print(line, file=sys.stderr, flush=True)
+        print(folded(line, sys.stderr), file=sys.stderr, flush=True)
 
 
 def detail(line: str) -> None:
@@ -107,6 +120,33 @@ def text_of(result: object) -> str:
         return json.dumps(data, indent=1, ensure_ascii=False, default=str)
     text = str(result)
     return text.rpartition("\n")[2].strip() if _wanted.quiet else text
+
+
+def folded(text: str, stream: TextIO) -> str:
+    """Return a text with its long lines folded, if `stream` is a terminal that is narrower.
+
+    A line goes on below its last value that begins before the middle. Words, and so paths, aren't broken.
+    """
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(one for line in text.split("\n") for one in _folded(line, width))
+
+
+def _folded(line: str, width: int) -> list[str]:
+    if len(line) <= width or "\x1b" in line or _COMMAND.search(line):
+        return [line]
+    starts = [gap.end() for gap in _GAP.finditer(line) if gap.end() <= width // 2]
+    indent = max(starts, default=len(line) - len(line.lstrip()) or min(_VALUES, width // 2))
+    begins = indent if starts or line[:1] == " " else 0
+    return textwrap.wrap(
+        line[begins:],
+        width,
+        initial_indent=line[:begins],
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def drawn(draw: Callable[[Console], None]) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import sys
-import textwrap
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +65,6 @@ class Summary:
             parts = " + ".join(f"{n:,} {_words(r)}" for r, n in self.fetched.most_common())
             lines.append(f"        in this run: {parts}")
         lines += [f"note    {note}" for note in [*self.notes, *self._refused()]]
-        lines = [part for line in lines for part in _folded(line)]
         lines += [f"problem {problem}" for problem in self._problems()]
         lines.append(f"store   {self.folder}  ({span(self.seconds)}{', interrupted' * self.interrupted})")
         if hint := self._next():
@@ -175,17 +171,6 @@ def silent_hosts(by_host: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]
 def _order(counts: Counter[str], first: Sequence[str]) -> list[str]:
     rest = sorted(counts.keys() - set(first), key=lambda k: (-counts[k], k))
     return [k for k in (*first, *rest) if counts[k]]
-
-
-def _folded(line: str) -> list[str]:
-    """Return a line of counts as lines that fit the terminal, if it is printed on one."""
-    if not sys.stdout.isatty():
-        return [line]
-    width = shutil.get_terminal_size().columns
-    # Commands are in other lines, which stay whole, so that they can be copied.
-    return textwrap.wrap(
-        line, width, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _sum(what: str, verb: str, total: int, parts: Sequence[tuple[str, int]]) -> str:

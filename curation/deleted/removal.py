@@ -8,9 +8,11 @@ same command completes a purge that was killed.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +42,154 @@ class Places:
     features: Path = Path("data/features")
 
 
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """The opt-out list that was added to: its ids, the new ones, those of posts that releases have or had."""
+
+    file: Path
+    ids: int
+    new: int
+    of_releases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge did and what it left, as it is printed."""
+
+    places: Places
+    described: Manifest  # of the version that was purged
+    version: str  # the new one; the same, if none was written
+    done: Rewritten | None
+    named_store: Path | None  # as the option names it
+    store: Path
+    features: int
+    texts: Sequence[tuple[str, int]]  # caches, and of each the images whose text was removed
+    removed: Sequence[str]  # versions
+    cleared: Sequence[Path]  # results
+    earlier: Sequence[str]  # versions that still contain deleted posts
+    trained: Sequence[Path]  # results of these
+    exclusion: Exclusion | None
+    excludes: bool  # whether the dataset has an opt-out list
+    opted_out_in_store: int
+    last_seen_elsewhere: int  # posts of the store that an archive or a list saw last
+    copies: Sequence[tuple[str, str]]  # what the purge didn't remove, with the command that does
+
+    def __str__(self) -> str:
+        return "\n".join([*(list(self._done()) or self._nothing()), *self._notes(), *self._outside()])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it, as `--json` prints it."""
+        done = self.done
+        return {
+            "name": self.described.name,
+            "purged": self.described.version,
+            "version": self.version,
+            "release": str(self.places.folder / self.version),
+            "already_purged": done is None,
+            "posts": {
+                "published": _by_reason(done.published) if done else {},
+                "dropped": _by_reason(done.dropped) if done else {},
+                "duplicates_published": len(done.back.posts) if done else 0,
+                "duplicates_lost": done.back.missing if done else 0,
+            },
+            "features_removed": self.features,
+            "texts_removed": dict(self.texts),
+            "versions_removed": list(self.removed),
+            "results_cleared": list(map(str, self.cleared)),
+            "versions_left": list(self.earlier),
+            "results_left": list(map(str, self.trained)),
+            "exclude": asdict(self.exclusion) if self.exclusion else None,
+            "store": str(self.store),
+            "opted_out_in_store": self.opted_out_in_store,
+            "last_seen_elsewhere": self.last_seen_elsewhere,
+            "copies": [{"what": what, "clear": how} for what, how in self._copies()],
+            "next": [self._command()] if self.earlier else [],
+        }
+
+    def _done(self) -> Iterator[str]:
+        """Yield what was done, and what is left in earlier versions."""
+        name = self.described.name
+        if self.done:
+            yield f"{name} {self.version}: {self.done}"
+            yield f"release {self.places.folder / self.version}"
+        if self.done and self.done.back.missing:
+            yield (
+                f"note    {count(self.done.back.missing, 'duplicate')} of deleted posts can't be published "
+                "instead: the crawl store no longer has them"
+            )
+        if self.features:
+            yield f"removed {count(self.features, 'feature vector')} from {self.places.features}"
+        if self.removed:
+            yield f"removed version{'s' * (len(self.removed) > 1)} {', '.join(self.removed)}"
+        if self.cleared:
+            yield (
+                f"removed predictions, pages and checkpoints from {', '.join(map(str, self.cleared))}; the "
+                f"scores are still there; to train again: affectory run {self.places.folder.name}"
+            )
+        for cache, number in self.texts:
+            yield f"removed the text of {count(number, 'image')} from {cache}"
+        if self.earlier:
+            results = ", ".join(map(str, self.trained))
+            also = f", and so do results trained on them: {results}" if results else ""
+            yield f"note    earlier versions still hold deleted posts: {', '.join(self.earlier)}{also}"
+            yield f"        to remove those too: {self._command()}"
+
+    def _nothing(self) -> Iterator[str]:
+        which = "that their source has deleted" + " or that opted out" * self.excludes
+        yield f"{self.described.name} {self.version}: no data of posts {which}; nothing to do"
+        if self.described.recipe["source"].get("local"):
+            yield "note    its posts come from files, which no site deletes: --exclude FILE removes posts"
+
+    def _notes(self) -> Iterator[str]:
+        if others := self.last_seen_elsewhere:
+            yield (
+                f"note    {count(others, 'post')} of the store {'were' if others > 1 else 'was'} last seen "
+                "in an archive or a list, which may not know of every deletion: with Reddit credentials, "
+                "--refresh asks Reddit"
+            )
+        if it := self.exclusion:
+            yield (
+                f"exclude {it.file} has {count(it.ids, 'id')}, {it.new:,} new; releases of "
+                f"{self.described.name} have or had {it.of_releases:,} of them"
+            )
+        if self.opted_out_in_store:
+            yield (
+                f"note    the crawl store {self.store} still holds "
+                f"{count(self.opted_out_in_store, 'opted-out post')}, which every build leaves out"
+            )
+
+    def _outside(self) -> list[str]:
+        lines = [f"        {what}: {how}" for what, how in self._copies()]
+        return ["copies that this command doesn't remove:", *lines] if lines else []
+
+    def _copies(self) -> list[tuple[str, str]]:
+        """Return the copies that the purge doesn't remove, each with the command that does."""
+        if not (self.done or self.removed) or mirrors.is_copy(self.places.folder):
+            return list(self.copies)
+        name = self.described.name
+        upload = versions.to_push(self.places.folder, name)
+        squash = f"HfApi().super_squash_history('USER/{name}', repo_type='dataset')"
+        python = f'python -c "from huggingface_hub import HfApi; {squash}"'
+        return [*self.copies, ("copy on a hub, where there is one", f"{upload} && {python}")]
+
+    def _command(self) -> str:
+        """Return the command that removes the earlier versions too."""
+        given = [self.places.folder.name, "--remove-earlier"]
+        standard = Places(Path("datasets") / self.places.folder.name)
+        if self.places.folder.parent != standard.folder.parent:
+            given += ["--datasets", str(self.places.folder.parent)]
+        if self.named_store is not None:
+            given += ["--store", str(self.named_store)]
+        for name in ("results", "features"):
+            if (path := getattr(self.places, name)) != getattr(standard, name):
+                given += [f"--{name}", str(path)]
+        return f"affectory purge {shlex.join(given)}"
+
+
+def _by_reason(posts: Mapping[str, str]) -> dict[str, int]:
+    return dict(sorted(Counter(posts.values()).items()))
+
+
 def purge(
     places: Places,
     *,
@@ -47,8 +197,8 @@ def purge(
     version: str | None = None,
     remove_earlier: bool = False,
     excluding: Path | None = None,
-) -> str:
-    """Purge the dataset; return the lines that say what was done.
+) -> Purged:
+    """Purge the dataset; return what was done.
 
     The opt-out list `excluding` is added to the dataset's own, which is always applied. Raises
     `AffectoryError` if the dataset isn't built, the store isn't there, or no post would be left.
@@ -83,41 +233,34 @@ def purge(
                         (folder / name).rename(place / name)
                     removed = earlier
     card.write(folder, folder / "card.md")
-    said = _Said(places, described, store, words)
-    lines = [f"{described.name} {last}: {done}", f"release {folder / last}"] if done else []
-    lines += said.done(done, forgotten, removed, cleared)
-    lines += [f"removed the text of {count(number, 'image')} from {cache}" for cache, number in unread]
-    lines += [] if remove_earlier else said.left(_earlier(there, last, words))
-    if not lines:
-        which = "that their source has deleted" + " or that opted out" * bool(excluded)
-        lines = [f"{described.name} {old.name}: no data of posts {which}; nothing to do"]
-        if described.recipe["source"].get("local"):
-            lines.append(
-                "note    its posts come from files, which no site deletes: --exclude FILE removes posts"
-            )
-    lines += _seen_by_others(seen)
-    if excluding is not None:
-        lines.append(
-            f"exclude {folder / exclude.EXCLUDE} has {count(len(excluded), 'id')}, {new:,} new; releases of "
-            f"{described.name} have or had {len(out):,} of them"
-        )
-    if in_store:
-        lines.append(
-            f"note    the crawl store {opened.folder} still holds {count(in_store, 'opted-out post')}, which "
-            "every build leaves out"
-        )
-    return "\n".join([*lines, *said.outside(opened.folder, wrote=bool(done or removed))])
+    left = [] if remove_earlier else _earlier(there, last, words)
+    return Purged(
+        places,
+        described,
+        last,
+        done,
+        named_store=store,
+        store=opened.folder,
+        features=forgotten,
+        texts=unread,
+        removed=removed,
+        cleared=cleared,
+        earlier=left,
+        trained=_trained(places, left),
+        exclusion=Exclusion(folder / exclude.EXCLUDE, len(excluded), new, len(out)) if excluding else None,
+        excludes=bool(excluded),
+        opted_out_in_store=in_store,
+        last_seen_elsewhere=sum(seen.get(source, 0) for source in ("archive", "dump", "index")),
+        copies=copies_elsewhere.commands(folder, opened.folder, words) if words else [],
+    )
 
 
-def _seen_by_others(seen: Mapping[str, int]) -> list[str]:
-    """Return a note on the store's posts that were last seen by another than their source."""
-    others = seen.get("archive", 0) + seen.get("dump", 0) + seen.get("index", 0)
-    if not others:
-        return []
+def _trained(places: Places, earlier: Sequence[str]) -> list[Path]:
+    """Return the results of these versions that show posts."""
     return [
-        f"note    {count(others, 'post')} of the store {'were' if others > 1 else 'was'} last seen in an "
-        "archive or a list, which may not know of every deletion: with Reddit credentials, --refresh asks "
-        "Reddit"
+        folder
+        for version, folder in run_results.of(places.results, places.folder.name)
+        if version in earlier and run_results.hold_posts(folder)
     ]
 
 
@@ -187,72 +330,3 @@ def _clear(places: Places, earlier: Sequence[str], words: Mapping[str, str]) -> 
             run_results.clear(folder)
             cleared.append(folder)
     return cleared
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """The lines of a purge on what it did and what it left."""
-
-    places: Places
-    described: Manifest
-    store: Path | None
-    words: Mapping[str, str]
-
-    def done(
-        self, done: Rewritten | None, forgotten: int, removed: Sequence[str], cleared: Sequence[Path]
-    ) -> list[str]:
-        lines = []
-        if done and done.back.missing:
-            lines.append(
-                f"note    {count(done.back.missing, 'duplicate')} of deleted posts can't be published "
-                "instead: the crawl store no longer has them"
-            )
-        if forgotten:
-            lines.append(f"removed {count(forgotten, 'feature vector')} from {self.places.features}")
-        if removed:
-            lines.append(f"removed version{'s' * (len(removed) > 1)} {', '.join(removed)}")
-        if cleared:
-            lines.append(
-                f"removed predictions, pages and checkpoints from {', '.join(map(str, cleared))}; the scores "
-                f"are still there; to train again: affectory run {self.places.folder.name}"
-            )
-        return lines
-
-    def left(self, earlier: Sequence[str]) -> list[str]:
-        """Name the versions that still contain deleted posts, and their results."""
-        if not earlier:
-            return []
-        theirs = [
-            str(folder)
-            for version, folder in run_results.of(self.places.results, self.places.folder.name)
-            if version in earlier and run_results.hold_posts(folder)
-        ]
-        results = f", and so do results trained on them: {', '.join(theirs)}" if theirs else ""
-        return [
-            f"note    earlier versions still hold deleted posts: {', '.join(earlier)}{results}",
-            f"        to remove those too: {self._command()}",
-        ]
-
-    def _command(self) -> str:
-        given = [self.places.folder.name, "--remove-earlier"]
-        standard = Places(Path("datasets") / self.places.folder.name)
-        if self.places.folder.parent != standard.folder.parent:
-            given += ["--datasets", str(self.places.folder.parent)]
-        if self.store is not None:
-            given += ["--store", str(self.store)]
-        for name in ("results", "features"):
-            if (path := getattr(self.places, name)) != getattr(standard, name):
-                given += [f"--{name}", str(path)]
-        return f"affectory purge {shlex.join(given)}"
-
-    def outside(self, store: Path, *, wrote: bool) -> list[str]:
-        """Name the copies that the purge doesn't remove, each with the command that does."""
-        found = copies_elsewhere.commands(self.places.folder, store, self.words) if self.words else []
-        if wrote and not mirrors.is_copy(self.places.folder):
-            name = self.described.name
-            upload = versions.to_push(self.places.folder, name)
-            squash = f"HfApi().super_squash_history('USER/{name}', repo_type='dataset')"
-            python = f'python -c "from huggingface_hub import HfApi; {squash}"'
-            found.append(("copy on a hub, where there is one", f"{upload} && {python}"))
-        lines = [f"        {what}: {how}" for what, how in found]
-        return ["copies that this command doesn't remove:", *lines] if lines else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from affectory.core.html.charts import WIDTH, line, rect, svg, text
-from affectory.core.html.markup import Html, h
+from affectory.core.html.markup import Html, h, join
 from curation.report.bins import compact, ticks
 
 #: Room around a chart; below for the ticks and the name of the axis.
@@ -97,28 +97,30 @@ def ridges(
     """Draw one small histogram per class over a common axis, each scaled to its own maximum.
 
     `shades` has a CSS class per class; `medians` are (position in bins, text), marked by a line; `tips` has
-    the text of every bin.
+    the text of every bin. Each class is a drawing of its own, so that pages can end between them.
     """
-    row, bottom = 46.0, _BOTTOM
-    height = row * len(names) + bottom
+    base = 46.0  # the height of a row
     step = (WIDTH - 2 * _RIGHT) / max(len(tips), 1)
-    drawn = [line(_RIGHT + at * step, 4, _RIGHT + at * step, height - bottom, "grid") for at, _ in marks]
-    for number, (name, cls, values, median) in enumerate(zip(names, shades, series, medians, strict=True)):
-        base, top = row * (number + 1), max(values, default=0) or 1
+    places = [(_RIGHT + at * step, name) for at, name in marks]
+    rows: list[Html] = []
+    for name, cls, values, median in zip(names, shades, series, medians, strict=True):
+        top, is_last = max(values, default=0) or 1, len(rows) + 1 == len(names)
+        drawn = [line(x, 0 if rows else 4, x, base, "grid") for x, _ in places]
         drawn.append(line(_RIGHT, base, WIDTH - _RIGHT, base, "axis"))
         for place, value in enumerate(values):
             if value:
-                size = max((row - 20) * value / top, 0.75)
+                size = max((base - 20) * value / top, 0.75)
                 tip = h("title", f"{name}, {tips[place]}: {value:,}")
                 x = _RIGHT + place * step + 0.5
                 drawn.append(h("g", tip, rect(x, base - size, max(step - 1, 0.5), size, cls)))
-        drawn.append(text(_RIGHT, base - row + 14, name, "start", "name"))
+        drawn.append(text(_RIGHT, 14, name, "start", "name"))
         if median is not None:
             x = _RIGHT + median[0] * step
-            drawn.append(line(x, base - row + 20, x, base, "median"))
-            drawn.append(text(WIDTH - _RIGHT, base - row + 14, f"median {median[1]}", "end"))
-    drawn += _across([(_RIGHT + at * step, name) for at, name in marks], height - bottom, axis)
-    return svg(WIDTH, height, label, *drawn)
+            drawn.append(line(x, 20, x, base, "median"))
+            drawn.append(text(WIDTH - _RIGHT, 14, f"median {median[1]}", "end"))
+        drawn += _across(places, base, axis) if is_last else []
+        rows.append(svg(WIDTH, base + _BOTTOM * is_last, f"{label}: {name}", *drawn))
+    return join(rows)
 
 
 def heat(

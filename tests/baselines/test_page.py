@@ -167,6 +167,17 @@ def test_a_dataset_of_no_paper_has_no_columns_for_one(tmp_path):
     assert "Table 4" not in page
 
 
+def test_the_metrics_of_a_dataset_of_no_paper_share_lines_in_a_narrow_window(tmp_path):
+    memes = msgspec.structs.replace(run_fixture.results().dataset, name="met-meme")
+    page = write(run_fixture.make(tmp_path, dataset=memes), posts).read_text()
+    scores = page[page.index('<section id="table-1"') : page.index('<section id="table-2"')]
+    assert re.findall(r'class="(n first[^"]*)" data-label="([^"]+)"', scores)[:3] == [
+        ("n first below", "Accuracy %"),
+        ("n first", "F1 macro"),
+        ("n first", "F1 micro"),
+    ]
+
+
 @pytest.fixture(scope="module")
 def memes(tmp_path_factory):
     return run_fixture.make_memes(tmp_path_factory.mktemp("results") / "mami" / "1.0.0")

@@ -10,7 +10,15 @@ from PIL import Image
 from affectory.cli import main
 from baselines.results.page import Shown, index_page, rates, write
 from tests.baselines import memes_fixture, missing_fixture, multitask_fixture, run_fixture
-from tests.curation.test_report_browser import BLUR, PRESSED, SPILLING, VIOLATIONS, browser, needs_chromium
+from tests.curation.test_report_browser import (
+    BLUR,
+    PRESSED,
+    SPILLING,
+    VIOLATIONS,
+    browser,
+    needs_chromium,
+    printed_whole,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +123,28 @@ def test_in_a_narrow_window_every_number_says_what_it_is(tab, page):
     assert tab.value(unlabelled) == []
     tab.open(page, 1400)
     assert tab.value(label) == "none"
+
+
+@needs_chromium
+def test_in_a_narrow_window_the_figures_of_a_dataset_of_no_paper_stand_side_by_side(tab, page, tmp_path):
+    unknown = msgspec.structs.replace(run_fixture.results().dataset, name="met-meme")
+    tops = (
+        "[...document.querySelector('#table-%d tbody tr').querySelectorAll('td.n')]"
+        ".map((e) => Math.round(e.getBoundingClientRect().bottom))"
+    )
+    tab.open(write(run_fixture.make(tmp_path, dataset=unknown), posts), 400)
+    for place, figures in [(1, 3), (2, 2)]:
+        found = tab.value(tops % place)
+        assert len(found) == figures and len(set(found)) == 1
+    tab.open(page, 400)
+    found = tab.value(tops % 1)
+    assert len(found) == 6 and len(set(found)) == 3  # the paper's figure beside each
+
+
+@needs_chromium
+def test_a_printed_card_is_low_so_that_it_leaves_no_large_gap_at_a_pages_end(tab, page):
+    shares = printed_whole(tab, page)
+    assert shares["card"] < 0.25 and max(shares.values()) < 0.33
 
 
 @needs_chromium

@@ -372,29 +372,3 @@ def test_answers_of_unknown_size_that_turn_out_large_never_wait_for_each_other(t
                 return {len(answer.body) for answer in await asyncio.gather(*all_of_them)}
 
     assert asyncio.run(go()) == {450}
-
-
-def test_on_a_terminal_counts_and_notes_fit_its_width_and_commands_stay_whole(monkeypatch):
-    summary = Summary(
-        asked=0,
-        posts=Counter(),
-        by_community={},
-        media=Counter({("stored", None): 298, ("not_image", "text_post"): 6, ("not_image", "video"): 6}),
-        fetched=Counter(),
-        failures=(),
-        trouble=None,
-        folder=Path("a/folder/whose/name/is/longer/than/the/terminal/is/wide"),
-        seconds=1,
-        interrupted=False,
-        notes=["stored 60 of the archive's 207 posts: 2012 0/5 · 2013 2/5"],
-    )
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "50")
-    assert str(summary).splitlines() == [
-        "posts   asked 0 = 0",
-        "images  linked 310 = 298 stored + 6 not image:",
-        "        text post + 6 not image: video",
-        "note    stored 60 of the archive's 207 posts: 2012",
-        "        0/5 · 2013 2/5",
-        "store   a/folder/whose/name/is/longer/than/the/terminal/is/wide  (1 s)",
-    ]

@@ -37,10 +37,10 @@ def test_differences_are_counted_by_community_and_the_first_are_listed(stores, c
         "1  one",
         "2  other",
         "",
-        "             in both  only in 1  only in 2      score    removed     images",
-        "creepy             1          1          0          0          0          0",
-        "happy              5          0          1          1          1          1",
-        "all                6          1          1          1          1          1",
+        "        in both  only in 1  only in 2  score  removed  images",
+        "creepy        1          1          0      0        0       0",
+        "happy         5          0          1      1        1       1",
+        "all           6          1          1      1        1       1",
         "",
         "posts only in 1: 1",
         "  reddit:00007",
@@ -72,6 +72,29 @@ def test_all_differences_are_there_as_json(stores, capsys):
         "removed": [{"post_id": "reddit:00005", "first": "deleted", "second": None}],
         "images": [{"post_id": "reddit:00006", "first": [digest(600)], "second": [digest(9)]}],
     }
+
+
+def test_long_names_and_galleries_fit_a_terminal(tmp_path, capsys, monkeypatch):
+    name = "a_community_with_a_long_name_[of_a_folder]/inside"
+    make_store(tmp_path / "one", [post(1, name, images=8)])
+    make_store(tmp_path / "other", [post(1, name, images=7)])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["diff", "one", "other"]) == 0
+    digests = [digest(100 + n)[:12] for n in range(8)]
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[3:6] == [
+        "                           in both  only in 1  only in 2  score  removed  images",
+        "a_community_with_a_long_n        1          0          0      0        0       1",
+        "ame_[of_a_folder]/inside",
+    ]
+    assert lines[8:] == [
+        f"  reddit:00001  {', '.join(digests[:4])},",
+        f"                {', '.join(digests[4:])} |",
+        f"                {', '.join(digests[:4])},",
+        f"                {', '.join(digests[4:7])}",
+    ]
 
 
 def test_more_than_five_are_counted(tmp_path, capsys):

@@ -23,7 +23,7 @@ Affectory rebuilds multimodal emotion datasets and trains the field's baselines:
 
 In this folder
 """
-END = "\n\naffectory --help lists all commands, affectory COMMAND --help the options of one.\n"
+END = "\n\naffectory --help lists all commands, affectory COMMAND --help their options.\n"
 
 
 def here(capsys):
@@ -112,6 +112,52 @@ def test_what_is_damaged_names_the_command_that_says_more(folder, capsys):
         "  releases  mine 1.0.0  can't be read: affectory verify datasets/mine/1.0.0",
         "  results   mine 1.0.0  can't be read: results/mine/1.0.0/results.json",
     ]
+
+
+def test_all_of_it_is_there_as_json(folder, capsys):
+    make_store(folder / "data/reddit", [post(1), post(2)])
+    write(folder / "datasets/cats/1.2.0/manifest.json", {"counts": {"train": {"joy": 1_000}}})
+    write(folder / "datasets/dogs/1.0.0/manifest.json", [])
+    write(folder / "results/cats/1.2.0/results.json", {"rows": [{"model": "text"}, {"model": "image"}]})
+    assert main(["--json"]) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == (
+        {
+            "stores": [
+                {
+                    **{"store": "data/reddit", "is_damaged": False},
+                    **{"posts": 2, "images": 2, "images_to_fetch": 0},
+                }
+            ],
+            "releases": [
+                {
+                    **{"release": "datasets/cats/1.2.0", "name": "cats", "version": "1.2.0"},
+                    **{"is_damaged": False, "rows": 1_000},
+                },
+                {
+                    **{"release": "datasets/dogs/1.0.0", "name": "dogs", "version": "1.0.0"},
+                    **{"is_damaged": True, "rows": None},
+                },
+            ],
+            "results": [
+                {
+                    **{"results": "results/cats/1.2.0/results.json", "name": "cats", "version": "1.2.0"},
+                    **{"is_damaged": False, "models": ["image", "text"]},
+                }
+            ],
+            "demo": None,
+            "next": ["affectory build reddit-emotion"],
+            "notes": [],
+        },
+        "",
+    )
+
+
+def test_the_next_steps_of_an_empty_folder_are_there_as_json(folder, capsys):
+    assert main(["--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["next"] == ["affectory demo", "affectory collect reddit --subs happy creepy rage gore"]
+    assert found["notes"] == ["all steps on generated posts, no keys, no network"]
 
 
 def test_the_version_is_the_installed_one(capsys):

@@ -1,5 +1,6 @@
 """Purged releases: what their source has deleted since is in them no more."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -21,6 +22,48 @@ POSTS = [post(i, "happy" if i % 2 else "creepy") for i in range(60)]
 def library(tmp_path, monkeypatch):
     """Where the `datasets` library keeps what it loads."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "library"))
+
+
+def test_what_was_removed_and_what_is_left_are_there_as_json(capsys, tmp_path):
+    store = make_store(tmp_path / "store", POSTS)
+    folder = build(write_recipe(tmp_path / "datasets"), store=store, out=tmp_path / "datasets").folder.parent
+    arguments = ["test", "--datasets", str(folder.parent), "--store", str(store), "--json"]
+    assert purge(arguments) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert (before["already_purged"], before["version"], before["next"]) == (True, "1.0.0", [])
+    with Store.open(store) as opened:
+        opened.add([replace(POSTS[3], removed="deleted"), replace(POSTS[40], removed="moderator")])
+    (tmp_path / "out.txt").write_text(hashlib.sha256(b"reddit:00004").hexdigest())
+    assert purge([*arguments, "--exclude", str(tmp_path / "out.txt")]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    [hub] = found.pop("copies")
+    assert (hub["what"], err) == ("copy on a hub, where there is one", "")
+    assert hub["clear"].startswith(f"affectory push test USER/test --datasets {folder.parent} && ")
+    assert found == {
+        "name": "test",
+        "purged": "1.0.0",
+        "version": "1.0.1",
+        "release": str(folder / "1.0.1"),
+        "already_purged": False,
+        "posts": {
+            "published": {"deleted": 1, "moderator": 1, "opted_out": 1},
+            "dropped": {},
+            "duplicates_published": 0,
+            "duplicates_lost": 0,
+        },
+        "features_removed": 0,
+        "texts_removed": {},
+        "versions_removed": [],
+        "results_cleared": [],
+        "versions_left": ["1.0.0"],
+        "results_left": [],
+        "exclude": {"file": str(folder / "exclude.txt"), "ids": 1, "new": 1, "of_releases": 1},
+        "store": str(store),
+        "opted_out_in_store": 1,
+        "last_seen_elsewhere": 0,
+        "next": [f"affectory purge test --remove-earlier --datasets {folder.parent} --store {store}"],
+    }
 
 
 @pytest.mark.slow

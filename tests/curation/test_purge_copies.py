@@ -33,7 +33,7 @@ def purged(store, old, *removed):
     with Store.open(store) as opened:
         opened.add([replace(one, removed="deleted") for one in removed])
     places = Places(old.parent, old.parents[2] / "results", old.parents[2] / "features")
-    said = purge(places, store=store).splitlines()
+    said = str(purge(places, store=store)).splitlines()
     return said, old.with_name("1.0.1")
 
 

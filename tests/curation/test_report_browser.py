@@ -262,6 +262,37 @@ def test_the_page_prints(tab, page):
     assert pdf.startswith(b"%PDF") and 5 < pdf.count(b"/Type /Page\n") < 60
 
 
+#: What isn't divided over pages, and its height as a share of an A4 page's without margins, in CSS pixels.
+WHOLE = """
+[...document.querySelectorAll(".card, .panel, .group, .tile, svg.chart, img, tr")]
+  .filter((e) => e.offsetParent !== null || e.matches("svg"))
+  .filter((e) => e.matches("svg, img") || getComputedStyle(e).breakInside === "avoid")
+  .map((e) => [e.getAttribute("class") || e.localName, e.getBoundingClientRect().height / (267 * 96 / 25.4)])
+"""
+
+
+def printed_whole(tab, page):
+    """Return the largest height of each kind of element that isn't divided over pages."""
+    tab.open(page, round(184 * 96 / 25.4))
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        shares = {}
+        for kind, share in tab.value(WHOLE):
+            shares[kind] = max(share, shares.get(kind, 0))
+    finally:
+        tab.call("Emulation.setEmulatedMedia", media="")
+    return shares
+
+
+@needs_chromium
+def test_what_is_printed_whole_is_small_so_that_it_leaves_no_large_gap_at_a_pages_end(tab, page):
+    shares = printed_whole(tab, page)
+    assert {"card", "panel", "chart", "tr"} <= shares.keys()
+    assert "group" not in shares and "group bad" not in shares  # they end between rows of cards
+    charts = {"panel": shares.pop("panel"), "chart": shares.pop("chart")}
+    assert max(charts.values()) < 0.33 and max(shares.values()) < 0.2
+
+
 VIOLATIONS = """
 axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
   .then((found) => found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html)}`))

@@ -118,12 +118,13 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
             cell = line.cells[i]
             top = line.row is not None and not cell.collapsed and cell.ours and cell.ours.mean == best[i]
             ours = written(cell.ours, percent=column.percent) + DAGGER * cell.collapsed
-            cls = "n" + " first" * _begins(shown.columns, i) + " strong" * bool(top)
+            cls = "n" + _group(shown.columns, i) + " strong" * bool(top)
             cells.append(h("td", ours, cls=cls, data_label=column.title))
             cells += [_theirs(cell, column, source) for source in column.sources]
         chart = dots(marks, ends, f"{line.title}: {results.metrics[first]}", chance)
         name = h("th", line.title, scope="row")
         rows.append(h("tr", name, h("td", chart, cls="wide"), *cells, cls=None if line.row else "trivial"))
+    beside = len(shown.columns) in (2, 4) and condition is None and not any(x.sources for x in shown.columns)
     above = draw_axis(ends, percent=shown.columns[0].percent)
     heads = [h("th", "Model", scope="col"), h("th", results.metrics[first], above, scope="col", cls="wide")]
     for column in shown.columns:
@@ -134,17 +135,24 @@ def _section(results: Results, shown: c.Table, place: str, *, last: bool) -> Htm
         h("h2", shown.heading),
         None if alone else h("p", _BY_MODE if by_mode else _MASKED),
         h("p", *_legend(results, shown, charted, alone=alone), cls="legend"),
-        _stacked(rows, heads, dense=condition is not None),
+        _stacked(rows, heads, " dense" if condition is not None else " halves" * beside),
         h("ul", *(h("li", note) for note in _notes(results)), cls="notes") if last else None,
         id=place,
         cls="scores",
     )
 
 
-def _begins(columns: Sequence[c.Column], place: int) -> bool:
-    """Return whether a column begins a group: all do, but conditions of one mode without papers' figures."""
+def _group(columns: Sequence[c.Column], place: int) -> str:
+    """Return the classes of a column that begins a group and, in a narrow window, a line.
+
+    All begin a group, but conditions of one mode without papers' figures. Such a group begins a line, but
+    metrics without papers' figures stand side by side.
+    """
     one, before = columns[place], columns[place - 1]
-    return place == 0 or bool(one.sources) or one.condition is None or one.mode != before.mode
+    if not (place == 0 or one.sources or one.condition is None or one.mode != before.mode):
+        return ""
+    is_beside = place > 0 and one.condition is None and not (one.sources or before.sources)
+    return " first" if is_beside else " first below"
 
 
 def _theirs(cell: c.Cell, column: c.Column, source: str) -> Html:
@@ -213,12 +221,13 @@ def _legend(
     return legend
 
 
-def _stacked(rows: Sequence[Html], heads: Sequence[Html], *, dense: bool) -> Html:
+def _stacked(rows: Sequence[Html], heads: Sequence[Html], cls: str) -> Html:
     """Return a table whose rows become blocks in a narrow window, with a label in each cell.
 
-    One of many columns is `dense`: differences stand below the papers' figures.
+    One of many columns is `dense`: differences stand below the papers' figures. The blocks of one in `halves`
+    have two figures a line, else up to three.
     """
-    cls = "figures stacked sortable" + " dense" * dense
+    cls = f"figures stacked sortable{cls}"
     return h("div", h("table", h("thead", h("tr", *heads)), h("tbody", *rows), cls=cls), cls="scroll")
 
 
