@@ -14,6 +14,9 @@ another threshold: so the threshold can be chosen on posts of their own.
 
 Each row has the accuracy in percent of one mode less that of always answering the largest class of training,
 with its 95% interval over seeds and test posts. Complete posts are answered as trained.
+
+`--dropout` is another mechanism to compare with: a network trains on each post three times, whole, without
+its text and without its image, which is modality dropout with each of the three as likely.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from affectory.encoders.image.backbones import load_backbone
 from baselines import experiment
 from baselines.data import inputs
 from baselines.data import release as data
-from baselines.data.batch import MODES, Mode
+from baselines.data.batch import MODES, Batch, Mode
 from baselines.data.release import Release
 from baselines.models import registry
 from baselines.training import correction
@@ -143,18 +146,25 @@ def outcomes(made: Drawn, networks: Sequence[Checkpoint], mode: Mode) -> Outcome
     return torch.stack(each).double().numpy()
 
 
-def lines(corpora: Sequence[Drawn], seeds: int) -> Iterator[list[Any]]:
+def dropping(made: Drawn) -> Drawn:
+    """Return the same set with each training post three times: whole, and with one modality alone."""
+    modes = [made.data.train.only(mode) for mode in MODES]
+    return replace(made, data=replace(made.data, train=Batch.joined(modes)))
+
+
+def lines(corpora: Sequence[Drawn], models: Sequence[str], seeds: int) -> Iterator[list[Any]]:
     """Yield a line for each model and mode, over the test posts of all corpora."""
-    nothing, found = [], {model: [] for model in MODELS}  # type: ignore[var-annotated]
+    nothing: list[Any] = []
+    found: dict[str, list[Any]] = {model: [] for model in models}
     for made in corpora:
         target = made.test.target
         largest = np.bincount(made.release.parts["train"].target).argmax()
         nothing.append(np.tile((target == largest).astype(np.float64), (seeds, 1)))
-        networks = train(made, experiment.chosen(MODELS, {}, {}), range(seeds), corrected=True)
-        for model in MODELS:
+        networks = train(made, experiment.chosen(models, {}, {}), range(seeds), corrected=True)
+        for model in models:
             found[model].append((made, networks[model]))
     base = np.concatenate(nothing, 1)
-    for model in MODELS:
+    for model in models:
         for mode in MODES:
             cells = []
             for kept in (False, True):
@@ -180,6 +190,8 @@ def main(
     corpora: int = 4,
     draw: int = 8,
     margin: float = correction.MARGIN,
+    models: tuple[str, ...] = MODELS,
+    dropout: bool = False,
 ) -> None:
     """Compare answers to one modality, as trained and corrected.
 
@@ -195,6 +207,8 @@ def main(
         corpora: How many corpora, from the eighth.
         draw: The seed of the weak folders.
         margin: By how many standard errors a modality must beat the training shares on validation.
+        models: The models, by name.
+        dropout: Train on each post also without its image and without its text.
     """
     correction.MARGIN = margin
     print(machine(), f"torch {torch.__version__}")
@@ -208,11 +222,12 @@ def main(
                 made = [built(str(release), datasets, weights, features)]
             else:
                 made = [weak("image" if name == "weak-image" else "text", posts, draw, Path(folder))]
+            made = [dropping(one) if dropout else one for one in made]
             tested = sum(len(one.test) for one in made)
             show(
                 f"{name}: accuracy less the largest class, points, {tested} test posts, {seeds} seeds",
                 ["model", "given", "as trained (95% interval)", "corrected (95% interval)"],
-                list(lines(made, seeds)),
+                list(lines(made, models, seeds)),
             )
 
 
