@@ -138,13 +138,13 @@ def store(asked: Asked, watch: Watch) -> None:
                 opened.add(page)
 
 
-def download(asked: Asked, watch: Watch) -> None:
-    """Download images from the sandbox, check them and store them as they are."""
+def download(asked: Asked, watch: Watch, stage: str = "downloads", side: int | None = None) -> None:
+    """Download images from the sandbox, check them and store them: as they are, or shrunk to `side` pixels."""
     from benchmarks._crawl import Job, work
 
     hosts = {"bench.example": (asked.server, asked.items)}
-    job = Job(str(asked.out), hosts, at_once=16, side=None, processes=asked.workers)
-    with watch.stage("downloads"):
+    job = Job(str(asked.out), hosts, at_once=16, side=side, processes=asked.workers)
+    with watch.stage(stage):
         found = asyncio.run(work(job))
     if found["images"] != {"stored": asked.items}:
         raise SystemExit(f"not all images were stored: {found['images']}")
@@ -302,18 +302,23 @@ def _use_cores(number: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the benchmark: what it counts, how it is prepared and measured, and with how many workers."""
+    """A part of the benchmark: what it counts, how it is prepared and measured, and with how many workers.
+
+    `downloads`: whether it needs the sandbox's server.
+    """
 
     unit: Literal["posts", "images"]
     measure: Callable[[Asked, Watch], None]
     prepare: Callable[[Asked], None] = nothing
     workers: tuple[int, ...] = (1, 2)
+    downloads: bool = False
 
 
 PARTS: Mapping[str, Part] = {
     "dump": Part("posts", read_dump, write_dump, workers=(1,)),
     "store": Part("posts", store, workers=(1,)),
-    "download": Part("images", download),
+    "download": Part("images", download, downloads=True),
+    "shrink": Part("images", partial(download, stage="downloads, to 256 px", side=256), downloads=True),
     "language": Part("posts", language, workers=(1,)),
     "texts": Part("posts", build_texts, text_store),
     "images": Part("images", build_images, image_store),

@@ -114,7 +114,7 @@ def _measured(name: str, items: int, workers: Sequence[int], options: Options) -
     """Prepare a part at a size, and yield its cells for each number of workers."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=options.scratch))
-        server = stack.enter_context(running(posts=1)) if name == "download" else ""
+        server = stack.enter_context(running(posts=1)) if PARTS[name].downloads else ""
         for number in range(POOL if server else 0):  # the server draws its pictures at the first request
             urllib.request.urlopen(f"{server}/bench.example/{number}.jpg").read()
         command = [sys.executable, "-m", "benchmarks._scaled"]
