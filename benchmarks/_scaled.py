@@ -139,7 +139,7 @@ def store(asked: Asked, watch: Watch) -> None:
 
 
 def download(asked: Asked, watch: Watch, stage: str = "downloads", side: int | None = None) -> None:
-    """Download images from the sandbox, check them and store them: as they are, or shrunk to `side` pixels."""
+    """Download images from the sandbox, check them and store them, as they are or shrunk to `side` pixels."""
     from benchmarks._crawl import Job, work
 
     hosts = {"bench.example": (asked.server, asked.items)}

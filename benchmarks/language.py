@@ -27,6 +27,7 @@ import tyro
 from numpy.typing import NDArray
 
 from benchmarks._measure import machine, middle, show
+from curation.measure import language
 from curation.measure.language import DEFAULT, Wanted, _model, identify, keep
 from curation.measure.words import count_words
 
@@ -37,6 +38,7 @@ INDEX = Path(__file__).parents[2] / "shared" / "data" / "reddit_emotion_index"
 #: Thresholds to compare with the defaults.
 SCORES = [0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12]
 LENGTHS = [1, 5, 7, 8, 10, 12, 1000]
+POWERS = [0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]
 
 #: Tells of each title whether it is kept as English.
 Keeps = Callable[[Sequence[str]], NDArray[np.bool_]]
@@ -77,11 +79,21 @@ def choose(real: list[str], foreign: list[str], note: str) -> None:
     some = [*(replace(DEFAULT, min_score=score) for score in SCORES)]
     some += [replace(DEFAULT, short_words=words) for words in LENGTHS]
     rows = []
-    for wanted in some:
+
+    def judge(wanted: Wanted, power: float) -> None:
         lost, kept = (~_ours(wanted)(real)).sum(), _ours(wanted)(foreign).sum()
-        name = f"{wanted.min_score:g}{' (default)' if wanted == DEFAULT else ''}"
-        rows.append((name, wanted.short_words, int(lost), int(kept)))
-    columns = ["min_score", "short_words", "real lost", "foreign kept"]
+        default = " (default)" if (wanted, power) == (DEFAULT, chosen) else ""
+        rows.append(
+            (f"{wanted.min_score:g}{default}", wanted.short_words, f"{power:g}", int(lost), int(kept))
+        )
+
+    chosen = language.LETTERS
+    for wanted in some:
+        judge(wanted, chosen)
+    for language.LETTERS in POWERS:
+        judge(DEFAULT, language.LETTERS)
+    language.LETTERS = chosen
+    columns = ["min_score", "short_words", "power of letters", "real lost", "foreign kept"]
     show("The half for choosing", columns, rows, note.format(len(real), len(foreign)))
 
 

@@ -86,9 +86,9 @@ class Difference:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-        table.add_column("", overflow="fold")
+        table.add_column("", overflow="fold", min_width=6)
         for title in KINDS.values():
-            table.add_column(title, justify="right", no_wrap=True)
+            table.add_column(title, justify="right", overflow="fold")
         rows = sorted(self.counts.items())
         if len(rows) > 1:
             rows.append(("all", sum((counts for _, counts in rows), Counter())))

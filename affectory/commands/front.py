@@ -114,14 +114,12 @@ class Here:
 
     def as_json(self) -> dict[str, Any]:
         """Return what is there, and the next command, as `--json` prints them."""
-        steps = list(self.next())
         return {
             "stores": [one.data for one in self.stores.values()],
             "releases": [one.data for one in self.releases.values()],
             "results": [one.data for one in self.results.values()],
             "demo": str(_DEMO) if _has_demo() else None,
-            "next": [one.what for one in steps],
-            "notes": [one.note for one in steps if one.note],
+            "next": [{"step": one.what, "note": one.note or None} for one in self.next()],
         }
 
     def next(self) -> Iterator[_Step]:

@@ -8,7 +8,7 @@
 With `-q` nothing but errors and the last line of the result is printed. With `--json` the result is one JSON
 document on standard output, and all else goes to standard error. `finish` of `affectory.core.command` prints
 the result; a result of another class has `as_json()` to be printed as JSON. On a terminal, lines that are
-wider than it are folded, but for those with a command in them.
+wider than it are folded, but for those with a command or a path to copy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 #: A command or a call in a line. Such a line stays whole, so that it can be copied.
-_COMMAND = re.compile(r"(?<![\w./-])(?:affectory [a-z-]|python -|pip |rm |datasets\.load_dataset\()")
+_COMMAND = re.compile(
+    r"(?<![\w./-])(?:affectory [a-z-]|python -|pip |uv |hf |git |export |rm |datasets\.load_dataset\()"
+)
+
+#: A line whose value is a path, which may have spaces.
+_PATH = re.compile(r"(?:store|release|report|recipe|page|table|wrote)\b +")
 
 #: What stands before a value in a line: two spaces or more, or one after a word of seven letters ("release").
 _GAP = re.compile(r"(?<=\S) {2,}(?=\S)|(?<=^[a-z]{7}) (?=\S)")
@@ -125,7 +130,8 @@ def text_of(result: object) -> str:
 def folded(text: str, stream: TextIO) -> str:
     """Return a text with its long lines folded, if `stream` is a terminal that is narrower.
 
-    A line goes on below its last value that begins before the middle. Words, and so paths, aren't broken.
+    A line goes on below its last value that begins before the middle. Words aren't broken, and lines with a
+    command or with a path as their value stay whole.
     """
     if not stream.isatty():
         return text
@@ -134,7 +140,7 @@ def folded(text: str, stream: TextIO) -> str:
 
 
 def _folded(line: str, width: int) -> list[str]:
-    if len(line) <= width or "\x1b" in line or _COMMAND.search(line):
+    if len(line) <= width or "\x1b" in line or _COMMAND.search(line) or _PATH.match(line):
         return [line]
     starts = [gap.end() for gap in _GAP.finditer(line) if gap.end() <= width // 2]
     indent = max(starts, default=len(line) - len(line.lstrip()) or min(_VALUES, width // 2))

@@ -85,7 +85,7 @@ class Purged:
             "purged": self.described.version,
             "version": self.version,
             "release": str(self.places.folder / self.version),
-            "already_purged": done is None,
+            "wrote_version": done is not None,
             "posts": {
                 "published": _by_reason(done.published) if done else {},
                 "dropped": _by_reason(done.dropped) if done else {},

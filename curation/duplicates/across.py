@@ -32,7 +32,7 @@ MANY = 4096
 THREADS = 2
 _PAIRS, _AT_ONCE = 1 << 18, 1 << 16  # pairs and others at a time: they stay in the cache
 #: The bits of a slot's number at most, and how many more of a key are looked up first.
-_SLOT_BITS, _MORE_BITS = 21, 3
+_SLOT_BITS, _MORE_BITS = 24, 3
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -92,8 +92,8 @@ def _pairs(
     """Yield the places of keys, and of others whose masked bits are the same, some `_PAIRS` at a time.
 
     Hashed keys are sorted, and `starts` says where those of each slot (their upper bits) begin. Unequal keys
-    may share a slot, which costs comparisons and is never wrong. Most others have no equal: a bit for each
-    value of a few more of the upper bits tells nearly all of these at once, in 2 MB.
+    may share a slot, which costs comparisons. Most others have no equal: a bit for each
+    value of a few more of the upper bits tells nearly all of these at once, in 1 MB for a million keys.
     """
     slot_bits = min(_SLOT_BITS, len(keys).bit_length())
     slot_shift, fine_shift = np.uint64(64 - slot_bits), np.uint64(64 - slot_bits - _MORE_BITS)

@@ -21,8 +21,8 @@ near-equal texts may be in different groups.
 the text without one word. Two texts of n words differ in exactly one place if and only if they have the same
 signature there. A text of n words is another one of n + 1 words without one of them if its hash is among the
 other's signatures. Texts are read as hashes alone (`hashed`), shard by shard. The probability that two
-different texts have the same hash is 2^-64; among a million titles, it is about two in a million that any
-hash or signature is another text's.
+different texts have the same hash is 2^-64; among a million titles, it is a few in a million that any hash or
+signature is another text's.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curation.duplicates.components import ALONE, Labels
@@ -99,7 +100,7 @@ def _equal_groups(wholes: pa.ChunkedArray) -> Labels:
 
 def _near_groups(wholes: pa.ChunkedArray, words: pa.ChunkedArray, min_words: int) -> Labels:
     labels = _equal_groups(wholes)
-    lengths = np.asarray(words.combine_chunks().value_lengths(), dtype=np.int64)
+    lengths = np.asarray(pc.list_value_length(words), dtype=np.int64)
     rows = np.flatnonzero((labels == np.arange(len(labels))) & (lengths >= min_words))
     taken = pa.array(rows)
     hashes = np.asarray(words.take(taken).combine_chunks().flatten(), dtype=np.uint64)

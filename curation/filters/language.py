@@ -17,7 +17,7 @@ class Language(Options):
     """Keep posts in the languages `keep`, as `engine` identifies them, from a score of `min_score` on.
 
     Where English is kept, texts of up to `short_words` words with that score for English count as English,
-    even if another language is likelier.
+    even if another language is likelier; with `langdetect` those of two words and more.
     """
 
     use: Literal["language"]
@@ -46,7 +46,8 @@ class Language(Options):
 
     @model_validator(mode="after")
     def _leaves_short_texts_a_minimum(self) -> Language:
-        if not self.min_score and self.short_words and "en" in self.keep:
+        alone = 1 if self.engine == "langdetect" else 0  # which makes no single word English
+        if not self.min_score and self.short_words > alone and "en" in self.keep:
             raise ValueError(
                 f"min_score = 0 would make English of every text of up to {self.short_words} words: give a "
                 "min_score above 0, or short_words = 0"

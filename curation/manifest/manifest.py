@@ -38,6 +38,8 @@ FORMATS: Mapping[int, str] = {
     "near-equal texts are grouped around a centre, without series; `image_hash` is that of the picture "
     "decoded in full, on white, and near images are found mirrored, cropped, bordered and "
     "slightly turned, too: other duplicate groups",
+    5: "short texts of which fastText isn't sure are also judged by their letters: other posts are kept by "
+    "the language filter, and `language` and `language_score` differ",
 }
 
 #: The version that this program writes.

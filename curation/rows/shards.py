@@ -73,7 +73,8 @@ def process(shard: Shard, folder: Path, recipe: Recipe, scratch: Path, every_med
         table = with_image_text(table, folder, recipe.text)
     if near_texts.TEXT_HASH in recipe.duplicates.columns:
         for name, hashes in zip(near_texts.HASHES, near_texts.hashed(table["text"].to_pylist()), strict=True):
-            table = with_column(table, name, hashes)
+            if name in recipe.duplicates.columns:
+                table = with_column(table, name, hashes)
     write(table, scratch / f"kept-{shard.number:06}.arrow")
     write(pa.concat_tables([DROPPED.empty_table(), *dropped]), scratch / f"dropped-{shard.number:06}.arrow")
     return shard

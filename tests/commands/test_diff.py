@@ -128,3 +128,13 @@ def test_a_store_on_a_read_only_disk_is_read(stores, capsys, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert main(["diff", "one", "other"]) == 0
     assert list(stores.glob("*/crawl.sqlite-*")) == []
+
+
+def test_no_figure_is_lost_on_a_narrow_terminal(stores, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    assert main(["diff", "one", "other"]) == 0
+    table = capsys.readouterr().out.split("\n\n")[1]
+    assert "…" not in table
+    assert [line.split() for line in table.splitlines() if line.startswith("all")] == [
+        ["all", "6", "1", "1", "1", "1", "1"]
+    ]

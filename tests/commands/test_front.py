@@ -146,8 +146,7 @@ def test_all_of_it_is_there_as_json(folder, capsys):
                 }
             ],
             "demo": None,
-            "next": ["affectory build reddit-emotion"],
-            "notes": [],
+            "next": [{"step": "affectory build reddit-emotion", "note": None}],
         },
         "",
     )
@@ -156,8 +155,10 @@ def test_all_of_it_is_there_as_json(folder, capsys):
 def test_the_next_steps_of_an_empty_folder_are_there_as_json(folder, capsys):
     assert main(["--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["next"] == ["affectory demo", "affectory collect reddit --subs happy creepy rage gore"]
-    assert found["notes"] == ["all steps on generated posts, no keys, no network"]
+    assert found["next"] == [
+        {"step": "affectory demo", "note": "all steps on generated posts, no keys, no network"},
+        {"step": "affectory collect reddit --subs happy creepy rage gore", "note": None},
+    ]
 
 
 def test_the_version_is_the_installed_one(capsys):

@@ -43,8 +43,12 @@ def columns(monkeypatch):
             ["mine 1.0.1: 2 deleted posts removed (1", "        deleted, 1 moderator)"],
         ),
         (
-            "store   a/folder/whose/name/is/longer/than/that  (6 s)",
-            ["store   a/folder/whose/name/is/longer/than/that", "        (6 s)"],
+            "store   a/folder/whose name/is/longer/than/that  (6 s)",
+            ["store   a/folder/whose name/is/longer/than/that  (6 s)"],
+        ),
+        (
+            "run `uv sync --extra cluster` and repeat the command",
+            ["run `uv sync --extra cluster` and repeat the command"],
         ),
     ],
 )

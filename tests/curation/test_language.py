@@ -163,9 +163,17 @@ def test_short_texts_count_as_english_from_the_minimum_on():
     assert identify(titles)[0] == ["en", "en", "en", "de"]
     assert identify(titles, wanted=Wanted(short_words=0))[0] == ["es", "la", "de", "de"]
     assert identify(titles, wanted=Wanted(short_words=3))[0] == ["en", "en", "de", "de"]
-    assert identify(titles, wanted=Wanted(min_score=0.6))[0] == ["en", "la", "en", "de"]
+    assert identify(titles, wanted=Wanted(min_score=0.6))[0] == ["en", "en", "en", "de"]
     assert identify(titles, wanted=Wanted(languages=["de"]))[0] == ["es", "la", "de", "de"]
     assert identify(titles, wanted=Wanted(languages=["de", "en"]))[0] == ["en", "en", "de", "de"]
+
+
+def test_a_text_is_judged_alike_at_a_high_minimum_however_sure_fasttext_is():
+    titles = ["the grinder", "bloody hand", "My boys", "Boop"]
+    codes, scores = identify(titles, wanted=Wanted(min_score=0.9))
+    assert codes == ["en", "en", "en", "en"]
+    assert [round(float(score), 2) for score in scores] == [0.97, 0.91, 0.67, 0.47]
+    assert identify(titles, wanted=Wanted(min_score=0.3))[0] == ["en"] * 4
 
 
 def test_every_language_in_a_script_of_its_own_is_one_of_fasttexts():

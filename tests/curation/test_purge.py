@@ -30,7 +30,7 @@ def test_what_was_removed_and_what_is_left_are_there_as_json(capsys, tmp_path):
     arguments = ["test", "--datasets", str(folder.parent), "--store", str(store), "--json"]
     assert purge(arguments) == 0
     before = json.loads(capsys.readouterr().out)
-    assert (before["already_purged"], before["version"], before["next"]) == (True, "1.0.0", [])
+    assert (before["wrote_version"], before["version"], before["next"]) == (False, "1.0.0", [])
     with Store.open(store) as opened:
         opened.add([replace(POSTS[3], removed="deleted"), replace(POSTS[40], removed="moderator")])
     (tmp_path / "out.txt").write_text(hashlib.sha256(b"reddit:00004").hexdigest())
@@ -45,7 +45,7 @@ def test_what_was_removed_and_what_is_left_are_there_as_json(capsys, tmp_path):
         "purged": "1.0.0",
         "version": "1.0.1",
         "release": str(folder / "1.0.1"),
-        "already_purged": False,
+        "wrote_version": True,
         "posts": {
             "published": {"deleted": 1, "moderator": 1, "opted_out": 1},
             "dropped": {},
