@@ -10,6 +10,8 @@ each are listed, with `--json` all of them. Neither store is changed. The exit c
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,11 +23,8 @@ from tyro.conf import Positional, arg
 from affectory.core.arguments import read_options
 from affectory.core.command import finish
 from affectory.core.numbers import number
-from affectory.core.output import drawn
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from collectors.store.reading import Reader, Record
 
 #: Differences of a kind that are listed one by one.
@@ -70,7 +69,7 @@ class Difference:
         self.found[kind].append({"post_id": post_id, **values})
 
     def __str__(self) -> str:
-        lines = [f"1  {self.first}", f"2  {self.second}", "", drawn(self._table)]
+        lines = [f"1  {self.first}", f"2  {self.second}", "", *self._counts()]
         for kind, differences in self.found.items():
             if differences:
                 lines += ["", f"{_TITLES[kind]}: {len(differences):,}"]
@@ -81,20 +80,24 @@ class Difference:
             lines += ["", "no difference"]
         return "\n".join(lines)
 
-    def _table(self, console: Console) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-        table.add_column("", overflow="fold", min_width=6)
-        for title in KINDS.values():
-            table.add_column(title, justify="right", overflow="fold")
+    def _counts(self) -> list[str]:
+        """Return a table of the counts; on a terminal that is narrower, the counts below each community."""
         rows = sorted(self.counts.items())
         if len(rows) > 1:
             rows.append(("all", sum((counts for _, counts in rows), Counter())))
-        for name, counts in rows:
-            table.add_row(Text(name), *(f"{counts[kind]:,}" for kind in KINDS))
-        console.print(table)
+        cells = [["", *KINDS.values()]]
+        cells += [[name, *(f"{counts[kind]:,}" for kind in KINDS)] for name, counts in rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        table = [
+            "  ".join([name.ljust(widths[0]), *map(str.rjust, figures, widths[1:])])
+            for name, *figures in cells
+        ]
+        if not sys.stdout.isatty() or len(table[0]) <= shutil.get_terminal_size().columns:
+            return table
+        below = []
+        for name, *figures in cells[1:]:
+            below += [name, "  " + ", ".join(map("{} {}".format, KINDS.values(), figures))]
+        return below
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it, as `--json` prints it."""

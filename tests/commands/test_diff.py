@@ -84,12 +84,8 @@ def test_long_names_and_galleries_fit_a_terminal(tmp_path, capsys, monkeypatch):
     assert main(["diff", "one", "other"]) == 0
     digests = [digest(100 + n)[:12] for n in range(8)]
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines[3:6] == [
-        "                           in both  only in 1  only in 2  score  removed  images",
-        "a_community_with_a_long_n        1          0          0      0        0       1",
-        "ame_[of_a_folder]/inside",
-    ]
-    assert lines[8:] == [
+    assert lines[3:5] == [name, "  in both 1, only in 1 0, only in 2 0, score 0, removed 0, images 1"]
+    assert lines[7:] == [
         f"  reddit:00001  {', '.join(digests[:4])},",
         f"                {', '.join(digests[4:])} |",
         f"                {', '.join(digests[:4])},",
@@ -130,11 +126,18 @@ def test_a_store_on_a_read_only_disk_is_read(stores, capsys, monkeypatch):
     assert list(stores.glob("*/crawl.sqlite-*")) == []
 
 
-def test_no_figure_is_lost_on_a_narrow_terminal(stores, capsys, monkeypatch):
+def test_a_narrow_terminal_has_the_figures_below_each_community(stores, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert main(["diff", "one", "other"]) == 0
-    table = capsys.readouterr().out.split("\n\n")[1]
-    assert "…" not in table
-    assert [line.split() for line in table.splitlines() if line.startswith("all")] == [
-        ["all", "6", "1", "1", "1", "1", "1"]
+    assert capsys.readouterr().out.splitlines()[3:12] == [
+        "creepy",
+        "  in both 1, only in 1 1, only in 2 0, score 0,",
+        "  removed 0, images 0",
+        "happy",
+        "  in both 5, only in 1 0, only in 2 1, score 1,",
+        "  removed 1, images 1",
+        "all",
+        "  in both 6, only in 1 1, only in 2 1, score 1,",
+        "  removed 1, images 1",
     ]
