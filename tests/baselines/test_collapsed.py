@@ -107,7 +107,7 @@ def test_the_page_names_no_such_row_as_the_best(tmp_path):
     page = render(tmp_path, lambda keys: {})
     assert "Early fusion has the highest accuracy: 83.1 ± 1.2%" in page
     assert ">87.2 ± 1.2†<" in page
-    assert '<td class="n first strong" data-label="Accuracy %">83.1 ± 1.2</td>' in page
+    assert '<td class="n first below strong" data-label="Accuracy %">83.1 ± 1.2</td>' in page
     assert "Joint fusion (max) † − Early fusion" in page
     run_fixture.make(tmp_path, rows=(common,), pairs=(), projections=())
     assert "Every row answers all posts alike in some seeds." in render(tmp_path, lambda keys: {})
