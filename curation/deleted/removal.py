@@ -103,7 +103,7 @@ class Purged:
             "opted_out_in_store": self.opted_out_in_store,
             "last_seen_elsewhere": self.last_seen_elsewhere,
             "copies": [{"what": what, "clear": how} for what, how in self._copies()],
-            "next": [self._command()] if self.earlier else [],
+            "next": [{"step": self._command(), "note": None}] if self.earlier else [],
         }
 
     def _done(self) -> Iterator[str]:

@@ -62,7 +62,12 @@ def test_what_was_removed_and_what_is_left_are_there_as_json(capsys, tmp_path):
         "store": str(store),
         "opted_out_in_store": 1,
         "last_seen_elsewhere": 0,
-        "next": [f"affectory purge test --remove-earlier --datasets {folder.parent} --store {store}"],
+        "next": [
+            {
+                "step": f"affectory purge test --remove-earlier --datasets {folder.parent} --store {store}",
+                "note": None,
+            }
+        ],
     }
 
 
